@@ -1,0 +1,45 @@
+// What one node tells another of a third: who it is (identity), and its entries in an interval of
+// versions (delta). Views: valid as long as the storage or the datagram they were made from.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "gossipmonger/core/endpoint.hpp"
+#include "gossipmonger/core/types.hpp"
+
+namespace gossipmonger {
+
+/// An incarnation: travels as the delta interval (0, 0], which is legal by itself and alone
+/// creates or supersedes a peer.
+struct identity_view {
+  identity_view() = default;
+
+  std::string_view name;
+  std::uint64_t generation = 0;
+  std::uint32_t instance = 0;  ///< drawn at random per run: tells two runs of one generation apart
+  std::uint64_t heartbeat = 0;
+  bool has_left = false;
+  endpoint address;
+  std::chrono::milliseconds
+      silent{};  ///< since the sender last saw its heartbeat advance; <= 2^32-1
+};
+
+/// The entries of one incarnation with after < version <= upto, ascending (I2).
+///   applied only if after <= the receiver's max version of it, which then becomes
+///   max(max version, upto); of a delta that was cut, upto is its last entry's version
+struct delta_view {
+  delta_view() = default;
+
+  std::uint64_t name_hash = 0;
+  std::uint64_t generation = 0;
+  position after;
+  position upto;
+  std::uint64_t top = 0;        ///< highest owner version the sender has evidence of; >= upto
+  std::size_t first_entry = 0;  ///< its entries: message::entries[first_entry ...]
+  std::size_t entry_count = 0;
+};
+
+}  // namespace gossipmonger

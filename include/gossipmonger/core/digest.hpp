@@ -1,0 +1,44 @@
+// What a node knows of peers, in 24 bytes each; the first leg of an exchange. Values.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "gossipmonger/core/types.hpp"
+
+namespace gossipmonger {
+
+/// What the sender knows of one peer. `generation` 0 means: nothing.
+struct digest_entry {
+  digest_entry() = default;
+
+  friend bool operator==(const digest_entry&, const digest_entry&) = default;
+
+  std::uint64_t name_hash = 0;
+  std::uint64_t generation = 0;
+  std::uint64_t max_version = 0;
+  std::uint64_t heartbeat = 0;
+  bool has_left = false;
+};
+
+/// One self-contained datagram's worth of a digest. Three lists:
+///   range     strictly ascending hashes within [lo, hi]; a peer absent inside is unknown to the
+///             sender, outside nothing is claimed; lo > hi is malformed, save 1 > 0: no claim
+///   extra     up to `extra_max` entries without a claim
+///   unwanted  strictly ascending hashes within [lo, hi]; known and refused by the sender: sent
+///             only by someone who holds a higher (generation, heartbeat), never requested
+struct digest {
+  static constexpr std::size_t extra_max = 64;
+
+  digest() = default;
+  void clear();
+
+  std::uint64_t lo = 1;
+  std::uint64_t hi = 0;
+  std::vector<digest_entry> range;
+  std::vector<digest_entry> extra;
+  std::vector<digest_entry> unwanted;
+};
+
+}  // namespace gossipmonger

@@ -1,0 +1,46 @@
+// Where a datagram goes: address, port, scope. A value; knows no socket and no resolver.
+//
+// IPv4 addresses are held in their IPv6-mapped form (RFC 4291, section 2.5.5.2), so that one
+// address has one representation and one hash.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace gossipmonger {
+
+struct endpoint {
+  endpoint() = default;
+
+  /// The IPv4 endpoint a.b.c.d:port, in mapped form.
+  [[nodiscard]] static endpoint v4(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint8_t d,
+                                   std::uint16_t port);
+
+  /// "127.0.0.1:7000" or "[::1]:7000" or "[fe80::1%3]:7000"; numbers only, no names.
+  ///   errors: nullopt where the text is anything else
+  [[nodiscard]] static std::optional<endpoint> parse(std::string_view text);
+
+  [[nodiscard]] bool is_v4() const;
+  /// 0.0.0.0 or ::, which nobody can send to.
+  [[nodiscard]] bool is_wildcard() const;
+  [[nodiscard]] bool is_loopback() const;
+  [[nodiscard]] bool is_multicast() const;
+  /// Whether a datagram may be sent there: a port, and no wildcard, multicast or broadcast.
+  [[nodiscard]] bool is_routable() const;
+
+  /// The inverse of `parse`.
+  [[nodiscard]] std::string to_string() const;
+
+  friend bool operator==(const endpoint&, const endpoint&) = default;
+  friend std::strong_ordering operator<=>(const endpoint&, const endpoint&) = default;
+
+  std::array<std::uint8_t, 16> address{};
+  std::uint16_t port = 0;
+  std::uint32_t scope = 0;  ///< interface index of a link-local address, else 0
+};
+
+}  // namespace gossipmonger

@@ -1,0 +1,56 @@
+// What can go wrong in operation, as std::error_code, and the one alias `result<T>` for it.
+//
+// Every function that may fail returns a result; nothing in the core throws. Values: copy freely.
+#pragma once
+
+#include <string>
+#include <system_error>
+
+#include <tl/expected.hpp>
+
+namespace gossipmonger {
+
+/// Why an operation failed. Each says what became of the state.
+enum class errc {
+  /// The key is empty, over 255 bytes, not UTF-8, or holds a control character. Nothing written.
+  key_invalid = 1,
+  /// The same for a name. Nothing changed.
+  name_invalid,
+  /// Key and value together do not fit into one datagram (I4). Nothing written.
+  value_too_large,
+  /// A stated capacity is full (keys, bytes, versions, subscriptions). Nothing written.
+  capacity_reached,
+  /// The node or the transport was stopped. What was applied before stays applied.
+  stopped,
+  /// The deadline passed first. Gossip goes on; the condition may yet come true.
+  timed_out,
+  /// The awaiting coroutine was cancelled. State as for `timed_out`.
+  cancelled,
+  /// Self took a new generation while the caller waited for a version of the old one.
+  lost_owner,
+  /// No peer of that name is known.
+  unknown_peer,
+  /// The storage refused a write; it holds what it held before.
+  storage_failed,
+  /// The transport could not be opened or used; the message of the cause follows in the event.
+  transport_failed,
+};
+
+/// The category of `errc`; its name is "gossipmonger".
+[[nodiscard]] const std::error_category& error_category() noexcept;
+
+/// Found by argument-dependent look-up, so that `errc` converts to std::error_code.
+[[nodiscard]] std::error_code make_error_code(errc code) noexcept;
+
+template <class T>
+using result = tl::expected<T, std::error_code>;
+
+/// A failed result of any type: `return fail(errc::stopped);`
+[[nodiscard]] inline tl::unexpected<std::error_code> fail(errc code) {
+  return tl::unexpected<std::error_code>(make_error_code(code));
+}
+
+}  // namespace gossipmonger
+
+template <>
+struct std::is_error_code_enum<gossipmonger::errc> : std::true_type {};

@@ -1,0 +1,52 @@
+// One datagram's content, as the core speaks of it; the wire layer turns it into bytes and back.
+//
+// A resource for reuse: its vectors keep their capacity, so that a node encodes and decodes
+// without allocating once warm. Its views are valid as long as their source (storage until the
+// next non-const call; a received datagram as long as its buffer).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "gossipmonger/core/delta.hpp"
+#include "gossipmonger/core/digest.hpp"
+#include "gossipmonger/core/types.hpp"
+
+namespace gossipmonger {
+
+/// The legs of an exchange.
+enum class message_kind : std::uint8_t {
+  digest = 1,  ///< leg 1: what I know
+  reply = 2,   ///< leg 2: what you lack, newer heartbeats, and requests for what I lack
+  deltas = 3,  ///< leg 3: what you asked for
+};
+
+struct message {
+  message() = default;
+  message(const message&) = delete;
+  message& operator=(const message&) = delete;
+  void clear();
+
+  message_kind kind = message_kind::digest;
+  std::uint8_t features = 0;      ///< feature bits of the sender
+  std::uint64_t cookie_echo = 0;  ///< the cookie the receiver gave the sender; 0: none (48 bits)
+  std::uint64_t cookie = 0;       ///< a cookie for the receiver to echo; 0: none (48 bits)
+  std::size_t padded_bytes = 0;   ///< encode to at least this many bytes, with zeros
+
+  digest_entry sender;    ///< the sender's own entry
+  digest_entry receiver;  ///< the sender's entry of the receiver; generation 0: unknown
+                          ///< (a reply carries the low 32 bits of its hash only)
+  std::uint32_t receiver_instance = 0;  ///< the run of the receiver that the sender holds
+  bool more = false;                    ///< replies: cut by the 3x rule; ask again with the cookie
+
+  digest known;  ///< leg 1; sender and receiver stand in it too, the receiver
+                 ///< only where its generation is not 0
+
+  std::vector<identity_view> identities;  ///< legs 2, 3
+  std::vector<digest_entry> heartbeats;   ///< leg 2: entries newer at the sender
+  std::vector<digest_entry> requests;     ///< leg 2: the sender's own entries of what it lacks
+  std::vector<delta_view> deltas;         ///< legs 2, 3
+  std::vector<entry_view> entries;        ///< of all deltas, in their order
+};
+
+}  // namespace gossipmonger

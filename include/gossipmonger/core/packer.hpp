@@ -1,0 +1,80 @@
+// The exact size of a message on the wire, so that the core fills datagrams to the last byte
+// without knowing the wire (I4). One Cap'n Proto segment is plain arithmetic; the codec asserts
+// this model on every encode. A packer is a resource: it fills one message and refuses what does
+// not fit.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "gossipmonger/core/message.hpp"
+
+namespace gossipmonger {
+
+/// Bytes of the fixed header.
+inline constexpr std::size_t header_bytes = 24;
+/// Kept free in every datagram for an XChaCha20-Poly1305 seal: 24 nonce and 16 tag.
+inline constexpr std::size_t seal_bytes = 40;
+/// Least and greatest size of datagram that a node may be configured for. 1200 is what every path
+/// must carry (RFC 9000, section 14); 65507 the most that UDP over IPv4 can.
+inline constexpr std::size_t datagram_bytes_floor = 1200;
+inline constexpr std::size_t datagram_bytes_ceiling = 65504;
+
+/// The size of `m` once encoded, header included and padding excluded. A multiple of 8.
+///   expects: m.deltas[i] covers m.entries[first_entry, first_entry + entry_count), in order
+[[nodiscard]] std::size_t encoded_bytes(const message& m);
+
+/// The largest key + value that `set` may accept, so that the entry alone with its delta frame
+/// fits into a datagram together with header and seal, whatever its version gap.
+[[nodiscard]] std::size_t entry_bytes_limit(std::size_t datagram_bytes_max);
+
+/// Bytes of `number` as LEB128 (DWARF 5, section 7.6): 1 to 10.
+[[nodiscard]] std::size_t varint_bytes(std::uint64_t number);
+
+/// Fills one message up to a budget. Sender, receiver, cookies and flags cost nothing extra: the
+/// frame counts them from the start. Each `try_add` either adds and returns true, or returns
+/// false and leaves the message as it was.
+class packer {
+ public:
+  /// Starts an empty message of `kind` in `out`.
+  ///   expects: budget >= frame of the kind; `out` outlives the packer
+  packer(message& out, message_kind kind, std::size_t budget_bytes);
+  packer(const packer&) = delete;
+  packer& operator=(const packer&) = delete;
+
+  [[nodiscard]] bool try_add_range(const digest_entry& entry);
+  [[nodiscard]] bool try_add_extra(const digest_entry& entry);
+  [[nodiscard]] bool try_add_unwanted(const digest_entry& entry);
+  [[nodiscard]] bool try_add_identity(const identity_view& identity);
+  [[nodiscard]] bool try_add_heartbeat(const digest_entry& entry);
+  [[nodiscard]] bool try_add_request(const digest_entry& entry);
+
+  /// Opens a delta that starts at `after`; its `upto` is `after` until entries follow.
+  /// Only the last opened delta takes entries.
+  [[nodiscard]] bool try_open_delta(std::uint64_t name_hash, std::uint64_t generation,
+                                    position after, std::uint64_t top);
+  /// expects: a delta is open; entry.version > its upto
+  [[nodiscard]] bool try_add_entry(const entry_view& entry);
+  /// The open delta covers everything up to `upto`, though no entry stands there.
+  void extend_delta(std::uint64_t upto);
+  /// Takes the open delta back if it covers nothing (after == upto).
+  void close_delta();
+
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  [[nodiscard]] std::size_t bytes_left() const { return budget_ - bytes_; }
+
+ private:
+  [[nodiscard]] bool try_take(std::size_t more);
+  [[nodiscard]] bool try_add_to(std::vector<digest_entry>& list, const digest_entry& entry,
+                                bool is_first);
+
+  message& out_;
+  std::size_t budget_;
+  std::size_t bytes_;
+  // The open delta's columns, unpadded: gaps cost nothing while all of them are 1.
+  std::size_t gap_bytes_ = 0;
+  std::size_t column_bytes_ = 0;
+  bool is_gapped_ = false;
+};
+
+}  // namespace gossipmonger

@@ -1,0 +1,77 @@
+// The contract between the protocol and whatever holds the entries. Synchronous: a step of the
+// core never suspends. Entries only; who the peers are is the peer table's.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "gossipmonger/core/error.hpp"
+#include "gossipmonger/core/types.hpp"
+
+namespace gossipmonger {
+
+/// What the entries of one slot take.
+struct storage_usage {
+  storage_usage() = default;
+
+  friend bool operator==(const storage_usage&, const storage_usage&) = default;
+
+  std::size_t live_keys = 0;
+  std::size_t tombstones = 0;  ///< received or written ones; retired entries do not count
+  std::size_t bytes = 0;       ///< keys and values of both
+};
+
+/// One item of the change order.
+struct changed_entry {
+  changed_entry() = default;
+
+  slot_index slot = 0;
+  entry_view entry;
+};
+
+/// A storage keeps, per slot, at most one entry a key, in two orders: by version within the slot,
+/// and by change sequence over all slots.
+///
+/// The caller (the protocol) MUST
+///   - put with a version above every version the slot holds or held since its last `forget`;
+///   - put with a sequence that is either the one the key already has (the entry keeps its place
+///     in the change order) or above every sequence ever given;
+///   - not use a view after the next call of a non-const member.
+/// The storage MUST
+///   - `put(slot, entry)`: insert or replace the key of `entry`, all or nothing: where it fails,
+///     it returns errc::storage_failed or errc::capacity_reached and holds what it held;
+///   - `find(slot, key)`: the entry, tombstones included, retired ones not;
+///   - `first_above(slot, version)`: the entry of the slot with the lowest version above
+///     `version`, tombstones included, retired ones not; amortised O(1) when called with the
+///     version it returned last, O(log n) otherwise;
+///   - `first_changed(sequence)`: the entry of any slot with the lowest sequence above
+///     `sequence`, tombstones and retired ones (as tombstones) included; same cost;
+///   - `drop_upto(slot, version, sequence)`: retire every entry of the slot with a version <=
+///     `version`, in version order: it leaves `find` and `first_above` and stays in the change
+///     order as a local tombstone. A live entry takes the sequence ++sequence; a tombstone keeps
+///     its own. Returns the last sequence given (`sequence` where none was). A later `put` of the
+///     key replaces what is retired;
+///   - `purge(sequence)`: free what is retired with a sequence <= `sequence`;
+///   - `retired_count()`: what is retired and not purged;
+///   - `forget(slot)`: drop all of the slot, retired entries too; the slot may be used anew;
+///   - `usage(slot)`: zeros for a slot never used.
+/// Slots are dense from 0; any slot may be used first by a `put`.
+/// Views are valid until the next call of a non-const member.
+template <class S>
+concept storage = requires(S s, const S c, slot_index slot, const entry_view& entry,
+                           std::string_view key, std::uint64_t number) {
+  { s.put(slot, entry) } -> std::same_as<result<void>>;
+  { c.find(slot, key) } -> std::same_as<std::optional<entry_view>>;
+  { c.first_above(slot, number) } -> std::same_as<std::optional<entry_view>>;
+  { c.first_changed(number) } -> std::same_as<std::optional<changed_entry>>;
+  { s.drop_upto(slot, number, number) } -> std::same_as<std::uint64_t>;
+  { s.purge(number) } -> std::same_as<void>;
+  { c.retired_count() } -> std::same_as<std::size_t>;
+  { s.forget(slot) } -> std::same_as<void>;
+  { c.usage(slot) } -> std::same_as<storage_usage>;
+};
+
+}  // namespace gossipmonger

@@ -1,0 +1,63 @@
+// The contract between a node and whatever carries its datagrams.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <span>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/awaitable.hpp>
+
+#include "gossipmonger/core/endpoint.hpp"
+#include "gossipmonger/core/error.hpp"
+
+#if !defined(ASIO_HAS_CO_AWAIT) || !defined(ASIO_HAS_STD_COROUTINE)
+#error \
+    "gossipmonger: compile with ASIO_HAS_CO_AWAIT=1, ASIO_HAS_STD_COROUTINE=1 and \
+ASIO_HAS_STD_ALIGNED_ALLOC=1, as the Meson dependency, pkg-config and CMake package say"
+#endif
+
+namespace gossipmonger {
+
+/// Room for one received datagram. The transport sets `size` and `source`.
+struct inbound {
+  inbound() = default;
+
+  std::span<std::byte> buffer;  ///< 8-byte aligned, given by the caller
+  std::size_t size = 0;         ///< bytes received; size > buffer.size(): it was cut, drop it
+  endpoint source;
+};
+
+/// One datagram to send; the bytes must stay until the `send` has completed.
+struct outbound {
+  outbound() = default;
+
+  std::span<const std::byte> bytes;
+  endpoint destination;
+};
+
+/// A transport sends and receives datagrams in batches. It MUST
+///   - `receive`: wait for one datagram, then take what else is there, up to the span's size;
+///     return how many (>= 1), or errc::stopped after `close`. No other error ends it: what a
+///     network reports of single datagrams is counted and skipped;
+///   - `send`: hand on as many as it can, in order, and return how many were taken. One that the
+///     network refuses counts as taken (UDP loses datagrams anyway) and is counted; errc::stopped
+///     after `close`;
+///   - resume the caller on `get_executor()`, and obey its cancellation (any type): the awaiting
+///     coroutine gets errc::cancelled, and no received datagram that was not reported is lost
+///     from the batch being returned;
+///   - `close()`: idempotent; wakes every pending call with errc::stopped.
+/// At most one `receive` and one `send` are pending at a time. The transport outlives them.
+/// `clock_type` is the clock that the node's timers run on; its `now()` is its time.
+template <class T>
+concept transport = requires(T t, const T c, std::span<inbound> in, std::span<const outbound> out) {
+  typename T::clock_type;
+  { T::clock_type::now() } -> std::same_as<typename T::clock_type::time_point>;
+  { t.get_executor() } -> std::convertible_to<asio::any_io_executor>;
+  { c.local_endpoint() } -> std::same_as<endpoint>;
+  { t.receive(in) } -> std::same_as<asio::awaitable<result<std::size_t>>>;
+  { t.send(out) } -> std::same_as<asio::awaitable<result<std::size_t>>>;
+  { t.close() } -> std::same_as<void>;
+};
+
+}  // namespace gossipmonger

@@ -1,0 +1,81 @@
+#include "gossipmonger/core/message.hpp"
+
+#include "gossipmonger/core/drop_reason.hpp"
+
+namespace gossipmonger {
+
+void digest::clear() {
+  lo = 1;
+  hi = 0;
+  range.clear();
+  extra.clear();
+  unwanted.clear();
+}
+
+void message::clear() {
+  kind = message_kind::digest;
+  features = 0;
+  cookie_echo = 0;
+  cookie = 0;
+  padded_bytes = 0;
+  sender = {};
+  receiver = {};
+  receiver_instance = 0;
+  more = false;
+  known.clear();
+  identities.clear();
+  heartbeats.clear();
+  requests.clear();
+  deltas.clear();
+  entries.clear();
+}
+
+std::string_view to_string(drop_reason reason) {
+  switch (reason) {
+    case drop_reason::length:
+      return "length";
+    case drop_reason::magic:
+      return "magic";
+    case drop_reason::wire_version:
+      return "wire_version";
+    case drop_reason::cluster:
+      return "cluster";
+    case drop_reason::checksum:
+      return "checksum";
+    case drop_reason::kind:
+      return "kind";
+    case drop_reason::malformed:
+      return "malformed";
+    case drop_reason::field:
+      return "field";
+    case drop_reason::reflected:
+      return "reflected";
+    case drop_reason::not_for_me:
+      return "not_for_me";
+    case drop_reason::sender_unknown:
+      return "sender_unknown";
+    case drop_reason::about_self:
+      return "about_self";
+    case drop_reason::unknown_peer:
+      return "unknown_peer";
+    case drop_reason::gap:
+      return "gap";
+    case drop_reason::stale:
+      return "stale";
+    case drop_reason::name_conflict:
+      return "name_conflict";
+    case drop_reason::far_future:
+      return "far_future";
+    case drop_reason::endpoint:
+      return "endpoint";
+    case drop_reason::refused:
+      return "refused";
+    case drop_reason::capacity:
+      return "capacity";
+    case drop_reason::storage:
+      return "storage";
+  }
+  return "unknown";
+}
+
+}  // namespace gossipmonger

@@ -1,0 +1,196 @@
+#include "gossipmonger/core/packer.hpp"
+
+#include <bit>
+#include <cassert>
+
+namespace gossipmonger {
+
+namespace {
+
+constexpr std::size_t word = 8;
+constexpr std::size_t root_pointer = word;
+constexpr std::size_t list_tag = word;
+constexpr std::size_t entry_size = 3 * word;
+constexpr std::size_t digest_frame = header_bytes + root_pointer + 4 * word + 1 * word;
+constexpr std::size_t reply_frame = header_bytes + root_pointer + 6 * word + 2 * word;
+constexpr std::size_t news_frame = 1 * word + 2 * word;
+constexpr std::size_t identity_frame = 6 * word + 1 * word;
+constexpr std::size_t delta_frame = 5 * word + 1 * word;
+
+constexpr std::size_t padded(std::size_t bytes) { return (bytes + word - 1) / word * word; }
+
+std::size_t list_bytes(std::size_t entries) {
+  return entries == 0 ? 0 : list_tag + entries * entry_size;
+}
+
+/// What an entry takes in its delta's columns besides its version gap.
+std::size_t entry_column_bytes(const entry_view& entry) {
+  const std::size_t length = entry.is_tombstone ? 1 : varint_bytes(entry.value.size() + 1);
+  return 1 + length + entry.key.size() + entry.value.size();
+}
+
+std::size_t column_bytes(const message& m, const delta_view& delta) {
+  std::size_t columns = 0;
+  std::size_t gaps = 0;
+  bool is_gapped = false;
+  std::uint64_t previous = delta.after.version;
+  for (std::size_t i = 0; i < delta.entry_count; ++i) {
+    const entry_view& entry = m.entries[delta.first_entry + i];
+    const std::uint64_t gap = entry.version - previous;
+    previous = entry.version;
+    is_gapped = is_gapped || gap != 1;
+    gaps += varint_bytes(gap);
+    columns += entry_column_bytes(entry);
+  }
+  return columns + (is_gapped ? gaps : 0);
+}
+
+}  // namespace
+
+std::size_t varint_bytes(std::uint64_t number) {
+  return (static_cast<std::size_t>(std::bit_width(number | 1)) + 6) / 7;
+}
+
+std::size_t encoded_bytes(const message& m) {
+  if (m.kind == message_kind::digest) {
+    const digest& known = m.known;
+    return digest_frame +
+           list_bytes(known.range.size() + known.extra.size() + known.unwanted.size());
+  }
+
+  std::size_t bytes = reply_frame;
+  if (!m.deltas.empty()) {
+    bytes += list_tag;
+    for (const delta_view& delta : m.deltas) bytes += delta_frame + padded(column_bytes(m, delta));
+  }
+  const std::size_t entries = m.heartbeats.size() + m.requests.size();
+  if (entries + m.identities.size() > 0) bytes += news_frame + list_bytes(entries);
+  if (!m.identities.empty()) {
+    bytes += list_tag;
+    for (const identity_view& who : m.identities) bytes += identity_frame + padded(who.name.size());
+  }
+  return bytes;
+}
+
+std::size_t entry_bytes_limit(std::size_t datagram_bytes_max) {
+  const std::size_t frame = seal_bytes + reply_frame + list_tag + delta_frame;
+  const std::size_t lengths = varint_bytes(version_max) + 1 + varint_bytes(datagram_bytes_max);
+  return (datagram_bytes_max - frame) / word * word - lengths;
+}
+
+packer::packer(message& out, message_kind kind, std::size_t budget_bytes)
+    : out_(out),
+      budget_(budget_bytes),
+      bytes_(kind == message_kind::digest ? digest_frame : reply_frame) {
+  assert(bytes_ <= budget_);
+  out.clear();
+  out.kind = kind;
+}
+
+bool packer::try_take(std::size_t more) {
+  if (more > bytes_left()) return false;
+  bytes_ += more;
+  return true;
+}
+
+bool packer::try_add_to(std::vector<digest_entry>& list, const digest_entry& entry, bool is_first) {
+  if (!try_take(entry_size + (is_first ? list_tag : 0))) return false;
+  list.push_back(entry);
+  return true;
+}
+
+bool packer::try_add_range(const digest_entry& entry) {
+  const digest& known = out_.known;
+  const bool is_first = known.range.empty() && known.extra.empty() && known.unwanted.empty();
+  return try_add_to(out_.known.range, entry, is_first);
+}
+
+bool packer::try_add_extra(const digest_entry& entry) {
+  const digest& known = out_.known;
+  if (known.extra.size() == digest::extra_max) return false;
+  const bool is_first = known.range.empty() && known.extra.empty() && known.unwanted.empty();
+  return try_add_to(out_.known.extra, entry, is_first);
+}
+
+bool packer::try_add_unwanted(const digest_entry& entry) {
+  const digest& known = out_.known;
+  const bool is_first = known.range.empty() && known.extra.empty() && known.unwanted.empty();
+  return try_add_to(out_.known.unwanted, entry, is_first);
+}
+
+bool packer::try_add_identity(const identity_view& identity) {
+  const bool has_news =
+      !out_.identities.empty() || !out_.heartbeats.empty() || !out_.requests.empty();
+  const std::size_t frame = (has_news ? 0 : news_frame) + (out_.identities.empty() ? list_tag : 0);
+  if (!try_take(frame + identity_frame + padded(identity.name.size()))) return false;
+  out_.identities.push_back(identity);
+  return true;
+}
+
+bool packer::try_add_heartbeat(const digest_entry& entry) {
+  const bool is_first = out_.heartbeats.empty() && out_.requests.empty();
+  const std::size_t news = is_first && out_.identities.empty() ? news_frame : 0;
+  if (!try_take(news + entry_size + (is_first ? list_tag : 0))) return false;
+  out_.heartbeats.push_back(entry);
+  return true;
+}
+
+bool packer::try_add_request(const digest_entry& entry) {
+  const bool is_first = out_.heartbeats.empty() && out_.requests.empty();
+  const std::size_t news = is_first && out_.identities.empty() ? news_frame : 0;
+  if (!try_take(news + entry_size + (is_first ? list_tag : 0))) return false;
+  out_.requests.push_back(entry);
+  return true;
+}
+
+bool packer::try_open_delta(std::uint64_t name_hash, std::uint64_t generation, position after,
+                            std::uint64_t top) {
+  if (!try_take(delta_frame + (out_.deltas.empty() ? list_tag : 0))) return false;
+  delta_view& delta = out_.deltas.emplace_back();
+  delta.name_hash = name_hash;
+  delta.generation = generation;
+  delta.after = after;
+  delta.upto = after;
+  delta.top = top;
+  delta.first_entry = out_.entries.size();
+  gap_bytes_ = 0;
+  column_bytes_ = 0;
+  is_gapped_ = false;
+  return true;
+}
+
+bool packer::try_add_entry(const entry_view& entry) {
+  assert(!out_.deltas.empty());
+  delta_view& delta = out_.deltas.back();
+  assert(entry.version > delta.upto.version);
+  const std::uint64_t gap = entry.version - delta.upto.version;
+  const std::size_t gaps = gap_bytes_ + varint_bytes(gap);
+  const std::size_t columns = column_bytes_ + entry_column_bytes(entry);
+  const bool is_gapped = is_gapped_ || gap != 1;
+  const std::size_t before = padded(column_bytes_ + (is_gapped_ ? gap_bytes_ : 0));
+  if (delta.entry_count == 0xffff) return false;
+  if (!try_take(padded(columns + (is_gapped ? gaps : 0)) - before)) return false;
+  gap_bytes_ = gaps;
+  column_bytes_ = columns;
+  is_gapped_ = is_gapped;
+  out_.entries.push_back(entry);
+  ++delta.entry_count;
+  delta.upto = position(entry.version);
+  return true;
+}
+
+void packer::extend_delta(std::uint64_t upto) {
+  assert(!out_.deltas.empty());
+  delta_view& delta = out_.deltas.back();
+  if (upto > delta.upto.version) delta.upto = position(upto);
+}
+
+void packer::close_delta() {
+  assert(!out_.deltas.empty());
+  const delta_view& delta = out_.deltas.back();
+  if (delta.after < delta.upto) return;
+  out_.deltas.pop_back();
+  bytes_ -= delta_frame + (out_.deltas.empty() ? list_tag : 0);
+}
+
+}  // namespace gossipmonger

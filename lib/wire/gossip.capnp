@@ -1,0 +1,116 @@
+@0xd6d1c0e5f1b24a37;
+
+# The body of a gossipmonger datagram; this file is the format document.
+#
+# A datagram is a header of 24 bytes and then one Cap'n Proto segment, without a segment table,
+# optionally followed by zero words (padding). All numbers are little-endian. Header:
+#
+#   0   u8   magic 0x67
+#   1   u8   wire versions of the sender: highest << 4 | lowest; the body is of the highest
+#   2   u8   kind in the low four bits: 1 digest (root Digest), 2 reply, 3 deltas (root Reply);
+#            bit 7: `more`, the reply was cut by the 3x rule; bits 4-6 are zero
+#   3   u8   feature bits; unknown ones are ignored
+#   4   u32  cluster id
+#   8   u32  CRC32C over the whole datagram with this field zero
+#   12  u48  cookie echo: the cookie that the receiver once gave the sender, 0 for none
+#   18  u48  cookie for the receiver to echo, 0 for none
+#
+# Evolution: fields are only ever added, at the end of a struct; the meaning of a field never
+# changes; a reader ignores what it does not know; a default (0, null) always means "as before
+# the field existed". What an older reader would misread takes a new kind or a new wire version.
+
+struct Entry {
+  # What the sender knows of one peer: 24 bytes. Widths: version 47, left 1, generation 44,
+  # heartbeat 36 bits.
+  nameHash @0 :UInt64;
+  # SipHash-2-4 of the name, under the cluster's key.
+  versionAndHeartbeat @1 :UInt64;
+  # bits 0-46 max version, bit 47 left, bits 48-63 the upper 16 bits of the heartbeat
+  generationAndHeartbeat @2 :UInt64;
+  # bits 0-43 generation, bits 44-63 the lower 20 bits of the heartbeat
+}
+
+struct Digest {
+  # Leg 1.
+  lo @0 :UInt64;
+  hi @1 :UInt64;
+  # The claim: a peer with a hash in [lo, hi] that is absent from the lists is unknown to the
+  # sender. 1 and 0: no claim.
+  senderIndex @2 :UInt16;
+  # Where in `entries` the sender's own entry stands.
+  receiverIndex @3 :UInt16;
+  # Where the receiver's stands; 65535: the sender does not know the receiver.
+  extraCount @4 :UInt16;
+  unwantedCount @5 :UInt16;
+  # The last `unwantedCount` entries are unwanted, the `extraCount` before them (at most 64)
+  # extra, all before those the range.
+  receiverInstance @6 :UInt32;
+  # The run of the receiver that the sender holds; 0 if none.
+  entries @7 :List(Entry);
+}
+
+struct Reply {
+  # Legs 2 and 3.
+  senderHash @0 :UInt64;
+  senderVersionAndHeartbeat @1 :UInt64;
+  senderGenerationAndHeartbeat @2 :UInt64;
+  # The sender's own entry, packed as in Entry.
+  receiverVersionAndHeartbeat @3 :UInt64;
+  receiverGenerationAndHeartbeat @4 :UInt64;
+  # The sender's entry of the receiver; generation 0: unknown.
+  receiverHashLow @5 :UInt32;
+  # The low 32 bits of the hash of the node this is meant for; 0 with generation 0.
+  receiverInstance @6 :UInt32;
+  deltas @7 :List(Delta);
+  news @8 :News;
+  # Null where it would be empty.
+}
+
+struct News {
+  heartbeatCount @0 :UInt16;
+  # The first `heartbeatCount` entries are newer at the sender; the others are requests: the
+  # sender's own entries of what it lacks.
+  entries @1 :List(Entry);
+  identities @2 :List(Identity);
+}
+
+struct Identity {
+  # The delta interval (0, 0]: creates or supersedes a peer.
+  generation @0 :UInt64;
+  # bits 0-43 generation, bit 44 left
+  heartbeat @1 :UInt64;
+  instance @2 :UInt32;
+  # Drawn at random per run.
+  silentMs @3 :UInt32;
+  # Since the sender last saw the heartbeat advance; saturates.
+  addressHigh @4 :UInt64;
+  addressLow @5 :UInt64;
+  # The address's 16 bytes in network order, eight in each: the first byte is the lowest byte of
+  # addressHigh. IPv4 in mapped form.
+  port @6 :UInt16;
+  scope @7 :UInt32;
+  name @8 :Data;
+  # 1 to 255 bytes of UTF-8.
+}
+
+struct Delta {
+  # The entries of one incarnation in the interval (after, upto].
+  nameHash @0 :UInt64;
+  generationAndCount @1 :UInt64;
+  # bits 0-43 generation, bits 44-59 number of entries, bit 60: `columns` begins with gaps
+  after @2 :UInt64;
+  # bits 0-46 version, bits 47-63 the lower 17 bits of the offset
+  upto @3 :UInt64;
+  # likewise
+  top @4 :UInt64;
+  # bits 0-46 the highest owner version that the sender has evidence of, bits 47-53 the upper 7
+  # bits of the offset of `after`, bits 54-60 those of `upto`
+  columns @5 :Data;
+  # Null without entries. Else the columns, one after the other, n = number of entries:
+  #   gaps     only if bit 60 is set: n LEB128 numbers, the difference of each entry's version to
+  #            the one before (the first to `after`), each >= 1. Without: all gaps are 1.
+  #   keys     n bytes: the length of each key; 0 only for the floor marker
+  #   values   n LEB128 numbers: 0 for a tombstone, else the length of the value + 1
+  #   bytes    key and value of each entry in turn
+  # Nothing may follow.
+}
