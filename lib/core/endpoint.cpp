@@ -107,8 +107,6 @@ bool take_v6(std::string_view& text, address_bytes& out) {
       gap = used;
     } else if (used == 16 || !take(text, ":")) {
       break;
-    } else if (gap == used) {
-      return false;
     }
   }
   if (gap) {
