@@ -1,5 +1,8 @@
 @0xd6d1c0e5f1b24a37;
 
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("gossipmonger::schema");
+
 # The body of a gossipmonger datagram; this file is the format document.
 #
 # A datagram is a header of 24 bytes and then one Cap'n Proto segment, without a segment table,
@@ -14,6 +17,15 @@
 #   8   u32  CRC32C over the whole datagram with this field zero
 #   12  u48  cookie echo: the cookie that the receiver once gave the sender, 0 for none
 #   18  u48  cookie for the receiver to echo, 0 for none
+#
+# Wire versions: a node writes every datagram in its highest version, and reads those that are
+# written in a version of its own range; there is no negotiation per peer. So a cluster changes over
+# in two steps: first every node learns to read the new version while it still names (and writes)
+# the old one as its highest, then every node names the new one.
+#
+# A reader may walk each word of the body once (traversal limit: the body's size). Words that nothing
+# points to are ignored, since they may hold fields of a later schema; the same goes for bits of
+# packed fields that no comment names. A number is checked against its limit.
 #
 # Evolution: fields are only ever added, at the end of a struct; the meaning of a field never
 # changes; a reader ignores what it does not know; a default (0, null) always means "as before
@@ -106,10 +118,12 @@ struct Delta {
   # bits 0-46 the highest owner version that the sender has evidence of, bits 47-53 the upper 7
   # bits of the offset of `after`, bits 54-60 those of `upto`
   columns @5 :Data;
-  # Null without entries. Else the columns, one after the other, n = number of entries:
+  # Null without entries. Else the columns, one after the other, n = number of entries; a LEB128
+  # number takes as few bytes as it can:
   #   gaps     only if bit 60 is set: n LEB128 numbers, the difference of each entry's version to
   #            the one before (the first to `after`), each >= 1. Without: all gaps are 1.
-  #   keys     n bytes: the length of each key; 0 only for the floor marker
+  #   keys     n bytes: the length of each key; 0 only for the floor marker, whose value is the
+  #            floor: eight bytes, never a tombstone
   #   values   n LEB128 numbers: 0 for a tombstone, else the length of the value + 1
   #   bytes    key and value of each entry in turn
   # Nothing may follow.

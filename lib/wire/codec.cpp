@@ -1,0 +1,629 @@
+#include "gossipmonger/wire/codec.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cassert>
+#include <concepts>
+#include <cstring>
+#include <limits>
+#include <string_view>
+
+#include "capnp_body.hpp"
+#include "gossipmonger/core/packer.hpp"
+#include "gossipmonger/wire/crc32c.hpp"
+
+namespace gossipmonger {
+namespace {
+
+using capnp_body::byte_run;
+using capnp_body::delta_body;
+using capnp_body::digest_body;
+using capnp_body::entry_run;
+using capnp_body::identity_body;
+using capnp_body::reply_body;
+using capnp_body::verdict;
+
+using decoded = tl::expected<void, drop_reason>;
+
+// Places in the header, and values; gossip.capnp has the table.
+constexpr std::size_t versions_at = 1;
+constexpr std::size_t kind_at = 2;
+constexpr std::size_t features_at = 3;
+constexpr std::size_t cluster_at = 4;
+constexpr std::size_t checksum_at = 8;
+constexpr std::size_t cookie_echo_at = 12;
+constexpr std::size_t cookie_at = 18;
+constexpr std::uint8_t magic = 0x67;
+constexpr std::uint8_t more_bit = 0x80;
+constexpr std::uint8_t reserved_kind_bits = 0x70;
+constexpr std::size_t cookie_bytes = 6;
+constexpr std::uint64_t cookie_max = (std::uint64_t{1} << 48) - 1;
+
+constexpr std::size_t word_bytes = 8;
+constexpr std::size_t datagram_bytes_min = header_bytes + word_bytes;  // a root pointer at least
+
+// Packed fields: gossip.capnp has the bits.
+constexpr std::uint64_t left_bit_of_version = std::uint64_t{1} << 47;
+constexpr std::uint64_t left_bit_of_generation = std::uint64_t{1} << 44;
+constexpr int heartbeat_low_bits = 20;
+constexpr std::uint64_t heartbeat_low_max = (std::uint64_t{1} << heartbeat_low_bits) - 1;
+constexpr std::uint64_t gapped_bit = std::uint64_t{1} << 60;
+constexpr std::uint64_t entry_count_max = 0xffff;
+
+constexpr std::size_t floor_value_bytes = 8;
+constexpr std::size_t entry_columns_min = 2;  // length of an empty key, and of its value
+
+template <std::unsigned_integral Number>
+Number swapped_if_big(Number number) {
+  if constexpr (std::endian::native == std::endian::big) {
+    Number swapped = 0;
+    for (std::size_t i = 0; i < sizeof number; ++i) {
+      swapped = static_cast<Number>(swapped << 8 | ((number >> (8 * i)) & 0xff));
+    }
+    return swapped;
+  }
+  return number;
+}
+
+template <std::unsigned_integral Number>
+Number load(const void* from) {
+  Number number = 0;
+  std::memcpy(&number, from, sizeof number);
+  return swapped_if_big(number);
+}
+
+template <std::unsigned_integral Number>
+void store(void* to, Number number) {
+  number = swapped_if_big(number);
+  std::memcpy(to, &number, sizeof number);
+}
+
+const unsigned char* bytes_of(std::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
+
+std::string_view text_of(const unsigned char* first, std::size_t count) {
+  return {reinterpret_cast<const char*>(first), count};
+}
+
+// ------------------------------------------------------------------------------------- header
+
+std::uint32_t checksum_of(std::span<const std::byte> datagram) {
+  std::array<std::byte, 2 * word_bytes> front{};
+  std::memcpy(front.data(), datagram.data(), front.size());
+  store(front.data() + checksum_at, std::uint32_t{0});
+  return crc32c(datagram.subspan(front.size()), crc32c(front));
+}
+
+void store_cookie(std::byte* to, std::uint64_t cookie) {
+  assert(cookie <= cookie_max);
+  cookie = swapped_if_big(cookie << 16);
+  std::memcpy(to, reinterpret_cast<const std::byte*>(&cookie) + 2, cookie_bytes);
+}
+
+std::uint64_t load_cookie(const std::byte* from) {
+  std::array<std::byte, word_bytes> bytes{};
+  std::memcpy(bytes.data(), from, cookie_bytes);
+  return load<std::uint64_t>(bytes.data());
+}
+
+void write_header(const message& m, std::uint32_t cluster_id, std::span<std::byte> datagram) {
+  std::byte* const at = datagram.data();
+  auto kind = static_cast<std::uint8_t>(m.kind);
+  if (m.more) kind |= more_bit;
+  store(at, magic);
+  store(at + versions_at,
+        static_cast<std::uint8_t>(wire_version_highest << 4 | wire_version_lowest));
+  store(at + kind_at, kind);
+  store(at + features_at, m.features);
+  store(at + cluster_at, cluster_id);
+  store_cookie(at + cookie_echo_at, m.cookie_echo);
+  store_cookie(at + cookie_at, m.cookie);
+  store(at + checksum_at, checksum_of(datagram));
+}
+
+// The body is written in the sender's highest version: that one must be ours too.
+bool is_version_spoken(std::uint8_t versions) {
+  const int lowest = versions & 0x0f;
+  const int highest = versions >> 4;
+  return lowest >= 1 && lowest <= highest && highest >= wire_version_lowest &&
+         highest <= wire_version_highest;
+}
+
+decoded read_header(std::span<const std::byte> datagram, std::uint32_t cluster_id, message& out) {
+  const std::byte* const at = datagram.data();
+  if (load<std::uint8_t>(at) != magic) return tl::unexpected(drop_reason::magic);
+  if (!is_version_spoken(load<std::uint8_t>(at + versions_at))) {
+    return tl::unexpected(drop_reason::wire_version);
+  }
+  if (load<std::uint32_t>(at + cluster_at) != cluster_id) {
+    return tl::unexpected(drop_reason::cluster);
+  }
+  if (load<std::uint32_t>(at + checksum_at) != checksum_of(datagram)) {
+    return tl::unexpected(drop_reason::checksum);
+  }
+
+  const auto kind = load<std::uint8_t>(at + kind_at);
+  const auto leg = static_cast<message_kind>(kind & 0x0f);
+  if (leg != message_kind::digest && leg != message_kind::reply && leg != message_kind::deltas) {
+    return tl::unexpected(drop_reason::kind);
+  }
+  if ((kind & reserved_kind_bits) != 0) return tl::unexpected(drop_reason::field);
+  out.kind = leg;
+  out.more = (kind & more_bit) != 0;
+  out.features = load<std::uint8_t>(at + features_at);
+  out.cookie_echo = load_cookie(at + cookie_echo_at);
+  out.cookie = load_cookie(at + cookie_at);
+  return {};
+}
+
+// ------------------------------------------------------------------------------------ entries
+
+std::uint64_t version_word(const digest_entry& entry) {
+  assert(entry.max_version <= version_max && entry.heartbeat <= heartbeat_max);
+  return entry.max_version | (entry.has_left ? left_bit_of_version : 0) |
+         entry.heartbeat >> heartbeat_low_bits << 48;
+}
+
+std::uint64_t generation_word(const digest_entry& entry) {
+  assert(entry.generation <= generation_max);
+  return entry.generation | (entry.heartbeat & heartbeat_low_max) << 44;
+}
+
+void unpack(std::uint64_t versions, std::uint64_t generations, digest_entry& entry) {
+  entry.max_version = versions & version_max;
+  entry.has_left = (versions & left_bit_of_version) != 0;
+  entry.generation = generations & generation_max;
+  entry.heartbeat = versions >> 48 << heartbeat_low_bits | generations >> 44;
+}
+
+unsigned char* write_entries(const std::vector<digest_entry>& entries, unsigned char* to) {
+  for (const digest_entry& entry : entries) {
+    store(to, entry.name_hash);
+    store(to + 8, version_word(entry));
+    store(to + 16, generation_word(entry));
+    to += capnp_body::entry_bytes;
+  }
+  return to;
+}
+
+digest_entry read_entry(const entry_run& run, std::size_t index) {
+  const unsigned char* const at = run.first + index * run.stride;
+  digest_entry entry;
+  entry.name_hash = load<std::uint64_t>(at);
+  unpack(load<std::uint64_t>(at + 8), load<std::uint64_t>(at + 16), entry);
+  return entry;
+}
+
+bool is_nothing(const digest_entry& entry) {
+  return entry.generation == 0 && entry.max_version == 0 && entry.heartbeat == 0 && !entry.has_left;
+}
+
+enum class unknown_peers : bool { refused, allowed };
+
+// Reads `count` entries from `first` on into an empty list.
+bool read_entries(const entry_run& run, std::size_t first, std::size_t count, unknown_peers unknown,
+                  std::vector<digest_entry>& out) {
+  out.resize(count);
+  bool is_good = true;
+  for (std::size_t i = 0; i < count; ++i) {
+    out[i] = read_entry(run, first + i);
+    const bool may_be_nothing = unknown == unknown_peers::allowed && is_nothing(out[i]);
+    is_good = is_good && (out[i].generation != 0 || may_be_nothing);
+  }
+  return is_good;
+}
+
+// ------------------------------------------------------------------------------------- digest
+
+// Where `entry` stands in the lists as they are written: range, then extra.
+std::size_t index_of(const digest& known, const digest_entry& entry) {
+  const auto in_extra = std::find(known.extra.begin(), known.extra.end(), entry);
+  if (in_extra != known.extra.end()) {
+    return known.range.size() + static_cast<std::size_t>(in_extra - known.extra.begin());
+  }
+  const auto in_range = std::lower_bound(
+      known.range.begin(), known.range.end(), entry.name_hash,
+      [](const digest_entry& one, std::uint64_t hash) { return one.name_hash < hash; });
+  assert(in_range != known.range.end() && *in_range == entry);
+  return static_cast<std::size_t>(in_range - known.range.begin());
+}
+
+std::size_t write_digest(const message& m, std::span<std::byte> segment) {
+  const digest& known = m.known;
+  assert(known.extra.size() <= digest::extra_max);
+  digest_body body;
+  body.lo = known.lo;
+  body.hi = known.hi;
+  body.sender_index = static_cast<std::uint16_t>(index_of(known, m.sender));
+  if (m.receiver.generation != 0) {
+    body.receiver_index = static_cast<std::uint16_t>(index_of(known, m.receiver));
+  }
+  body.extra_count = static_cast<std::uint16_t>(known.extra.size());
+  body.unwanted_count = static_cast<std::uint16_t>(known.unwanted.size());
+  body.receiver_instance = m.receiver_instance;
+
+  const std::size_t count = known.range.size() + known.extra.size() + known.unwanted.size();
+  std::size_t used = 0;
+  unsigned char* room = capnp_body::write_digest(reinterpret_cast<unsigned char*>(segment.data()),
+                                                 segment.size(), body, count, used);
+  room = write_entries(known.range, room);
+  room = write_entries(known.extra, room);
+  write_entries(known.unwanted, room);
+  return used;
+}
+
+bool is_ascending_within(const std::vector<digest_entry>& list, std::uint64_t lo,
+                         std::uint64_t hi) {
+  if (list.empty()) return true;
+  bool is_good = list.front().name_hash >= lo && list.back().name_hash <= hi;
+  for (std::size_t i = 1; i < list.size(); ++i) {
+    is_good = is_good && list[i - 1].name_hash < list[i].name_hash;
+  }
+  return is_good;
+}
+
+bool has_valid_claim(const digest& known) {
+  if (known.lo > known.hi) {
+    return known.lo == 1 && known.hi == 0 && known.range.empty() && known.unwanted.empty();
+  }
+  return is_ascending_within(known.range, known.lo, known.hi) &&
+         is_ascending_within(known.unwanted, known.lo, known.hi);
+}
+
+bool take_digest(const digest_body& body, const entry_run& run, message& out) {
+  const std::size_t unclaimed = std::size_t{body.extra_count} + body.unwanted_count;
+  if (body.extra_count > digest::extra_max || unclaimed > run.count) return false;
+  const std::size_t in_range = run.count - unclaimed;
+  const std::size_t known_count = in_range + body.extra_count;
+  const bool has_receiver = body.receiver_index != capnp_body::no_index;
+  if (body.sender_index >= known_count) return false;
+  if (has_receiver && body.receiver_index >= known_count) return false;
+
+  digest& known = out.known;
+  known.lo = body.lo;
+  known.hi = body.hi;
+  if (!read_entries(run, 0, in_range, unknown_peers::refused, known.range) ||
+      !read_entries(run, in_range, body.extra_count, unknown_peers::refused, known.extra) ||
+      !read_entries(run, known_count, body.unwanted_count, unknown_peers::refused,
+                    known.unwanted)) {
+    return false;
+  }
+  out.sender = read_entry(run, body.sender_index);
+  if (has_receiver) out.receiver = read_entry(run, body.receiver_index);
+  out.receiver_instance = body.receiver_instance;
+  return has_valid_claim(known);
+}
+
+// ------------------------------------------------------------------------------------ columns
+
+unsigned char* write_varint(std::uint64_t number, unsigned char* to) {
+  for (; number >= 0x80; number >>= 7) {
+    *to++ = static_cast<unsigned char>(number | 0x80);
+  }
+  *to++ = static_cast<unsigned char>(number);
+  return to;
+}
+
+// Reads a LEB128 number. False if it ends after `end`, is longer than it need be, or over 63 bits
+// (nothing that travels as LEB128 has more than 47).
+bool read_varint(const unsigned char*& at, const unsigned char* end, std::uint64_t& number) {
+  number = 0;
+  for (int shift = 0; shift < 63; shift += 7) {
+    if (at == end) return false;
+    const std::uint64_t byte = *at++;
+    number |= (byte & 0x7f) << shift;
+    if (byte < 0x80) return byte != 0 || shift == 0;
+  }
+  return false;
+}
+
+// Where `count` LEB128 numbers end; null if that is after `end`.
+const unsigned char* skip_varints(const unsigned char* at, const unsigned char* end,
+                                  std::size_t count) {
+  while (count != 0) {
+    if (at == end) return nullptr;
+    if (*at++ < 0x80) --count;
+  }
+  return at;
+}
+
+std::uint64_t value_number(const entry_view& entry) {
+  return entry.is_tombstone ? 0 : std::uint64_t{entry.value.size()} + 1;
+}
+
+struct column_sizes {
+  std::size_t gaps = 0;  // 0: all gaps are 1
+  std::size_t values = 0;
+  std::size_t bytes = 0;
+};
+
+column_sizes measure(const delta_view& delta, std::span<const entry_view> entries) {
+  column_sizes sizes;
+  bool is_gapped = false;
+  std::uint64_t previous = delta.after.version;
+  for (const entry_view& entry : entries) {
+    assert(entry.version > previous && entry.version <= delta.upto.version);
+    assert(entry.key.size() <= key_bytes_max && (!entry.is_tombstone || entry.value.empty()));
+    const std::uint64_t gap = entry.version - previous;
+    previous = entry.version;
+    is_gapped = is_gapped || gap != 1;
+    sizes.gaps += varint_bytes(gap);
+    sizes.values += varint_bytes(value_number(entry));
+    sizes.bytes += entry.key.size() + entry.value.size();
+  }
+  if (!is_gapped) sizes.gaps = 0;
+  return sizes;
+}
+
+void write_columns(const delta_view& delta, std::span<const entry_view> entries,
+                   const column_sizes& sizes, unsigned char* room) {
+  unsigned char* gaps = room;
+  unsigned char* keys = gaps + sizes.gaps;
+  unsigned char* values = keys + entries.size();
+  unsigned char* bytes = values + sizes.values;
+  std::uint64_t previous = delta.after.version;
+  for (const entry_view& entry : entries) {
+    if (sizes.gaps != 0) gaps = write_varint(entry.version - previous, gaps);
+    previous = entry.version;
+    *keys++ = static_cast<unsigned char>(entry.key.size());
+    values = write_varint(value_number(entry), values);
+    bytes = std::copy_n(bytes_of(entry.key), entry.key.size(), bytes);
+    bytes = std::copy_n(bytes_of(entry.value), entry.value.size(), bytes);
+  }
+}
+
+bool is_valid_key(const entry_view& entry) {
+  if (entry.key == floor_key) return !entry.is_tombstone && entry.value.size() == floor_value_bytes;
+  return is_valid_name(entry.key);
+}
+
+// Reads the columns of `delta` into `entries`, one for each.
+//   expects: columns.count >= entry_columns_min * entries.size()
+bool read_columns(const delta_view& delta, bool is_gapped, const byte_run& columns,
+                  std::span<entry_view> entries) {
+  const unsigned char* const end = columns.first + columns.count;
+  const unsigned char* gaps = columns.first;
+  const unsigned char* keys = is_gapped ? skip_varints(gaps, end, entries.size()) : gaps;
+  if (keys == nullptr || static_cast<std::size_t>(end - keys) < entries.size()) return false;
+  const unsigned char* const gaps_end = keys;
+  const unsigned char* values = keys + entries.size();
+  const unsigned char* bytes = skip_varints(values, end, entries.size());
+  if (bytes == nullptr) return false;
+  const unsigned char* const values_end = bytes;
+
+  std::uint64_t version = delta.after.version;
+  for (entry_view& entry : entries) {
+    std::uint64_t gap = 1;
+    if (is_gapped && !read_varint(gaps, gaps_end, gap)) return false;
+    if (gap == 0 || gap > delta.upto.version - version) return false;
+    version += gap;
+
+    const std::size_t key_bytes = *keys++;
+    std::uint64_t value = 0;
+    if (!read_varint(values, values_end, value)) return false;
+    const std::uint64_t value_bytes = value == 0 ? 0 : value - 1;
+    const auto left = static_cast<std::size_t>(end - bytes);
+    if (key_bytes > left || value_bytes > left - key_bytes) return false;
+    entry.version = version;
+    entry.is_tombstone = value == 0;
+    entry.key = text_of(bytes, key_bytes);
+    entry.value = text_of(bytes + key_bytes, value_bytes);
+    bytes += key_bytes + value_bytes;
+    if (!is_valid_key(entry)) return false;
+  }
+  return bytes == end;
+}
+
+// -------------------------------------------------------------------------------------- reply
+
+std::uint64_t position_word(const position& at) {
+  assert(at.version <= version_max && at.offset <= offset_max);
+  return at.version | std::uint64_t{at.offset} << 47;
+}
+
+position read_position(std::uint64_t low, std::uint64_t offset_high) {
+  return position(low & version_max,
+                  static_cast<std::uint32_t>(low >> 47 | (offset_high & 0x7f) << 17));
+}
+
+class message_source final : public capnp_body::reply_source {
+ public:
+  explicit message_source(const message& m) : m_(m) {
+    delta_count = m.deltas.size();
+    entry_count = m.heartbeats.size() + m.requests.size();
+    heartbeat_count = static_cast<std::uint16_t>(m.heartbeats.size());
+    identity_count = m.identities.size();
+  }
+
+  delta_body delta(std::size_t index) override {
+    const delta_view& from = m_.deltas[index];
+    assert(from.generation != 0 && from.generation <= generation_max);
+    assert(from.after < from.upto && from.upto.version <= from.top && from.top <= version_max);
+    assert(from.entry_count <= entry_count_max);
+    sizes_ = measure(from, entries_of(from));
+    delta_body to;
+    to.name_hash = from.name_hash;
+    to.generation_and_count = from.generation | std::uint64_t{from.entry_count} << 44 |
+                              (sizes_.gaps != 0 ? gapped_bit : 0);
+    to.after = position_word(from.after);
+    to.upto = position_word(from.upto);
+    to.top = from.top | std::uint64_t{from.after.offset} >> 17 << 47 |
+             std::uint64_t{from.upto.offset} >> 17 << 54;
+    to.column_bytes = sizes_.gaps + from.entry_count + sizes_.values + sizes_.bytes;
+    return to;
+  }
+
+  void write_columns(std::size_t index, unsigned char* room) override {
+    const delta_view& from = m_.deltas[index];
+    gossipmonger::write_columns(from, entries_of(from), sizes_, room);
+  }
+
+  void write_entries(unsigned char* room) override {
+    room = gossipmonger::write_entries(m_.heartbeats, room);
+    gossipmonger::write_entries(m_.requests, room);
+  }
+
+  identity_body identity(std::size_t index) override {
+    const identity_view& from = m_.identities[index];
+    assert(from.generation != 0 && from.generation <= generation_max);
+    assert(from.heartbeat <= heartbeat_max && from.silent.count() >= 0);
+    identity_body to;
+    to.generation = from.generation | (from.has_left ? left_bit_of_generation : 0);
+    to.heartbeat = from.heartbeat;
+    to.instance = from.instance;
+    to.silent_ms = static_cast<std::uint32_t>(
+        std::min<std::int64_t>(from.silent.count(), std::numeric_limits<std::uint32_t>::max()));
+    to.address_high = load<std::uint64_t>(from.address.address.data());
+    to.address_low = load<std::uint64_t>(from.address.address.data() + 8);
+    to.port = from.address.port;
+    to.scope = from.address.scope;
+    to.name = {bytes_of(from.name), from.name.size()};
+    return to;
+  }
+
+ private:
+  [[nodiscard]] std::span<const entry_view> entries_of(const delta_view& delta) const {
+    return std::span(m_.entries).subspan(delta.first_entry, delta.entry_count);
+  }
+
+  const message& m_;
+  column_sizes sizes_;  // of the delta asked for last
+};
+
+class message_sink final : public capnp_body::reply_sink {
+ public:
+  explicit message_sink(message& out) : out_(out) {}
+
+  bool take_root(const reply_body& root) override {
+    out_.sender.name_hash = root.sender_hash;
+    unpack(root.sender_version_and_heartbeat, root.sender_generation_and_heartbeat, out_.sender);
+    out_.receiver.name_hash = root.receiver_hash_low;
+    unpack(root.receiver_version_and_heartbeat, root.receiver_generation_and_heartbeat,
+           out_.receiver);
+    out_.receiver_instance = root.receiver_instance;
+    return out_.sender.generation != 0 &&
+           (out_.receiver.generation != 0 || out_.receiver == digest_entry());
+  }
+
+  bool take_entries(const entry_run& run, std::size_t heartbeat_count) override {
+    if (heartbeat_count > run.count) return false;
+    return read_entries(run, 0, heartbeat_count, unknown_peers::refused, out_.heartbeats) &&
+           read_entries(run, heartbeat_count, run.count - heartbeat_count, unknown_peers::allowed,
+                        out_.requests);
+  }
+
+  bool take_identity(const identity_body& from) override {
+    identity_view& to = out_.identities.emplace_back();
+    to.name = text_of(from.name.first, from.name.count);
+    to.generation = from.generation & generation_max;
+    to.has_left = (from.generation & left_bit_of_generation) != 0;
+    to.heartbeat = from.heartbeat;
+    to.instance = from.instance;
+    to.silent = std::chrono::milliseconds(from.silent_ms);
+    store(to.address.address.data(), from.address_high);
+    store(to.address.address.data() + 8, from.address_low);
+    to.address.port = from.port;
+    to.address.scope = from.scope;
+    return to.generation != 0 && to.heartbeat <= heartbeat_max && is_valid_name(to.name);
+  }
+
+  bool take_delta(const delta_body& from, const byte_run& columns) override {
+    delta_view& to = out_.deltas.emplace_back();
+    to.name_hash = from.name_hash;
+    to.generation = from.generation_and_count & generation_max;
+    to.after = read_position(from.after, from.top >> 47);
+    to.upto = read_position(from.upto, from.top >> 54);
+    to.top = from.top & version_max;
+    to.first_entry = out_.entries.size();
+    to.entry_count = from.generation_and_count >> 44 & entry_count_max;
+    // Offsets stay 0 until values may span datagrams.
+    if (to.generation == 0 || to.after.offset != 0 || to.upto.offset != 0) return false;
+    if (to.after >= to.upto || to.upto.version > to.top) return false;
+
+    const bool is_gapped = (from.generation_and_count & gapped_bit) != 0;
+    if (to.entry_count == 0) return columns.count == 0 && !is_gapped;
+    if (to.entry_count > columns.count / entry_columns_min) return false;
+    out_.entries.resize(to.first_entry + to.entry_count);
+    return read_columns(to, is_gapped, columns, std::span(out_.entries).subspan(to.first_entry));
+  }
+
+ private:
+  message& out_;
+};
+
+std::size_t write_reply(const message& m, std::span<std::byte> segment) {
+  assert(m.sender.generation != 0);
+  reply_body body;
+  body.sender_hash = m.sender.name_hash;
+  body.sender_version_and_heartbeat = version_word(m.sender);
+  body.sender_generation_and_heartbeat = generation_word(m.sender);
+  if (m.receiver.generation != 0) {
+    body.receiver_version_and_heartbeat = version_word(m.receiver);
+    body.receiver_generation_and_heartbeat = generation_word(m.receiver);
+    body.receiver_hash_low = static_cast<std::uint32_t>(m.receiver.name_hash);
+  }
+  body.receiver_instance = m.receiver_instance;
+  message_source source(m);
+  return capnp_body::write_reply(reinterpret_cast<unsigned char*>(segment.data()), segment.size(),
+                                 body, source);
+}
+
+decoded read_body(std::span<const std::byte> segment, message& out) {
+  const auto* const bytes = reinterpret_cast<const unsigned char*>(segment.data());
+  verdict outcome = verdict::ok;
+  if (out.kind == message_kind::digest) {
+    digest_body body;
+    entry_run entries;
+    outcome = capnp_body::read_digest(bytes, segment.size(), body, entries);
+    if (outcome == verdict::ok && !take_digest(body, entries, out)) outcome = verdict::field;
+  } else {
+    message_sink sink(out);
+    outcome = capnp_body::read_reply(bytes, segment.size(), sink);
+  }
+  if (outcome == verdict::malformed) return tl::unexpected(drop_reason::malformed);
+  if (outcome == verdict::field) return tl::unexpected(drop_reason::field);
+  return {};
+}
+
+bool is_word_aligned(const std::byte* at) {
+  return reinterpret_cast<std::uintptr_t>(at) % word_bytes == 0;
+}
+
+}  // namespace
+
+codec::codec(std::uint32_t cluster_id, std::size_t datagram_bytes_max)
+    : cluster_id_(cluster_id), datagram_bytes_max_(datagram_bytes_max) {}
+
+std::size_t codec::encode(const message& m, std::span<std::byte> buffer) const {
+  const std::size_t written_bytes = encoded_bytes(m);
+  const std::size_t padded = (m.padded_bytes + word_bytes - 1) / word_bytes * word_bytes;
+  const std::size_t size = std::max(written_bytes, padded);
+  assert(is_word_aligned(buffer.data()) && size <= buffer.size());
+  const std::span datagram = buffer.first(size);
+  std::memset(datagram.data(), 0, size);
+
+  const std::span segment = datagram.subspan(header_bytes, written_bytes - header_bytes);
+  const std::size_t used =
+      m.kind == message_kind::digest ? write_digest(m, segment) : write_reply(m, segment);
+  assert(used == segment.size());  // the size model of the packer is exact (I4)
+  static_cast<void>(used);
+  write_header(m, cluster_id_, datagram);
+  return size;
+}
+
+tl::expected<void, drop_reason> codec::decode(std::span<const std::byte> datagram,
+                                              message& out) const {
+  if (datagram.size() < datagram_bytes_min || datagram.size() % word_bytes != 0 ||
+      datagram.size() > datagram_bytes_max_) {
+    return tl::unexpected(drop_reason::length);
+  }
+  assert(is_word_aligned(datagram.data()));
+  out.clear();
+  const decoded header = read_header(datagram, cluster_id_, out);
+  if (!header) return header;
+  return read_body(datagram.subspan(header_bytes), out);
+}
+
+}  // namespace gossipmonger
