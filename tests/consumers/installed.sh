@@ -1,0 +1,29 @@
+#!/bin/sh
+# What `meson install` left in build/prefix: all public headers and nothing else, both libraries,
+# a SONAME, a static archive without references to anything of ours that it lacks.
+set -eu
+cd "$(dirname "$0")/../.."
+prefix=build/prefix
+
+(cd include && find gossipmonger -type f | sort) >build/headers-here
+(cd $prefix/include && find . -type f | sed 's|^\./||' | sort) >build/headers-installed
+diff -u build/headers-here build/headers-installed
+
+shared=$(find $prefix -name libgossipmonger.so)
+archive=$(find $prefix -name libgossipmonger.a)
+version=$(sed -n "s/^  version: '\(.*\)',$/\1/p" meson.build)
+[ "$(readlink -f "$shared")" = "$(readlink -f "$(dirname "$shared")")/libgossipmonger.so.$version" ]
+readelf -d "$shared" | grep -q 'SONAME.*\[libgossipmonger\.so\.[0-9]*\]'
+
+nm -C --defined-only "$archive" | grep -o 'gossipmonger::.*' | sort -u >build/symbols-defined
+nm -C --undefined-only "$archive" | sed -n 's/^ *U \(gossipmonger::.*\)/\1/p' | sort -u |
+  comm -13 build/symbols-defined - >build/symbols-missing
+if [ -s build/symbols-missing ]; then
+  echo "libgossipmonger.a needs, but does not hold:"
+  cat build/symbols-missing
+  exit 1
+fi
+if [ "$(pkg-config --modversion "$(dirname "$shared")/pkgconfig/gossipmonger.pc")" != "$version" ]; then
+  echo "gossipmonger.pc names another version"
+  exit 1
+fi
