@@ -74,4 +74,73 @@ concept storage = requires(S s, const S c, slot_index slot, const entry_view& en
   { c.usage(slot) } -> std::same_as<storage_usage>;
 };
 
+/// A storage of any type, by reference: lets the protocol be compiled once. A value that refers;
+/// the storage outlives it.
+class storage_ref {
+ public:
+  template <class S>
+    requires(storage<S> && !std::same_as<S, storage_ref>)
+  explicit storage_ref(S& of) : object_(&of), calls_(&calls_of<S>) {}
+
+  result<void> put(slot_index slot, const entry_view& entry) {
+    return calls_->put(object_, slot, entry);
+  }
+  [[nodiscard]] std::optional<entry_view> find(slot_index slot, std::string_view key) const {
+    return calls_->find(object_, slot, key);
+  }
+  [[nodiscard]] std::optional<entry_view> first_above(slot_index slot,
+                                                      std::uint64_t version) const {
+    return calls_->first_above(object_, slot, version);
+  }
+  [[nodiscard]] std::optional<changed_entry> first_changed(std::uint64_t sequence) const {
+    return calls_->first_changed(object_, sequence);
+  }
+  std::uint64_t drop_upto(slot_index slot, std::uint64_t version, std::uint64_t sequence) {
+    return calls_->drop_upto(object_, slot, version, sequence);
+  }
+  void purge(std::uint64_t sequence) { calls_->purge(object_, sequence); }
+  [[nodiscard]] std::size_t retired_count() const { return calls_->retired_count(object_); }
+  void forget(slot_index slot) { calls_->forget(object_, slot); }
+  [[nodiscard]] storage_usage usage(slot_index slot) const { return calls_->usage(object_, slot); }
+
+ private:
+  struct calls {
+    result<void> (*put)(void*, slot_index, const entry_view&);
+    std::optional<entry_view> (*find)(const void*, slot_index, std::string_view);
+    std::optional<entry_view> (*first_above)(const void*, slot_index, std::uint64_t);
+    std::optional<changed_entry> (*first_changed)(const void*, std::uint64_t);
+    std::uint64_t (*drop_upto)(void*, slot_index, std::uint64_t, std::uint64_t);
+    void (*purge)(void*, std::uint64_t);
+    std::size_t (*retired_count)(const void*);
+    void (*forget)(void*, slot_index);
+    storage_usage (*usage)(const void*, slot_index);
+  };
+
+  template <class S>
+  static constexpr calls calls_of = {
+      [](void* s, slot_index slot, const entry_view& entry) {
+        return static_cast<S*>(s)->put(slot, entry);
+      },
+      [](const void* s, slot_index slot, std::string_view key) {
+        return static_cast<const S*>(s)->find(slot, key);
+      },
+      [](const void* s, slot_index slot, std::uint64_t version) {
+        return static_cast<const S*>(s)->first_above(slot, version);
+      },
+      [](const void* s, std::uint64_t sequence) {
+        return static_cast<const S*>(s)->first_changed(sequence);
+      },
+      [](void* s, slot_index slot, std::uint64_t version, std::uint64_t sequence) {
+        return static_cast<S*>(s)->drop_upto(slot, version, sequence);
+      },
+      [](void* s, std::uint64_t sequence) { static_cast<S*>(s)->purge(sequence); },
+      [](const void* s) { return static_cast<const S*>(s)->retired_count(); },
+      [](void* s, slot_index slot) { static_cast<S*>(s)->forget(slot); },
+      [](const void* s, slot_index slot) { return static_cast<const S*>(s)->usage(slot); },
+  };
+
+  void* object_;
+  const calls* calls_;
+};
+
 }  // namespace gossipmonger

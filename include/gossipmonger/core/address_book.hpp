@@ -1,0 +1,77 @@
+// Who may be sent how much: cookies that prove an address, and the brakes on addresses that never
+// proved theirs. Keeps nothing about strangers: a cookie is a keyed hash of the address under a
+// rotating secret. A resource with a capacity.
+// Source: RFC 9000, sections 8.1 and 21.1 (amplification).
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+
+#include "gossipmonger/core/endpoint.hpp"
+#include "gossipmonger/core/hash.hpp"
+#include "gossipmonger/core/random.hpp"
+
+namespace gossipmonger {
+
+class address_book {
+ public:
+  /// A reply to an unproved address is at most this many times what came from it.
+  static constexpr std::size_t amplification_max = 3;
+  /// A first datagram to an unproved address is padded to this much, so that 3x fits a reply.
+  static constexpr std::size_t unproved_bytes_min = 400;
+
+  static constexpr std::uint32_t unanswered_max = 8;
+
+  /// A secret lives for `secret_lifetime`; the one before it is still accepted, so a cookie is
+  /// valid for at least one lifetime.
+  address_book(std::size_t capacity, std::chrono::nanoseconds secret_lifetime, std::uint64_t seed);
+  address_book(const address_book&) = delete;
+  address_book& operator=(const address_book&) = delete;
+
+  /// The cookie that `address` shall echo; 48 bits, never 0.
+  [[nodiscard]] std::uint64_t cookie_for(const endpoint& address, std::chrono::nanoseconds now);
+  /// Whether `echo` is one I gave `address` lately.
+  [[nodiscard]] bool is_proof(std::uint64_t echo, const endpoint& address,
+                              std::chrono::nanoseconds now);
+
+  /// `address` proved itself and gave me `cookie` (0: none).
+  void handle_proof(const endpoint& address, std::uint64_t cookie);
+  /// The cookie `address` gave me, 0 for none.
+  [[nodiscard]] std::uint64_t cookie_from(const endpoint& address) const;
+  [[nodiscard]] bool is_proved(const endpoint& address) const;
+
+  /// Asks to start an exchange with `address` in `round`. A proved address may always; an
+  /// unproved one once a round, backing off to every 16th round while nothing comes back, at most
+  /// `unproved_max` different ones a round. One that leaves `unanswered_max` starts in a row
+  /// without proof is unproved again.
+  [[nodiscard]] bool try_start(const endpoint& address, std::uint64_t round,
+                               std::size_t unproved_max);
+  [[nodiscard]] std::size_t size() const { return known_.size(); }
+
+ private:
+  struct record {
+    record() = default;
+
+    std::uint64_t cookie = 0;
+    std::uint64_t next_round = 0;
+    std::uint32_t unanswered = 0;
+    bool is_proved = false;
+  };
+
+  void rotate(std::chrono::nanoseconds now);
+  [[nodiscard]] std::uint64_t make_cookie(const hash_key& secret, const endpoint& address) const;
+
+  std::map<endpoint, record> known_;
+  std::size_t capacity_;
+  std::chrono::nanoseconds secret_lifetime_;
+  std::chrono::nanoseconds rotated_{};
+  random random_;
+  hash_key secret_;
+  hash_key previous_secret_;
+  std::uint64_t round_ = 0;
+  std::size_t started_unproved_ = 0;
+};
+
+}  // namespace gossipmonger

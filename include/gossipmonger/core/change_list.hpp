@@ -1,0 +1,90 @@
+// The one sequence in which every change of content takes its place, and those of its items that
+// are no entries: verdicts, supersedes, forgettings, notices. Entries keep theirs in the storage.
+// Conflated: an item moves to the tail when it changes, nothing is queued or copied. A resource.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gossipmonger/core/event.hpp"
+#include "gossipmonger/core/peer_table.hpp"
+#include "gossipmonger/core/types.hpp"
+
+namespace gossipmonger {
+
+/// A subscription's place in the change list, and what it wants to see. A value; memory: one byte
+/// a peer, to tell whether a verdict would repeat what was shown last.
+struct change_cursor {
+  change_cursor() = default;
+
+  std::string peer;        ///< only this peer's events; empty: all
+  std::string key_prefix;  ///< only keys that begin so; empty: all
+  bool is_without_self = false;
+
+  std::uint64_t sequence = 0;       ///< everything up to here was delivered
+  std::uint64_t snapshot_upto = 0;  ///< up to here, removals are not worth telling
+  std::uint64_t epoch = 0;          ///< of the change list, when the snapshot began
+  bool has_begun = false;
+  std::vector<peer_status> shown;  ///< by slot: the verdict delivered last
+};
+
+struct change_item {
+  enum class what : std::uint8_t { introduced, judged, forgotten, notice };
+
+  change_item(what of_kind, slot_index at_slot) : kind(of_kind), slot(at_slot) {}
+
+  what kind;
+  slot_index slot;
+  event_kind event = event_kind::error;  ///< notice
+  std::string name;                      ///< forgotten, notice
+  std::uint64_t generation = 0;          ///< forgotten, notice
+  std::string text;                      ///< notice
+};
+
+class change_list {
+ public:
+  /// At most `kept_max` forgettings and notices stay; beyond, the oldest goes, and who had not
+  /// read a forgetting lags.
+  explicit change_list(std::size_t kept_max);
+  change_list(const change_list&) = delete;
+  change_list& operator=(const change_list&) = delete;
+
+  /// The next sequence number, for an entry.
+  [[nodiscard]] std::uint64_t take() { return ++last_; }
+  [[nodiscard]] std::uint64_t last() const { return last_; }
+  /// The storage gave out sequences up to `sequence` itself.
+  void advance_to(std::uint64_t sequence) { last_ = sequence; }
+
+  void introduce(peer& row, slot_index slot, bool is_restart);
+  void judge(peer& row, slot_index slot);
+  /// The row goes: its items do, and a forgetting stays.
+  void forget(const peer& row, slot_index slot);
+  void notice(event_kind kind, std::string_view name, std::uint64_t generation, std::string text);
+
+  /// The first item above `sequence`, nullptr if none.
+  [[nodiscard]] const change_item* first_above(std::uint64_t sequence, std::uint64_t& at) const;
+
+  /// Nobody needs what stands at or below `sequence` any more.
+  void release(std::uint64_t sequence);
+  /// Whoever has not come to `sequence` must begin anew.
+  void cut(std::uint64_t sequence);
+  [[nodiscard]] bool has_lost(const change_cursor& cursor) const;
+  void begin(change_cursor& cursor) const;
+
+ private:
+  void keep(change_item item);
+  void erase_items(const peer& row);
+
+  std::map<std::uint64_t, change_item> items_;
+  std::map<std::uint64_t, slot_index> kept_;  // sequences of forgettings and notices
+  std::size_t kept_max_;
+  std::uint64_t last_ = 0;
+  std::uint64_t cut_ = 0;
+  std::uint64_t epoch_ = 0;
+};
+
+}  // namespace gossipmonger

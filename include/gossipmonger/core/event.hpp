@@ -1,0 +1,130 @@
+// What a subscription tells of: changes of content and verdicts on peers. Values and views.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include "gossipmonger/core/drop_reason.hpp"
+#include "gossipmonger/core/endpoint.hpp"
+
+namespace gossipmonger {
+
+enum class event_kind : std::uint8_t {
+  new_peer,        ///< a peer became known
+  peer_live,       ///< it makes progress
+  peer_dead,       ///< it makes none; follows peer_live, or closes a new_peer
+  peer_left,       ///< it said that it leaves
+  peer_restarted,  ///< a higher generation took its place: clear what you hold of it
+  peer_forgotten,  ///< dropped after the grace: clear what you hold of it
+  update,          ///< `peer` published `value` under `key`
+  removed,         ///< `peer` erased `key`; you may never have seen it
+  conflict,        ///< another node lives under the name `peer`
+  lagged,          ///< you were too slow: clear everything, a fresh snapshot follows
+  error,           ///< `text` says what; gossip goes on
+};
+
+/// "new_peer", "peer_live", …
+[[nodiscard]] std::string_view to_string(event_kind kind);
+
+/// An event that points into the node: valid until the next call into it.
+struct event_view {
+  event_view() = default;
+
+  event_kind kind = event_kind::error;
+  std::string_view peer;         ///< name; empty with lagged, and with error where none is meant
+  std::uint64_t generation = 0;  ///< of the peer; 0 where `peer` is empty
+  std::string_view key;          ///< update, removed
+  std::string_view value;        ///< update
+  std::uint64_t version = 0;     ///< update, removed
+  std::string_view text;         ///< error, conflict: what happened
+};
+
+/// The same, owning.
+struct event {
+  event() = default;
+  explicit event(const event_view& view);
+
+  event_kind kind = event_kind::error;
+  std::string peer;
+  std::uint64_t generation = 0;
+  std::string key;
+  std::string value;
+  std::uint64_t version = 0;
+  std::string text;
+};
+
+/// The local verdict on a peer.
+enum class peer_status : std::uint8_t { self, unjudged, live, dead, left, conflict };
+
+/// "self", "new" (unjudged), "live", "dead", "left", "conflict".
+[[nodiscard]] std::string_view to_string(peer_status status);
+
+/// A row of the membership table, as users see it.
+struct member {
+  member() = default;
+
+  std::string name;
+  std::uint64_t generation = 0;
+  endpoint address;
+  peer_status status = peer_status::unjudged;
+  bool is_reachable = false;  ///< it answered me itself, lately
+  std::uint64_t max_version = 0;
+  std::uint64_t heartbeat = 0;
+  std::optional<double> phi;  ///< none for self and for what is not judged by phi
+};
+
+/// What happens below the events, for people who look at the protocol: opt-in.
+enum class trace_kind : std::uint8_t {
+  digest_send,
+  digest_receive,
+  deltas_send,
+  deltas_receive,
+  unknown_peer,
+};
+
+[[nodiscard]] std::string_view to_string(trace_kind kind);
+
+struct trace_event {
+  trace_event() = default;
+
+  trace_kind kind = trace_kind::digest_send;
+  endpoint peer_address;
+  std::uint64_t name_hash = 0;  ///< the remote peer's; of unknown_peer: the one not known
+  std::size_t items = 0;        ///< digest entries, or entries of deltas
+};
+
+/// Counters since the start; they only rise, save the gauges named so.
+struct protocol_stats {
+  protocol_stats() = default;
+
+  std::uint64_t rounds = 0;
+  std::uint64_t digests_sent = 0;
+  std::uint64_t digests_received = 0;
+  std::uint64_t replies_sent = 0;
+  std::uint64_t replies_received = 0;
+  std::uint64_t deltas_sent = 0;
+  std::uint64_t deltas_received = 0;
+  std::uint64_t entries_sent = 0;
+  std::uint64_t entries_applied = 0;
+  std::uint64_t entries_skipped = 0;  ///< known already when they came
+  std::uint64_t deltas_parked = 0;
+  std::uint64_t replies_cut = 0;        ///< by the 3x rule
+  std::uint64_t exchanges_dropped = 0;  ///< the driver did not poll in time
+  std::uint64_t compactions = 0;
+  std::uint64_t refutations = 0;
+  std::uint64_t pauses = 0;  ///< my own timer was late
+  std::uint64_t convictions = 0;
+  drop_counters drops{};
+  std::size_t peers_known = 0;      ///< gauge, self not counted
+  std::size_t peers_live = 0;       ///< gauge
+  std::size_t peers_reachable = 0;  ///< gauge
+  std::size_t graveyard_size = 0;   ///< gauge
+  std::size_t parked_bytes = 0;     ///< gauge
+  std::size_t retired_entries = 0;  ///< gauge
+};
+
+}  // namespace gossipmonger

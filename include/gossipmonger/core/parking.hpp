@@ -1,0 +1,60 @@
+// Deltas that came before the one they follow: kept, within a byte bound, until the gap is filled.
+// Over a lossy network this saves sending again all that followed a lost datagram. A resource.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "gossipmonger/core/delta.hpp"
+#include "gossipmonger/core/message.hpp"
+#include "gossipmonger/core/types.hpp"
+
+namespace gossipmonger {
+
+/// A delta with its bytes.
+struct parked_delta {
+  parked_delta() = default;
+
+  slot_index slot = 0;
+  std::uint64_t generation = 0;
+  std::uint64_t after = 0;
+  std::uint64_t upto = 0;
+  std::uint64_t top = 0;
+  std::uint64_t round = 0;          ///< when it was parked
+  std::vector<char> bytes;          ///< keys and values, one after the other; stays put on a move
+  std::vector<entry_view> entries;  ///< views into `bytes`
+};
+
+class parking {
+ public:
+  explicit parking(std::size_t bytes_max);
+  parking(const parking&) = delete;
+  parking& operator=(const parking&) = delete;
+
+  /// Copies the delta; false if there is no room, or the same interval is parked already.
+  [[nodiscard]] bool try_park(slot_index slot, const message& from, const delta_view& delta,
+                              std::uint64_t round);
+  /// Takes out one delta of the slot with after <= `max_version` < upto; what is wholly known by
+  /// then is thrown away.
+  [[nodiscard]] std::optional<parked_delta> take(slot_index slot, std::uint64_t max_version);
+  void forget(slot_index slot);
+  /// Drops what was parked before `round`.
+  void expire(std::uint64_t round);
+
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  [[nodiscard]] bool is_empty() const { return parked_.empty(); }
+
+ private:
+  [[nodiscard]] static std::size_t cost(const parked_delta& parked);
+  template <class Predicate>
+  void drop_if(Predicate is_dropped);
+
+  std::deque<parked_delta> parked_;
+  std::size_t bytes_max_;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace gossipmonger

@@ -1,0 +1,31 @@
+// A shuffled ring of peers, so that everyone is met in bounded time. A value over slots.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "gossipmonger/core/random.hpp"
+#include "gossipmonger/core/types.hpp"
+
+namespace gossipmonger {
+
+class peer_ring {
+ public:
+  peer_ring() = default;
+
+  /// A new peer, somewhere in what is left of this turn.
+  void add(slot_index slot, random& draws);
+  void remove(slot_index slot);
+
+  /// The next slot of the turn; a new turn is shuffled when the last ended.
+  ///   expects: not empty
+  [[nodiscard]] slot_index next(random& draws);
+
+  [[nodiscard]] std::size_t size() const { return slots_.size(); }
+
+ private:
+  std::vector<slot_index> slots_;
+  std::size_t position_ = 0;
+};
+
+}  // namespace gossipmonger

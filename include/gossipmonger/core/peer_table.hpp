@@ -1,0 +1,117 @@
+// Who is known: one row a peer, self in slot 0, in the order of their hashes; and the local verdict
+// on each. Rows are values; the table is a resource with a capacity.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gossipmonger/core/digest.hpp"
+#include "gossipmonger/core/endpoint.hpp"
+#include "gossipmonger/core/event.hpp"
+#include "gossipmonger/core/failure_detector.hpp"
+#include "gossipmonger/core/types.hpp"
+
+namespace gossipmonger {
+
+/// What this node knows of one incarnation. Times are on the liveness clock, which stands still
+/// while this process was suspended.
+struct peer {
+  explicit peer(std::size_t detector_window) : detector(detector_window) {}
+
+  /// This replica's digest entry of the peer.
+  [[nodiscard]] digest_entry entry() const;
+
+  // Identity, and the state of the incarnation.
+  std::string name;
+  std::uint64_t name_hash = 0;
+  std::uint64_t generation = 0;
+  std::uint32_t instance = 0;
+  endpoint address;               ///< as it advertises itself
+  std::optional<endpoint> route;  ///< where it last proved to be, if that differs
+  bool has_left = false;
+
+  // What this replica holds (I1, I2).
+  std::uint64_t max_version = 0;
+  std::uint64_t top = 0;  ///< highest owner version there is evidence of
+  std::uint64_t heartbeat = 0;
+  std::uint64_t floor = 0;        ///< of the newest marker; takes effect at max_version >= top
+  bool is_over_capacity = false;  ///< something of it was refused: it is unwanted as it is
+
+  // Liveness.
+  peer_status status = peer_status::unjudged;
+  failure_detector detector;
+  std::size_t advances = 0;                            ///< of the heartbeat, since birth or death
+  std::optional<std::chrono::nanoseconds> last_reply;  ///< proved, straight from it
+  std::chrono::nanoseconds silent_since{};  ///< last advance, by the whole cluster's word
+
+  // What it holds of me.
+  std::uint64_t held_generation = 0;
+  std::uint64_t held_version = 0;
+  bool holds_my_leave = false;
+
+  // Its places in the change list.
+  std::uint64_t introduced = 0;  ///< sequence of new_peer or peer_restarted
+  bool is_restart = false;
+  std::uint64_t judged = 0;  ///< sequence of the verdict; 0 while unjudged
+};
+
+class peer_table {
+ public:
+  struct hashed_slot {
+    hashed_slot(std::uint64_t of_hash, slot_index at_slot) : name_hash(of_hash), slot(at_slot) {}
+
+    std::uint64_t name_hash;
+    slot_index slot;
+  };
+
+  /// `capacity` peers besides self.
+  peer_table(std::size_t capacity, std::size_t detector_window);
+  peer_table(const peer_table&) = delete;
+  peer_table& operator=(const peer_table&) = delete;
+
+  /// A row for a new peer; nullopt when the capacity is reached.
+  ///   expects: no row has that hash
+  [[nodiscard]] std::optional<slot_index> try_add(std::string_view name, std::uint64_t name_hash);
+  /// expects: slot is in use, and not self's
+  void remove(slot_index slot);
+
+  [[nodiscard]] peer& operator[](slot_index slot) { return rows_[slot]; }
+  [[nodiscard]] const peer& operator[](slot_index slot) const { return rows_[slot]; }
+  [[nodiscard]] bool is_used(slot_index slot) const;
+
+  [[nodiscard]] std::optional<slot_index> find(std::uint64_t name_hash) const;
+  [[nodiscard]] std::optional<slot_index> find_name(std::string_view name,
+                                                    std::uint64_t name_hash) const;
+
+  /// All rows, self included, by ascending hash.
+  [[nodiscard]] std::span<const hashed_slot> by_hash() const { return by_hash_; }
+  /// Index in `by_hash` of the first row with a hash >= `name_hash`; by_hash().size() if none.
+  [[nodiscard]] std::size_t lower_bound(std::uint64_t name_hash) const;
+
+  /// Its versions changed: it is now the latest.
+  void touch(slot_index slot);
+  /// Up to `count` slots whose versions changed last, latest first.
+  [[nodiscard]] std::span<const slot_index> latest(std::size_t count);
+
+  /// Rows besides self.
+  [[nodiscard]] std::size_t size() const { return by_hash_.size() - 1; }
+  /// One more than the highest slot ever used.
+  [[nodiscard]] std::size_t slots() const { return rows_.size(); }
+
+ private:
+  std::size_t capacity_;
+  std::size_t detector_window_;
+  std::vector<peer> rows_;
+  std::vector<slot_index> free_;
+  std::vector<hashed_slot> by_hash_;
+  std::vector<slot_index> recent_;  // a log, latest last; a slot may stand in it more than once
+  std::vector<slot_index> latest_;
+};
+
+}  // namespace gossipmonger

@@ -1,0 +1,222 @@
+// The Scuttlebutt node as a state machine: no I/O, no clock, no random device (I6). Four kinds of
+// members, told by prefix: getters; `handle_*` inputs; commands of the application; `poll_*`
+// outputs. A resource; not thread-safe; drives nothing itself.
+//
+// Its driver's duties, in this order, whatever happens:
+//   1. Call `handle_timeout` when `next_deadline` has come, and `handle_message` for each datagram
+//      that decodes; `count_drop` for each that does not.
+//   2. After either, and after `leave`, call `poll_transmit` until it returns nothing, and send
+//      each message before the next call: it points into the node.
+//   3. Tell the release of subscriptions' places (`release_changes`) now and then.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "gossipmonger/core/address_book.hpp"
+#include "gossipmonger/core/change_list.hpp"
+#include "gossipmonger/core/config.hpp"
+#include "gossipmonger/core/error.hpp"
+#include "gossipmonger/core/event.hpp"
+#include "gossipmonger/core/failure_detector.hpp"
+#include "gossipmonger/core/graveyard.hpp"
+#include "gossipmonger/core/hash.hpp"
+#include "gossipmonger/core/message.hpp"
+#include "gossipmonger/core/peer_ring.hpp"
+#include "gossipmonger/core/peer_table.hpp"
+#include "gossipmonger/core/random.hpp"
+#include "gossipmonger/core/reconcile.hpp"
+#include "gossipmonger/core/storage.hpp"
+
+namespace gossipmonger {
+
+/// A message to send: `content` is valid until the next call into the protocol.
+struct transmit {
+  transmit(const endpoint& address, const message& what) : to(address), content(&what) {}
+
+  endpoint to;
+  const message* content;
+};
+
+/// How far a version of mine has come.
+struct replication {
+  replication() = default;
+
+  std::size_t live = 0;     ///< peers live now
+  std::size_t holding = 0;  ///< of all peers, those that hold the version
+  std::size_t live_holding = 0;
+};
+
+class protocol {
+ public:
+  /// `settings` must be validated. `address` is where peers reach me. `seed` feeds every random
+  /// decision. The storage must be empty and outlive the protocol.
+  protocol(config settings, storage_ref entries, const endpoint& address, std::uint64_t seed,
+           moment now);
+  protocol(const protocol&) = delete;
+  protocol& operator=(const protocol&) = delete;
+
+  // Getters.
+  [[nodiscard]] const config& settings() const { return settings_; }
+  [[nodiscard]] std::string_view name() const { return settings_.name; }
+  [[nodiscard]] std::uint64_t generation() const { return peers_[self_slot].generation; }
+  [[nodiscard]] std::uint64_t version() const { return peers_[self_slot].max_version; }
+  [[nodiscard]] const endpoint& address() const { return peers_[self_slot].address; }
+  [[nodiscard]] bool has_left() const { return peers_[self_slot].has_left; }
+  [[nodiscard]] bool is_known(std::string_view peer) const { return find_slot(peer).has_value(); }
+  /// The entry, if it is there and not erased. Valid until the next non-const call.
+  [[nodiscard]] std::optional<entry_view> get(std::string_view peer, std::string_view key) const;
+  /// The live entry of `peer` with the lowest version above `version`; walks a peer's map.
+  [[nodiscard]] std::optional<entry_view> first_above(std::string_view peer,
+                                                      std::uint64_t version) const;
+  /// Self first, then the others by name.
+  [[nodiscard]] std::vector<member> members(moment now) const;
+  [[nodiscard]] std::optional<member> find_member(std::string_view peer, moment now) const;
+  [[nodiscard]] protocol_stats stats() const;
+  /// Which peers hold `version` of my present generation; with `leave` true, my leaving.
+  [[nodiscard]] replication replicated(std::uint64_t version, bool leave = false) const;
+  [[nodiscard]] std::size_t live_peers() const;
+  /// When `handle_timeout` wants to be called.
+  [[nodiscard]] std::chrono::nanoseconds next_deadline() const { return next_round_; }
+  /// Key + value of `set` may take this much together.
+  [[nodiscard]] std::size_t entry_bytes_max() const;
+
+  // Inputs.
+  /// `bytes` is the size of the datagram it came in.
+  void handle_message(const message& received, const endpoint& source, std::size_t bytes,
+                      moment now);
+  void handle_timeout(moment now);
+  /// A datagram that did not decode.
+  void count_drop(drop_reason reason);
+
+  // Commands.
+  /// Where to find the cluster; replaces what was given before. Addresses of mine are skipped.
+  void set_seeds(std::vector<endpoint> seeds);
+  /// Begins an exchange with `address` in the next round, once.
+  void join(const endpoint& address);
+  /// Publishes; identical bytes write nothing. Returns the version that holds.
+  ///   errors: key_invalid, value_too_large, capacity_reached, storage_failed, stopped (has left)
+  [[nodiscard]] result<std::uint64_t> set(std::string_view key, std::string_view value);
+  /// Several at once, with consecutive versions, in this order: a replica that holds the last
+  /// holds all. All are checked first; then a storage that fails midway keeps those before.
+  [[nodiscard]] result<std::uint64_t> set(
+      std::span<const std::pair<std::string_view, std::string_view>> pairs);
+  /// Erases; returns the tombstone's version, or nothing where there was no such key.
+  [[nodiscard]] result<std::optional<std::uint64_t>> erase(std::string_view key);
+  /// Says that I leave: at once to some peers, and in every digest from now on. Final.
+  void leave(moment now);
+  /// While this is not 0, rounds choose first among peers not known to hold it.
+  void prefer_lacking(std::uint64_t version) { preferred_version_ = version; }
+  void enable_trace(bool is_enabled);
+
+  // Outputs.
+  [[nodiscard]] std::optional<transmit> poll_transmit(moment now);
+  /// The next event above the cursor; its view is valid until the next call.
+  [[nodiscard]] std::optional<event_view> poll_event(change_cursor& cursor);
+  [[nodiscard]] std::optional<trace_event> poll_trace();
+  /// The sequence of the latest change: a cursor below it has something to read, or to skip.
+  [[nodiscard]] std::uint64_t last_change() const { return changes_.last(); }
+  /// No cursor is below `sequence`.
+  void release_changes(std::uint64_t sequence);
+
+ private:
+  struct rival {
+    rival() = default;
+
+    std::uint64_t generation = 0;
+    std::uint64_t heartbeat = 0;
+    std::size_t advances = 0;
+    std::chrono::nanoseconds since{};
+    bool is_reported = false;
+  };
+
+  [[nodiscard]] std::optional<slot_index> find_slot(std::string_view peer) const;
+  [[nodiscard]] std::chrono::nanoseconds liveness_time(moment now) const;
+  [[nodiscard]] bool is_reachable(const peer& row) const;
+  [[nodiscard]] member describe(slot_index slot, std::chrono::nanoseconds now) const;
+  void drop(drop_reason reason) { ++stats_.drops[static_cast<std::size_t>(reason)]; }
+  [[nodiscard]] std::optional<event_view> show_entry(const changed_entry& changed,
+                                                     const change_cursor& cursor) const;
+  [[nodiscard]] std::optional<event_view> show_item(const change_item& item,
+                                                    change_cursor& cursor) const;
+  void trace(trace_kind kind, const endpoint& address, std::uint64_t name_hash, std::size_t items);
+  void observe_time(moment now);
+
+  // Receiving.
+  [[nodiscard]] bool is_mine_to_handle(const message& received);
+  void handle_digest(const message& received, const endpoint& source, std::size_t bytes,
+                     bool is_proved);
+  void handle_reply(const message& received, const endpoint& source);
+  void handle_sender(const message& received, const endpoint& source, bool is_proved);
+  void handle_identity(const identity_view& who);
+  void handle_heartbeat(const digest_entry& entry);
+  void handle_own_entry(const digest_entry& mine, std::uint32_t instance);
+  void refute(std::uint64_t generation);
+  [[nodiscard]] bool is_far_future(std::uint64_t generation) const;
+  void refuse(const identity_view& who, std::uint64_t name_hash, drop_reason reason,
+              std::chrono::nanoseconds lasting);
+  void enter(slot_index slot, const identity_view& who, bool is_restart);
+  void advance_heartbeat(slot_index slot, std::uint64_t heartbeat);
+  void judge(slot_index slot, peer_status status);
+
+  // The round.
+  void run_round(moment now);
+  void judge_all();
+  void forget_gone();
+  void choose_partners();
+  [[nodiscard]] bool try_start_live();
+  void try_start_seed();
+  [[nodiscard]] bool try_start(const endpoint& to, std::uint64_t remote_hash);
+  void start_exchange(const endpoint& to, std::uint64_t remote_hash);
+  void schedule_next(moment now);
+
+  // Writing.
+  [[nodiscard]] std::error_code check_write(std::string_view key, std::string_view value) const;
+  [[nodiscard]] std::error_code check_room(std::size_t keys, std::size_t bytes) const;
+  /// Puts `entry` at the next version; at the tail of the change list unless it names its place.
+  [[nodiscard]] result<std::uint64_t> write(const entry_view& entry);
+  void compact();
+
+  config settings_;
+  storage_ref entries_;
+  random random_;
+  hash_key cluster_key_;
+  protocol_stats stats_;
+  peer_table peers_;
+  graveyard graves_;
+  change_list changes_;
+  reconciler reconciler_;
+  address_book addresses_;
+  peer_ring ring_;
+
+  std::vector<endpoint> seeds_;
+  std::vector<endpoint> joining_;
+  std::vector<endpoint> restarted_;  // exchanges begun anew this round because of `more`
+  std::deque<exchange> exchanges_;
+  message outgoing_;
+
+  std::chrono::nanoseconds now_{};     // liveness clock, of the latest input
+  std::chrono::nanoseconds paused_{};  // what the liveness clock lags behind the steady one
+  std::chrono::nanoseconds wall_{};
+  std::chrono::nanoseconds next_round_{};
+  std::uint64_t judge_from_round_ = 0;
+  detector_expectation expected_;
+
+  std::uint64_t digest_cursor_ = 0;
+  std::uint64_t preferred_version_ = 0;
+  rival rival_;
+  bool has_refuted_ = false;
+  std::vector<std::uint64_t> reported_names_;  // hashes named in an error already; bounded
+  bool is_traced_ = false;
+  std::deque<trace_event> traces_;
+};
+
+}  // namespace gossipmonger

@@ -1,0 +1,120 @@
+// Scuttlebutt reconciliation: compares what two nodes know, decides who owes what, fills
+// datagrams with it, and applies what comes. A resource over the node's tables.
+// Source: van Renesse, Dumitriu, Gough, Thomas, LADIS 2008, sections 2 and 3.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "gossipmonger/core/change_list.hpp"
+#include "gossipmonger/core/config.hpp"
+#include "gossipmonger/core/event.hpp"
+#include "gossipmonger/core/graveyard.hpp"
+#include "gossipmonger/core/message.hpp"
+#include "gossipmonger/core/packer.hpp"
+#include "gossipmonger/core/parking.hpp"
+#include "gossipmonger/core/peer_table.hpp"
+#include "gossipmonger/core/random.hpp"
+#include "gossipmonger/core/storage.hpp"
+
+namespace gossipmonger {
+
+/// Entries of one incarnation above `after` that the other side lacks.
+struct owed_delta {
+  owed_delta(slot_index of_slot, std::uint64_t of_generation, std::uint64_t after_version)
+      : slot(of_slot), generation(of_generation), after(after_version) {}
+
+  slot_index slot;
+  std::uint64_t generation;
+  std::uint64_t after;
+  std::size_t deficit = 0;  ///< bytes left of its turn (deficit round robin)
+};
+
+/// One leg to be sent to one address, as a plan; `fill` turns it into datagrams.
+struct exchange {
+  exchange() = default;
+
+  endpoint to;
+  message_kind kind = message_kind::digest;
+  std::uint64_t remote_hash = 0;  ///< 0: not known (a seed)
+  std::uint64_t cookie_echo = 0;
+  std::size_t bytes_left = 0;
+  std::size_t datagrams_left = 0;
+  bool is_cut_by_proof = false;  ///< bytes_left is the 3x rule's: say `more` if it runs out
+  std::size_t padded_bytes = 0;
+
+  // Leg 1: where the digest goes on, and where it began.
+  std::uint64_t digest_from = 0;
+  std::size_t digest_rows_left = 0;
+  bool has_extra = false;
+
+  // Legs 2 and 3.
+  std::vector<slot_index> identities;
+  std::vector<slot_index> heartbeats;
+  std::vector<digest_entry> requests;
+  std::vector<owed_delta> owed;
+  std::size_t turn = 0;  ///< index in `owed` of whose turn it is
+  bool is_first = true;  ///< one datagram is sent even if there is nothing to say
+};
+
+class reconciler {
+ public:
+  reconciler(const config& settings, peer_table& peers, graveyard& graves, storage_ref entries,
+             change_list& changes, protocol_stats& stats, random& draws);
+  reconciler(const reconciler&) = delete;
+  reconciler& operator=(const reconciler&) = delete;
+
+  /// Whether a row is still told of; else it is advertised as unwanted only.
+  [[nodiscard]] bool is_advertised(const peer& row, std::chrono::nanoseconds now) const;
+
+  /// What a digest from `sender_hash` shows that either side lacks.
+  void compare(const digest& theirs, std::uint64_t sender_hash, std::chrono::nanoseconds now,
+               exchange& out);
+  /// What one entry of theirs shows: used for requests too, which want no requests back.
+  void compare_entry(const digest_entry& theirs, bool may_request, std::chrono::nanoseconds now,
+                     exchange& out);
+  /// Puts the owners in the order of this exchange.
+  void shuffle(exchange& out);
+
+  /// The next datagram of a digest or reply. False when nothing is left to say.
+  [[nodiscard]] bool fill_digest(exchange& leg, message& out, std::chrono::nanoseconds now);
+  [[nodiscard]] bool fill_reply(exchange& leg, message& out, std::chrono::nanoseconds now);
+
+  /// Applies one delta to the row that it is of, or parks or drops it.
+  void apply(const message& from, const delta_view& delta);
+  /// The row's entries go: it was superseded or forgotten.
+  void forget(slot_index slot);
+  /// Parked deltas that waited for a gap that nobody filled.
+  void expire_parked(std::uint64_t round);
+
+  [[nodiscard]] std::size_t parked_bytes() const { return parked_.bytes(); }
+  /// Bytes of a datagram that a message may take: the seal's room stays free (I4).
+  [[nodiscard]] std::size_t message_bytes_max() const;
+
+ private:
+  void set_frame(const exchange& leg, message& out) const;
+  void fill_deltas(exchange& leg, packer& pack, const message& out);
+  /// False: the datagram is full.
+  [[nodiscard]] bool fill_turn(exchange& leg, packer& pack, const message& out);
+  bool try_absent(const digest& theirs, const peer& row, exchange& out) const;
+  void apply_entries(slot_index slot, const std::vector<entry_view>& entries, std::size_t first,
+                     std::size_t count, std::uint64_t upto);
+  [[nodiscard]] bool try_put(slot_index slot, const entry_view& entry);
+  void apply_floor(slot_index slot);
+  void apply_parked(slot_index slot);
+
+  const config& settings_;
+  peer_table& peers_;
+  graveyard& graves_;
+  storage_ref entries_;
+  change_list& changes_;
+  protocol_stats& stats_;
+  random& random_;
+  parking parked_;
+  std::uint64_t round_ = 0;
+};
+
+}  // namespace gossipmonger

@@ -1,0 +1,97 @@
+#include "gossipmonger/core/address_book.hpp"
+
+#include <algorithm>
+
+namespace gossipmonger {
+
+namespace {
+
+constexpr std::uint64_t cookie_mask = (std::uint64_t{1} << 48) - 1;
+constexpr std::uint64_t backoff_rounds_max = 16;
+
+}  // namespace
+
+address_book::address_book(std::size_t capacity, std::chrono::nanoseconds secret_lifetime,
+                           std::uint64_t seed)
+    : capacity_(std::max<std::size_t>(1, capacity)),
+      secret_lifetime_(secret_lifetime),
+      random_(seed) {
+  secret_ = hash_key(random_.next(), random_.next());
+  previous_secret_ = hash_key(random_.next(), random_.next());
+}
+
+void address_book::rotate(std::chrono::nanoseconds now) {
+  if (rotated_ == std::chrono::nanoseconds{}) rotated_ = now;
+  if (now - rotated_ < secret_lifetime_) return;
+  // After two lifetimes without a call the old secret is out of date as well.
+  const bool is_long_ago = now - rotated_ >= 2 * secret_lifetime_;
+  previous_secret_ = is_long_ago ? hash_key(random_.next(), random_.next()) : secret_;
+  secret_ = hash_key(random_.next(), random_.next());
+  rotated_ = now;
+}
+
+std::uint64_t address_book::make_cookie(const hash_key& secret, const endpoint& address) const {
+  const std::uint64_t cookie = siphash(secret, address) & cookie_mask;
+  return cookie == 0 ? 1 : cookie;
+}
+
+std::uint64_t address_book::cookie_for(const endpoint& address, std::chrono::nanoseconds now) {
+  rotate(now);
+  return make_cookie(secret_, address);
+}
+
+bool address_book::is_proof(std::uint64_t echo, const endpoint& address,
+                            std::chrono::nanoseconds now) {
+  if (echo == 0) return false;
+  rotate(now);
+  return echo == make_cookie(secret_, address) || echo == make_cookie(previous_secret_, address);
+}
+
+void address_book::handle_proof(const endpoint& address, std::uint64_t cookie) {
+  if (!known_.contains(address) && known_.size() == capacity_) return;
+  record& known = known_[address];
+  known.is_proved = true;
+  known.unanswered = 0;
+  if (cookie != 0) known.cookie = cookie;
+}
+
+std::uint64_t address_book::cookie_from(const endpoint& address) const {
+  const auto place = known_.find(address);
+  return place == known_.end() ? 0 : place->second.cookie;
+}
+
+bool address_book::is_proved(const endpoint& address) const {
+  const auto place = known_.find(address);
+  return place != known_.end() && place->second.is_proved;
+}
+
+bool address_book::try_start(const endpoint& address, std::uint64_t round,
+                             std::size_t unproved_max) {
+  if (round != round_) {
+    round_ = round;
+    started_unproved_ = 0;
+  }
+  if (!known_.contains(address) && known_.size() == capacity_) {
+    // An address that never answered makes room; proved ones stay.
+    const auto idle = std::find_if(known_.begin(), known_.end(), [round](const auto& one) {
+      return !one.second.is_proved && one.second.next_round <= round;
+    });
+    if (idle == known_.end()) return false;
+    known_.erase(idle);
+  }
+  record& known = known_[address];
+  if (known.is_proved) {
+    ++known.unanswered;
+    if (known.unanswered > unanswered_max) known.is_proved = false;
+    return true;
+  }
+  if (known.next_round > round || started_unproved_ >= unproved_max) return false;
+  ++started_unproved_;
+  ++known.unanswered;
+  const std::uint64_t backoff = std::uint64_t{1}
+                                << std::min<std::uint32_t>(known.unanswered / 2, 4);
+  known.next_round = round + std::min(backoff, backoff_rounds_max);
+  return true;
+}
+
+}  // namespace gossipmonger

@@ -1,0 +1,90 @@
+#include "gossipmonger/core/change_list.hpp"
+
+#include <utility>
+
+namespace gossipmonger {
+
+change_list::change_list(std::size_t kept_max) : kept_max_(kept_max) {}
+
+void change_list::erase_items(const peer& row) {
+  if (row.introduced != 0) items_.erase(row.introduced);
+  if (row.judged != 0) items_.erase(row.judged);
+}
+
+void change_list::introduce(peer& row, slot_index slot, bool is_restart) {
+  erase_items(row);
+  row.introduced = take();
+  row.judged = 0;
+  row.is_restart = is_restart;
+  items_.emplace(row.introduced, change_item(change_item::what::introduced, slot));
+}
+
+void change_list::judge(peer& row, slot_index slot) {
+  if (row.judged != 0) items_.erase(row.judged);
+  row.judged = take();
+  items_.emplace(row.judged, change_item(change_item::what::judged, slot));
+}
+
+void change_list::forget(const peer& row, slot_index slot) {
+  erase_items(row);
+  change_item item(change_item::what::forgotten, slot);
+  item.name = row.name;
+  item.generation = row.generation;
+  keep(std::move(item));
+}
+
+void change_list::notice(event_kind kind, std::string_view name, std::uint64_t generation,
+                         std::string text) {
+  change_item item(change_item::what::notice, self_slot);
+  item.event = kind;
+  item.name = name;
+  item.generation = generation;
+  item.text = std::move(text);
+  keep(std::move(item));
+}
+
+void change_list::keep(change_item item) {
+  if (kept_.size() == kept_max_) {
+    const auto oldest = kept_.begin();
+    const auto place = items_.find(oldest->first);
+    if (place->second.kind == change_item::what::forgotten) cut(oldest->first);
+    items_.erase(place);
+    kept_.erase(oldest);
+  }
+  const std::uint64_t sequence = take();
+  kept_.emplace(sequence, item.slot);
+  items_.emplace(sequence, std::move(item));
+}
+
+const change_item* change_list::first_above(std::uint64_t sequence, std::uint64_t& at) const {
+  const auto place = items_.upper_bound(sequence);
+  if (place == items_.end()) return nullptr;
+  at = place->first;
+  return &place->second;
+}
+
+void change_list::release(std::uint64_t sequence) {
+  const auto end = kept_.upper_bound(sequence);
+  for (auto place = kept_.begin(); place != end; ++place) items_.erase(place->first);
+  kept_.erase(kept_.begin(), end);
+}
+
+void change_list::cut(std::uint64_t sequence) {
+  if (sequence <= cut_) return;
+  cut_ = sequence;
+  ++epoch_;
+}
+
+bool change_list::has_lost(const change_cursor& cursor) const {
+  return cursor.has_begun && cursor.epoch != epoch_ && cursor.sequence < cut_;
+}
+
+void change_list::begin(change_cursor& cursor) const {
+  cursor.has_begun = true;
+  cursor.sequence = 0;
+  cursor.snapshot_upto = last_;
+  cursor.epoch = epoch_;
+  cursor.shown.clear();
+}
+
+}  // namespace gossipmonger

@@ -1,0 +1,107 @@
+#include "gossipmonger/core/config.hpp"
+
+#include <array>
+#include <cstdio>
+#include <string_view>
+#include <utility>
+
+#include "gossipmonger/core/packer.hpp"
+#include "gossipmonger/core/types.hpp"
+
+namespace gossipmonger {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+std::string to_text(double number) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%g", number);
+  return text.data();
+}
+
+/// Collects the first option that is out of bounds.
+class checker {
+ public:
+  void require(bool is_allowed, std::string_view option, std::string value, std::string allowed) {
+    if (is_allowed || found_) return;
+    found_ = true;
+    error_.option = option;
+    error_.value = std::move(value);
+    error_.allowed = std::move(allowed);
+  }
+
+  void count(std::string_view option, std::uint64_t value, std::uint64_t low, std::uint64_t high) {
+    require(value >= low && value <= high, option, std::to_string(value),
+            std::to_string(low) + " to " + std::to_string(high));
+  }
+
+  void duration(std::string_view option, milliseconds value, milliseconds low, milliseconds high) {
+    require(value >= low && value <= high, option, std::to_string(value.count()) + " ms",
+            std::to_string(low.count()) + " ms to " + std::to_string(high.count()) + " ms");
+  }
+
+  void number(std::string_view option, double value, double low, double high) {
+    require(value >= low && value <= high, option, to_text(value),
+            to_text(low) + " to " + to_text(high));
+  }
+
+  [[nodiscard]] bool has_found() const { return found_; }
+  [[nodiscard]] config_error take() { return std::move(error_); }
+
+ private:
+  config_error error_;
+  bool found_ = false;
+};
+
+}  // namespace
+
+std::string config_error::message() const {
+  return option + ": " + value + " is not allowed; allowed: " + allowed;
+}
+
+tl::expected<config, config_error> validated(config candidate) {
+  const config& c = candidate;
+  checker check;
+  constexpr std::string_view text = "1 to 255 bytes of UTF-8 without control characters";
+
+  check.require(is_valid_name(c.name), "name", "\"" + c.name + "\"", std::string(text));
+  check.require(is_valid_name(c.cluster_name), "cluster_name", "\"" + c.cluster_name + "\"",
+                std::string(text));
+  if (c.advertise) {
+    check.require(c.advertise->is_routable(), "advertise", c.advertise->to_string(),
+                  "an address and port that peers can send to, no wildcard or multicast");
+  }
+  check.count("generation_last", c.generation_last, 0, generation_max - 1);
+
+  check.duration("gossip_interval", c.gossip_interval, milliseconds{10}, milliseconds{3'600'000});
+  check.number("jitter", c.jitter, 0.0, 0.5);
+  check.count("fanout", c.fanout, 1, 16);
+  check.count("live_peers_min", c.live_peers_min, 0, 1000);
+  check.count("seed_every_rounds", c.seed_every_rounds, 1, 10'000);
+  check.count("unproved_addresses_max", c.unproved_addresses_max, 1, 256);
+
+  check.require(c.datagram_bytes_max >= datagram_bytes_floor &&
+                    c.datagram_bytes_max <= datagram_bytes_ceiling && c.datagram_bytes_max % 8 == 0,
+                "datagram_bytes_max", std::to_string(c.datagram_bytes_max),
+                "1200 to 65504, a multiple of 8");
+  check.count("digest_datagrams_max", c.digest_datagrams_max, 1, 1024);
+  check.count("exchange_bytes_max", c.exchange_bytes_max, c.datagram_bytes_max, 1ULL << 30);
+  check.count("exchange_datagrams_max", c.exchange_datagrams_max, 1, 65'536);
+
+  check.number("dead_peer_phi", c.dead_peer_phi, 1.0, 1000.0);
+  check.count("detector_window", c.detector_window, 4, 1000);
+  check.duration("dead_peer_grace", c.dead_peer_grace, 10 * c.gossip_interval,
+                 milliseconds{2'592'000'000});
+
+  check.count("peers_max", c.peers_max, 1, 65'535);
+  check.count("keys_per_peer_max", c.keys_per_peer_max, 1, 1ULL << 31);
+  check.count("bytes_per_peer_max", c.bytes_per_peer_max, 1024, 1ULL << 40);
+  check.count("parked_bytes_max", c.parked_bytes_max, 0, 1ULL << 30);
+  check.count("retired_max", c.retired_max, 64, 1ULL << 24);
+
+  if (check.has_found()) return tl::unexpected<config_error>(check.take());
+  return candidate;
+}
+
+}  // namespace gossipmonger

@@ -1,0 +1,64 @@
+#include "gossipmonger/core/failure_detector.hpp"
+
+#include <algorithm>
+#include <numbers>
+
+namespace gossipmonger {
+
+namespace {
+
+constexpr std::uint64_t microseconds_max = 0xffffffff;
+
+std::uint64_t to_microseconds(std::chrono::nanoseconds time) {
+  if (time.count() <= 0) return 0;
+  return static_cast<std::uint64_t>(time.count()) / 1000;
+}
+
+}  // namespace
+
+detector_expectation::detector_expectation(std::chrono::nanoseconds round, std::size_t nodes,
+                                           std::size_t fanout, std::size_t entries_per_digest) {
+  const std::size_t seen_a_round = std::max<std::size_t>(1, fanout * entries_per_digest);
+  const auto gap = static_cast<std::int64_t>(std::max<std::size_t>(1, nodes / seen_a_round));
+  prior = round * (2 * gap);
+  maximum = round * (16 * gap);
+}
+
+failure_detector::failure_detector(std::size_t window) : window_(window) {}
+
+void failure_detector::advance(std::chrono::nanoseconds now, const detector_expectation& expected) {
+  const std::uint64_t interval =
+      std::min({to_microseconds(now - last_), to_microseconds(expected.maximum), microseconds_max});
+  last_ = std::max(last_, now);
+  const auto sample = static_cast<std::uint32_t>(interval);
+  if (intervals_.size() < window_) {
+    intervals_.push_back(sample);
+  } else {
+    sum_ -= intervals_[next_];
+    intervals_[next_] = sample;
+    next_ = (next_ + 1) % window_;
+  }
+  sum_ += sample;
+}
+
+void failure_detector::reset(std::chrono::nanoseconds now) {
+  intervals_.clear();
+  next_ = 0;
+  sum_ = 0;
+  last_ = now;
+}
+
+std::chrono::nanoseconds failure_detector::mean(const detector_expectation& expected) const {
+  const std::uint64_t sum = sum_ + prior_weight * to_microseconds(expected.prior);
+  const std::uint64_t mean = sum / (intervals_.size() + prior_weight);
+  return std::chrono::microseconds{std::max<std::uint64_t>(1, mean)};
+}
+
+double failure_detector::phi(std::chrono::nanoseconds now,
+                             const detector_expectation& expected) const {
+  const std::uint64_t elapsed = to_microseconds(now - last_);
+  const double scale = static_cast<double>(to_microseconds(mean(expected))) * std::numbers::ln10;
+  return static_cast<double>(elapsed) / scale;
+}
+
+}  // namespace gossipmonger

@@ -1,0 +1,82 @@
+#include "gossipmonger/core/parking.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace gossipmonger {
+
+parking::parking(std::size_t bytes_max) : bytes_max_(bytes_max) {}
+
+std::size_t parking::cost(const parked_delta& parked) {
+  return sizeof(parked_delta) + parked.bytes.size() + parked.entries.size() * sizeof(entry_view);
+}
+
+template <class Predicate>
+void parking::drop_if(Predicate is_dropped) {
+  std::erase_if(parked_, [&](const parked_delta& one) {
+    if (!is_dropped(one)) return false;
+    bytes_ -= cost(one);
+    return true;
+  });
+}
+
+bool parking::try_park(slot_index slot, const message& from, const delta_view& delta,
+                       std::uint64_t round) {
+  std::size_t length = 0;
+  for (std::size_t i = 0; i < delta.entry_count; ++i) {
+    const entry_view& entry = from.entries[delta.first_entry + i];
+    length += entry.key.size() + entry.value.size();
+  }
+  const std::size_t room = sizeof(parked_delta) + length + delta.entry_count * sizeof(entry_view);
+  if (bytes_ + room > bytes_max_) return false;
+  for (const parked_delta& one : parked_) {
+    if (one.slot == slot && one.generation == delta.generation &&
+        one.after <= delta.after.version && one.upto >= delta.upto.version) {
+      return false;
+    }
+  }
+
+  parked_delta& parked = parked_.emplace_back();
+  parked.slot = slot;
+  parked.generation = delta.generation;
+  parked.after = delta.after.version;
+  parked.upto = delta.upto.version;
+  parked.top = delta.top;
+  parked.round = round;
+  parked.bytes.reserve(length);
+  parked.entries.reserve(delta.entry_count);
+  for (std::size_t i = 0; i < delta.entry_count; ++i) {
+    entry_view entry = from.entries[delta.first_entry + i];
+    const std::size_t start = parked.bytes.size();
+    parked.bytes.insert(parked.bytes.end(), entry.key.begin(), entry.key.end());
+    parked.bytes.insert(parked.bytes.end(), entry.value.begin(), entry.value.end());
+    const std::string_view copied(parked.bytes.data() + start, parked.bytes.size() - start);
+    entry.key = copied.substr(0, entry.key.size());
+    entry.value = copied.substr(entry.key.size());
+    parked.entries.push_back(entry);
+  }
+  bytes_ += cost(parked);
+  return true;
+}
+
+std::optional<parked_delta> parking::take(slot_index slot, std::uint64_t max_version) {
+  drop_if([=](const parked_delta& one) { return one.slot == slot && one.upto <= max_version; });
+  const auto place = std::find_if(parked_.begin(), parked_.end(), [=](const parked_delta& one) {
+    return one.slot == slot && one.after <= max_version;
+  });
+  if (place == parked_.end()) return std::nullopt;
+  bytes_ -= cost(*place);
+  parked_delta taken = std::move(*place);
+  parked_.erase(place);
+  return taken;
+}
+
+void parking::forget(slot_index slot) {
+  drop_if([=](const parked_delta& one) { return one.slot == slot; });
+}
+
+void parking::expire(std::uint64_t round) {
+  drop_if([=](const parked_delta& one) { return one.round < round; });
+}
+
+}  // namespace gossipmonger

@@ -1,0 +1,103 @@
+#include "gossipmonger/core/peer_table.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+namespace gossipmonger {
+
+namespace {
+
+// The log of changes is cut to its distinct tail when it is this long.
+constexpr std::size_t recent_max = 1024;
+constexpr std::size_t recent_kept = 128;
+
+/// The last `count` distinct slots of `log`, latest first.
+void distinct_tail(const std::vector<slot_index>& log, std::size_t count,
+                   std::vector<slot_index>& out) {
+  out.clear();
+  for (auto place = log.rbegin(); place != log.rend() && out.size() < count; ++place) {
+    if (std::find(out.begin(), out.end(), *place) == out.end()) out.push_back(*place);
+  }
+}
+
+}  // namespace
+
+digest_entry peer::entry() const {
+  digest_entry known;
+  known.name_hash = name_hash;
+  known.generation = generation;
+  known.max_version = max_version;
+  known.heartbeat = heartbeat;
+  known.has_left = has_left;
+  return known;
+}
+
+peer_table::peer_table(std::size_t capacity, std::size_t detector_window)
+    : capacity_(capacity), detector_window_(detector_window) {}
+
+std::optional<slot_index> peer_table::try_add(std::string_view name, std::uint64_t name_hash) {
+  assert(!find(name_hash));
+  if (by_hash_.size() == capacity_ + 1) return std::nullopt;
+  slot_index slot = 0;
+  if (free_.empty()) {
+    slot = static_cast<slot_index>(rows_.size());
+    rows_.emplace_back(detector_window_);
+  } else {
+    slot = free_.back();
+    free_.pop_back();
+  }
+  rows_[slot].name = name;
+  rows_[slot].name_hash = name_hash;
+  by_hash_.insert(by_hash_.begin() + static_cast<std::ptrdiff_t>(lower_bound(name_hash)),
+                  hashed_slot(name_hash, slot));
+  return slot;
+}
+
+void peer_table::remove(slot_index slot) {
+  assert(slot != self_slot && is_used(slot));
+  by_hash_.erase(by_hash_.begin() +
+                 static_cast<std::ptrdiff_t>(lower_bound(rows_[slot].name_hash)));
+  std::erase(recent_, slot);
+  rows_[slot] = peer(detector_window_);
+  free_.push_back(slot);
+}
+
+bool peer_table::is_used(slot_index slot) const {
+  return slot < rows_.size() && !rows_[slot].name.empty();
+}
+
+std::optional<slot_index> peer_table::find(std::uint64_t name_hash) const {
+  const std::size_t place = lower_bound(name_hash);
+  if (place == by_hash_.size() || by_hash_[place].name_hash != name_hash) return std::nullopt;
+  return by_hash_[place].slot;
+}
+
+std::optional<slot_index> peer_table::find_name(std::string_view name,
+                                                std::uint64_t name_hash) const {
+  const std::optional<slot_index> slot = find(name_hash);
+  if (!slot || rows_[*slot].name != name) return std::nullopt;
+  return slot;
+}
+
+std::size_t peer_table::lower_bound(std::uint64_t name_hash) const {
+  const auto place = std::lower_bound(
+      by_hash_.begin(), by_hash_.end(), name_hash,
+      [](const hashed_slot& one, std::uint64_t hash) { return one.name_hash < hash; });
+  return static_cast<std::size_t>(place - by_hash_.begin());
+}
+
+void peer_table::touch(slot_index slot) {
+  if (!recent_.empty() && recent_.back() == slot) return;
+  if (recent_.size() == recent_max) {
+    distinct_tail(recent_, recent_kept, latest_);
+    recent_.assign(latest_.rbegin(), latest_.rend());
+  }
+  recent_.push_back(slot);
+}
+
+std::span<const slot_index> peer_table::latest(std::size_t count) {
+  distinct_tail(recent_, count, latest_);
+  return latest_;
+}
+
+}  // namespace gossipmonger

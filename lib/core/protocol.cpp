@@ -1,0 +1,421 @@
+// Construction, getters, events and the application's commands; what comes in is in
+// protocol_receive.cpp, the round and what goes out in protocol_round.cpp.
+#include "gossipmonger/core/protocol.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <utility>
+
+namespace gossipmonger {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+
+constexpr std::size_t kept_changes_max = 1024;
+constexpr std::size_t traces_max = 1024;
+constexpr std::size_t compaction_tombstones_min = 64;
+
+nanoseconds secret_lifetime(const config& settings) {
+  const auto turns = static_cast<std::int64_t>(2 * settings.peers_max / settings.fanout + 64);
+  return settings.gossip_interval * turns;
+}
+
+}  // namespace
+
+protocol::protocol(config settings, storage_ref entries, const endpoint& address,
+                   std::uint64_t seed, moment now)
+    : settings_(std::move(settings)),
+      entries_(entries),
+      random_(seed),
+      cluster_key_(make_cluster_key(settings_.cluster_name)),
+      peers_(settings_.peers_max, settings_.detector_window),
+      graves_(settings_.peers_max),
+      changes_(kept_changes_max),
+      reconciler_(settings_, peers_, graves_, entries_, changes_, stats_, random_),
+      addresses_(settings_.peers_max + 256, secret_lifetime(settings_), random_.next()),
+      now_(now.steady),
+      wall_(now.wall),
+      next_round_(now.steady) {
+  const auto wall_ms = std::chrono::duration_cast<milliseconds>(now.wall).count();
+  const auto clock_generation = static_cast<std::uint64_t>(std::max<std::int64_t>(1, wall_ms));
+  const std::optional<slot_index> slot =
+      peers_.try_add(settings_.name, siphash(cluster_key_, settings_.name));
+  peer& self = peers_[*slot];
+  self.generation =
+      std::min(std::max(settings_.generation_last + 1, clock_generation), generation_max);
+  self.instance = static_cast<std::uint32_t>(1 + random_.below(0xffffffff));
+  self.address = address;
+  self.status = peer_status::self;
+}
+
+// ------------------------------------------------------------------------------------ getters
+
+std::optional<slot_index> protocol::find_slot(std::string_view peer) const {
+  return peers_.find_name(peer, siphash(cluster_key_, peer));
+}
+
+std::optional<entry_view> protocol::get(std::string_view peer, std::string_view key) const {
+  const std::optional<slot_index> slot = find_slot(peer);
+  if (!slot || key == floor_key) return std::nullopt;
+  std::optional<entry_view> entry = entries_.find(*slot, key);
+  if (entry && entry->is_tombstone) return std::nullopt;
+  return entry;
+}
+
+std::optional<entry_view> protocol::first_above(std::string_view peer,
+                                                std::uint64_t version) const {
+  const std::optional<slot_index> slot = find_slot(peer);
+  if (!slot) return std::nullopt;
+  std::optional<entry_view> entry = entries_.first_above(*slot, version);
+  while (entry && (entry->is_tombstone || entry->key == floor_key)) {
+    entry = entries_.first_above(*slot, entry->version);
+  }
+  return entry;
+}
+
+nanoseconds protocol::liveness_time(moment now) const { return now.steady - paused_; }
+
+bool protocol::is_reachable(const peer& row) const {
+  // Everyone is met once in a turn of the ring; two turns without a reply are too long.
+  const auto rounds = static_cast<std::int64_t>(2 * peers_.size() / settings_.fanout + 16);
+  return row.last_reply && now_ - *row.last_reply < settings_.gossip_interval * rounds;
+}
+
+member protocol::describe(slot_index slot, nanoseconds now) const {
+  const peer& row = peers_[slot];
+  member seen;
+  seen.name = row.name;
+  seen.generation = row.generation;
+  seen.address = row.address;
+  seen.status = row.status;
+  seen.is_reachable = slot == self_slot || is_reachable(row);
+  seen.max_version = row.max_version;
+  seen.heartbeat = row.heartbeat;
+  const bool is_judged = row.status == peer_status::live || row.status == peer_status::unjudged;
+  if (slot != self_slot && is_judged) seen.phi = row.detector.phi(now, expected_);
+  return seen;
+}
+
+std::vector<member> protocol::members(moment now) const {
+  std::vector<member> all;
+  all.reserve(peers_.by_hash().size());
+  all.push_back(describe(self_slot, liveness_time(now)));
+  for (const peer_table::hashed_slot& one : peers_.by_hash()) {
+    if (one.slot != self_slot) all.push_back(describe(one.slot, liveness_time(now)));
+  }
+  std::sort(all.begin() + 1, all.end(),
+            [](const member& one, const member& other) { return one.name < other.name; });
+  return all;
+}
+
+std::optional<member> protocol::find_member(std::string_view peer, moment now) const {
+  const std::optional<slot_index> slot = find_slot(peer);
+  if (!slot) return std::nullopt;
+  return describe(*slot, liveness_time(now));
+}
+
+std::size_t protocol::live_peers() const {
+  const auto rows = peers_.by_hash();
+  return static_cast<std::size_t>(
+      std::count_if(rows.begin(), rows.end(), [this](const peer_table::hashed_slot& one) {
+        return peers_[one.slot].status == peer_status::live;
+      }));
+}
+
+protocol_stats protocol::stats() const {
+  protocol_stats now = stats_;
+  now.peers_known = peers_.size();
+  now.peers_live = live_peers();
+  for (const peer_table::hashed_slot& one : peers_.by_hash()) {
+    if (one.slot != self_slot && is_reachable(peers_[one.slot])) ++now.peers_reachable;
+  }
+  now.graveyard_size = graves_.all().size();
+  now.parked_bytes = reconciler_.parked_bytes();
+  now.retired_entries = entries_.retired_count();
+  return now;
+}
+
+replication protocol::replicated(std::uint64_t version, bool leave) const {
+  replication reached;
+  for (const peer_table::hashed_slot& one : peers_.by_hash()) {
+    if (one.slot == self_slot) continue;
+    const peer& row = peers_[one.slot];
+    const bool is_holding = row.held_generation == generation() && row.held_version >= version &&
+                            (!leave || row.holds_my_leave);
+    const bool is_live = row.status == peer_status::live;
+    reached.live += is_live ? 1 : 0;
+    reached.holding += is_holding ? 1 : 0;
+    reached.live_holding += is_live && is_holding ? 1 : 0;
+  }
+  return reached;
+}
+
+std::size_t protocol::entry_bytes_max() const {
+  return entry_bytes_limit(settings_.datagram_bytes_max);
+}
+
+// ------------------------------------------------------------------------------------- events
+
+std::optional<event_view> protocol::poll_event(change_cursor& cursor) {
+  if (!cursor.has_begun) changes_.begin(cursor);
+  if (changes_.has_lost(cursor)) {
+    changes_.begin(cursor);
+    event_view lagged;
+    lagged.kind = event_kind::lagged;
+    return lagged;
+  }
+  for (;;) {
+    std::uint64_t item_at = std::numeric_limits<std::uint64_t>::max();
+    const change_item* item = changes_.first_above(cursor.sequence, item_at);
+    const std::optional<changed_entry> changed = entries_.first_changed(cursor.sequence);
+    if (item == nullptr && !changed) return std::nullopt;
+
+    if (item == nullptr || (changed && changed->entry.sequence < item_at)) {
+      cursor.sequence = changed->entry.sequence;
+      if (std::optional<event_view> shown = show_entry(*changed, cursor)) return shown;
+    } else {
+      cursor.sequence = item_at;
+      if (std::optional<event_view> shown = show_item(*item, cursor)) return shown;
+    }
+  }
+}
+
+std::optional<event_view> protocol::show_entry(const changed_entry& changed,
+                                               const change_cursor& cursor) const {
+  const peer& row = peers_[changed.slot];
+  const entry_view& entry = changed.entry;
+  if (entry.key == floor_key || !entry.key.starts_with(cursor.key_prefix)) return std::nullopt;
+  if (!cursor.peer.empty() && row.name != cursor.peer) return std::nullopt;
+  if (cursor.is_without_self && changed.slot == self_slot) return std::nullopt;
+  // Who begins now never saw what was removed before.
+  if (entry.is_tombstone && entry.sequence <= cursor.snapshot_upto) return std::nullopt;
+
+  event_view shown;
+  shown.kind = entry.is_tombstone ? event_kind::removed : event_kind::update;
+  shown.peer = row.name;
+  shown.generation = row.generation;
+  shown.key = entry.key;
+  shown.value = entry.value;
+  shown.version = entry.version;
+  return shown;
+}
+
+std::optional<event_view> protocol::show_item(const change_item& item,
+                                              change_cursor& cursor) const {
+  const bool has_row =
+      item.kind == change_item::what::introduced || item.kind == change_item::what::judged;
+  event_view shown;
+  shown.peer = has_row ? std::string_view(peers_[item.slot].name) : std::string_view(item.name);
+  shown.generation = has_row ? peers_[item.slot].generation : item.generation;
+  shown.text = item.text;
+
+  if (cursor.shown.size() <= item.slot) cursor.shown.resize(item.slot + 1, peer_status::self);
+  peer_status& last_shown = cursor.shown[item.slot];
+  switch (item.kind) {
+    case change_item::what::introduced:
+      shown.kind = peers_[item.slot].is_restart ? event_kind::peer_restarted : event_kind::new_peer;
+      last_shown = peer_status::unjudged;
+      break;
+    case change_item::what::judged: {
+      const peer_status status = peers_[item.slot].status;
+      // Conflated away and back again: nothing to tell.
+      if (status == last_shown) return std::nullopt;
+      last_shown = status;
+      shown.kind = status == peer_status::live   ? event_kind::peer_live
+                   : status == peer_status::left ? event_kind::peer_left
+                                                 : event_kind::peer_dead;
+      break;
+    }
+    case change_item::what::forgotten:
+      // A snapshot need not speak of who went before it began.
+      if (cursor.sequence <= cursor.snapshot_upto) return std::nullopt;
+      shown.kind = event_kind::peer_forgotten;
+      last_shown = peer_status::self;
+      break;
+    case change_item::what::notice:
+      if (cursor.sequence <= cursor.snapshot_upto) return std::nullopt;
+      shown.kind = item.event;
+      break;
+  }
+  if (!cursor.peer.empty() && shown.peer != cursor.peer) return std::nullopt;
+  return shown;
+}
+
+void protocol::release_changes(std::uint64_t sequence) {
+  entries_.purge(sequence);
+  changes_.release(sequence);
+  // A subscription that is too far behind begins anew; what is kept for it stays bounded (I5).
+  if (entries_.retired_count() > settings_.retired_max) {
+    changes_.cut(changes_.last());
+    entries_.purge(changes_.last());
+  }
+}
+
+void protocol::enable_trace(bool is_enabled) {
+  is_traced_ = is_enabled;
+  if (!is_enabled) traces_.clear();
+}
+
+void protocol::trace(trace_kind kind, const endpoint& address, std::uint64_t name_hash,
+                     std::size_t items) {
+  if (!is_traced_) return;
+  if (traces_.size() == traces_max) traces_.pop_front();
+  trace_event& traced = traces_.emplace_back();
+  traced.kind = kind;
+  traced.peer_address = address;
+  traced.name_hash = name_hash;
+  traced.items = items;
+}
+
+std::optional<trace_event> protocol::poll_trace() {
+  if (traces_.empty()) return std::nullopt;
+  const trace_event traced = traces_.front();
+  traces_.pop_front();
+  return traced;
+}
+
+// ------------------------------------------------------------------------------------ writing
+
+void protocol::set_seeds(std::vector<endpoint> seeds) { seeds_ = std::move(seeds); }
+
+void protocol::join(const endpoint& address) {
+  constexpr std::size_t joining_max = 64;
+  if (joining_.size() < joining_max) joining_.push_back(address);
+}
+
+std::error_code protocol::check_write(std::string_view key, std::string_view value) const {
+  if (has_left()) return make_error_code(errc::stopped);
+  if (!is_valid_name(key)) return make_error_code(errc::key_invalid);
+  if (key.size() + value.size() > entry_bytes_max()) {
+    return make_error_code(errc::value_too_large);
+  }
+  return {};
+}
+
+std::error_code protocol::check_room(std::size_t keys, std::size_t bytes) const {
+  const storage_usage used = entries_.usage(self_slot);
+  const bool has_room = used.live_keys + used.tombstones + keys <= settings_.keys_per_peer_max &&
+                        used.bytes + bytes <= settings_.bytes_per_peer_max &&
+                        version() + keys <= version_max;
+  return has_room ? std::error_code{} : make_error_code(errc::capacity_reached);
+}
+
+result<std::uint64_t> protocol::write(const entry_view& entry) {
+  entry_view placed = entry;
+  placed.version = version() + 1;
+  if (placed.sequence == 0) placed.sequence = changes_.take();
+  if (const result<void> put = entries_.put(self_slot, placed); !put) {
+    return tl::unexpected<std::error_code>(put.error());
+  }
+  peer& self = peers_[self_slot];
+  self.max_version = placed.version;
+  self.top = placed.version;
+  peers_.touch(self_slot);
+  return placed.version;
+}
+
+result<std::uint64_t> protocol::set(std::string_view key, std::string_view value) {
+  const std::array<std::pair<std::string_view, std::string_view>, 1> one{
+      std::pair<std::string_view, std::string_view>(key, value)};
+  return set(one);
+}
+
+result<std::uint64_t> protocol::set(
+    std::span<const std::pair<std::string_view, std::string_view>> pairs) {
+  std::size_t bytes = 0;
+  for (const auto& [key, value] : pairs) {
+    if (const std::error_code error = check_write(key, value)) {
+      return tl::unexpected<std::error_code>(error);
+    }
+    bytes += key.size() + value.size();
+  }
+  // A pair that replaces needs less room; the exact sum matters only at the brim.
+  if (const std::error_code error = check_room(pairs.size(), bytes)) {
+    std::size_t keys = 0;
+    std::size_t replaced = 0;
+    for (const auto& [key, value] : pairs) {
+      const std::optional<entry_view> held = entries_.find(self_slot, key);
+      keys += held ? 0 : 1;
+      replaced += held ? held->key.size() + held->value.size() : 0;
+    }
+    if (check_room(keys, bytes - std::min(bytes, replaced))) {
+      return tl::unexpected<std::error_code>(error);
+    }
+  }
+
+  std::uint64_t last = version();
+  for (const auto& [key, value] : pairs) {
+    const std::optional<entry_view> held = entries_.find(self_slot, key);
+    if (held && !held->is_tombstone && held->value == value) {
+      last = held->version;
+      continue;
+    }
+    entry_view entry;
+    entry.key = key;
+    entry.value = value;
+    const result<std::uint64_t> written = write(entry);
+    if (!written) return written;
+    last = *written;
+  }
+  return last;
+}
+
+result<std::optional<std::uint64_t>> protocol::erase(std::string_view key) {
+  if (const std::error_code error = check_write(key, {})) {
+    return tl::unexpected<std::error_code>(error);
+  }
+  const std::optional<entry_view> held = entries_.find(self_slot, key);
+  if (!held || held->is_tombstone) return std::optional<std::uint64_t>();
+  if (version() == version_max) return fail(errc::capacity_reached);
+
+  entry_view tombstone;
+  tombstone.key = key;
+  tombstone.is_tombstone = true;
+  const result<std::uint64_t> written = write(tombstone);
+  if (!written) return tl::unexpected<std::error_code>(written.error());
+  const storage_usage used = entries_.usage(self_slot);
+  if (used.tombstones > std::max(compaction_tombstones_min, used.live_keys)) compact();
+  return std::optional<std::uint64_t>(*written);
+}
+
+void protocol::compact() {
+  const std::uint64_t last_before = version();
+  std::string key;
+  std::string value;
+  std::uint64_t from = 0;
+  for (;;) {
+    const std::optional<entry_view> held = entries_.first_above(self_slot, from);
+    if (!held || held->version > last_before) break;
+    from = held->version;
+    if (held->is_tombstone || held->key == floor_key) continue;
+    key = held->key;
+    value = held->value;
+    entry_view again;
+    again.key = key;
+    again.value = value;
+    again.sequence = held->sequence;
+    // Without a marker nothing is dropped anywhere: giving up half-way loses nothing.
+    if (version() + 2 > version_max || !write(again)) return;
+  }
+
+  value.clear();
+  for (std::size_t i = 0; i < 8; ++i) value.push_back(static_cast<char>(last_before >> (8 * i)));
+  entry_view marker;
+  marker.key = floor_key;
+  marker.value = value;
+  if (const auto held = entries_.find(self_slot, floor_key)) marker.sequence = held->sequence;
+  if (!write(marker)) return;
+  changes_.advance_to(entries_.drop_upto(self_slot, last_before, changes_.last()));
+  ++stats_.compactions;
+}
+
+void protocol::leave(moment now) {
+  if (has_left()) return;
+  peers_[self_slot].has_left = true;
+  next_round_ = now.steady;  // say so at once
+}
+
+}  // namespace gossipmonger

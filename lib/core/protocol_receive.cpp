@@ -1,0 +1,355 @@
+// What comes in: who sent it, what it says of them, of me and of others, and what to answer.
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "gossipmonger/core/protocol.hpp"
+
+namespace gossipmonger {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+
+constexpr std::size_t exchanges_max = 256;
+constexpr std::size_t reported_names_max = 64;
+constexpr std::size_t advances_to_live = 2;
+constexpr std::size_t advances_to_conflict = 2;
+constexpr milliseconds day{86'400'000};
+constexpr milliseconds year_2020{1'577'836'800'000};
+
+std::uint32_t low_half(std::uint64_t hash) { return static_cast<std::uint32_t>(hash); }
+
+std::size_t count_known(const digest& known) {
+  return known.range.size() + known.extra.size() + known.unwanted.size();
+}
+
+}  // namespace
+
+void protocol::count_drop(drop_reason reason) { drop(reason); }
+
+void protocol::observe_time(moment now) {
+  // A timer that is a whole round late means that this process, or the machine, stood still: what
+  // passed meanwhile says nothing about the peers.
+  const nanoseconds late = now.steady - next_round_;
+  if (late > settings_.gossip_interval && stats_.rounds > 0) {
+    paused_ += late;
+    next_round_ = now.steady;
+    judge_from_round_ = stats_.rounds + 2;
+    ++stats_.pauses;
+  }
+  now_ = liveness_time(now);
+  wall_ = now.wall;
+}
+
+bool protocol::is_mine_to_handle(const message& received) {
+  const peer& self = peers_[self_slot];
+  if (received.sender.name_hash == self.name_hash) {
+    drop(drop_reason::reflected);
+    const bool is_mine = std::tie(received.sender.generation, received.sender.heartbeat) <=
+                         std::tie(self.generation, self.heartbeat);
+    if (!is_mine) handle_own_entry(received.sender, 0);
+    return false;
+  }
+  const digest_entry& receiver = received.receiver;
+  if (receiver.generation != 0 && low_half(receiver.name_hash) != low_half(self.name_hash)) {
+    drop(drop_reason::not_for_me);
+    return false;
+  }
+  return true;
+}
+
+void protocol::handle_message(const message& received, const endpoint& source, std::size_t bytes,
+                              moment now) {
+  observe_time(now);
+  if (!is_mine_to_handle(received)) return;
+  const bool is_proved = addresses_.is_proof(received.cookie_echo, source, now.steady);
+  if (is_proved) {
+    addresses_.handle_proof(source, received.cookie);
+    if (received.receiver.generation != 0) {
+      handle_own_entry(received.receiver, received.receiver_instance);
+    }
+  }
+  if (received.kind == message_kind::digest) {
+    ++stats_.digests_received;
+    trace(trace_kind::digest_receive, source, received.sender.name_hash,
+          count_known(received.known));
+    handle_digest(received, source, bytes, is_proved);
+    return;
+  }
+  if (!is_proved) return drop(drop_reason::unproved);
+  ++stats_.replies_received;
+  trace(trace_kind::deltas_receive, source, received.sender.name_hash, received.entries.size());
+  handle_reply(received, source);
+}
+
+void protocol::handle_digest(const message& received, const endpoint& source, std::size_t bytes,
+                             bool is_proved) {
+  handle_sender(received, source, is_proved);
+  if (is_proved) {
+    for (const digest_entry& entry : received.known.range) handle_heartbeat(entry);
+    for (const digest_entry& entry : received.known.extra) handle_heartbeat(entry);
+  }
+
+  if (exchanges_.size() == exchanges_max) {
+    exchanges_.pop_front();
+    ++stats_.exchanges_dropped;
+  }
+  exchange& leg = exchanges_.emplace_back();
+  leg.to = source;
+  leg.kind = message_kind::reply;
+  leg.cookie_echo = received.cookie;
+  leg.is_cut_by_proof = !is_proved;
+  leg.bytes_left =
+      is_proved ? settings_.exchange_bytes_max : bytes * address_book::amplification_max;
+  leg.datagrams_left = settings_.exchange_datagrams_max;
+  reconciler_.compare(received.known, received.sender.name_hash, now_, leg);
+  reconciler_.shuffle(leg);
+}
+
+void protocol::handle_reply(const message& received, const endpoint& source) {
+  for (const identity_view& who : received.identities) handle_identity(who);
+  handle_sender(received, source, true);
+  for (const digest_entry& entry : received.heartbeats) handle_heartbeat(entry);
+  stats_.deltas_received += received.deltas.size();
+  for (const delta_view& delta : received.deltas) {
+    if (!peers_.find(delta.name_hash)) trace(trace_kind::unknown_peer, source, delta.name_hash, 0);
+    reconciler_.apply(received, delta);
+  }
+
+  if (received.more &&
+      std::find(restarted_.begin(), restarted_.end(), source) == restarted_.end()) {
+    restarted_.push_back(source);
+    start_exchange(source, received.sender.name_hash);
+  }
+  if (received.kind != message_kind::reply || received.requests.empty()) return;
+  exchange leg;
+  leg.to = source;
+  leg.kind = message_kind::deltas;
+  leg.cookie_echo = received.cookie;
+  leg.remote_hash = received.sender.name_hash;
+  leg.is_first = false;
+  leg.bytes_left = settings_.exchange_bytes_max;
+  leg.datagrams_left = settings_.exchange_datagrams_max;
+  for (const digest_entry& request : received.requests) {
+    reconciler_.compare_entry(request, false, now_, leg);
+  }
+  if (leg.identities.empty() && leg.owed.empty()) return;
+  reconciler_.shuffle(leg);
+  if (exchanges_.size() == exchanges_max) {
+    exchanges_.pop_front();
+    ++stats_.exchanges_dropped;
+  }
+  exchanges_.push_back(std::move(leg));
+}
+
+void protocol::handle_sender(const message& received, const endpoint& source, bool is_proved) {
+  if (!is_proved) return;
+  const std::optional<slot_index> slot = peers_.find(received.sender.name_hash);
+  if (!slot || peers_[*slot].generation != received.sender.generation) return;
+
+  handle_heartbeat(received.sender);
+  peer& row = peers_[*slot];
+  row.last_reply = now_;
+  row.route.reset();
+  if (source != row.address) row.route = source;
+
+  const peer& self = peers_[self_slot];
+  const digest_entry& mine = received.receiver;
+  const bool is_of_this_run =
+      mine.generation == self.generation && received.receiver_instance == self.instance;
+  if (is_of_this_run) {
+    const bool is_same = row.held_generation == self.generation;
+    row.held_version = is_same ? std::max(row.held_version, mine.max_version) : mine.max_version;
+    row.held_generation = self.generation;
+    row.holds_my_leave = (is_same && row.holds_my_leave) || mine.has_left;
+  }
+  const bool was_silent = row.status == peer_status::unjudged || row.status == peer_status::dead;
+  if (was_silent) {
+    row.silent_since = now_;
+    row.detector.reset(now_);
+    judge(*slot, peer_status::live);
+  }
+}
+
+void protocol::handle_heartbeat(const digest_entry& entry) {
+  if (entry.name_hash == peers_[self_slot].name_hash) return handle_own_entry(entry, 0);
+  const std::optional<slot_index> slot = peers_.find(entry.name_hash);
+  if (!slot || peers_[*slot].generation != entry.generation) return;
+  advance_heartbeat(*slot, entry.heartbeat);
+  peer& row = peers_[*slot];
+  if (entry.has_left && !row.has_left) {
+    row.has_left = true;
+    judge(*slot, peer_status::left);
+  }
+}
+
+void protocol::advance_heartbeat(slot_index slot, std::uint64_t heartbeat) {
+  peer& row = peers_[slot];
+  if (heartbeat <= row.heartbeat) return;
+  row.heartbeat = heartbeat;
+  row.detector.advance(now_, expected_);
+  row.silent_since = now_;
+  ++row.advances;
+  const bool is_silent = row.status == peer_status::unjudged || row.status == peer_status::dead;
+  if (is_silent && row.advances >= advances_to_live) judge(slot, peer_status::live);
+}
+
+void protocol::judge(slot_index slot, peer_status status) {
+  peer& row = peers_[slot];
+  const bool was_met = row.status == peer_status::unjudged || row.status == peer_status::live;
+  const bool is_met = status == peer_status::live;
+  row.status = status;
+  if (was_met && !is_met) ring_.remove(slot);
+  if (!was_met && is_met) ring_.add(slot, random_);
+  if (status == peer_status::dead) {
+    row.detector.reset(now_);
+    row.advances = 0;
+  }
+  changes_.judge(row, slot);
+}
+
+// --------------------------------------------------------------------------------- identities
+
+bool protocol::is_far_future(std::uint64_t generation) const {
+  // Against my own clock, never against the peer's old generation, which may itself be wrong.
+  if (wall_ < year_2020) return false;
+  const auto limit = std::chrono::duration_cast<milliseconds>(wall_ + day).count();
+  return generation > static_cast<std::uint64_t>(limit);
+}
+
+void protocol::refuse(const identity_view& who, std::uint64_t name_hash, drop_reason reason,
+                      nanoseconds lasting) {
+  drop(reason);
+  grave refused;
+  refused.name_hash = name_hash;
+  refused.generation = who.generation;
+  refused.heartbeat = heartbeat_max;  // this incarnation, whatever progress it makes
+  refused.expires = now_ + lasting;
+  graves_.bury(refused);
+
+  const bool is_reported =
+      std::find(reported_names_.begin(), reported_names_.end(), name_hash) != reported_names_.end();
+  if (is_reported || reported_names_.size() == reported_names_max) return;
+  reported_names_.push_back(name_hash);
+  changes_.notice(event_kind::error, who.name, who.generation,
+                  "this peer is refused: " + std::string(to_string(reason)));
+}
+
+void protocol::handle_identity(const identity_view& who) {
+  const std::uint64_t name_hash = siphash(cluster_key_, who.name);
+  if (const std::optional<slot_index> slot = peers_.find(name_hash)) {
+    if (peers_[*slot].name != who.name) {
+      drop(drop_reason::name_conflict);
+      const bool is_reported = std::find(reported_names_.begin(), reported_names_.end(),
+                                         name_hash) != reported_names_.end();
+      if (is_reported || reported_names_.size() == reported_names_max) return;
+      reported_names_.push_back(name_hash);
+      changes_.notice(event_kind::conflict, who.name, who.generation,
+                      "the hash of this name is taken by " + peers_[*slot].name);
+      return;
+    }
+    if (*slot == self_slot) {
+      drop(drop_reason::about_self);
+      digest_entry mine;
+      mine.name_hash = name_hash;
+      mine.generation = who.generation;
+      mine.heartbeat = who.heartbeat;
+      return handle_own_entry(mine, who.instance);
+    }
+    if (who.generation <= peers_[*slot].generation) {
+      if (who.generation < peers_[*slot].generation) drop(drop_reason::stale);
+      return;
+    }
+    if (is_far_future(who.generation)) return drop(drop_reason::far_future);
+    if (!who.address.is_routable()) return drop(drop_reason::endpoint);
+    reconciler_.forget(*slot);
+    ring_.remove(*slot);
+    return enter(*slot, who, true);
+  }
+
+  if (graves_.refuses(name_hash, who.generation, who.heartbeat)) return drop(drop_reason::refused);
+  const nanoseconds grace = settings_.dead_peer_grace;
+  if (is_far_future(who.generation)) {
+    return refuse(who, name_hash, drop_reason::far_future, grace);
+  }
+  if (!who.address.is_routable()) return refuse(who, name_hash, drop_reason::endpoint, grace);
+  if (who.silent >= grace) return drop(drop_reason::refused);
+  const std::optional<slot_index> slot = peers_.try_add(who.name, name_hash);
+  if (!slot) return refuse(who, name_hash, drop_reason::capacity, 16 * settings_.gossip_interval);
+  graves_.remove(name_hash);
+  enter(*slot, who, false);
+}
+
+void protocol::enter(slot_index slot, const identity_view& who, bool is_restart) {
+  peer& row = peers_[slot];
+  peer fresh(settings_.detector_window);
+  fresh.name = row.name;
+  fresh.name_hash = row.name_hash;
+  fresh.introduced = row.introduced;
+  fresh.judged = row.judged;
+  row = std::move(fresh);
+  row.generation = who.generation;
+  row.instance = who.instance;
+  row.address = who.address;
+  row.heartbeat = who.heartbeat;
+  row.silent_since = now_ - who.silent;
+  row.detector.reset(now_);
+  changes_.introduce(row, slot, is_restart);
+  if (who.has_left) {
+    row.has_left = true;
+    row.status = peer_status::left;
+    changes_.judge(row, slot);
+    return;
+  }
+  ring_.add(slot, random_);
+}
+
+// --------------------------------------------------------------------------------- my own name
+
+void protocol::handle_own_entry(const digest_entry& mine, std::uint32_t instance) {
+  const peer& self = peers_[self_slot];
+  const bool is_other_run = instance != 0 && instance != self.instance;
+  const bool is_ahead = mine.max_version > self.max_version || mine.heartbeat > self.heartbeat;
+  const bool is_newer = mine.generation > self.generation ||
+                        (mine.generation == self.generation && (is_other_run || is_ahead));
+  if (!is_newer) return;
+  if (is_far_future(mine.generation)) return drop(drop_reason::far_future);
+  if (!has_refuted_) return refute(mine.generation);
+
+  // I refuted once already. Either this is one more relic of an old run, or somebody lives under
+  // my name: then its heartbeat rises while I watch, and I refute no more. No duel.
+  if (mine.generation > rival_.generation) {
+    rival_ = rival();
+    rival_.generation = mine.generation;
+    rival_.heartbeat = mine.heartbeat;
+    rival_.since = now_;
+    return;
+  }
+  if (mine.generation < rival_.generation) return;
+  if (mine.heartbeat > rival_.heartbeat) {
+    rival_.heartbeat = mine.heartbeat;
+    ++rival_.advances;
+  }
+  if (rival_.advances >= advances_to_conflict) {
+    if (rival_.is_reported) return;
+    rival_.is_reported = true;
+    peers_[self_slot].status = peer_status::conflict;
+    changes_.notice(event_kind::conflict, self.name, mine.generation,
+                    "another node lives under this name, with a higher generation");
+    return;
+  }
+  if (rival_.advances == 0 && now_ - rival_.since > expected_.maximum) refute(mine.generation);
+}
+
+void protocol::refute(std::uint64_t generation) {
+  if (generation >= generation_max) return;
+  peer& self = peers_[self_slot];
+  self.generation = generation + 1;
+  has_refuted_ = true;
+  rival_ = rival();
+  ++stats_.refutations;
+}
+
+}  // namespace gossipmonger

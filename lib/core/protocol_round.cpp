@@ -1,0 +1,199 @@
+// The round, and what goes out.
+#include <algorithm>
+
+#include "gossipmonger/core/protocol.hpp"
+
+namespace gossipmonger {
+
+namespace {
+
+using std::chrono::nanoseconds;
+
+}  // namespace
+
+void protocol::handle_timeout(moment now) {
+  observe_time(now);
+  if (now.steady < next_round_) return;
+  run_round(now);
+}
+
+void protocol::run_round(moment now) {
+  ++stats_.rounds;
+  restarted_.clear();
+  peer& self = peers_[self_slot];
+  self.heartbeat = std::min(self.heartbeat + 1, heartbeat_max);
+  const std::size_t entries =
+      settings_.digest_datagrams_max * ((reconciler_.message_bytes_max() - 80) / 24);
+  expected_ =
+      detector_expectation(settings_.gossip_interval, peers_.size() + 1, settings_.fanout, entries);
+  reconciler_.expire_parked(stats_.rounds);
+  graves_.expire(now_);
+
+  choose_partners();
+  if (stats_.rounds >= judge_from_round_) judge_all();
+  forget_gone();
+  schedule_next(now);
+}
+
+void protocol::schedule_next(moment now) {
+  const double spread = settings_.jitter * (2 * random_.unit() - 1);
+  const auto interval = static_cast<double>(nanoseconds(settings_.gossip_interval).count());
+  const nanoseconds next{static_cast<std::int64_t>(interval * (1 + spread))};
+  // From when this round was due, so that a late timer does not slow the cluster down.
+  const nanoseconds due = std::max(next_round_, now.steady - settings_.gossip_interval);
+  next_round_ = std::max(due + next, now.steady + next / 2);
+}
+
+void protocol::judge_all() {
+  for (const peer_table::hashed_slot& one : peers_.by_hash()) {
+    const peer& row = peers_[one.slot];
+    const bool may_die = row.status == peer_status::live || row.status == peer_status::unjudged;
+    if (!may_die || row.detector.phi(now_, expected_) <= settings_.dead_peer_phi) continue;
+    if (row.status == peer_status::live) ++stats_.convictions;
+    judge(one.slot, peer_status::dead);
+  }
+}
+
+void protocol::forget_gone() {
+  const auto is_gone = [this](const peer& row) {
+    const bool may_go = row.status == peer_status::dead || row.status == peer_status::left;
+    return may_go && now_ - row.silent_since >= settings_.dead_peer_grace;
+  };
+  for (std::size_t i = 0; i < peers_.by_hash().size();) {
+    const slot_index slot = peers_.by_hash()[i].slot;
+    if (slot == self_slot || !is_gone(peers_[slot])) {
+      ++i;
+      continue;
+    }
+    const peer& row = peers_[slot];
+    grave buried;
+    buried.name_hash = row.name_hash;
+    buried.generation = row.generation;
+    buried.heartbeat = row.heartbeat;
+    buried.expires = now_ + settings_.dead_peer_grace;
+    graves_.bury(buried);
+    changes_.forget(row, slot);
+    reconciler_.forget(slot);
+    ring_.remove(slot);
+    peers_.remove(slot);
+  }
+}
+
+// ------------------------------------------------------------------------------------ partners
+
+void protocol::choose_partners() {
+  for (std::size_t i = 0; i < settings_.fanout; ++i) {
+    if (!try_start_live()) break;
+  }
+
+  std::size_t live = 0;
+  std::vector<slot_index> dead;
+  for (const peer_table::hashed_slot& one : peers_.by_hash()) {
+    const peer_status status = peers_[one.slot].status;
+    if (status == peer_status::live) ++live;
+    if (status == peer_status::dead) dead.push_back(one.slot);
+  }
+  if (!dead.empty()) {
+    const bool is_sure = live == 0;
+    if (is_sure || random_.below(live + 1) < dead.size()) {
+      const peer& row = peers_[dead[static_cast<std::size_t>(random_.below(dead.size()))]];
+      static_cast<void>(try_start(row.address, row.name_hash));
+    }
+  }
+
+  const std::uint64_t stagger = peers_[self_slot].name_hash % settings_.seed_every_rounds;
+  const bool is_seed_round = stats_.rounds % settings_.seed_every_rounds == stagger;
+  if (live < settings_.live_peers_min || is_seed_round) try_start_seed();
+
+  for (const endpoint& joined : joining_) static_cast<void>(try_start(joined, 0));
+  joining_.clear();
+}
+
+bool protocol::try_start_live() {
+  const auto is_started = [this](const endpoint& to) {
+    return std::any_of(exchanges_.begin(), exchanges_.end(), [&to](const exchange& leg) {
+      return leg.kind == message_kind::digest && leg.to == to;
+    });
+  };
+  // While somebody waits for a version of mine, who may lack it comes first.
+  for (const bool is_choosy : {true, false}) {
+    if (is_choosy && preferred_version_ == 0) continue;
+    for (std::size_t tries = 0; tries < ring_.size(); ++tries) {
+      const peer& row = peers_[ring_.next(random_)];
+      const bool is_holding =
+          row.held_generation == generation() && row.held_version >= preferred_version_;
+      if (is_choosy && is_holding) continue;
+      const endpoint to = row.route.value_or(row.address);
+      if (is_started(to)) continue;
+      if (try_start(to, row.name_hash)) return true;
+    }
+  }
+  return false;
+}
+
+void protocol::try_start_seed() {
+  std::vector<endpoint> others;
+  std::copy_if(seeds_.begin(), seeds_.end(), std::back_inserter(others),
+               [this](const endpoint& seed) { return seed != address(); });
+  if (others.empty()) return;
+  const endpoint& seed = others[static_cast<std::size_t>(random_.below(others.size()))];
+  std::uint64_t remote_hash = 0;
+  for (const peer_table::hashed_slot& one : peers_.by_hash()) {
+    if (peers_[one.slot].address == seed) remote_hash = one.name_hash;
+  }
+  static_cast<void>(try_start(seed, remote_hash));
+}
+
+bool protocol::try_start(const endpoint& to, std::uint64_t remote_hash) {
+  if (to == address() || !to.is_routable()) return false;
+  if (!addresses_.try_start(to, stats_.rounds, settings_.unproved_addresses_max)) return false;
+  start_exchange(to, remote_hash);
+  return true;
+}
+
+void protocol::start_exchange(const endpoint& to, std::uint64_t remote_hash) {
+  const bool is_proved = addresses_.is_proved(to);
+  exchange& leg = exchanges_.emplace_back();
+  leg.to = to;
+  leg.kind = message_kind::digest;
+  leg.remote_hash = remote_hash;
+  leg.cookie_echo = addresses_.cookie_from(to);
+  leg.datagrams_left = is_proved ? settings_.digest_datagrams_max : 1;
+  leg.padded_bytes = is_proved ? 0 : address_book::unproved_bytes_min;
+  leg.digest_from = digest_cursor_;
+  leg.digest_rows_left = peers_.by_hash().size();
+  leg.has_extra = true;
+}
+
+// ------------------------------------------------------------------------------------ sending
+
+std::optional<transmit> protocol::poll_transmit(moment now) {
+  while (!exchanges_.empty()) {
+    exchange& leg = exchanges_.front();
+    const bool is_digest = leg.kind == message_kind::digest;
+    const bool is_filled = is_digest ? reconciler_.fill_digest(leg, outgoing_, now_)
+                                     : reconciler_.fill_reply(leg, outgoing_, now_);
+    if (!is_filled) {
+      // The next round's digest goes on where this one's budget ended.
+      const bool is_whole = is_digest && leg.padded_bytes == 0;
+      if (is_whole) digest_cursor_ = leg.digest_rows_left == 0 ? 0 : leg.digest_from;
+      exchanges_.pop_front();
+      continue;
+    }
+    outgoing_.cookie = addresses_.cookie_for(leg.to, now.steady);
+    if (is_digest) {
+      ++stats_.digests_sent;
+      const digest& known = outgoing_.known;
+      trace(trace_kind::digest_send, leg.to, leg.remote_hash,
+            known.range.size() + known.extra.size() + known.unwanted.size());
+    } else {
+      ++stats_.replies_sent;
+      stats_.deltas_sent += outgoing_.deltas.size();
+      trace(trace_kind::deltas_send, leg.to, leg.remote_hash, outgoing_.entries.size());
+    }
+    return transmit(leg.to, outgoing_);
+  }
+  return std::nullopt;
+}
+
+}  // namespace gossipmonger

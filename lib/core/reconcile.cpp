@@ -1,0 +1,482 @@
+#include "gossipmonger/core/reconcile.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cstring>
+#include <limits>
+#include <tuple>
+#include <utility>
+
+namespace gossipmonger {
+
+namespace {
+
+using std::chrono::nanoseconds;
+
+constexpr std::uint64_t hash_max = std::numeric_limits<std::uint64_t>::max();
+constexpr std::uint64_t parked_rounds = 16;
+constexpr std::uint64_t floor_value_bytes = 8;
+// Less room than this behind a frame carries nothing worth a datagram.
+constexpr std::size_t place_margin = 64;
+
+const digest_entry* find_sorted(const std::vector<digest_entry>& list, std::uint64_t name_hash) {
+  const auto place = std::lower_bound(
+      list.begin(), list.end(), name_hash,
+      [](const digest_entry& one, std::uint64_t hash) { return one.name_hash < hash; });
+  return place == list.end() || place->name_hash != name_hash ? nullptr : &*place;
+}
+
+bool has_entry(const std::vector<digest_entry>& list, std::uint64_t name_hash) {
+  return std::any_of(list.begin(), list.end(),
+                     [name_hash](const digest_entry& one) { return one.name_hash == name_hash; });
+}
+
+std::uint64_t read_floor(std::string_view value) {
+  if (value.size() != floor_value_bytes) return 0;
+  std::uint64_t floor = 0;
+  for (std::size_t i = 0; i < floor_value_bytes; ++i) {
+    floor |= std::uint64_t{static_cast<unsigned char>(value[i])} << (8 * i);
+  }
+  return floor;
+}
+
+}  // namespace
+
+reconciler::reconciler(const config& settings, peer_table& peers, graveyard& graves,
+                       storage_ref entries, change_list& changes, protocol_stats& stats,
+                       random& draws)
+    : settings_(settings),
+      peers_(peers),
+      graves_(graves),
+      entries_(entries),
+      changes_(changes),
+      stats_(stats),
+      random_(draws),
+      parked_(settings.parked_bytes_max) {}
+
+std::size_t reconciler::message_bytes_max() const {
+  return settings_.datagram_bytes_max - seal_bytes;
+}
+
+bool reconciler::is_advertised(const peer& row, nanoseconds now) const {
+  if (row.is_over_capacity) return false;
+  const bool is_gone = row.status == peer_status::dead || row.status == peer_status::left;
+  return !is_gone || now - row.silent_since < settings_.dead_peer_grace / 2;
+}
+
+// ---------------------------------------------------------------------------------- comparing
+
+void reconciler::compare_entry(const digest_entry& theirs, bool may_request, nanoseconds now,
+                               exchange& out) {
+  const std::optional<slot_index> slot = peers_.find(theirs.name_hash);
+  if (!slot) {
+    if (may_request && !graves_.refuses(theirs.name_hash, theirs.generation, theirs.heartbeat)) {
+      digest_entry request;
+      request.name_hash = theirs.name_hash;
+      out.requests.push_back(request);
+    }
+    return;
+  }
+
+  const peer& mine = peers_[*slot];
+  if (!is_advertised(mine, now)) return;
+  if (theirs.generation < mine.generation) {
+    out.identities.push_back(*slot);
+    if (mine.max_version > 0) out.owed.emplace_back(*slot, mine.generation, 0);
+    return;
+  }
+  const bool is_behind =
+      std::tie(mine.generation, mine.max_version) < std::tie(theirs.generation, theirs.max_version);
+  if (is_behind) {
+    if (may_request && *slot != self_slot) out.requests.push_back(mine.entry());
+    return;
+  }
+  if (theirs.generation > mine.generation) return;
+  if (theirs.max_version < mine.max_version) {
+    out.owed.emplace_back(*slot, mine.generation, theirs.max_version);
+  }
+  if (may_request && *slot != self_slot &&
+      (theirs.heartbeat < mine.heartbeat || (mine.has_left && !theirs.has_left))) {
+    out.heartbeats.push_back(*slot);
+  }
+}
+
+bool reconciler::try_absent(const digest& theirs, const peer& row, exchange& out) const {
+  if (row.name_hash == out.remote_hash || has_entry(theirs.extra, row.name_hash)) return false;
+  const digest_entry* refused = find_sorted(theirs.unwanted, row.name_hash);
+  return refused == nullptr || !(std::tie(row.generation, row.heartbeat) <=
+                                 std::tie(refused->generation, refused->heartbeat));
+}
+
+void reconciler::compare(const digest& theirs, std::uint64_t sender_hash, nanoseconds now,
+                         exchange& out) {
+  out.remote_hash = sender_hash;
+  for (const digest_entry& entry : theirs.range) compare_entry(entry, true, now, out);
+  for (const digest_entry& entry : theirs.extra) compare_entry(entry, true, now, out);
+  if (theirs.lo > theirs.hi) return;
+
+  // Both sides ascend by hash: what the range skips, the sender does not know.
+  const std::span<const peer_table::hashed_slot> rows = peers_.by_hash();
+  std::size_t claimed = 0;
+  for (std::size_t i = peers_.lower_bound(theirs.lo); i < rows.size(); ++i) {
+    if (rows[i].name_hash > theirs.hi) break;
+    while (claimed < theirs.range.size() && theirs.range[claimed].name_hash < rows[i].name_hash) {
+      ++claimed;
+    }
+    if (claimed < theirs.range.size() && theirs.range[claimed].name_hash == rows[i].name_hash) {
+      continue;
+    }
+    const peer& row = peers_[rows[i].slot];
+    if (!is_advertised(row, now) || !try_absent(theirs, row, out)) continue;
+    out.identities.push_back(rows[i].slot);
+    if (row.max_version > 0) out.owed.emplace_back(rows[i].slot, row.generation, 0);
+  }
+}
+
+void reconciler::shuffle(exchange& out) {
+  // Self's identity goes first: without it a joiner cannot attribute anything to me.
+  const auto own = std::find(out.identities.begin(), out.identities.end(), self_slot);
+  if (own != out.identities.end()) std::iter_swap(out.identities.begin(), own);
+  if (!out.owed.empty()) out.turn = static_cast<std::size_t>(random_.below(out.owed.size()));
+}
+
+// ------------------------------------------------------------------------------------ filling
+
+void reconciler::set_frame(const exchange& leg, message& out) const {
+  out.sender = peers_[self_slot].entry();
+  out.cookie_echo = leg.cookie_echo;
+  out.padded_bytes = leg.padded_bytes;
+  if (leg.remote_hash == 0) return;
+  if (const std::optional<slot_index> slot = peers_.find(leg.remote_hash)) {
+    out.receiver = peers_[*slot].entry();
+    out.receiver_instance = peers_[*slot].instance;
+  } else if (const std::optional<grave> lies = graves_.find(leg.remote_hash)) {
+    // A node that lost its clock learns here to take a higher generation.
+    out.receiver.name_hash = leg.remote_hash;
+    out.receiver.generation = lies->generation;
+    out.receiver.heartbeat = lies->heartbeat;
+  }
+}
+
+bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
+  const std::span<const peer_table::hashed_slot> rows = peers_.by_hash();
+  if (leg.datagrams_left == 0 || leg.digest_rows_left == 0) return false;
+
+  packer pack(out, message_kind::digest, message_bytes_max());
+  set_frame(leg, out);
+
+  // Sender and receiver stand in every datagram: in the range, or else, by a place kept free for
+  // each, in extra.
+  constexpr std::size_t place_bytes = 24;
+  bool has_sender = false;
+  bool has_receiver = out.receiver.generation == 0;
+  const auto reserved = [&] {
+    return (has_sender ? 0 : place_bytes) + (has_receiver ? 0 : place_bytes);
+  };
+
+  std::size_t i = peers_.lower_bound(leg.digest_from);
+  const std::span<const grave> graves = graves_.all();
+  std::size_t g = 0;
+  while (g < graves.size() && graves[g].name_hash < leg.digest_from) ++g;
+
+  // The first of a round leaves room for what changed last, when the round cannot tell of all.
+  const std::size_t extra_places =
+      leg.has_extra && leg.digest_rows_left < rows.size() ? std::size_t{16} : 0;
+  const auto kept_free = [&] {
+    const bool has_tag = !out.known.range.empty() || !out.known.unwanted.empty();
+    return (has_tag ? 0 : std::size_t{8}) + extra_places * place_bytes;
+  };
+
+  out.known.lo = leg.digest_from;
+  out.known.hi = hash_max;
+  bool is_full = false;
+  while (i < rows.size() || g < graves.size()) {
+    const bool is_grave =
+        i == rows.size() || (g < graves.size() && graves[g].name_hash < rows[i].name_hash);
+    const std::uint64_t name_hash = is_grave ? graves[g].name_hash : rows[i].name_hash;
+    const bool is_own_place = name_hash == out.sender.name_hash ||
+                              (out.receiver.generation != 0 && name_hash == out.receiver.name_hash);
+    const std::size_t needed = reserved() + kept_free() + (is_own_place ? 0 : place_bytes);
+    if (pack.bytes_left() < needed || (!is_grave && leg.digest_rows_left == 0)) {
+      out.known.hi = name_hash - 1;
+      leg.digest_from = name_hash;
+      is_full = true;
+      break;
+    }
+    if (is_grave) {
+      digest_entry buried;
+      buried.name_hash = name_hash;
+      buried.generation = graves[g].generation;
+      buried.heartbeat = graves[g].heartbeat;
+      if (!peers_.find(name_hash) && name_hash != out.receiver.name_hash) {
+        static_cast<void>(pack.try_add_unwanted(buried));
+      }
+      ++g;
+      continue;
+    }
+    const peer& row = peers_[rows[i].slot];
+    ++i;
+    --leg.digest_rows_left;
+    if (!is_advertised(row, now) && !is_own_place) {
+      digest_entry unwanted = row.entry();
+      unwanted.max_version = 0;
+      unwanted.has_left = false;
+      if (row.is_over_capacity) unwanted.heartbeat = heartbeat_max;
+      static_cast<void>(pack.try_add_unwanted(unwanted));
+      continue;
+    }
+    static_cast<void>(pack.try_add_range(row.entry()));
+    has_sender = has_sender || name_hash == out.sender.name_hash;
+    has_receiver = has_receiver || name_hash == out.receiver.name_hash;
+  }
+  if (!is_full) leg.digest_from = 0;
+  if (out.known.lo > out.known.hi) {
+    out.known.lo = 1;
+    out.known.hi = 0;
+  }
+
+  if (!has_sender) static_cast<void>(pack.try_add_extra(out.sender));
+  if (!has_receiver) static_cast<void>(pack.try_add_extra(out.receiver));
+  if (extra_places > 0) {
+    for (const slot_index slot : peers_.latest(extra_places)) {
+      const peer& row = peers_[slot];
+      const bool is_in = row.name_hash >= out.known.lo && row.name_hash <= out.known.hi;
+      if (is_in || !is_advertised(row, now) || has_entry(out.known.extra, row.name_hash)) continue;
+      if (!pack.try_add_extra(row.entry())) break;
+    }
+  }
+  leg.has_extra = false;
+  --leg.datagrams_left;
+  return true;
+}
+
+bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
+  constexpr std::size_t frame_bytes = 96;
+  const bool is_first = leg.is_first;
+  const auto has_more = [&leg] {
+    return !leg.identities.empty() || !leg.heartbeats.empty() || !leg.requests.empty() ||
+           !leg.owed.empty();
+  };
+  if (!is_first && !has_more()) return false;
+  const std::size_t budget = std::min(message_bytes_max(), leg.bytes_left);
+  if (leg.datagrams_left == 0 || budget < frame_bytes) return false;
+
+  packer pack(out, leg.kind, budget);
+  set_frame(leg, out);
+  out.padded_bytes = 0;
+
+  const auto take = [](auto& list, auto try_add) {
+    std::size_t taken = 0;
+    while (taken < list.size() && try_add(list[taken])) ++taken;
+    list.erase(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(taken));
+  };
+  take(leg.identities, [&](slot_index slot) {
+    if (!peers_.is_used(slot)) return true;
+    const peer& row = peers_[slot];
+    identity_view who;
+    who.name = row.name;
+    who.generation = row.generation;
+    who.instance = row.instance;
+    who.heartbeat = row.heartbeat;
+    who.has_left = row.has_left;
+    who.address = row.address;
+    if (slot != self_slot) {
+      who.silent = std::chrono::duration_cast<std::chrono::milliseconds>(now - row.silent_since);
+    }
+    return pack.try_add_identity(who);
+  });
+  take(leg.requests, [&](const digest_entry& request) { return pack.try_add_request(request); });
+  take(leg.heartbeats, [&](slot_index slot) {
+    return !peers_.is_used(slot) || pack.try_add_heartbeat(peers_[slot].entry());
+  });
+  if (leg.identities.empty() && leg.requests.empty()) fill_deltas(leg, pack, out);
+
+  const bool is_empty = out.identities.empty() && out.requests.empty() && out.heartbeats.empty() &&
+                        out.deltas.empty();
+  if (is_empty && !is_first && !leg.is_cut_by_proof) return false;
+  leg.is_first = false;
+  leg.bytes_left -= std::min(leg.bytes_left, pack.bytes());
+  --leg.datagrams_left;
+  const bool is_spent =
+      is_empty || leg.datagrams_left == 0 || leg.bytes_left < frame_bytes + place_margin;
+  if (is_spent && has_more()) {
+    leg.datagrams_left = 0;
+    if (leg.is_cut_by_proof) {
+      out.more = true;
+      ++stats_.replies_cut;
+    }
+  }
+  return true;
+}
+
+void reconciler::fill_deltas(exchange& leg, packer& pack, const message& out) {
+  while (!leg.owed.empty()) {
+    leg.turn %= leg.owed.size();
+    if (!fill_turn(leg, pack, out)) return;
+  }
+}
+
+bool reconciler::fill_turn(exchange& leg, packer& pack, const message& out) {
+  const auto drop_turn = [&leg] {
+    leg.owed.erase(leg.owed.begin() + static_cast<std::ptrdiff_t>(leg.turn));
+  };
+  owed_delta& turn = leg.owed[leg.turn];
+  if (!peers_.is_used(turn.slot) || peers_[turn.slot].generation != turn.generation ||
+      peers_[turn.slot].max_version <= turn.after) {
+    drop_turn();
+    return true;
+  }
+
+  const peer& row = peers_[turn.slot];
+  const bool is_fresh = out.deltas.empty() && out.identities.empty() && out.requests.empty() &&
+                        out.heartbeats.empty();
+  if (turn.deficit == 0) turn.deficit = message_bytes_max();
+  const std::size_t before = pack.bytes_left();
+  const std::uint64_t top = std::max(row.top, row.max_version);
+  if (!pack.try_open_delta(row.name_hash, row.generation, position(turn.after), top)) {
+    if (is_fresh) drop_turn();
+    return false;
+  }
+
+  std::uint64_t sent = 0;
+  bool is_full = false;
+  for (;;) {
+    const std::optional<entry_view> entry = entries_.first_above(turn.slot, turn.after);
+    if (!entry) {
+      pack.extend_delta(row.max_version);
+      drop_turn();
+      break;
+    }
+    if (before - pack.bytes_left() >= turn.deficit) {
+      turn.deficit = 0;
+      leg.turn += 1;
+      break;
+    }
+    if (!pack.try_add_entry(*entry)) {
+      is_full = true;
+      // Written where datagrams are larger than mine: I cannot carry it, nor what follows it.
+      if (is_fresh && sent == 0) drop_turn();
+      break;
+    }
+    turn.after = entry->version;
+    ++sent;
+  }
+  stats_.entries_sent += sent;
+  if (is_full && leg.turn < leg.owed.size() && sent > 0) {
+    owed_delta& cut = leg.owed[leg.turn];
+    const std::size_t used = before - pack.bytes_left();
+    cut.deficit = used < cut.deficit ? cut.deficit - used : 0;
+    if (cut.deficit == 0) leg.turn += 1;
+  }
+  pack.close_delta();
+  return !is_full;
+}
+
+// ----------------------------------------------------------------------------------- applying
+
+void reconciler::apply(const message& from, const delta_view& delta) {
+  const auto drop = [this](drop_reason reason) {
+    ++stats_.drops[static_cast<std::size_t>(reason)];
+  };
+  const std::optional<slot_index> slot = peers_.find(delta.name_hash);
+  if (slot == self_slot) return drop(drop_reason::about_self);
+  if (!slot || delta.generation > peers_[*slot].generation) {
+    return drop(drop_reason::unknown_peer);
+  }
+  peer& row = peers_[*slot];
+  if (delta.generation < row.generation) return drop(drop_reason::stale);
+  if (row.is_over_capacity) return drop(drop_reason::capacity);
+  if (delta.upto.version <= row.max_version) {
+    stats_.entries_skipped += delta.entry_count;
+    return;
+  }
+  if (delta.after.version > row.max_version) {
+    if (parked_.try_park(*slot, from, delta, round_)) {
+      ++stats_.deltas_parked;
+    } else {
+      drop(drop_reason::gap);
+    }
+    return;
+  }
+  row.top = std::max(row.top, delta.top);
+  apply_entries(*slot, from.entries, delta.first_entry, delta.entry_count, delta.upto.version);
+  if (!parked_.is_empty()) apply_parked(*slot);
+  apply_floor(*slot);
+}
+
+void reconciler::apply_parked(slot_index slot) {
+  while (std::optional<parked_delta> parked = parked_.take(slot, peers_[slot].max_version)) {
+    peer& row = peers_[slot];
+    if (parked->generation != row.generation) continue;
+    row.top = std::max(row.top, parked->top);
+    apply_entries(slot, parked->entries, 0, parked->entries.size(), parked->upto);
+  }
+}
+
+void reconciler::apply_entries(slot_index slot, const std::vector<entry_view>& entries,
+                               std::size_t first, std::size_t count, std::uint64_t upto) {
+  peer& row = peers_[slot];
+  for (std::size_t i = first; i < first + count; ++i) {
+    if (entries[i].version <= row.max_version) {
+      ++stats_.entries_skipped;
+      continue;
+    }
+    if (!try_put(slot, entries[i])) return;
+    row.max_version = entries[i].version;  // a prefix, at every step (I2)
+    ++stats_.entries_applied;
+  }
+  row.max_version = std::max(row.max_version, upto);
+  row.top = std::max(row.top, row.max_version);
+  peers_.touch(slot);
+}
+
+bool reconciler::try_put(slot_index slot, const entry_view& entry) {
+  peer& row = peers_[slot];
+  const storage_usage used = entries_.usage(slot);
+  const std::optional<entry_view> held = entries_.find(slot, entry.key);
+  const std::size_t bytes_held = held ? held->key.size() + held->value.size() : 0;
+  const std::size_t bytes = used.bytes - bytes_held + entry.key.size() + entry.value.size();
+  const std::size_t keys = used.live_keys + used.tombstones + (held ? 0 : 1);
+  if (keys > settings_.keys_per_peer_max || bytes > settings_.bytes_per_peer_max) {
+    row.is_over_capacity = true;
+    ++stats_.drops[static_cast<std::size_t>(drop_reason::capacity)];
+    changes_.notice(event_kind::error, row.name, row.generation,
+                    "the entries of this peer exceed keys_per_peer_max or bytes_per_peer_max; "
+                    "nothing further of this generation is taken");
+    return false;
+  }
+
+  entry_view placed = entry;
+  const bool is_same =
+      held && held->is_tombstone == entry.is_tombstone && held->value == entry.value;
+  // The marker is no content: it takes its place in the version order only.
+  placed.sequence = is_same ? held->sequence : changes_.take();
+  if (const result<void> put = entries_.put(slot, placed); !put) {
+    ++stats_.drops[static_cast<std::size_t>(drop_reason::storage)];
+    changes_.notice(event_kind::error, row.name, row.generation,
+                    "the storage refused an entry: " + put.error().message());
+    return false;
+  }
+  if (entry.key == floor_key) row.floor = std::max(row.floor, read_floor(entry.value));
+  return true;
+}
+
+void reconciler::apply_floor(slot_index slot) {
+  peer& row = peers_[slot];
+  if (row.floor == 0 || row.max_version < row.top) return;
+  changes_.advance_to(entries_.drop_upto(slot, row.floor, changes_.last()));
+  row.floor = 0;
+}
+
+void reconciler::forget(slot_index slot) {
+  entries_.forget(slot);
+  parked_.forget(slot);
+}
+
+void reconciler::expire_parked(std::uint64_t round) {
+  round_ = round;
+  if (round > parked_rounds) parked_.expire(round - parked_rounds);
+}
+
+}  // namespace gossipmonger
