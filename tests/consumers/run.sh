@@ -38,7 +38,6 @@ case $route in
   subproject)
     mkdir "$dir/subprojects"
     ln -s "$root" "$dir/subprojects/gossipmonger"
-    printf '[provide]\ndependency_names = gossipmonger\n' >"$dir/subprojects/gossipmonger.wrap"
     meson setup --wrap-mode=nodownload -Dgossipmonger:default_library="$linkage" \
       "$dir/build" "$dir"
     ninja -C "$dir/build" consumer
