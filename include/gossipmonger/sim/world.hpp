@@ -1,0 +1,144 @@
+// A simulated world for bare protocols: a virtual clock, and a network that loses, duplicates,
+// delays, cuts and corrupts. One seed, one schedule (I6). Thousands of nodes in one thread. A
+// resource. Datagrams are real: every message goes through the codec.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <queue>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "gossipmonger/core/config.hpp"
+#include "gossipmonger/core/memory_storage.hpp"
+#include "gossipmonger/core/protocol.hpp"
+#include "gossipmonger/core/random.hpp"
+#include "gossipmonger/wire/codec.hpp"
+
+namespace gossipmonger {
+
+/// What happens to datagrams on their way.
+struct network_conditions {
+  network_conditions() = default;
+
+  double loss = 0;         ///< probability, 0 - 1
+  double duplication = 0;  ///< probability of a second copy
+  double corruption = 0;   ///< probability of one flipped bit
+  std::chrono::nanoseconds delay_min = std::chrono::milliseconds{1};
+  std::chrono::nanoseconds delay_max = std::chrono::milliseconds{2};  ///< reordering emerges
+};
+
+struct world_counters {
+  world_counters() = default;
+
+  std::uint64_t datagrams = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t lost = 0;
+  std::size_t datagram_bytes_max = 0;  ///< the largest seen
+};
+
+class world {
+ public:
+  using node_index = std::size_t;
+
+  explicit world(std::uint64_t seed);
+  world(const world&) = delete;
+  world& operator=(const world&) = delete;
+
+  /// A node at an address of its own that starts now, knowing the address of `seed` if given.
+  node_index add(config settings, std::optional<node_index> seed = std::nullopt);
+  /// The process ends without a word.
+  void crash(node_index node);
+  /// It starts anew, empty, with the same configuration, or another; as a new run.
+  void restart(node_index node, std::optional<config> settings = std::nullopt);
+  /// Moves to a fresh address, as a new run or as it is (a rebinding NAT).
+  void move(node_index node);
+  /// The process stands still; its datagrams wait in the socket.
+  void pause(node_index node, std::chrono::nanoseconds length);
+  /// Its wall clock is off by this much from now on.
+  void set_wall_offset(node_index node, std::chrono::nanoseconds offset);
+
+  [[nodiscard]] protocol& operator[](node_index node) { return *nodes_[node].core; }
+  [[nodiscard]] const protocol& operator[](node_index node) const { return *nodes_[node].core; }
+  [[nodiscard]] bool is_running(node_index node) const { return nodes_[node].core != nullptr; }
+  [[nodiscard]] std::size_t size() const { return nodes_.size(); }
+  [[nodiscard]] const endpoint& address(node_index node) const { return nodes_[node].address; }
+  [[nodiscard]] moment now(node_index node) const;
+
+  network_conditions conditions;
+  /// Directed cuts; true: what `from` sends does not arrive at `to`. None by default.
+  std::function<bool(node_index from, node_index to)> is_cut;
+  /// Sees every datagram that is delivered, before the node does.
+  std::function<void(node_index to, std::span<const std::byte> datagram)> on_delivery;
+
+  void run_for(std::chrono::nanoseconds length);
+  /// Runs until `is_done`, asked after every `step`; false if it was not within `limit`.
+  [[nodiscard]] bool run_until(const std::function<bool()>& is_done, std::chrono::nanoseconds limit,
+                               std::chrono::nanoseconds step = std::chrono::milliseconds{100});
+  /// A forged datagram, delivered at once.
+  void inject(node_index to, const endpoint& source, std::span<const std::byte> datagram);
+
+  /// Whether every running node holds exactly what every running node publishes, and knows none
+  /// of them as dead.
+  [[nodiscard]] bool has_agreed() const;
+
+  [[nodiscard]] std::chrono::nanoseconds time() const { return now_; }
+  [[nodiscard]] const world_counters& counters() const { return counters_; }
+
+ private:
+  struct simulated_node {
+    simulated_node() = default;
+
+    config settings;
+    endpoint address;
+    std::vector<endpoint> seeds;
+    std::unique_ptr<memory_storage> entries;
+    std::unique_ptr<protocol> core;
+    std::unique_ptr<codec> wire;
+    std::chrono::nanoseconds wall_offset{};
+    std::chrono::nanoseconds resumes{};
+    std::uint64_t run = 0;
+  };
+  struct happening {
+    happening() = default;
+
+    std::chrono::nanoseconds at{};
+    std::uint64_t order = 0;
+    node_index node = 0;
+    std::uint64_t run = 0;  // a timer is for this run only
+    endpoint source;        // a datagram
+    endpoint destination;
+    std::vector<std::uint64_t> words;  // empty: a timer
+  };
+  struct is_later {
+    bool operator()(const happening& one, const happening& other) const {
+      return one.at != other.at ? one.at > other.at : one.order > other.order;
+    }
+  };
+
+  void start(node_index node);
+  void set_timer(node_index node);
+  void flush(node_index node);
+  void send(node_index from, const transmit& sent);
+  void deliver(happening& arrived);
+  [[nodiscard]] endpoint fresh_address();
+
+  std::chrono::nanoseconds now_ = std::chrono::seconds{1};
+  random random_;
+  std::vector<simulated_node> nodes_;
+  std::map<endpoint, node_index> by_address_;
+  std::priority_queue<happening, std::vector<happening>, is_later> queue_;
+  std::uint64_t order_ = 0;
+  std::uint32_t addresses_ = 0;
+  world_counters counters_;
+  message received_;
+  std::vector<std::uint64_t> buffer_;
+};
+
+}  // namespace gossipmonger

@@ -1,0 +1,224 @@
+#include "gossipmonger/sim/world.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <span>
+#include <utility>
+
+namespace gossipmonger {
+
+namespace {
+
+using std::chrono::nanoseconds;
+
+// The simulated worlds begin on 2024-01-01.
+constexpr nanoseconds wall_start = std::chrono::seconds{1'704'067'200};
+
+std::span<const std::byte> bytes_of(const std::vector<std::uint64_t>& words) {
+  return std::as_bytes(std::span(words));
+}
+
+}  // namespace
+
+world::world(std::uint64_t seed) : random_(seed) {}
+
+endpoint world::fresh_address() {
+  ++addresses_;
+  const auto byte = [this](int shift) { return static_cast<std::uint8_t>(addresses_ >> shift); };
+  return endpoint::v4(10, byte(16), byte(8), byte(0), 7000);
+}
+
+moment world::now(node_index node) const {
+  return moment(now_, wall_start + now_ + nodes_[node].wall_offset);
+}
+
+world::node_index world::add(config settings, std::optional<node_index> seed) {
+  const node_index node = nodes_.size();
+  simulated_node& added = nodes_.emplace_back();
+  added.settings = std::move(settings);
+  added.address = fresh_address();
+  by_address_[added.address] = node;
+  if (seed) added.seeds.push_back(nodes_[*seed].address);
+  start(node);
+  return node;
+}
+
+void world::start(node_index node) {
+  simulated_node& started = nodes_[node];
+  ++started.run;
+  const hash_key key(random_.next(), random_.next());
+  started.core.reset();
+  started.entries = std::make_unique<memory_storage>(memory_storage_limits(), key);
+  started.core = std::make_unique<protocol>(started.settings, storage_ref(*started.entries),
+                                            started.address, random_.next(), now(node));
+  started.core->set_seeds(started.seeds);
+  started.wire = std::make_unique<codec>(make_cluster_id(started.settings.cluster_name),
+                                         started.settings.datagram_bytes_max);
+  set_timer(node);
+}
+
+void world::crash(node_index node) {
+  nodes_[node].core.reset();
+  nodes_[node].entries.reset();
+  ++nodes_[node].run;
+}
+
+void world::restart(node_index node, std::optional<config> settings) {
+  if (settings) nodes_[node].settings = std::move(*settings);
+  nodes_[node].resumes = nanoseconds{};
+  start(node);
+}
+
+void world::move(node_index node) {
+  by_address_.erase(nodes_[node].address);
+  nodes_[node].address = fresh_address();
+  by_address_[nodes_[node].address] = node;
+}
+
+void world::pause(node_index node, nanoseconds length) { nodes_[node].resumes = now_ + length; }
+
+void world::set_wall_offset(node_index node, nanoseconds offset) {
+  nodes_[node].wall_offset = offset;
+}
+
+void world::set_timer(node_index node) {
+  happening timer;
+  timer.at = std::max(now_, nodes_[node].core->next_deadline());
+  timer.order = ++order_;
+  timer.node = node;
+  timer.run = nodes_[node].run;
+  queue_.push(std::move(timer));
+}
+
+void world::flush(node_index node) {
+  while (const std::optional<transmit> sent = nodes_[node].core->poll_transmit(now(node))) {
+    send(node, *sent);
+  }
+}
+
+void world::send(node_index from, const transmit& sent) {
+  buffer_.assign(nodes_[from].settings.datagram_bytes_max / 8, 0);
+  const std::size_t size =
+      nodes_[from].wire->encode(*sent.content, std::as_writable_bytes(std::span(buffer_)));
+  ++counters_.datagrams;
+  counters_.bytes += size;
+  counters_.datagram_bytes_max = std::max(counters_.datagram_bytes_max, size);
+
+  const auto target = by_address_.find(sent.to);
+  const bool is_gone = target == by_address_.end() || (is_cut && is_cut(from, target->second));
+  if (is_gone || random_.unit() < conditions.loss) {
+    ++counters_.lost;
+    return;
+  }
+  const int copies = random_.unit() < conditions.duplication ? 2 : 1;
+  for (int i = 0; i < copies; ++i) {
+    happening arrival;
+    const auto spread = static_cast<std::uint64_t>(
+        std::max<std::int64_t>(1, (conditions.delay_max - conditions.delay_min).count()));
+    arrival.at =
+        now_ + conditions.delay_min + nanoseconds(static_cast<std::int64_t>(random_.below(spread)));
+    arrival.order = ++order_;
+    arrival.node = target->second;
+    arrival.source = nodes_[from].address;
+    arrival.destination = sent.to;
+    arrival.words.assign(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(size / 8));
+    if (random_.unit() < conditions.corruption) {
+      const std::uint64_t bit = random_.below(size * 8);
+      arrival.words[bit / 64] ^= std::uint64_t{1} << (bit % 64);
+    }
+    queue_.push(std::move(arrival));
+  }
+}
+
+void world::deliver(happening& arrived) {
+  simulated_node& target = nodes_[arrived.node];
+  if (!target.core || target.address != arrived.destination) return;
+  const std::span<const std::byte> datagram = bytes_of(arrived.words);
+  if (on_delivery) on_delivery(arrived.node, datagram);
+  const tl::expected<void, drop_reason> decoded = target.wire->decode(datagram, received_);
+  if (!decoded) {
+    target.core->count_drop(decoded.error());
+    return;
+  }
+  target.core->handle_message(received_, arrived.source, datagram.size(), now(arrived.node));
+  flush(arrived.node);
+}
+
+void world::inject(node_index to, const endpoint& source, std::span<const std::byte> datagram) {
+  happening arrival;
+  arrival.node = to;
+  arrival.source = source;
+  arrival.destination = nodes_[to].address;
+  arrival.words.assign((datagram.size() + 7) / 8, 0);
+  std::copy(datagram.begin(), datagram.end(),
+            std::as_writable_bytes(std::span(arrival.words)).begin());
+  deliver(arrival);
+}
+
+void world::run_for(nanoseconds length) {
+  const nanoseconds end = now_ + length;
+  while (!queue_.empty() && queue_.top().at <= end) {
+    // The queue's elements are const to keep its order; this one leaves it at once.
+    happening next = std::move(const_cast<happening&>(queue_.top()));
+    queue_.pop();
+    now_ = std::max(now_, next.at);
+    simulated_node& target = nodes_[next.node];
+    const bool is_timer = next.words.empty();
+    if (is_timer && (next.run != target.run || !target.core)) continue;
+    if (target.resumes > now_) {
+      next.at = target.resumes;
+      queue_.push(std::move(next));
+      continue;
+    }
+    if (!is_timer) {
+      deliver(next);
+      continue;
+    }
+    target.core->handle_timeout(now(next.node));
+    flush(next.node);
+    set_timer(next.node);
+  }
+  now_ = end;
+}
+
+bool world::run_until(const std::function<bool()>& is_done, nanoseconds limit, nanoseconds step) {
+  const nanoseconds end = now_ + limit;
+  while (!is_done()) {
+    if (now_ >= end) return false;
+    run_for(std::min(step, end - now_));
+  }
+  return true;
+}
+
+bool world::has_agreed() const {
+  for (node_index owner = 0; owner < nodes_.size(); ++owner) {
+    if (!is_running(owner)) continue;
+    const protocol& source = *nodes_[owner].core;
+    for (node_index replica = 0; replica < nodes_.size(); ++replica) {
+      if (!is_running(replica) || replica == owner) continue;
+      const protocol& copy = *nodes_[replica].core;
+      const std::optional<member> seen = copy.find_member(source.name(), now(replica));
+      if (!seen || seen->status != peer_status::live) return false;
+      if (seen->generation != source.generation() || seen->max_version != source.version()) {
+        return false;
+      }
+      std::uint64_t from = 0;
+      std::uint64_t from_copy = 0;
+      for (;;) {
+        const std::optional<entry_view> mine = source.first_above(source.name(), from);
+        const std::optional<entry_view> theirs = copy.first_above(source.name(), from_copy);
+        if (mine.has_value() != theirs.has_value()) return false;
+        if (!mine) break;
+        if (mine->key != theirs->key || mine->value != theirs->value ||
+            mine->version != theirs->version) {
+          return false;
+        }
+        from = mine->version;
+        from_copy = theirs->version;
+      }
+    }
+  }
+  return true;
+}
+
+}  // namespace gossipmonger
