@@ -1,0 +1,327 @@
+// Each rule on a field, beside a twin that keeps it. Words are counted as golden_test.cpp numbers
+// them; every checksum fits.
+
+#include <array>
+#include <string>
+
+#include <doctest/doctest.h>
+
+#include "datagram.hpp"
+#include "sample_message.hpp"
+
+namespace gossipmonger {
+namespace {
+
+constexpr std::uint64_t one = 1;
+
+struct change {
+  std::size_t index;
+  std::uint64_t word;
+};
+
+std::string_view outcome_of(const message& m, std::initializer_list<change> changes) {
+  datagram wire(m);
+  for (const change& each : changes) wire.word(each.index) = each.word;
+  return wire.outcome();
+}
+
+std::string_view digest_with(std::initializer_list<change> changes) {
+  message m;
+  fill_sample_digest(m);
+  return outcome_of(m, changes);
+}
+
+std::string_view reply_with(std::initializer_list<change> changes) {
+  message m;
+  fill_sample_reply(m);
+  return outcome_of(m, changes);
+}
+
+std::string_view deltas_with(std::initializer_list<change> changes) {
+  message m;
+  fill_sample_deltas(m);
+  return outcome_of(m, changes);
+}
+
+/// A word from its bytes in the order in which they stand in the datagram.
+std::uint64_t word_of(std::array<std::uint8_t, 8> bytes) {
+  std::uint64_t word = 0;
+  for (std::size_t i = 0; i < 8; ++i) word |= std::uint64_t{bytes[i]} << (8 * i);
+  return word;
+}
+
+std::uint64_t counts(std::uint64_t sender, std::uint64_t receiver, std::uint64_t extra,
+                     std::uint64_t unwanted) {
+  return sender | receiver << 16 | extra << 32 | unwanted << 48;
+}
+
+// ------------------------------------------------------------------------------------- digest
+
+TEST_CASE("codec: a digest's sender and receiver stand in its range or extra") {
+  CHECK(digest_with({{3, counts(0, 1, 1, 1)}}) == "ok");
+  CHECK(digest_with({{3, counts(1, 0, 1, 1)}}) == "ok");
+  CHECK(digest_with({{3, counts(1, 65535, 1, 1)}}) == "ok");
+  CHECK(digest_with({{3, counts(2, 1, 1, 1)}}) == "field");  // an unwanted one
+  CHECK(digest_with({{3, counts(3, 1, 1, 1)}}) == "field");
+  CHECK(digest_with({{3, counts(65535, 1, 1, 1)}}) == "field");
+  CHECK(digest_with({{3, counts(0, 2, 1, 1)}}) == "field");
+  CHECK(digest_with({{3, counts(0, 65534, 1, 1)}}) == "field");
+}
+
+TEST_CASE("codec: a digest without a known receiver says nothing of it") {
+  message m;
+  fill_sample_digest(m);
+  datagram wire(m);
+  wire.word(3) = counts(0, 65535, 1, 1);
+  wire.fix_checksum();
+
+  message out;
+  REQUIRE(wire.decode(out).has_value());
+
+  CHECK(out.receiver == digest_entry());
+  CHECK(out.sender == m.sender);
+}
+
+TEST_CASE("codec: a digest's counts stay within its entries") {
+  CHECK(digest_with({{3, counts(0, 1, 2, 0)}}) == "ok");  // the last one, too, makes no claim
+  CHECK(digest_with({{3, counts(0, 1, 3, 0)}}) == "ok");
+  CHECK(digest_with({{3, counts(0, 1, 3, 1)}}) == "field");
+  CHECK(digest_with({{3, counts(0, 1, 4, 0)}}) == "field");
+  CHECK(digest_with({{3, counts(0, 1, 1, 65535)}}) == "field");
+  CHECK(digest_with({{3, counts(0, 1, 65535, 1)}}) == "field");
+}
+
+TEST_CASE("codec: at most 64 extra entries") {
+  message m;
+  for (std::uint64_t i = 0; i < 64; ++i) m.known.extra.push_back(make_entry(i, 1, 1, 1));
+  m.sender = m.known.extra[0];
+  CHECK(outcome_of(m, {}) == "ok");
+
+  m.known.lo = 0;
+  m.known.hi = 100;
+  m.known.range.push_back(m.known.extra[0]);
+  CHECK(outcome_of(m, {}) == "ok");
+  CHECK(outcome_of(m, {{3, counts(0, 65535, 65, 0)}}) == "field");
+}
+
+TEST_CASE("codec: the hashes of range and unwanted ascend strictly within [lo, hi]") {
+  message m;
+  m.known.lo = 0x10;
+  m.known.hi = 0x30;
+  for (const std::uint64_t hash : {0x10, 0x20, 0x30}) {
+    m.known.range.push_back(make_entry(hash, 1, 1, 1));  // words 7, 10, 13
+  }
+  m.sender = m.known.range[0];
+  for (const std::uint64_t hash : {0x10, 0x30}) {
+    m.known.unwanted.push_back(make_entry(hash, 1, 1, 1));  // words 16, 19
+  }
+  CHECK(outcome_of(m, {}) == "ok");
+  CHECK(outcome_of(m, {{10, 0x11}}) == "ok");
+  CHECK(outcome_of(m, {{10, 0x10}}) == "field");
+  CHECK(outcome_of(m, {{10, 0x30}}) == "field");
+  CHECK(outcome_of(m, {{7, 0x0f}}) == "field");
+  CHECK(outcome_of(m, {{13, 0x31}}) == "field");
+  CHECK(outcome_of(m, {{16, 0x11}}) == "ok");
+  CHECK(outcome_of(m, {{16, 0x0f}}) == "field");
+  CHECK(outcome_of(m, {{16, 0x30}}) == "field");
+  CHECK(outcome_of(m, {{19, 0x31}}) == "field");
+  CHECK(outcome_of(m, {{1, 0x0f}}) == "ok");  // lo
+  CHECK(outcome_of(m, {{1, 0x11}}) == "field");
+  CHECK(outcome_of(m, {{2, 0x31}}) == "ok");  // hi
+  CHECK(outcome_of(m, {{2, 0x2f}}) == "field");
+}
+
+TEST_CASE("codec: no claim is 1 and 0, and then only extra entries") {
+  message m;
+  m.known.extra.push_back(make_entry(5, 1, 1, 1));
+  m.sender = m.known.extra[0];
+  CHECK(outcome_of(m, {}) == "ok");
+  CHECK(outcome_of(m, {{1, 2}}) == "field");
+  CHECK(outcome_of(m, {{1, 2}, {2, 1}}) == "field");
+  CHECK(outcome_of(m, {{1, 0}}) == "ok");                          // [0, 0], all unknown
+  CHECK(outcome_of(m, {{3, counts(0, 65535, 0, 0)}}) == "field");  // in the range
+  CHECK(digest_with({{1, 1}, {2, 0}}) == "field");
+  CHECK(digest_with({{1, 1}, {2, 0}, {3, counts(0, 1, 3, 0)}}) == "ok");
+  CHECK(digest_with({{1, 1}, {2, 0}, {3, counts(0, 1, 2, 1)}}) == "field");
+}
+
+TEST_CASE("codec: each entry of a digest has a generation") {
+  CHECK(digest_with({{9, 1}}) == "ok");
+  CHECK(digest_with({{9, 0}}) == "field");
+  CHECK(digest_with({{9, one << 44}}) == "field");  // the heartbeat's bits
+  CHECK(digest_with({{12, 0}}) == "field");
+  CHECK(digest_with({{15, 0}}) == "field");
+}
+
+// ---------------------------------------------------------------------------------- reply, news
+
+TEST_CASE("codec: a reply's sender has a generation") {
+  CHECK(reply_with({{3, 1}}) == "ok");
+  CHECK(reply_with({{3, 0}}) == "field");
+}
+
+TEST_CASE("codec: a reply says all of its receiver or nothing") {
+  CHECK(reply_with({{4, 0}, {5, 0}, {6, 0}}) == "ok");
+  CHECK(reply_with({{4, 0}, {5, 0}, {6, 9 * (one << 32)}}) == "ok");  // the instance alone
+  CHECK(reply_with({{5, 0}}) == "field");
+  CHECK(reply_with({{4, 1}, {5, 0}, {6, 0}}) == "field");
+  CHECK(reply_with({{4, one << 47}, {5, 0}, {6, 0}}) == "field");
+  CHECK(reply_with({{4, 0}, {5, one << 44}, {6, 0}}) == "field");
+  CHECK(reply_with({{4, 0}, {5, 0}, {6, 1}}) == "field");
+}
+
+TEST_CASE("codec: heartbeats are some of the news' entries, and each has a generation") {
+  CHECK(reply_with({{19, 0}}) == "ok");
+  CHECK(reply_with({{19, 2}}) == "field");  // the request knows no generation
+  CHECK(reply_with({{19, 2}, {28, 1}}) == "ok");
+  CHECK(reply_with({{19, 3}, {28, 1}}) == "field");
+  CHECK(reply_with({{19, 65535}, {28, 1}}) == "field");
+  CHECK(reply_with({{25, 0}}) == "field");
+}
+
+TEST_CASE("codec: a request of something unknown knows nothing of it") {
+  CHECK(reply_with({{27, 5}, {28, 1}}) == "ok");
+  CHECK(reply_with({{27, 5}}) == "field");
+  CHECK(reply_with({{27, one << 47}}) == "field");
+  CHECK(reply_with({{27, one << 48}}) == "field");
+  CHECK(reply_with({{28, one << 44}}) == "field");
+}
+
+TEST_CASE("codec: an identity has a generation, a heartbeat of 36 bits and a valid name") {
+  CHECK(reply_with({{30, 1}}) == "ok");
+  CHECK(reply_with({{30, 0}}) == "field");
+  CHECK(reply_with({{30, one << 44}}) == "field");  // left, but what?
+  CHECK(reply_with({{31, heartbeat_max}}) == "ok");
+  CHECK(reply_with({{31, heartbeat_max + 1}}) == "field");
+  CHECK(reply_with({{33, ~one}, {34, ~one}, {35, 0}}) == "ok");  // any endpoint: the core judges
+  CHECK(reply_with({{37, word_of({'n', '2'})}}) == "ok");
+  CHECK(reply_with({{37, word_of({'n', '\n'})}}) == "field");
+  CHECK(reply_with({{37, word_of({0xc3, 0x28})}}) == "field");
+  CHECK(reply_with({{36, 0}}) == "field");  // no name
+}
+
+// --------------------------------------------------------------------------------------- deltas
+
+constexpr std::uint64_t sample_count = one << 44;  // one entry; generation 1
+
+TEST_CASE("codec: a delta has a generation") {
+  CHECK(deltas_with({{11, sample_count | 2}}) == "ok");
+  CHECK(deltas_with({{11, sample_count}}) == "field");
+}
+
+TEST_CASE("codec: a delta's interval is not empty and ends at or below its top") {
+  CHECK(deltas_with({{12, 6}}) == "ok");     // the entry is version 7 then, upto stays 8
+  CHECK(deltas_with({{12, 8}}) == "field");  // after == upto
+  CHECK(deltas_with({{12, 9}}) == "field");
+  CHECK(deltas_with({{14, 8}}) == "ok");
+  CHECK(deltas_with({{14, 7}}) == "field");
+  CHECK(deltas_with({{13, version_max}, {14, version_max}}) == "ok");
+}
+
+TEST_CASE("codec: offsets are zero until values may span datagrams") {
+  CHECK(deltas_with({{12, 7 | one << 47}}) == "field");
+  CHECK(deltas_with({{12, 7 | one << 63}}) == "field");
+  CHECK(deltas_with({{13, 8 | one << 47}}) == "field");
+  CHECK(deltas_with({{13, 8 | one << 63}}) == "field");
+  CHECK(deltas_with({{14, 300 | one << 47}}) == "field");
+  CHECK(deltas_with({{14, 300 | one << 53}}) == "field");
+  CHECK(deltas_with({{14, 300 | one << 54}}) == "field");
+  CHECK(deltas_with({{14, 300 | one << 60}}) == "field");
+  CHECK(deltas_with({{14, 300 | one << 61}}) == "ok");  // no one's bit
+}
+
+TEST_CASE("codec: a delta without entries covers its interval, and has no columns") {
+  CHECK(deltas_with({{11, 1}, {15, 0}}) == "ok");
+  CHECK(deltas_with({{11, 1}}) == "field");                       // columns without entries
+  CHECK(deltas_with({{15, 0}}) == "field");                       // entries without columns
+  CHECK(deltas_with({{11, 1 | one << 60}, {15, 0}}) == "field");  // gaps of nothing
+}
+
+std::uint64_t columns_of(std::uint64_t bytes) { return 1 | (bytes << 3 | 2) << 32; }
+
+std::string_view columns_with(std::uint64_t entries, std::size_t bytes,
+                              std::array<std::uint8_t, 8> columns, bool is_gapped = false) {
+  return deltas_with({{11, 1 | entries << 44 | (is_gapped ? one << 60 : 0)},
+                      {12, 0},
+                      {15, columns_of(bytes)},
+                      {16, word_of(columns)}});
+}
+
+TEST_CASE("codec: columns hold what the counts say, and nothing follows") {
+  CHECK(columns_with(1, 3, {1, 1, 'a'}) == "ok");
+  CHECK(columns_with(1, 2, {1, 1, 'a'}) == "field");
+  CHECK(columns_with(1, 4, {1, 1, 'a'}) == "field");
+  CHECK(columns_with(1, 4, {1, 2, 'a', 'v'}) == "ok");
+  CHECK(columns_with(1, 4, {1, 3, 'a', 'v'}) == "field");
+  CHECK(columns_with(1, 4, {2, 2, 'a', 'v'}) == "field");
+  CHECK(columns_with(1, 4, {255, 2, 'a', 'v'}) == "field");
+  CHECK(columns_with(2, 6, {1, 1, 1, 0, 'a', 'b'}) == "ok");
+  CHECK(columns_with(3, 6, {1, 1, 1, 0, 'a', 'b'}) == "field");
+  CHECK(columns_with(0xffff, 6, {1, 1, 1, 0, 'a', 'b'}) == "field");
+  CHECK(columns_with(1, 3, {1, 0x81, 'a'}) == "field");  // a length that goes on behind the end
+}
+
+TEST_CASE("codec: a length of over 64 bits, or longer written than need be, is refused") {
+  CHECK(columns_with(1, 4, {1, 0x82, 0x00, 'a'}) == "field");
+  CHECK(columns_with(1, 4, {1, 0x80, 0x00, 'a'}) == "field");
+  CHECK(columns_with(1, 8, {1, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 'a'}) == "field");
+
+  message m;
+  fill_sample_deltas(m);
+  const std::string value(20, 'v');
+  m.entries[0].value = value;  // columns: 1, 21, "a", 20 letters: words 16, 17, 18
+  CHECK(outcome_of(m, {}) == "ok");
+  const std::uint64_t ones = ~std::uint64_t{0};
+  CHECK(outcome_of(m, {{16, ones << 8 | 1}, {17, ones}, {18, 0x7f}}) == "field");
+  CHECK(outcome_of(m, {{16, ones << 8 | 1}, {17, 0x01ffff}}) == "field");
+}
+
+TEST_CASE("codec: keys are valid names, or the floor marker's with eight bytes") {
+  CHECK(columns_with(1, 4, {2, 1, 0xc3, 0xa9}) == "ok");
+  CHECK(columns_with(1, 4, {2, 1, 0xc3, 0x28}) == "field");
+  CHECK(columns_with(1, 3, {1, 1, 0x1f}) == "field");
+
+  CHECK(columns_with(1, 2, {0, 0}) == "field");  // a floor that is a tombstone
+  CHECK(columns_with(1, 2, {0, 1}) == "field");  // and one without a version
+  CHECK(columns_with(1, 8, {0, 7, 1, 2, 3, 4, 5, 6}) == "field");
+  CHECK(reply_with({{17, word_of({9, 'k', 'a', 'b', 'c', 0xc3, 0xa9, '1'})}}) == "ok");
+  // One letter moved from the floor's eight to the first value.
+  CHECK(reply_with({{16, word_of({1, 2, 1, 1, 2, 0, 5, 0})},
+                    {17, word_of({8, 'k', 'a', 'b', 'c', 'd', 0xc3, 0xa9})}}) == "field");
+}
+
+TEST_CASE("codec: versions ascend by gaps of at least one, up to upto") {
+  CHECK(columns_with(1, 4, {1, 1, 1, 'a'}, true) == "ok");
+  CHECK(columns_with(1, 4, {0, 1, 1, 'a'}, true) == "field");
+  CHECK(columns_with(1, 4, {8, 1, 1, 'a'}, true) == "ok");  // upto is 8
+  CHECK(columns_with(1, 4, {9, 1, 1, 'a'}, true) == "field");
+  CHECK(columns_with(2, 8, {4, 4, 1, 1, 1, 1, 'a', 'b'}, true) == "ok");
+  CHECK(columns_with(2, 8, {4, 5, 1, 1, 1, 1, 'a', 'b'}, true) == "field");
+  CHECK(columns_with(2, 8, {4, 0, 1, 1, 1, 1, 'a', 'b'}, true) == "field");
+  CHECK(columns_with(1, 8, {0xff, 0xff, 0xff, 0xff, 0x7f, 1, 1, 'a'}, true) == "field");
+  CHECK(columns_with(1, 5, {0x81, 0x00, 1, 1, 'a'}, true) == "field");
+  // Without gaps each entry is the next version: at most as many as the interval is long.
+  CHECK(deltas_with({{11, 1 | 2 * sample_count},
+                     {12, 6},
+                     {15, columns_of(6)},
+                     {16, word_of({1, 1, 1, 1, 'a', 'b'})}}) == "ok");
+  CHECK(deltas_with({{11, 1 | 2 * sample_count},
+                     {15, columns_of(6)},
+                     {16, word_of({1, 1, 1, 1, 'a', 'b'})}}) == "field");
+}
+
+TEST_CASE("codec: a small datagram cannot make the vectors large") {
+  message m;
+  fill_sample_deltas(m);
+  datagram wire(m);
+  wire.word(11) = 1 | std::uint64_t{0xffff} << 44;
+  wire.fix_checksum();
+
+  message out;
+  CHECK(wire.decode(out).error() == drop_reason::field);
+
+  CHECK(out.entries.capacity() < 100);
+}
+
+}  // namespace
+}  // namespace gossipmonger

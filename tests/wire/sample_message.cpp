@@ -1,0 +1,258 @@
+#include "sample_message.hpp"
+
+#include <algorithm>
+
+namespace gossipmonger {
+namespace {
+
+// A number of up to `limit`, small and huge ones alike.
+std::uint64_t draw(random& numbers, std::uint64_t limit) {
+  const std::uint64_t number = numbers.next() >> numbers.below(64);
+  return limit == ~std::uint64_t{0} ? number : number % (limit + 1);
+}
+
+digest_entry draw_entry(random& numbers, std::uint64_t name_hash) {
+  digest_entry entry = make_entry(name_hash, 1 + draw(numbers, generation_max - 1),
+                                  draw(numbers, version_max), draw(numbers, heartbeat_max));
+  entry.has_left = numbers.below(4) == 0;
+  return entry;
+}
+
+std::string_view draw_text(random& numbers, std::vector<std::string>& texts, std::size_t shortest,
+                           std::size_t longest) {
+  std::string text(shortest + numbers.below(longest - shortest + 1), ' ');
+  for (char& letter : text) letter = static_cast<char>('!' + numbers.below(94));
+  return texts.emplace_back(std::move(text));
+}
+
+void fill_list(std::vector<digest_entry>& list, std::size_t count, std::uint64_t lo,
+               std::uint64_t hi, random& numbers) {
+  std::vector<std::uint64_t> hashes(count);
+  for (std::uint64_t& hash : hashes) hash = lo + draw(numbers, hi - lo);
+  std::sort(hashes.begin(), hashes.end());
+  hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
+  for (const std::uint64_t hash : hashes) list.push_back(draw_entry(numbers, hash));
+}
+
+void fill_random_digest(message& m, random& numbers) {
+  digest& known = m.known;
+  if (numbers.below(4) != 0) {
+    known.lo = draw(numbers, ~std::uint64_t{0});
+    known.hi = known.lo + draw(numbers, ~known.lo);
+    fill_list(known.range, numbers.below(60), known.lo, known.hi, numbers);
+    fill_list(known.unwanted, numbers.below(5), known.lo, known.hi, numbers);
+  }
+  const std::size_t extra = (known.range.empty() ? 1 : 0) + numbers.below(digest::extra_max);
+  for (std::size_t i = 0; i < extra; ++i) {
+    known.extra.push_back(draw_entry(numbers, numbers.next()));
+  }
+  const auto pick = [&] {
+    const std::size_t at = numbers.below(known.range.size() + known.extra.size());
+    return at < known.range.size() ? known.range[at] : known.extra[at - known.range.size()];
+  };
+  m.sender = pick();
+  if (numbers.below(3) != 0) m.receiver = pick();
+}
+
+void add_random_delta(message& m, std::vector<std::string>& texts, random& numbers) {
+  delta_view& delta = m.deltas.emplace_back();
+  delta.name_hash = numbers.next();
+  delta.generation = 1 + draw(numbers, generation_max - 1);
+  delta.first_entry = m.entries.size();
+  delta.entry_count = numbers.below(40);
+  const bool is_gapped = numbers.below(2) != 0;
+  delta.after = position(draw(numbers, version_max / 2));
+  std::uint64_t version = delta.after.version;
+  for (std::size_t i = 0; i < delta.entry_count; ++i) {
+    version += 1 + (is_gapped ? draw(numbers, std::uint64_t{1} << 40) : 0);
+    const std::uint64_t shape = numbers.below(10);
+    const std::string_view key = draw_text(numbers, texts, 1, numbers.below(20) == 0 ? 255 : 20);
+    if (shape == 0) {
+      m.entries.push_back(make_value(floor_key, draw_text(numbers, texts, 8, 8), version));
+    } else if (shape == 1) {
+      m.entries.push_back(make_tombstone(key, version));
+    } else {
+      const std::size_t longest = shape == 2 ? 400 : 50;
+      m.entries.push_back(make_value(key, draw_text(numbers, texts, 0, longest), version));
+    }
+  }
+  const std::uint64_t least = delta.entry_count == 0 ? 1 : 0;
+  delta.upto = position(version + least + numbers.below(2));
+  delta.top = std::min(version_max, delta.upto.version + draw(numbers, version_max / 4));
+}
+
+void fill_random_reply(message& m, std::vector<std::string>& texts, random& numbers) {
+  m.sender = draw_entry(numbers, numbers.next());
+  if (numbers.below(3) != 0) m.receiver = draw_entry(numbers, numbers.next());
+  for (std::size_t left = numbers.below(4); left != 0; --left) {
+    add_random_delta(m, texts, numbers);
+  }
+  for (std::size_t left = numbers.below(6); left != 0; --left) {
+    m.heartbeats.push_back(draw_entry(numbers, numbers.next()));
+  }
+  for (std::size_t left = numbers.below(6); left != 0; --left) {
+    const bool is_unknown = numbers.below(2) != 0;
+    m.requests.push_back(is_unknown ? make_entry(numbers.next(), 0, 0, 0)
+                                    : draw_entry(numbers, numbers.next()));
+  }
+  for (std::size_t left = numbers.below(4); left != 0; --left) {
+    identity_view& who = m.identities.emplace_back();
+    who.name = draw_text(numbers, texts, 1, 255);
+    who.generation = 1 + draw(numbers, generation_max - 1);
+    who.instance = static_cast<std::uint32_t>(numbers.next());
+    who.heartbeat = draw(numbers, heartbeat_max);
+    who.has_left = numbers.below(2) != 0;
+    for (std::uint8_t& byte : who.address.address) {
+      byte = static_cast<std::uint8_t>(numbers.below(256));
+    }
+    who.address.port = static_cast<std::uint16_t>(numbers.next());
+    who.address.scope = static_cast<std::uint32_t>(numbers.next());
+    who.silent = std::chrono::milliseconds(draw(numbers, 0xffffffff));
+  }
+}
+
+bool is_same_identity(const identity_view& a, const identity_view& b) {
+  return a.name == b.name && a.generation == b.generation && a.instance == b.instance &&
+         a.heartbeat == b.heartbeat && a.has_left == b.has_left && a.address == b.address &&
+         a.silent == b.silent;
+}
+
+bool is_same_delta(const delta_view& a, const delta_view& b) {
+  return a.name_hash == b.name_hash && a.generation == b.generation && a.after == b.after &&
+         a.upto == b.upto && a.top == b.top && a.first_entry == b.first_entry &&
+         a.entry_count == b.entry_count;
+}
+
+bool is_same_entry(const entry_view& a, const entry_view& b) {
+  return a.key == b.key && a.value == b.value && a.version == b.version &&
+         a.sequence == b.sequence && a.is_tombstone == b.is_tombstone;
+}
+
+digest_entry receiver_of(const message& m) {
+  digest_entry receiver = m.receiver;
+  if (receiver.generation == 0) return {};
+  if (m.kind != message_kind::digest) receiver.name_hash &= 0xffffffff;
+  return receiver;
+}
+
+}  // namespace
+
+digest_entry make_entry(std::uint64_t name_hash, std::uint64_t generation,
+                        std::uint64_t max_version, std::uint64_t heartbeat) {
+  digest_entry entry;
+  entry.name_hash = name_hash;
+  entry.generation = generation;
+  entry.max_version = max_version;
+  entry.heartbeat = heartbeat;
+  return entry;
+}
+
+entry_view make_value(std::string_view key, std::string_view value, std::uint64_t version) {
+  entry_view entry;
+  entry.key = key;
+  entry.value = value;
+  entry.version = version;
+  return entry;
+}
+
+entry_view make_tombstone(std::string_view key, std::uint64_t version) {
+  entry_view entry = make_value(key, {}, version);
+  entry.is_tombstone = true;
+  return entry;
+}
+
+void fill_sample_digest(message& m) {
+  m.clear();
+  m.kind = message_kind::digest;
+  m.features = 5;
+  m.cookie_echo = 0x060504030201;
+  m.cookie = 0x0c0b0a090807;
+  m.known.lo = 0x10;
+  m.known.hi = 0x30;
+  m.known.range.push_back(make_entry(0x20, 0x123, 5, 0x100002));
+  m.known.extra.push_back(make_entry(0x40, 7, 9, 3));
+  m.known.extra[0].has_left = true;
+  m.known.unwanted.push_back(make_entry(0x30, 1, 0, 0));
+  m.sender = m.known.range[0];
+  m.receiver = m.known.extra[0];
+  m.receiver_instance = 0xdeadbeef;
+}
+
+void fill_sample_reply(message& m) {
+  m.clear();
+  m.kind = message_kind::reply;
+  m.more = true;
+  m.sender = make_entry(0x1122334455667788, 2, 3, 4);
+  m.receiver = make_entry(0xa1b2c3d4e5f60718, 5, 6, 7);
+  m.receiver_instance = 9;
+
+  delta_view& delta = m.deltas.emplace_back();
+  delta.name_hash = 0xaa;
+  delta.generation = 0x0b;
+  delta.upto = position(4);
+  delta.top = 5;
+  delta.entry_count = 3;
+  m.entries.push_back(make_value("k", "abc", 1));
+  m.entries.push_back(make_tombstone("\xc3\xa9", 3));
+  m.entries.push_back(make_value(floor_key, "12345678", 4));
+
+  m.heartbeats.push_back(make_entry(1, 1, 2, 3));
+  m.requests.push_back(make_entry(2, 0, 0, 0));
+  identity_view& who = m.identities.emplace_back();
+  who.name = "n1";
+  who.generation = 6;
+  who.has_left = true;
+  who.heartbeat = 8;
+  who.instance = 10;
+  who.silent = std::chrono::milliseconds(1000);
+  who.address = endpoint::v4(10, 0, 0, 1, 7000);
+}
+
+void fill_sample_deltas(message& m) {
+  m.clear();
+  m.kind = message_kind::deltas;
+  m.sender = make_entry(1, 1, 1, 1);
+  delta_view& delta = m.deltas.emplace_back();
+  delta.name_hash = 1;
+  delta.generation = 1;
+  delta.after = position(7);
+  delta.upto = position(8);
+  delta.top = 300;
+  delta.entry_count = 1;
+  m.entries.push_back(make_value("a", "", 8));
+}
+
+void fill_random(message& m, std::vector<std::string>& texts, random& numbers) {
+  m.clear();
+  texts.clear();
+  texts.reserve(1000);  // views point into the strings, short ones inside the objects
+  m.kind = static_cast<message_kind>(1 + numbers.below(3));
+  m.features = static_cast<std::uint8_t>(numbers.next());
+  m.cookie_echo = numbers.next() >> 16;
+  m.cookie = numbers.next() >> 16;
+  m.more = numbers.below(2) != 0;
+  m.receiver_instance = static_cast<std::uint32_t>(numbers.next());
+  m.padded_bytes = numbers.below(3) == 0 ? 400 + 8 * numbers.below(100) : 0;
+  if (m.kind == message_kind::digest) {
+    fill_random_digest(m, numbers);
+  } else {
+    fill_random_reply(m, texts, numbers);
+  }
+}
+
+bool is_same(const message& a, const message& b) {
+  return a.kind == b.kind && a.features == b.features && a.cookie_echo == b.cookie_echo &&
+         a.cookie == b.cookie && a.sender == b.sender && receiver_of(a) == receiver_of(b) &&
+         a.receiver_instance == b.receiver_instance && a.more == b.more &&
+         a.known.lo == b.known.lo && a.known.hi == b.known.hi && a.known.range == b.known.range &&
+         a.known.extra == b.known.extra && a.known.unwanted == b.known.unwanted &&
+         a.heartbeats == b.heartbeats && a.requests == b.requests &&
+         std::equal(a.identities.begin(), a.identities.end(), b.identities.begin(),
+                    b.identities.end(), is_same_identity) &&
+         std::equal(a.deltas.begin(), a.deltas.end(), b.deltas.begin(), b.deltas.end(),
+                    is_same_delta) &&
+         std::equal(a.entries.begin(), a.entries.end(), b.entries.begin(), b.entries.end(),
+                    is_same_entry);
+}
+
+}  // namespace gossipmonger
