@@ -89,10 +89,14 @@ std::string_view text_of(const unsigned char* first, std::size_t count) {
 
 // ------------------------------------------------------------------------------------- header
 
+// Of the datagram with its checksum field zero.
 std::uint32_t checksum_of(std::span<const std::byte> datagram) {
-  std::array<std::byte, 2 * word_bytes> front{};
-  std::memcpy(front.data(), datagram.data(), front.size());
-  store(front.data() + checksum_at, std::uint32_t{0});
+  static_assert(checksum_at == word_bytes);
+  constexpr std::uint64_t checksum_bits = 0xffffffff;
+  std::array<std::byte, 2 * word_bytes> front;
+  store(front.data(), load<std::uint64_t>(datagram.data()));
+  store(front.data() + word_bytes,
+        load<std::uint64_t>(datagram.data() + word_bytes) & ~checksum_bits);
   return crc32c(datagram.subspan(front.size()), crc32c(front));
 }
 
@@ -188,12 +192,9 @@ unsigned char* write_entries(const std::vector<digest_entry>& entries, unsigned 
   return to;
 }
 
-digest_entry read_entry(const entry_run& run, std::size_t index) {
-  const unsigned char* const at = run.first + index * run.stride;
-  digest_entry entry;
+void read_entry(const unsigned char* at, digest_entry& entry) {
   entry.name_hash = load<std::uint64_t>(at);
   unpack(load<std::uint64_t>(at + 8), load<std::uint64_t>(at + 16), entry);
-  return entry;
 }
 
 bool is_nothing(const digest_entry& entry) {
@@ -206,11 +207,14 @@ enum class unknown_peers : bool { refused, allowed };
 bool read_entries(const entry_run& run, std::size_t first, std::size_t count, unknown_peers unknown,
                   std::vector<digest_entry>& out) {
   out.resize(count);
+  const unsigned char* at = run.first + first * run.stride;
   bool is_good = true;
-  for (std::size_t i = 0; i < count; ++i) {
-    out[i] = read_entry(run, first + i);
-    const bool may_be_nothing = unknown == unknown_peers::allowed && is_nothing(out[i]);
-    is_good = is_good && (out[i].generation != 0 || may_be_nothing);
+  for (digest_entry& entry : out) {
+    read_entry(at, entry);
+    at += run.stride;
+    if (entry.generation == 0) {
+      is_good = is_good && unknown == unknown_peers::allowed && is_nothing(entry);
+    }
   }
   return is_good;
 }
@@ -290,8 +294,8 @@ bool take_digest(const digest_body& body, const entry_run& run, message& out) {
                     known.unwanted)) {
     return false;
   }
-  out.sender = read_entry(run, body.sender_index);
-  if (has_receiver) out.receiver = read_entry(run, body.receiver_index);
+  read_entry(run.first + body.sender_index * run.stride, out.sender);
+  if (has_receiver) read_entry(run.first + body.receiver_index * run.stride, out.receiver);
   out.receiver_instance = body.receiver_instance;
   return has_valid_claim(known);
 }
@@ -587,7 +591,7 @@ decoded read_body(std::span<const std::byte> segment, message& out) {
   return {};
 }
 
-bool is_word_aligned(const std::byte* at) {
+[[maybe_unused]] bool is_word_aligned(const std::byte* at) {
   return reinterpret_cast<std::uintptr_t>(at) % word_bytes == 0;
 }
 
