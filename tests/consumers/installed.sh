@@ -23,7 +23,8 @@ if [ -s build/symbols-missing ]; then
   cat build/symbols-missing
   exit 1
 fi
-if [ "$(pkg-config --modversion "$(dirname "$shared")/pkgconfig/gossipmonger.pc")" != "$version" ]; then
+package=$(dirname "$shared")/pkgconfig/gossipmonger.pc
+if [ "$(pkg-config --modversion "$package")" != "$version" ]; then
   echo "gossipmonger.pc names another version"
   exit 1
 fi
