@@ -113,8 +113,9 @@ bool take_v6(std::string_view& text, address_bytes& out) {
     if (used == 16) {
       return false;  // "::" stands for at least one group
     }
-    std::rotate(bytes.begin() + static_cast<std::ptrdiff_t>(*gap),
-                bytes.begin() + static_cast<std::ptrdiff_t>(used), bytes.end());
+    const auto first = bytes.begin() + static_cast<std::ptrdiff_t>(*gap);
+    const auto last = bytes.begin() + static_cast<std::ptrdiff_t>(used);
+    std::fill(first, std::copy_backward(first, last, bytes.end()), std::uint8_t{0});
   } else if (used != 16) {
     return false;
   }
