@@ -1,6 +1,7 @@
 #include "gossipmonger/core/config.hpp"
 
 #include <array>
+#include <charconv>
 #include <cstdio>
 #include <string_view>
 #include <utility>
@@ -13,6 +14,21 @@ namespace gossipmonger {
 namespace {
 
 using std::chrono::milliseconds;
+
+constexpr std::size_t seeds_max = 64;
+
+bool is_host_and_port(std::string_view text) {
+  if (const std::optional<endpoint> numeric = endpoint::parse(text)) return numeric->is_routable();
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return false;
+  const std::string_view host = text.substr(0, colon);
+  const std::string_view digits = text.substr(colon + 1);
+  if (host.find_first_of(":[] \t") != std::string_view::npos || digits.size() > 5) return false;
+  unsigned port = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  const bool is_number = error == std::errc() && end == digits.data() + digits.size();
+  return is_number && port > 0 && port < 65536 && is_valid_name(host);
+}
 
 std::string to_text(double number) {
   std::array<char, 32> text{};
@@ -73,6 +89,15 @@ tl::expected<config, config_error> validated(config candidate) {
                   "an address and port that peers can send to, no wildcard or multicast");
   }
   check.count("generation_last", c.generation_last, 0, generation_max - 1);
+
+  check.require(c.seeds.size() <= seeds_max, "seeds", std::to_string(c.seeds.size()) + " of them",
+                "0 to 64");
+  for (const std::string& seed : c.seeds) {
+    check.require(is_host_and_port(seed), "seeds", "\"" + seed + "\"",
+                  "HOST:PORT, 1.2.3.4:PORT or [V6]:PORT, with a port of 1 to 65535");
+  }
+  check.duration("resolve_interval", c.resolve_interval, milliseconds{1000},
+                 milliseconds{86'400'000});
 
   check.duration("gossip_interval", c.gossip_interval, milliseconds{10}, milliseconds{3'600'000});
   check.number("jitter", c.jitter, 0.0, 0.5);

@@ -254,6 +254,10 @@ void protocol::release_changes(std::uint64_t sequence) {
   }
 }
 
+void protocol::report(std::string text) {
+  changes_.notice(event_kind::error, {}, 0, std::move(text));
+}
+
 void protocol::enable_trace(bool is_enabled) {
   is_traced_ = is_enabled;
   if (!is_enabled) traces_.clear();

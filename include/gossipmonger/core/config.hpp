@@ -24,6 +24,12 @@ struct config {
   std::optional<endpoint> advertise;     ///< what peers send to; none: the transport's own
   std::uint64_t generation_last = 0;     ///< of the last run, if it was kept; 0: not kept
 
+  /// Where to find the cluster: "HOST:PORT", "1.2.3.4:PORT" or "[V6]:PORT", at most 64. Names are
+  /// resolved again and again; those that are myself are skipped; none: a cluster of one.
+  std::vector<std::string> seeds;
+  std::chrono::milliseconds resolve_interval{60'000};  ///< 1 s to 1 day between two look-ups
+  std::optional<std::uint64_t> random_seed;  ///< none: the system's random device; set in tests
+
   // The round.
   std::chrono::milliseconds gossip_interval{1000};  ///< 10 ms - 1 h; must be equal on all nodes
   double jitter = 0.1;                      ///< 0 - 0.5: each interval varies by this part of it

@@ -94,10 +94,14 @@ class protocol {
   void handle_message(const message& received, const endpoint& source, std::size_t bytes,
                       moment now);
   void handle_timeout(moment now);
+  /// Something the driver wants its users told: becomes an `error` event.
+  void report(std::string text);
   /// A datagram that did not decode.
   void count_drop(drop_reason reason);
 
   // Commands.
+  /// Where peers reach me, if that was not known at the start.  expects: no round has run yet
+  void set_address(const endpoint& address) { peers_[self_slot].address = address; }
   /// Where to find the cluster; replaces what was given before. Addresses of mine are skipped.
   void set_seeds(std::vector<endpoint> seeds);
   /// Begins an exchange with `address` in the next round, once.

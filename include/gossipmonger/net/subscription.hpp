@@ -1,0 +1,72 @@
+// Events of a node, to be iterated with `co_await`: a snapshot first, and then what follows.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <asio/awaitable.hpp>
+
+#include "gossipmonger/core/error.hpp"
+#include "gossipmonger/core/event.hpp"
+
+namespace gossipmonger {
+
+struct node_state;
+
+/// What a subscription wants to see. A value.
+struct event_filter {
+  event_filter() = default;
+
+  std::string peer;              ///< only events of this peer; empty: of all
+  std::string key_prefix;        ///< of updates and removals, only such keys; empty: all
+  bool is_without_self = false;  ///< leave out what this node itself publishes
+};
+
+/// A reader of a node's change list: a handle on state shared with the node, movable, not copied.
+/// It stores no events: one that reads slowly sees the latest value of each key, and never stalls
+/// gossip. It may outlive the node, and then ends with errc::stopped after what is left.
+///
+/// One pending `next` or `next_view` at a time, on the node's executor. Cancellation (terminal,
+/// or what else the coroutine lets in) ends it with errc::cancelled and loses no event.
+class subscription {
+ public:
+  explicit subscription(std::shared_ptr<node_state> of, const event_filter& filter);
+  subscription(subscription&&) noexcept;
+  subscription& operator=(subscription&&) noexcept;
+  ~subscription();
+
+  /// Waits for the next event.
+  ///   errors: stopped, cancelled; capacity_reached if another `next` is pending
+  [[nodiscard]] asio::awaitable<result<event>> next();
+  /// The same without copying it; the view is valid until the next call into the node or this.
+  [[nodiscard]] asio::awaitable<result<event_view>> next_view();
+  /// The next event if there is one now; for bursts: drain with this, then await `next_view`.
+  [[nodiscard]] std::optional<event_view> try_next_view();
+
+ private:
+  struct state;
+  struct pending_signal;
+  static asio::awaitable<result<event_view>> wait(std::shared_ptr<state> of);
+
+  std::shared_ptr<state> state_;
+};
+
+/// A reader of what happens below the events: digests and deltas sent and received, peers not
+/// known. At most 1,024 are kept; the oldest go first. Polled, so that it
+/// costs nothing unread. One at a time a node.
+class trace_stream {
+ public:
+  explicit trace_stream(std::shared_ptr<node_state> of);
+  trace_stream(trace_stream&&) noexcept;
+  trace_stream& operator=(trace_stream&&) noexcept;
+  ~trace_stream();
+
+  [[nodiscard]] std::optional<trace_event> try_next();
+
+ private:
+  std::shared_ptr<node_state> state_;
+};
+
+}  // namespace gossipmonger

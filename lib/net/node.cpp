@@ -1,0 +1,7 @@
+#include "gossipmonger/net/node.hpp"
+
+namespace gossipmonger {
+
+template class basic_node<memory_storage, udp_transport>;
+
+}  // namespace gossipmonger
