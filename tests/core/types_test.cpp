@@ -76,6 +76,8 @@ TEST_CASE("types: a sequence that is cut, or continues nothing, is refused") {
   CHECK_FALSE(is_valid_name("\xc3(a"));
   CHECK_FALSE(is_valid_name("\xe2\x82 "));
   CHECK_FALSE(is_valid_name("\xc3\xc3\xa9"));
+  CHECK_FALSE(is_valid_name(std::string_view("\xc3\xa9", 1)));  // the rest lies behind the view
+  CHECK_FALSE(is_valid_name(std::string_view("\xe2\x82\xac", 2)));
 }
 
 TEST_CASE("types: positions are ordered by version, then by offset") {

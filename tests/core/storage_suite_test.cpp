@@ -1,0 +1,250 @@
+#include "gossipmonger/core/storage_suite.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <limits>
+#include <map>
+
+#include "gossipmonger/core/memory_storage.hpp"
+
+using namespace gossipmonger;
+
+namespace {
+
+template <class S>
+std::vector<storage_failure> run() {
+  return check_storage([] { return S(); });
+}
+
+/// Whether the claim's own check fails; the random calls, which would fail too, are left out.
+template <class S>
+bool is_caught(std::string_view claim) {
+  const std::vector<storage_failure> failures = check_storage([] { return S(); }, 1, 0);
+  return std::any_of(failures.begin(), failures.end(),
+                     [&](const storage_failure& failure) { return failure.claim == claim; });
+}
+
+constexpr std::uint64_t all = std::numeric_limits<std::uint64_t>::max();
+
+// The broken twins. Each is the model with one defect; the name says which.
+
+struct ignores_slot_in_find : storage_model {
+  [[nodiscard]] std::optional<entry_view> find(slot_index, std::string_view key) const {
+    return storage_model::find(1, key);
+  }
+};
+
+struct keeps_first_value : storage_model {
+  result<void> put(slot_index slot, entry_view entry) {
+    const std::optional<entry_view> before = find(slot, entry.key);
+    if (before && !entry.is_tombstone) {
+      entry.value = before->value;
+    }
+    return storage_model::put(slot, entry);
+  }
+};
+
+struct hides_tombstones : storage_model {
+  [[nodiscard]] std::optional<entry_view> find(slot_index slot, std::string_view key) const {
+    const std::optional<entry_view> found = storage_model::find(slot, key);
+    return found && found->is_tombstone ? std::nullopt : found;
+  }
+};
+
+struct cuts_keys_at_zero : storage_model {
+  result<void> put(slot_index slot, entry_view entry) {
+    entry.key = entry.key.substr(0, entry.key.find('\0'));
+    return storage_model::put(slot, entry);
+  }
+};
+
+struct spoils_own_views : storage_model {
+  result<void> put(slot_index slot, entry_view entry) {
+    const std::optional<entry_view> own = find(slot, entry.key);
+    if (own && own->key.data() == entry.key.data()) {
+      entry.value = "spoilt";
+    }
+    return storage_model::put(slot, entry);
+  }
+};
+
+struct walks_by_key : storage_model {
+  [[nodiscard]] std::optional<entry_view> first_above(slot_index slot,
+                                                      std::uint64_t version) const {
+    const std::optional<entry_view> next = storage_model::first_above(slot, version);
+    if (!next) {
+      return next;
+    }
+    const std::optional<entry_view> other = storage_model::first_above(slot, next->version);
+    return other && other->key < next->key ? other : next;
+  }
+};
+
+struct knows_held_versions_only : storage_model {
+  [[nodiscard]] std::optional<entry_view> first_above(slot_index slot,
+                                                      std::uint64_t version) const {
+    if (version != 0) {
+      const std::optional<entry_view> here = storage_model::first_above(slot, version - 1);
+      if (!here || here->version != version) {
+        return std::nullopt;
+      }
+    }
+    return storage_model::first_above(slot, version);
+  }
+};
+
+struct shows_changes_of_slot_0_only : storage_model {
+  [[nodiscard]] std::optional<changed_entry> first_changed(std::uint64_t sequence) const {
+    std::optional<changed_entry> next = storage_model::first_changed(sequence);
+    while (next && next->slot != 0) {
+      next = storage_model::first_changed(next->entry.sequence);
+    }
+    return next;
+  }
+};
+
+struct moves_to_the_tail_always : storage_model {
+  result<void> put(slot_index slot, entry_view entry) {
+    last = std::max(last + 1, entry.sequence);
+    entry.sequence = last;
+    return storage_model::put(slot, entry);
+  }
+  std::uint64_t last = 0;
+};
+
+struct drops_below_the_version_only : storage_model {
+  std::uint64_t drop_upto(slot_index slot, std::uint64_t version, std::uint64_t sequence) {
+    return storage_model::drop_upto(slot, version - 1, sequence);
+  }
+};
+
+struct frees_what_it_drops : storage_model {
+  std::uint64_t drop_upto(slot_index slot, std::uint64_t version, std::uint64_t sequence) {
+    const std::uint64_t given = storage_model::drop_upto(slot, version, sequence);
+    purge(all);
+    return given;
+  }
+};
+
+struct forgets_what_it_gave : storage_model {
+  std::uint64_t drop_upto(slot_index slot, std::uint64_t version, std::uint64_t sequence) {
+    (void)storage_model::drop_upto(slot, version, sequence);
+    return sequence;
+  }
+};
+
+struct ignores_puts_on_retired : storage_model {
+  result<void> put(slot_index slot, const entry_view& entry) {
+    if (retired_count() > 0 && !find(slot, entry.key)) {
+      return {};
+    }
+    return storage_model::put(slot, entry);
+  }
+};
+
+struct purges_everything : storage_model {
+  void purge(std::uint64_t) { storage_model::purge(all); }
+};
+
+struct drops_instead_of_forgetting : storage_model {
+  void forget(slot_index slot) { (void)drop_upto(slot, all, 1'000'000'000); }
+};
+
+struct refuses_old_versions : storage_model {
+  result<void> put(slot_index slot, const entry_view& entry) {
+    if (entry.version < last[slot]) {
+      return fail(errc::storage_failed);
+    }
+    last[slot] = entry.version;
+    return storage_model::put(slot, entry);
+  }
+  std::map<slot_index, std::uint64_t> last;
+};
+
+struct counts_retired_as_tombstones : storage_model {
+  [[nodiscard]] storage_usage usage(slot_index slot) const {
+    storage_usage used = storage_model::usage(slot);
+    used.tombstones += retired_count();
+    return used;
+  }
+};
+
+/// Wrong where five keys or more are held and the asked version has a certain remainder.
+struct errs_rarely : storage_model {
+  [[nodiscard]] std::optional<entry_view> first_above(slot_index slot,
+                                                      std::uint64_t version) const {
+    const bool errs = slot == 3 && version % 64 == 63 && usage(slot).live_keys > 4;
+    return storage_model::first_above(slot, errs ? version + 1 : version);
+  }
+};
+
+struct forgets_when_full : storage_model {
+  result<void> put(slot_index slot, const entry_view& entry) {
+    if (usage(slot).live_keys < 100) {
+      return storage_model::put(slot, entry);
+    }
+    forget(slot);
+    return fail(errc::capacity_reached);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("storage_suite: memory_storage keeps every claim") {
+  for (const storage_failure& failure : run<memory_storage>()) {
+    FAIL_CHECK(failure.claim, ": ", failure.what);
+  }
+}
+
+TEST_CASE("storage_suite: the model keeps every claim of itself") {
+  CHECK(run<storage_model>().empty());
+}
+
+TEST_CASE("storage_suite: each claim fails on its broken twin") {
+  CHECK(is_caught<ignores_slot_in_find>("find gives what was put, in its slot only"));
+  CHECK(is_caught<keeps_first_value>("put replaces what the key held"));
+  CHECK(is_caught<hides_tombstones>("a tombstone is found and walked, without a value"));
+  CHECK(is_caught<cuts_keys_at_zero>("keys and values are bytes of any length"));
+  CHECK(is_caught<spoils_own_views>("put may be given views of the storage's own entries"));
+  CHECK(is_caught<walks_by_key>("first_above walks a slot in version order"));
+  CHECK(is_caught<knows_held_versions_only>("first_above answers for any version"));
+  CHECK(is_caught<shows_changes_of_slot_0_only>(
+      "first_changed walks all slots in the order of changes"));
+  CHECK(is_caught<moves_to_the_tail_always>(
+      "a put with the sequence that the key has keeps its place among the changes"));
+  CHECK(is_caught<drops_below_the_version_only>(
+      "drop_upto takes entries out of find and first_above"));
+  CHECK(is_caught<frees_what_it_drops>(
+      "what drop_upto retires stays among the changes, as a tombstone"));
+  CHECK(is_caught<forgets_what_it_gave>(
+      "drop_upto gives live entries the next sequences in version order, tombstones none"));
+  CHECK(is_caught<ignores_puts_on_retired>("a put replaces what is retired"));
+  CHECK(is_caught<purges_everything>(
+      "purge frees what is retired up to the sequence, and nothing else"));
+  CHECK(is_caught<drops_instead_of_forgetting>(
+      "forget drops all of one slot, and nothing of another"));
+  CHECK(is_caught<refuses_old_versions>("a forgotten slot starts anew"));
+  CHECK(is_caught<counts_retired_as_tombstones>(
+      "usage counts what find sees: live keys, tombstones, bytes"));
+}
+
+TEST_CASE("storage_suite: a rare defect is found by the random calls, and they name their seed") {
+  const std::vector<storage_failure> failures = run<errs_rarely>();
+
+  REQUIRE_FALSE(failures.empty());
+  CHECK(failures.back().claim == "random calls leave what the model holds");
+  CHECK(failures.back().what.find("seed 1, call ") != std::string::npos);
+}
+
+TEST_CASE("storage_suite: a refused put is checked where a capacity is reached") {
+  memory_storage_limits few_keys;
+  few_keys.keys_total_max = 100;
+  memory_storage_limits few_bytes;
+  few_bytes.bytes_total_max = 1'000;
+
+  CHECK(check_storage_refusal([&] { return memory_storage(few_keys); }).empty());
+  CHECK(check_storage_refusal([&] { return memory_storage(few_bytes); }).empty());
+  CHECK_FALSE(check_storage_refusal([] { return forgets_when_full(); }).empty());
+  CHECK_FALSE(check_storage_refusal([] { return memory_storage(); }).empty());
+}
