@@ -65,6 +65,7 @@ void protocol::handle_message(const message& received, const endpoint& source, s
   observe_time(now);
   if (!is_mine_to_handle(received)) return;
   const bool is_proved = addresses_.is_proof(received.cookie_echo, source, now.steady);
+  const bool was_proved = addresses_.is_proved(source);
   if (is_proved) {
     addresses_.handle_proof(source, received.cookie);
     if (received.receiver.generation != 0) {
@@ -82,6 +83,20 @@ void protocol::handle_message(const message& received, const endpoint& source, s
   ++stats_.replies_received;
   trace(trace_kind::deltas_receive, source, received.sender.name_hash, received.entries.size());
   handle_reply(received, source);
+  // To an address without proof went one datagram only: now the rest may follow, at once.
+  const bool was_partial =
+      !was_proved && peers_.by_hash().size() > reconciler_.digest_rows_a_datagram();
+  if (received.kind == message_kind::reply && (received.more || was_partial)) {
+    begin_anew(source, received.sender.name_hash);
+  }
+}
+
+void protocol::begin_anew(const endpoint& source, std::uint64_t remote_hash) {
+  const bool has_begun =
+      std::find(restarted_.begin(), restarted_.end(), source) != restarted_.end();
+  if (has_begun || restarted_.size() == settings_.unproved_addresses_max) return;
+  restarted_.push_back(source);
+  start_exchange(source, remote_hash);
 }
 
 void protocol::handle_digest(const message& received, const endpoint& source, std::size_t bytes,
@@ -118,11 +133,6 @@ void protocol::handle_reply(const message& received, const endpoint& source) {
     reconciler_.apply(received, delta);
   }
 
-  if (received.more &&
-      std::find(restarted_.begin(), restarted_.end(), source) == restarted_.end()) {
-    restarted_.push_back(source);
-    start_exchange(source, received.sender.name_hash);
-  }
   if (received.kind != message_kind::reply || received.requests.empty()) return;
   exchange leg;
   leg.to = source;

@@ -22,8 +22,7 @@ void protocol::run_round(moment now) {
   restarted_.clear();
   peer& self = peers_[self_slot];
   self.heartbeat = std::min(self.heartbeat + 1, heartbeat_max);
-  const std::size_t entries =
-      settings_.digest_datagrams_max * ((reconciler_.message_bytes_max() - 80) / 24);
+  const std::size_t entries = settings_.digest_datagrams_max * reconciler_.digest_rows_a_datagram();
   expected_ =
       detector_expectation(settings_.gossip_interval, peers_.size() + 1, settings_.fanout, entries);
   reconciler_.expire_parked(stats_.rounds);

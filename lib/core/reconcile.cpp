@@ -59,6 +59,11 @@ std::size_t reconciler::message_bytes_max() const {
   return settings_.datagram_bytes_max - seal_bytes;
 }
 
+std::size_t reconciler::digest_rows_a_datagram() const {
+  // Besides frame and tag, places for sender and receiver.
+  return (message_bytes_max() - 80) / 24 - 2;
+}
+
 bool reconciler::is_advertised(const peer& row, nanoseconds now) const {
   if (row.is_over_capacity) return false;
   const bool is_gone = row.status == peer_status::dead || row.status == peer_status::left;
@@ -180,9 +185,9 @@ bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
   std::size_t g = 0;
   while (g < graves.size() && graves[g].name_hash < leg.digest_from) ++g;
 
-  // The first of a round leaves room for what changed last, when the round cannot tell of all.
-  const std::size_t extra_places =
-      leg.has_extra && leg.digest_rows_left < rows.size() ? std::size_t{16} : 0;
+  // The first datagram leaves room for what changed last, where the leg cannot tell of everything.
+  const bool is_partial = leg.digest_rows_left > leg.datagrams_left * digest_rows_a_datagram();
+  const std::size_t extra_places = leg.has_extra && is_partial ? std::size_t{16} : 0;
   const auto kept_free = [&] {
     const bool has_tag = !out.known.range.empty() || !out.known.unwanted.empty();
     return (has_tag ? 0 : std::size_t{8}) + extra_places * place_bytes;

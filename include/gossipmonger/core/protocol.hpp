@@ -159,6 +159,8 @@ class protocol {
   void handle_digest(const message& received, const endpoint& source, std::size_t bytes,
                      bool is_proved);
   void handle_reply(const message& received, const endpoint& source);
+  /// A fresh leg 1, at once, but once a round and address.
+  void begin_anew(const endpoint& source, std::uint64_t remote_hash);
   void handle_sender(const message& received, const endpoint& source, bool is_proved);
   void handle_identity(const identity_view& who);
   void handle_heartbeat(const digest_entry& entry);
@@ -203,7 +205,7 @@ class protocol {
 
   std::vector<endpoint> seeds_;
   std::vector<endpoint> joining_;
-  std::vector<endpoint> restarted_;  // exchanges begun anew this round because of `more`
+  std::vector<endpoint> restarted_;  // addresses where a leg 1 was begun anew this round
   std::deque<exchange> exchanges_;
   message outgoing_;
 

@@ -93,6 +93,8 @@ class reconciler {
   [[nodiscard]] std::size_t parked_bytes() const { return parked_.bytes(); }
   /// Bytes of a datagram that a message may take: the seal's room stays free (I4).
   [[nodiscard]] std::size_t message_bytes_max() const;
+  /// Rows of a digest that surely fit into one datagram.
+  [[nodiscard]] std::size_t digest_rows_a_datagram() const;
 
  private:
   void set_frame(const exchange& leg, message& out) const;
