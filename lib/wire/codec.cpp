@@ -379,7 +379,7 @@ void write_columns(const delta_view& delta, std::span<const entry_view> entries,
 }
 
 bool is_valid_key(const entry_view& entry) {
-  if (entry.key == floor_key) return !entry.is_tombstone && entry.value.size() == floor_value_bytes;
+  if (entry.key == floor_key) return entry.value.size() == floor_value_bytes;  // no tombstone's
   return is_valid_name(entry.key);
 }
 

@@ -90,9 +90,11 @@ void mutate(datagram& wire, random& numbers) {
       case 0:
         word ^= std::uint64_t{1} << numbers.below(64);
         break;
-      case 1:
-        word = (word & ~(std::uint64_t{0xff} << 8)) | numbers.below(256) << 8 * numbers.below(8);
+      case 1: {
+        const std::uint64_t shift = 8 * numbers.below(8);
+        word = (word & ~(std::uint64_t{0xff} << shift)) | numbers.below(256) << shift;
         break;
+      }
       case 2:
         word = numbers.next() >> numbers.below(64);
         break;

@@ -12,8 +12,11 @@ std::uint64_t draw(random& numbers, std::uint64_t limit) {
 }
 
 digest_entry draw_entry(random& numbers, std::uint64_t name_hash) {
-  digest_entry entry = make_entry(name_hash, 1 + draw(numbers, generation_max - 1),
-                                  draw(numbers, version_max), draw(numbers, heartbeat_max));
+  digest_entry entry;  // one draw a statement: the order of arguments is the compiler's
+  entry.name_hash = name_hash;
+  entry.generation = 1 + draw(numbers, generation_max - 1);
+  entry.max_version = draw(numbers, version_max);
+  entry.heartbeat = draw(numbers, heartbeat_max);
   entry.has_left = numbers.below(4) == 0;
   return entry;
 }
