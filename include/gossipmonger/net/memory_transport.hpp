@@ -1,0 +1,144 @@
+// Datagrams between endpoints of one process, on the manual clock: a network that delays, loses and
+// duplicates by a seeded generator, so that a test of real nodes runs the same way every time.
+//
+// One thread and one io_context: the network and all its transports are used from there.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <vector>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/awaitable.hpp>
+#include <asio/basic_waitable_timer.hpp>
+
+#include "gossipmonger/core/endpoint.hpp"
+#include "gossipmonger/core/error.hpp"
+#include "gossipmonger/core/random.hpp"
+#include "gossipmonger/net/manual_clock.hpp"
+#include "gossipmonger/net/transport.hpp"
+
+namespace gossipmonger {
+
+/// How a memory network treats datagrams. A value.
+struct memory_network_options {
+  memory_network_options() = default;
+
+  /// Probabilities, 0 to 1, a datagram. What is lost is not duplicated.
+  double loss = 0.0;
+  double duplication = 0.0;
+
+  /// The delay is uniform between both; where they differ, datagrams overtake each other.
+  manual_clock::duration delay_min{0};
+  manual_clock::duration delay_max{0};
+
+  /// What may be on the way to, or wait at, one receiver; what comes beyond is dropped.
+  std::size_t queue_datagrams_max = 4096;
+
+  /// The longest datagram that the network carries; UDP over IPv4 carries this much.
+  std::size_t datagram_bytes_max = 65507;
+};
+
+/// What became of datagrams. A value.
+struct memory_network_counters {
+  memory_network_counters() = default;
+  friend bool operator==(const memory_network_counters&, const memory_network_counters&) = default;
+
+  std::uint64_t sent = 0;         ///< handed to the network, whatever became of them
+  std::uint64_t delivered = 0;    ///< taken by a receiver; duplicates count each
+  std::uint64_t lost = 0;         ///< by chance
+  std::uint64_t duplicated = 0;   ///< extra copies
+  std::uint64_t unreachable = 0;  ///< no transport was open at the destination when it came there
+  std::uint64_t overflowed = 0;   ///< the receiver's queue was full
+  std::uint64_t too_large = 0;    ///< above datagram_bytes_max
+};
+
+class memory_transport;
+
+/// The network: which transport is where, and what it does to datagrams. A resource; it outlives
+/// its transports.
+class memory_network {
+ public:
+  explicit memory_network(std::uint64_t seed, memory_network_options options = {});
+  memory_network(const memory_network&) = delete;
+  memory_network& operator=(const memory_network&) = delete;
+
+  /// For what is sent from now on: a loss of 1 cuts the network, 0 heals it.
+  void set_options(memory_network_options options);
+  [[nodiscard]] const memory_network_options& options() const { return options_; }
+  [[nodiscard]] const memory_network_counters& counters() const { return counters_; }
+
+ private:
+  friend class memory_transport;
+
+  void carry(const endpoint& source, const outbound& datagram);
+  void enqueue(memory_transport& receiver, const endpoint& source, const outbound& datagram);
+  [[nodiscard]] endpoint free_endpoint(endpoint wanted) const;
+
+  random_source random_;
+  memory_network_options options_;
+  memory_network_counters counters_;
+  std::uint64_t next_sequence_ = 0;
+  std::map<endpoint, memory_transport*> open_;
+  std::vector<std::vector<std::byte>> spare_buffers_;  // at most as many as were queued at once
+};
+
+/// One endpoint of a memory network. A resource: it outlives its pending calls. Cancellation is
+/// level-triggered, as udp_transport has it.
+class memory_transport {
+ public:
+  using clock_type = manual_clock;
+
+  memory_transport(asio::any_io_executor executor, memory_network& network);
+  memory_transport(const memory_transport&) = delete;
+  memory_transport& operator=(const memory_transport&) = delete;
+  ~memory_transport();
+
+  /// Takes the endpoint; port 0 takes the next free port from 49152 on. Once per transport.
+  ///   errors: std::errc::address_in_use, and it can be opened anew; errc::stopped after `close`;
+  ///           asio::error::already_open
+  [[nodiscard]] result<void> open(endpoint listen);
+
+  [[nodiscard]] asio::any_io_executor get_executor() const { return executor_; }
+  [[nodiscard]] endpoint local_endpoint() const { return local_; }
+
+  /// Takes what is due, in the order of (due time, sent); waits for one. `transport`'s contract.
+  ///   errors:  errc::stopped, also where it was never opened; errc::cancelled
+  ///   expects: in.size() > 0; no other receive pending
+  [[nodiscard]] asio::awaitable<result<std::size_t>> receive(std::span<inbound> in);
+
+  /// Hands all of `out` to the network; never suspends.
+  ///   errors:  errc::stopped, errc::cancelled; then nothing was sent
+  [[nodiscard]] asio::awaitable<result<std::size_t>> send(std::span<const outbound> out);
+
+  /// Leaves the network; what was on the way is gone. Pending calls get errc::stopped. Idempotent.
+  void close();
+
+ private:
+  friend class memory_network;
+
+  struct queued {
+    queued() = default;
+
+    manual_clock::time_point due;
+    std::uint64_t sequence = 0;
+    endpoint source;
+    std::vector<std::byte> bytes;
+  };
+
+  [[nodiscard]] static bool is_later(const queued& a, const queued& b);
+  std::size_t take_due(std::span<inbound> in);
+
+  memory_network& network_;
+  asio::any_io_executor executor_;
+  asio::basic_waitable_timer<manual_clock> arrival_;
+  endpoint local_;
+  bool is_open_ = false;
+  bool is_closed_ = false;
+  bool is_receiving_ = false;
+  std::vector<queued> queue_;  // a heap, the next one in front
+};
+
+}  // namespace gossipmonger

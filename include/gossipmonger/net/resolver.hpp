@@ -1,0 +1,27 @@
+// Names to endpoints, and the local address that a destination is reached from.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <asio/awaitable.hpp>
+
+#include "gossipmonger/core/endpoint.hpp"
+#include "gossipmonger/core/error.hpp"
+
+namespace gossipmonger {
+
+/// Looks up "HOST:PORT", "[IPV6]:PORT" or "IPV4:PORT"; the port is a number. Gives every address
+/// that the system's resolver knows (A and AAAA), each once, in its order; numeric ones are not
+/// looked up. Resumes on the coroutine's executor.
+///   cancellation: errc::cancelled at once. The system's lookup itself cannot be interrupted: it
+///                 ends in the background, and the io_context has work until then.
+///   errors:       std::errc::invalid_argument for any other text; else what the resolver says,
+///                 such as asio::error::host_not_found
+[[nodiscard]] asio::awaitable<result<std::vector<endpoint>>> resolve(std::string host_port);
+
+/// The local address, with port 0, that a datagram to `towards` would leave with. Sends nothing.
+///   errors: std::errc::invalid_argument for a wildcard; the system's own where there is no route
+[[nodiscard]] result<endpoint> route_source(const endpoint& towards);
+
+}  // namespace gossipmonger

@@ -1,0 +1,142 @@
+// Datagrams over a UDP socket, in batches: recvmmsg and sendmmsg where the system has them.
+//
+// One executor: every member is called on it, and the coroutines that await it are spawned on it.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/awaitable.hpp>
+
+#include "gossipmonger/core/endpoint.hpp"
+#include "gossipmonger/core/error.hpp"
+#include "gossipmonger/net/transport.hpp"
+
+struct mmsghdr;  // of <sys/socket.h>
+
+namespace gossipmonger {
+
+/// How to open the socket. A value.
+struct udp_options {
+  udp_options() = default;
+
+  /// Asked of the kernel, which grants net.core.rmem_max at most. Its own default of 208 kB holds
+  /// 92 datagrams of 1200 bytes, less than one burst of a large cluster. Costs memory only while
+  /// datagrams wait.
+  std::size_t receive_buffer_bytes = std::size_t{4} << 20;
+
+  /// Whether a socket on an IPv6 address refuses IPv4. Off: listening on [::] takes both.
+  bool v6_only = false;
+};
+
+/// Why the system refused to send a datagram.
+enum class udp_send_error : std::uint8_t {
+  no_buffers,           ///< ENOBUFS, ENOMEM: the queue of the interface is full
+  connection_refused,   ///< ECONNREFUSED: nobody listens there
+  message_size,         ///< EMSGSIZE: longer than the path or UDP can carry
+  network_unreachable,  ///< ENETUNREACH, ENETDOWN
+  host_unreachable,     ///< EHOSTUNREACH, EHOSTDOWN
+  access_denied,        ///< EACCES: a broadcast address
+  not_permitted,        ///< EPERM: a firewall on this machine
+  address_family,       ///< EAFNOSUPPORT, and IPv6 destinations of an IPv4 socket
+  invalid,              ///< EINVAL, EADDRNOTAVAIL: nobody can have that address
+  other,
+};
+
+inline constexpr std::size_t udp_send_error_count = 10;
+
+/// "no_buffers", …: the name of the counter.
+[[nodiscard]] std::string_view to_string(udp_send_error error);
+
+/// What a transport has done since it was opened. A value.
+struct udp_counters {
+  udp_counters() = default;
+
+  std::uint64_t received = 0;  ///< datagrams, the truncated ones too
+  std::uint64_t received_bytes = 0;
+  std::uint64_t truncated = 0;       ///< longer than the buffer given for them
+  std::uint64_t receive_errors = 0;  ///< reported by the system instead of a datagram
+  std::uint64_t kernel_drops = 0;    ///< buffer full, or a bad UDP checksum (Linux; else 0)
+  std::uint64_t sent = 0;            ///< datagrams that the system took
+  std::uint64_t sent_bytes = 0;
+  std::array<std::uint64_t, udp_send_error_count> send_errors{};  ///< by udp_send_error
+};
+
+/// The system calls that move datagrams, as a seam: a test derives from it to inject errors. Both
+/// never block, and return a count or -1 with errno, as recvmmsg and sendmmsg do; `receive` sets
+/// msg_len to the length that was sent, also where the buffer is shorter. A resource.
+class udp_system_calls {
+ public:
+  udp_system_calls() = default;
+  udp_system_calls(const udp_system_calls&) = delete;
+  udp_system_calls& operator=(const udp_system_calls&) = delete;
+  virtual ~udp_system_calls() = default;
+
+  [[nodiscard]] virtual int receive(int socket, std::span<mmsghdr> messages) = 0;
+  [[nodiscard]] virtual int send(int socket, std::span<mmsghdr> messages) = 0;
+
+  /// The best of this system; lives as long as the program.
+  [[nodiscard]] static udp_system_calls& system();
+  /// recvmsg and sendmsg in a loop, for systems without the batch calls.
+  [[nodiscard]] static udp_system_calls& one_by_one();
+};
+
+/// A UDP socket as a transport. A resource: it outlives its pending calls.
+///
+/// Cancellation is level-triggered: a coroutine that was cancelled gets errc::cancelled from every
+/// call until it resets its cancellation state. Which types get through is the coroutine's choice:
+/// co_spawn lets only terminal ones in, unless `reset_cancellation_state` asks for more.
+class udp_transport {
+ public:
+  using clock_type = std::chrono::steady_clock;
+
+  explicit udp_transport(asio::any_io_executor executor,
+                         udp_system_calls& calls = udp_system_calls::system());
+  udp_transport(const udp_transport&) = delete;
+  udp_transport& operator=(const udp_transport&) = delete;
+  ~udp_transport();
+
+  /// Binds to `listen`. [::] takes IPv4 too and 0.0.0.0 only that; port 0 lets the system choose.
+  /// Once per transport.
+  ///   errors: the system's own (std::errc::address_in_use, …), and the transport can be opened
+  ///           anew; errc::stopped after `close`; asio::error::already_open
+  [[nodiscard]] result<void> open(endpoint listen, udp_options options = {});
+
+  [[nodiscard]] asio::any_io_executor get_executor() const;
+
+  /// The address it is bound to, with the port that the system chose; stays after `close`.
+  [[nodiscard]] endpoint local_endpoint() const;
+
+  /// What the kernel granted, in the unit of udp_options::receive_buffer_bytes; 0 unless open.
+  [[nodiscard]] std::size_t receive_buffer_bytes() const;
+
+  [[nodiscard]] udp_counters counters() const;
+
+  /// Waits for a datagram and takes what else is there; the contract is `transport`'s. It may
+  /// complete without suspending, but suspends at least once in 64 datagrams, so that other work
+  /// of the executor goes on while the socket never runs dry.
+  ///   errors:  errc::stopped, also where it was never opened; errc::cancelled
+  ///   expects: in.size() > 0; no other receive pending
+  [[nodiscard]] asio::awaitable<result<std::size_t>> receive(std::span<inbound> in);
+
+  /// Sends all of `out`, waiting while the socket's buffer is full. What the system refuses is
+  /// counted by its reason and skipped.
+  ///   errors:  errc::stopped, errc::cancelled; some of `out` may have been sent
+  ///   expects: no other send pending
+  [[nodiscard]] asio::awaitable<result<std::size_t>> send(std::span<const outbound> out);
+
+  /// Closes the socket; pending calls and all later ones get errc::stopped. Idempotent.
+  void close();
+
+ private:
+  struct state;
+  std::unique_ptr<state> state_;
+};
+
+}  // namespace gossipmonger

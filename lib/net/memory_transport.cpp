@@ -1,0 +1,204 @@
+#include "gossipmonger/net/memory_transport.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+#include <system_error>
+#include <tuple>
+#include <utility>
+
+#include <asio/cancellation_type.hpp>
+#include <asio/error.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+
+namespace gossipmonger {
+namespace {
+
+constexpr std::uint16_t first_free_port = 49152;  // RFC 6335, section 6: dynamic ports
+
+/// Holds a flag while a call is pending, also where its frame is destroyed while it waits.
+class pending_mark {
+ public:
+  explicit pending_mark(bool& flag) : flag_(flag) {
+    assert(!flag_);
+    flag_ = true;
+  }
+  pending_mark(const pending_mark&) = delete;
+  pending_mark& operator=(const pending_mark&) = delete;
+  ~pending_mark() { flag_ = false; }
+
+ private:
+  bool& flag_;
+};
+
+}  // namespace
+
+memory_network::memory_network(std::uint64_t seed, memory_network_options options)
+    : random_(seed) {
+  set_options(std::move(options));
+}
+
+void memory_network::set_options(memory_network_options options) {
+  assert(options.delay_min.count() >= 0 && options.delay_min <= options.delay_max);
+  options_ = options;
+}
+
+void memory_network::carry(const endpoint& source, const outbound& datagram) {
+  ++counters_.sent;
+  const auto found = open_.find(datagram.destination);
+  if (found == open_.end()) {
+    ++counters_.unreachable;
+    return;
+  }
+  if (datagram.bytes.size() > options_.datagram_bytes_max) {
+    ++counters_.too_large;
+    return;
+  }
+  if (options_.loss > 0.0 && random_.unit() < options_.loss) {
+    ++counters_.lost;
+    return;
+  }
+  enqueue(*found->second, source, datagram);
+  if (options_.duplication > 0.0 && random_.unit() < options_.duplication) {
+    ++counters_.duplicated;
+    enqueue(*found->second, source, datagram);
+  }
+}
+
+void memory_network::enqueue(memory_transport& receiver, const endpoint& source,
+                             const outbound& datagram) {
+  if (receiver.queue_.size() >= options_.queue_datagrams_max) {
+    ++counters_.overflowed;
+    return;
+  }
+  const auto span = options_.delay_max - options_.delay_min;
+  auto delay = options_.delay_min;
+  if (span.count() > 0) {
+    const std::uint64_t choices = static_cast<std::uint64_t>(span.count()) + 1;
+    delay += manual_clock::duration(static_cast<manual_clock::rep>(random_.below(choices)));
+  }
+  memory_transport::queued item;
+  item.due = manual_clock::now() + delay;
+  item.sequence = next_sequence_++;
+  item.source = source;
+  if (!spare_buffers_.empty()) {
+    item.bytes = std::move(spare_buffers_.back());
+    spare_buffers_.pop_back();
+  }
+  item.bytes.assign(datagram.bytes.begin(), datagram.bytes.end());
+  receiver.queue_.push_back(std::move(item));
+  std::push_heap(receiver.queue_.begin(), receiver.queue_.end(), memory_transport::is_later);
+  // A receiver that waits for a later one, or for any, must look again.
+  if (receiver.queue_.front().due < receiver.arrival_.expiry()) {
+    receiver.arrival_.cancel();
+  }
+}
+
+endpoint memory_network::free_endpoint(endpoint wanted) const {
+  if (wanted.port != 0) {
+    return wanted;
+  }
+  wanted.port = first_free_port;
+  while (open_.contains(wanted) && wanted.port != 0) {
+    ++wanted.port;
+  }
+  return wanted;
+}
+
+memory_transport::memory_transport(asio::any_io_executor executor, memory_network& network)
+    : network_(network), executor_(std::move(executor)), arrival_(executor_) {}
+
+memory_transport::~memory_transport() { close(); }
+
+result<void> memory_transport::open(endpoint listen) {
+  if (is_closed_) {
+    return fail(errc::stopped);
+  }
+  if (is_open_) {
+    return tl::unexpected<std::error_code>(asio::error::already_open);
+  }
+  const endpoint wanted = network_.free_endpoint(listen);
+  if (wanted.port == 0 || network_.open_.contains(wanted)) {
+    return tl::unexpected<std::error_code>(std::make_error_code(std::errc::address_in_use));
+  }
+  network_.open_.emplace(wanted, this);
+  local_ = wanted;
+  is_open_ = true;
+  return {};
+}
+
+bool memory_transport::is_later(const queued& a, const queued& b) {
+  return std::tie(a.due, a.sequence) > std::tie(b.due, b.sequence);
+}
+
+std::size_t memory_transport::take_due(std::span<inbound> in) {
+  std::size_t count = 0;
+  while (count < in.size() && !queue_.empty() && queue_.front().due <= manual_clock::now()) {
+    std::pop_heap(queue_.begin(), queue_.end(), is_later);
+    queued& item = queue_.back();
+    inbound& slot = in[count++];
+    slot.size = item.bytes.size();
+    slot.source = item.source;
+    const std::size_t kept = std::min(slot.size, slot.buffer.size());
+    std::copy_n(item.bytes.begin(), kept, slot.buffer.begin());
+    network_.spare_buffers_.push_back(std::move(item.bytes));
+    queue_.pop_back();
+  }
+  network_.counters_.delivered += count;
+  return count;
+}
+
+asio::awaitable<result<std::size_t>> memory_transport::receive(std::span<inbound> in) {
+  assert(!in.empty());
+  const pending_mark mark(is_receiving_);
+  for (;;) {
+    if (!is_open_) {
+      co_return fail(errc::stopped);
+    }
+    const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+    if (cancellation.cancelled() != asio::cancellation_type::none) {
+      co_return fail(errc::cancelled);
+    }
+    const std::size_t count = take_due(in);
+    if (count > 0) {
+      co_return count;
+    }
+    manual_clock::time_point next = manual_clock::time_point::max();
+    if (!queue_.empty()) {
+      next = queue_.front().due;
+    }
+    arrival_.expires_at(next);
+    asio::error_code ignored;  // closed, cancelled and the queue are read above
+    auto token = asio::redirect_error(asio::use_awaitable, ignored);
+    co_await arrival_.async_wait(token);
+  }
+}
+
+asio::awaitable<result<std::size_t>> memory_transport::send(std::span<const outbound> out) {
+  if (!is_open_) {
+    co_return fail(errc::stopped);
+  }
+  const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+  if (cancellation.cancelled() != asio::cancellation_type::none) {
+    co_return fail(errc::cancelled);
+  }
+  for (const outbound& datagram : out) {
+    network_.carry(local_, datagram);
+  }
+  co_return out.size();
+}
+
+void memory_transport::close() {
+  if (is_open_) {
+    network_.open_.erase(local_);
+    network_.counters_.unreachable += queue_.size();
+    queue_.clear();
+    arrival_.cancel();
+  }
+  is_open_ = false;
+  is_closed_ = true;
+}
+
+}  // namespace gossipmonger
