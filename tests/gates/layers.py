@@ -16,8 +16,8 @@ import tempfile
 
 # What a word means: it makes the same inputs give other outputs, or ties the code to a driver.
 CLOCKS = [r"\b\w*clock\w*::now\s*\(", r"\b(?:clock_gettime|gettimeofday)\b", r"\bstd::time\b"]
-CHANCE = [r"\bstd::shuffle\b", r"\brandom_device\b", r"\w+_distribution\b", r"\bstd::rand\b",
-          r"\bmt19937"]
+CHANCE = [r"\bstd::shuffle\b", r"\w+_distribution\b", r"\bstd::rand\b", r"\bmt19937"]
+ENTROPY = [r"\brandom_device\b"]  # net seeds with it
 COROUTINES = [r"\bco_await\b", r"\bco_return\b", r"\bco_yield\b"]
 # A node's timers run on its transport's clock, or no test could move it by hand.
 REAL_TIMERS = [r"\b(?:steady|system|high_resolution)_timer\b"]
@@ -41,18 +41,18 @@ class Wall:
 
 ASIO = r"asio/(?!experimental/)[\w/]+\.hpp"
 WALLS = {
-    "core": Wall({"core"}, banned_std=EFFECTS, banned_words=CLOCKS + CHANCE + COROUTINES),
+    "core": Wall({"core"}, banned_std=EFFECTS, banned_words=CLOCKS + CHANCE + ENTROPY + COROUTINES),
     "wire": Wall({"core", "wire"}, third_party_in_lib=r"tl/expected\.hpp|(?:nmm|imm)intrin\.h",
-                 banned_std=EFFECTS, banned_words=CLOCKS + CHANCE + COROUTINES),
+                 banned_std=EFFECTS, banned_words=CLOCKS + CHANCE + ENTROPY + COROUTINES),
     "net": Wall({"core", "wire", "net"}, third_party=r"tl/expected\.hpp|" + ASIO,
                 third_party_in_lib=r"asio/[\w/]+\.hpp|" + POSIX,
-                banned_std={"random", "iostream", "fstream"},
+                banned_std={"iostream", "fstream"},
                 banned_words=CHANCE + REAL_TIMERS + DETACHED),
     "sim": Wall({"core", "wire", "sim"}, banned_std=EFFECTS,
-                banned_words=CLOCKS + CHANCE + COROUTINES),
+                banned_words=CLOCKS + CHANCE + ENTROPY + COROUTINES),
     "testing": Wall({"core", "wire", "net", "sim", "testing"},
                     third_party=r"tl/expected\.hpp|" + ASIO,
-                    banned_std={"random"}, banned_words=CHANCE + REAL_TIMERS),
+                    banned_words=CHANCE + REAL_TIMERS),
 }
 # A file that may use a word all the same, and why.
 WORD_EXCEPTIONS = {
