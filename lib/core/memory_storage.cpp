@@ -40,8 +40,8 @@ struct record {
   [[nodiscard]] std::string_view key() const { return {block, key_bytes}; }
   [[nodiscard]] std::size_t bytes() const { return std::size_t{key_bytes} + value_bytes; }
 
-  [[nodiscard]] entry_view view() const {
-    entry_view seen;
+  /// Fills a fresh view in place: a step of a walk takes as long as its copies.
+  void show_in(entry_view& seen) const {
     seen.key = key();
     seen.version = version;
     seen.sequence = sequence;
@@ -49,7 +49,6 @@ struct record {
     if (!seen.is_tombstone) {
       seen.value = std::string_view(block + key_bytes, value_bytes);
     }
-    return seen;
   }
 };
 static_assert(key_bytes_max <= std::numeric_limits<std::uint8_t>::max());
@@ -142,6 +141,17 @@ class bit_index {
 
   /// The first set place at or after `from`, or `nowhere`.
   [[nodiscard]] place next(place from) const {
+    if (from / 64 < levels_[0].size()) {
+      const std::uint64_t word = levels_[0][from / 64] & ~std::uint64_t{0} << from % 64;
+      if (word != 0) {
+        return first_of(from / 64, word);
+      }
+    }
+    return next_by_summary(from);
+  }
+
+ private:
+  [[nodiscard]] place next_by_summary(place from) const {
     for (std::size_t level = 0; level < levels_.size(); ++level) {
       const std::vector<std::uint64_t>& words = levels_[level];
       std::size_t at = from / 64;
@@ -163,7 +173,6 @@ class bit_index {
     return nowhere;
   }
 
- private:
   [[nodiscard]] static place first_of(std::size_t word_at, std::uint64_t word) {
     return static_cast<place>(word_at * 64 + static_cast<std::size_t>(std::countr_zero(word)));
   }
@@ -586,32 +595,32 @@ result<void> memory_storage::put(slot_index slot, const entry_view& entry) {
 
 std::optional<entry_view> memory_storage::find(slot_index slot, std::string_view key) const {
   const place at = state_->keys.find(state_->records, state_->keys.tag_of(slot, key), slot, key);
-  if (at == nowhere || state_->records[at].kind == record_kind::retired) {
-    return std::nullopt;
+  std::optional<entry_view> seen;
+  if (at != nowhere && state_->records[at].kind != record_kind::retired) {
+    state_->records[at].show_in(seen.emplace());
   }
-  return state_->records[at].view();
+  return seen;
 }
 
 std::optional<entry_view> memory_storage::first_above(slot_index slot,
                                                       std::uint64_t version) const {
-  if (slot >= state_->slots.size()) {
-    return std::nullopt;
+  std::optional<entry_view> seen;
+  if (slot < state_->slots.size()) {
+    const place at = state_->slots[slot].versions.first_marked_above(state_->records, version);
+    if (at != nowhere) {
+      state_->records[at].show_in(seen.emplace());
+    }
   }
-  const place at = state_->slots[slot].versions.first_marked_above(state_->records, version);
-  if (at == nowhere) {
-    return std::nullopt;
-  }
-  return state_->records[at].view();
+  return seen;
 }
 
 std::optional<changed_entry> memory_storage::first_changed(std::uint64_t sequence) const {
   const place at = state_->changes.first_present_above(state_->records, sequence);
-  if (at == nowhere) {
-    return std::nullopt;
+  std::optional<changed_entry> changed;
+  if (at != nowhere) {
+    changed.emplace().slot = state_->records[at].slot;
+    state_->records[at].show_in(changed->entry);
   }
-  changed_entry changed;
-  changed.slot = state_->records[at].slot;
-  changed.entry = state_->records[at].view();
   return changed;
 }
 

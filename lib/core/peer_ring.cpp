@@ -6,7 +6,7 @@
 
 namespace gossipmonger {
 
-void peer_ring::add(slot_index slot, random& draws) {
+void peer_ring::add(slot_index slot, random_source& draws) {
   const auto left = static_cast<std::uint64_t>(slots_.size() - position_);
   const auto at = static_cast<std::ptrdiff_t>(position_ + draws.below(left + 1));
   slots_.insert(slots_.begin() + at, slot);
@@ -19,7 +19,7 @@ void peer_ring::remove(slot_index slot) {
   slots_.erase(place);
 }
 
-slot_index peer_ring::next(random& draws) {
+slot_index peer_ring::next(random_source& draws) {
   assert(!slots_.empty());
   if (position_ == slots_.size()) {
     position_ = 0;

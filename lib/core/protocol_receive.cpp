@@ -32,14 +32,14 @@ void protocol::count_drop(drop_reason reason) { drop(reason); }
 void protocol::observe_time(moment now) {
   // A timer that is a whole round late means that this process, or the machine, stood still: what
   // passed meanwhile says nothing about the peers.
-  const nanoseconds late = now.steady - next_round_;
-  if (late > settings_.gossip_interval && stats_.rounds > 0) {
-    paused_ += late;
+  const nanoseconds awake_until = std::max(next_round_, now_ + paused_);
+  if (now.steady - awake_until > settings_.gossip_interval && stats_.rounds > 0) {
+    paused_ += now.steady - awake_until;
     next_round_ = now.steady;
     judge_from_round_ = stats_.rounds + 2;
     ++stats_.pauses;
   }
-  now_ = liveness_time(now);
+  now_ = std::max(now_, liveness_time(now));
   wall_ = now.wall;
 }
 

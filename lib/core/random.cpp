@@ -33,13 +33,13 @@ wide_product multiply(std::uint64_t a, std::uint64_t b) {
 
 }  // namespace
 
-random::random(std::uint64_t seed) : state_{} {
+random_source::random_source(std::uint64_t seed) : state_{} {
   for (std::uint64_t& word : state_) {
     word = next_splitmix(seed);
   }
 }
 
-std::uint64_t random::next() {
+std::uint64_t random_source::next() {
   const std::uint64_t drawn = std::rotl(state_[1] * 5, 7) * 9;
   const std::uint64_t shifted = state_[1] << 17;
   state_[2] ^= state_[0];
@@ -51,7 +51,7 @@ std::uint64_t random::next() {
   return drawn;
 }
 
-std::uint64_t random::below(std::uint64_t bound) {
+std::uint64_t random_source::below(std::uint64_t bound) {
   assert(bound > 0);
   wide_product product = multiply(next(), bound);
   if (product.low < bound) {
@@ -64,6 +64,6 @@ std::uint64_t random::below(std::uint64_t bound) {
   return product.high;
 }
 
-double random::unit() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
+double random_source::unit() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
 
 }  // namespace gossipmonger

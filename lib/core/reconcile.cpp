@@ -45,7 +45,7 @@ std::uint64_t read_floor(std::string_view value) {
 
 reconciler::reconciler(const config& settings, peer_table& peers, graveyard& graves,
                        storage_ref entries, change_list& changes, protocol_stats& stats,
-                       random& draws)
+                       random_source& draws)
     : settings_(settings),
       peers_(peers),
       graves_(graves),

@@ -7,12 +7,12 @@
 #include <array>
 #include <limits>
 
-using gossipmonger::random;
+using gossipmonger::random_source;
 
 TEST_CASE("random: the first numbers of a seed are those of xoshiro256** after splitmix64") {
-  random zero(0);
-  random one(1);
-  random large(0xdeadbeef);
+  random_source zero(0);
+  random_source one(1);
+  random_source large(0xdeadbeef);
 
   CHECK(zero.next() == 0x99ec5f36cb75f2b4);
   CHECK(zero.next() == 0xbf6e1f784956452a);
@@ -25,7 +25,7 @@ TEST_CASE("random: the first numbers of a seed are those of xoshiro256** after s
 }
 
 TEST_CASE("random: a bounded draw takes the high half of the 128-bit product") {
-  random drawn(7);
+  random_source drawn(7);
 
   const std::array<std::uint64_t, 16> expected{4, 1, 5, 5, 5, 5, 0, 0, 2, 0, 3, 4, 5, 5, 2, 3};
   for (const std::uint64_t number : expected) {
@@ -36,7 +36,7 @@ TEST_CASE("random: a bounded draw takes the high half of the 128-bit product") {
 TEST_CASE("random: draws that would favour some results are drawn again") {
   // 2^64 mod (2^63 + 1) is 2^63 - 1: half of all draws are refused. Of the first eight raw numbers
   // of this seed, those whose product has a low half under it are skipped.
-  random drawn(7);
+  random_source drawn(7);
 
   CHECK(drawn.below((std::uint64_t{1} << 63) + 1) == 0x59ac7d7ba77cbb2d);
   CHECK(drawn.below((std::uint64_t{1} << 63) + 1) == 0x6b78e9a4ca963ccb);
@@ -45,7 +45,7 @@ TEST_CASE("random: draws that would favour some results are drawn again") {
 }
 
 TEST_CASE("random: a bound of one leaves zero, and the largest bound is kept") {
-  random drawn(3);
+  random_source drawn(3);
 
   for (int i = 0; i < 100; ++i) {
     CHECK(drawn.below(1) == 0);
@@ -55,7 +55,7 @@ TEST_CASE("random: a bound of one leaves zero, and the largest bound is kept") {
 }
 
 TEST_CASE("random: a bounded draw is uniform") {
-  random drawn(11);
+  random_source drawn(11);
   std::array<int, 10> counts{};
 
   for (int i = 0; i < 100'000; ++i) {
@@ -70,7 +70,7 @@ TEST_CASE("random: a bounded draw is uniform") {
 }
 
 TEST_CASE("random: unit takes the upper 53 bits") {
-  random drawn(7);
+  random_source drawn(7);
 
   CHECK(drawn.unit() == 0.7005764821796896);
   CHECK(drawn.unit() == 0.2787512294737843);
@@ -80,7 +80,7 @@ TEST_CASE("random: unit takes the upper 53 bits") {
 TEST_CASE("random: shuffle gives the same order everywhere") {
   std::array<int, 8> items{0, 1, 2, 3, 4, 5, 6, 7};
 
-  random(42).shuffle(std::span<int>(items));
+  random_source(42).shuffle(std::span<int>(items));
 
   CHECK(items == std::array<int, 8>{7, 1, 6, 3, 5, 4, 2, 0});
 }
@@ -88,8 +88,8 @@ TEST_CASE("random: shuffle gives the same order everywhere") {
 TEST_CASE("random: shuffle leaves nothing and one item alone") {
   std::array<int, 1> one{9};
 
-  random(42).shuffle(std::span<int>());
-  random(42).shuffle(std::span<int>(one));
+  random_source(42).shuffle(std::span<int>());
+  random_source(42).shuffle(std::span<int>(one));
 
   CHECK(one[0] == 9);
 }

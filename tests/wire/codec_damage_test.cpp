@@ -82,7 +82,7 @@ TEST_CASE("codec: every truncation with a checksum that fits is decoded or refus
 }
 
 // Hits one to four places of the body: a bit, a byte, a word, or a word copied from elsewhere.
-void mutate(datagram& wire, random& numbers) {
+void mutate(datagram& wire, random_source& numbers) {
   const std::size_t words = (wire.bytes().size() - header_bytes) / 8;
   for (std::uint64_t hits = 1 + numbers.below(4); hits != 0; --hits) {
     std::uint64_t& word = wire.word(numbers.below(words));
@@ -111,7 +111,7 @@ void mutate(datagram& wire, random& numbers) {
 TEST_CASE("codec: what decodes after random damage with a good checksum encodes again") {
   constexpr std::uint64_t seed = 2004;
   CAPTURE(seed);
-  random numbers(seed);
+  random_source numbers(seed);
   std::vector<std::string> texts;
   message sent;
   message received;

@@ -28,7 +28,7 @@ std::string_view outcome_with_byte(std::size_t at, int value) {
 TEST_CASE("codec: random messages come back as they went, in the size of the model") {
   constexpr std::uint64_t seed = 20080901;
   CAPTURE(seed);
-  random numbers(seed);
+  random_source numbers(seed);
   std::vector<std::string> texts;
   message sent;
   message received;

@@ -17,7 +17,7 @@ namespace gossipmonger {
 namespace {
 
 std::vector<std::byte> make_random_bytes(std::size_t count, std::uint64_t seed) {
-  random numbers(seed);
+  random_source numbers(seed);
   std::vector<std::byte> bytes(count);
   for (std::byte& byte : bytes) {
     byte = static_cast<std::byte>(numbers.below(256));

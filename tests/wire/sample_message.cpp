@@ -6,12 +6,12 @@ namespace gossipmonger {
 namespace {
 
 // A number of up to `limit`, small and huge ones alike.
-std::uint64_t draw(random& numbers, std::uint64_t limit) {
+std::uint64_t draw(random_source& numbers, std::uint64_t limit) {
   const std::uint64_t number = numbers.next() >> numbers.below(64);
   return limit == ~std::uint64_t{0} ? number : number % (limit + 1);
 }
 
-digest_entry draw_entry(random& numbers, std::uint64_t name_hash) {
+digest_entry draw_entry(random_source& numbers, std::uint64_t name_hash) {
   digest_entry entry;  // one draw a statement: the order of arguments is the compiler's
   entry.name_hash = name_hash;
   entry.generation = 1 + draw(numbers, generation_max - 1);
@@ -21,7 +21,7 @@ digest_entry draw_entry(random& numbers, std::uint64_t name_hash) {
   return entry;
 }
 
-std::string_view draw_text(random& numbers, std::vector<std::string>& texts, std::size_t shortest,
+std::string_view draw_text(random_source& numbers, std::vector<std::string>& texts, std::size_t shortest,
                            std::size_t longest) {
   std::string text(shortest + numbers.below(longest - shortest + 1), ' ');
   for (char& letter : text) letter = static_cast<char>('!' + numbers.below(94));
@@ -29,7 +29,7 @@ std::string_view draw_text(random& numbers, std::vector<std::string>& texts, std
 }
 
 void fill_list(std::vector<digest_entry>& list, std::size_t count, std::uint64_t lo,
-               std::uint64_t hi, random& numbers) {
+               std::uint64_t hi, random_source& numbers) {
   std::vector<std::uint64_t> hashes(count);
   for (std::uint64_t& hash : hashes) hash = lo + draw(numbers, hi - lo);
   std::sort(hashes.begin(), hashes.end());
@@ -37,7 +37,7 @@ void fill_list(std::vector<digest_entry>& list, std::size_t count, std::uint64_t
   for (const std::uint64_t hash : hashes) list.push_back(draw_entry(numbers, hash));
 }
 
-void fill_random_digest(message& m, random& numbers) {
+void fill_random_digest(message& m, random_source& numbers) {
   digest& known = m.known;
   if (numbers.below(4) != 0) {
     known.lo = draw(numbers, ~std::uint64_t{0});
@@ -57,7 +57,7 @@ void fill_random_digest(message& m, random& numbers) {
   if (numbers.below(3) != 0) m.receiver = pick();
 }
 
-void add_random_delta(message& m, std::vector<std::string>& texts, random& numbers) {
+void add_random_delta(message& m, std::vector<std::string>& texts, random_source& numbers) {
   delta_view& delta = m.deltas.emplace_back();
   delta.name_hash = numbers.next();
   delta.generation = 1 + draw(numbers, generation_max - 1);
@@ -84,7 +84,7 @@ void add_random_delta(message& m, std::vector<std::string>& texts, random& numbe
   delta.top = std::min(version_max, delta.upto.version + draw(numbers, version_max / 4));
 }
 
-void fill_random_reply(message& m, std::vector<std::string>& texts, random& numbers) {
+void fill_random_reply(message& m, std::vector<std::string>& texts, random_source& numbers) {
   m.sender = draw_entry(numbers, numbers.next());
   if (numbers.below(3) != 0) m.receiver = draw_entry(numbers, numbers.next());
   for (std::size_t left = numbers.below(4); left != 0; --left) {
@@ -225,7 +225,7 @@ void fill_sample_deltas(message& m) {
   m.entries.push_back(make_value("a", "", 8));
 }
 
-void fill_random(message& m, std::vector<std::string>& texts, random& numbers) {
+void fill_random(message& m, std::vector<std::string>& texts, random_source& numbers) {
   m.clear();
   texts.clear();
   texts.reserve(1000);  // views point into the strings, short ones inside the objects

@@ -21,7 +21,7 @@ void fill_sample_reply(message& m);
 void fill_sample_deltas(message& m);
 
 /// Fills `m` with a random valid message of a random kind; `texts` keeps what its views show.
-void fill_random(message& m, std::vector<std::string>& texts, random& numbers);
+void fill_random(message& m, std::vector<std::string>& texts, random_source& numbers);
 
 /// Whether both say the same; a receiver of a reply is compared by the low half of its hash, and
 /// the padding not at all.

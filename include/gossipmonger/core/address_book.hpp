@@ -67,7 +67,7 @@ class address_book {
   std::size_t capacity_;
   std::chrono::nanoseconds secret_lifetime_;
   std::chrono::nanoseconds rotated_{};
-  random random_;
+  random_source random_;
   hash_key secret_;
   hash_key previous_secret_;
   std::uint64_t round_ = 0;

@@ -14,12 +14,12 @@ class peer_ring {
   peer_ring() = default;
 
   /// A new peer, somewhere in what is left of this turn.
-  void add(slot_index slot, random& draws);
+  void add(slot_index slot, random_source& draws);
   void remove(slot_index slot);
 
   /// The next slot of the turn; a new turn is shuffled when the last ended.
   ///   expects: not empty
-  [[nodiscard]] slot_index next(random& draws);
+  [[nodiscard]] slot_index next(random_source& draws);
 
   [[nodiscard]] std::size_t size() const { return slots_.size(); }
 

@@ -193,7 +193,7 @@ class protocol {
 
   config settings_;
   storage_ref entries_;
-  random random_;
+  random_source random_;
   hash_key cluster_key_;
   protocol_stats stats_;
   peer_table peers_;

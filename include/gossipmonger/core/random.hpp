@@ -11,9 +11,9 @@
 
 namespace gossipmonger {
 
-class random {
+class random_source {
  public:
-  explicit random(std::uint64_t seed);
+  explicit random_source(std::uint64_t seed);
 
   [[nodiscard]] std::uint64_t next();
   /// Uniform in [0, bound).  expects: bound > 0

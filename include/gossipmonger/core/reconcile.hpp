@@ -63,7 +63,7 @@ struct exchange {
 class reconciler {
  public:
   reconciler(const config& settings, peer_table& peers, graveyard& graves, storage_ref entries,
-             change_list& changes, protocol_stats& stats, random& draws);
+             change_list& changes, protocol_stats& stats, random_source& draws);
   reconciler(const reconciler&) = delete;
   reconciler& operator=(const reconciler&) = delete;
 
@@ -114,7 +114,7 @@ class reconciler {
   storage_ref entries_;
   change_list& changes_;
   protocol_stats& stats_;
-  random& random_;
+  random_source& random_;
   parking parked_;
   std::uint64_t round_ = 0;
 };

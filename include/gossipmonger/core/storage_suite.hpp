@@ -645,7 +645,7 @@ class storage_suite {
   void check_random(std::uint64_t seed, std::size_t calls) {
     claim_ = "random calls leave what the model holds";
     storage_pair<S> pair(make_);
-    random draw(seed);
+    random_source draw(seed);
     for (std::size_t call = 0; call < calls && failures_.size() < 20; ++call) {
       const std::string made = make_random_call(pair, draw);
       const std::string when =
@@ -657,7 +657,7 @@ class storage_suite {
     }
   }
 
-  std::string make_random_call(storage_pair<S>& pair, random& draw) {
+  std::string make_random_call(storage_pair<S>& pair, random_source& draw) {
     const auto slot = static_cast<slot_index>(draw.below(random_slots));
     const std::string key = "key " + std::to_string(draw.below(40));
     const std::uint64_t kind = draw.below(100);
@@ -695,7 +695,7 @@ class storage_suite {
   }
 
   /// Steps from both orders at numbers out of nowhere, as peers and cursors may ask.
-  void ask_random(const storage_pair<S>& pair, random& draw, const std::string& when) {
+  void ask_random(const storage_pair<S>& pair, random_source& draw, const std::string& when) {
     const auto slot = static_cast<slot_index>(draw.below(random_slots));
     const auto last = pair.versions.find(slot);
     const std::uint64_t version = draw.below(last == pair.versions.end() ? 2 : last->second + 2);

@@ -130,7 +130,7 @@ class world {
   [[nodiscard]] endpoint fresh_address();
 
   std::chrono::nanoseconds now_ = std::chrono::seconds{1};
-  random random_;
+  random_source random_;
   std::vector<simulated_node> nodes_;
   std::map<endpoint, node_index> by_address_;
   std::priority_queue<happening, std::vector<happening>, is_later> queue_;
