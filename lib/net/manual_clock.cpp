@@ -41,17 +41,17 @@ bool manual_clock_driver::look_at_timers(std::size_t& handlers) {
       ++*looks;
     }
   });
-  // The reactor learns through a kernel timer that one is due, a moment after it was set: run_one
-  // waits for that, where poll would find nothing.
+  // The reactor learns through a kernel timer that one is due, a microsecond or so after it was
+  // set: soon enough to ask again and again, where sleeping until then costs fifty.
   while (*looks_ == looks_before && !context_.stopped()) {
-    handlers += context_.run_one();
+    handlers += context_.poll();
   }
   if (*looks_ == looks_before) {
     look_.cancel();
     return false;
   }
   handlers += context_.poll();
-  handlers -= *looks_ - looks_before;
+  handlers -= *looks_ - looks_before;  // its own is none
   return !context_.stopped();
 }
 
@@ -70,6 +70,10 @@ std::size_t manual_clock_driver::settle() {
 
 bool manual_clock_driver::step(manual_clock::time_point limit) {
   settle();
+  return advance(limit);
+}
+
+bool manual_clock_driver::advance(manual_clock::time_point limit) {
   const bool has_next = earliest_timer > current_time && earliest_timer <= limit &&
                         earliest_timer != time_point::max();
   if (was_stopped_ || !has_next) {
@@ -77,12 +81,13 @@ bool manual_clock_driver::step(manual_clock::time_point limit) {
   }
   current_time = earliest_timer;
   settle();
-  return true;
+  return !was_stopped_;
 }
 
 void manual_clock_driver::run_for(manual_clock::duration time) {
   const time_point end = current_time + time;
-  while (step(end)) {
+  settle();
+  while (advance(end)) {
   }
   finish(end);
 }
@@ -97,7 +102,8 @@ void manual_clock_driver::finish(manual_clock::time_point end) {
 
 }  // namespace gossipmonger
 
-gossipmonger::manual_clock::duration asio::wait_traits<gossipmonger::manual_clock>::to_wait_duration(
+gossipmonger::manual_clock::duration
+asio::wait_traits<gossipmonger::manual_clock>::to_wait_duration(
     const gossipmonger::manual_clock::duration& left) {
   using namespace gossipmonger;
   const bool is_far = left > time_point::max() - current_time;
@@ -105,7 +111,9 @@ gossipmonger::manual_clock::duration asio::wait_traits<gossipmonger::manual_cloc
   return left.count() <= 0 ? manual_clock::duration::zero() : manual_clock::duration::max();
 }
 
-gossipmonger::manual_clock::duration asio::wait_traits<gossipmonger::manual_clock>::to_wait_duration(
+gossipmonger::manual_clock::duration
+asio::wait_traits<gossipmonger::manual_clock>::to_wait_duration(
     const gossipmonger::manual_clock::time_point& expiry) {
-  return to_wait_duration(gossipmonger::manual_clock::duration(expiry - gossipmonger::current_time));
+  return to_wait_duration(
+      gossipmonger::manual_clock::duration(expiry - gossipmonger::current_time));
 }

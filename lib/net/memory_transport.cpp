@@ -35,8 +35,7 @@ class pending_mark {
 
 }  // namespace
 
-memory_network::memory_network(std::uint64_t seed, memory_network_options options)
-    : random_(seed) {
+memory_network::memory_network(std::uint64_t seed, memory_network_options options) : random_(seed) {
   set_options(std::move(options));
 }
 

@@ -94,20 +94,20 @@ struct lookup {
 
 void start(const std::shared_ptr<lookup>& shared, const host_and_port& where) {
   shared->done.expires_at(std::chrono::steady_clock::time_point::max());
-  shared->resolver.async_resolve(
-      where.host, where.port, asio::ip::resolver_base::numeric_service,
-      [shared](const asio::error_code& error, const asio::ip::udp::resolver::results_type& results) {
-        shared->error = error;
-        for (const auto& entry : results) {
-          const endpoint address = from_asio(entry.endpoint());
-          if (std::find(shared->found.begin(), shared->found.end(), address) ==
-              shared->found.end()) {
-            shared->found.push_back(address);
-          }
-        }
-        shared->is_done = true;
-        shared->done.cancel();
-      });
+  shared->resolver.async_resolve(where.host, where.port, asio::ip::resolver_base::numeric_service,
+                                 [shared](const asio::error_code& error,
+                                          const asio::ip::udp::resolver::results_type& results) {
+                                   shared->error = error;
+                                   for (const auto& entry : results) {
+                                     const endpoint address = from_asio(entry.endpoint());
+                                     if (std::find(shared->found.begin(), shared->found.end(),
+                                                   address) == shared->found.end()) {
+                                       shared->found.push_back(address);
+                                     }
+                                   }
+                                   shared->is_done = true;
+                                   shared->done.cancel();
+                                 });
 }
 
 }  // namespace

@@ -269,7 +269,7 @@ struct udp_transport::state {
   endpoint local;
   udp_counters counters;
 
-  bool is_dry = false;                     ///< the last look took the last datagram
+  bool is_dry = false;  ///< the last look took the last datagram
   std::size_t datagrams_since_wait = 0;
   std::size_t errors_in_a_row = 0;
   batch receiving;
@@ -343,8 +343,8 @@ bool udp_transport::state::try_send(std::span<const outbound> out, std::size_t& 
       ++taken;
       continue;
     }
-    const int went = calls.send(descriptor.native_handle(),
-                                std::span<mmsghdr>(sending.messages).first(ready));
+    const int went =
+        calls.send(descriptor.native_handle(), std::span<mmsghdr>(sending.messages).first(ready));
     if (went > 0) {
       for (int i = 0; i < went; ++i) {
         counters.sent_bytes += out[taken++].bytes.size();

@@ -53,8 +53,8 @@ class manual_clock_driver {
   /// how many handlers ran. Does not return while handlers keep making work for the same instant.
   std::size_t settle();
 
-  /// Settles, moves to the next timer not later than `limit`, and settles again. False, and the
-  /// clock stays, where there is none (or the io_context was stopped).
+  /// Settles, moves to the next timer not later than `limit`, and settles again. False where there
+  /// is none, and the clock stays; also where somebody stopped the io_context.
   bool step(manual_clock::time_point limit = manual_clock::time_point::max());
 
   /// Lets `time` pass; the clock ends there exactly, unless the io_context was stopped on the way.
@@ -67,7 +67,7 @@ class manual_clock_driver {
     const manual_clock::time_point end = manual_clock::now() + limit;
     settle();
     while (!done()) {
-      if (!step(end)) {
+      if (!advance(end)) {
         finish(end);
         return done();
       }
@@ -79,6 +79,8 @@ class manual_clock_driver {
   /// Makes Asio fire every timer that is due, and runs what is ready; adds to `handlers` how many
   /// that were. False where somebody stopped the io_context.
   bool look_at_timers(std::size_t& handlers);
+  /// A step for what is settled already.
+  bool advance(manual_clock::time_point limit);
   void finish(manual_clock::time_point end);
 
   asio::io_context& context_;

@@ -154,12 +154,12 @@ class transport_suite {
 
   template <class Body>
   static void start(Body body, const call_pointer& current, const asio::any_io_executor& executor) {
-    asio::co_spawn(executor, body(current),
-                   asio::bind_cancellation_slot(current->signal.slot(),
-                                                [current](const std::exception_ptr&) {
-                                                  current->is_over = true;
-                                                  current->wake.cancel();
-                                                }));
+    asio::co_spawn(
+        executor, body(current),
+        asio::bind_cancellation_slot(current->signal.slot(), [current](const std::exception_ptr&) {
+          current->is_over = true;
+          current->wake.cancel();
+        }));
   }
 
   /// Waits until the call is over. One that is not over at the deadline is cancelled, for a
@@ -507,9 +507,9 @@ class transport_suite {
     got->signal.emit(type);
     co_await end(got);
 
-    expect(failed_with(*got, errc::cancelled), "cancellation gives errc::cancelled",
-           "receive, type " + std::to_string(static_cast<unsigned>(type)) + ": " +
-               outcome_of(*got));
+    expect(
+        failed_with(*got, errc::cancelled), "cancellation gives errc::cancelled",
+        "receive, type " + std::to_string(static_cast<unsigned>(type)) + ": " + outcome_of(*got));
     a->close();
   }
 

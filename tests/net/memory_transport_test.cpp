@@ -1,0 +1,227 @@
+#include "gossipmonger/net/memory_transport.hpp"
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "memory_fixture.hpp"
+
+namespace gossipmonger {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct arrival {
+  arrival() = default;
+  arrival(manual_clock::duration arrived_at, int with_number)
+      : time(arrived_at), number(with_number) {}
+  friend bool operator==(const arrival&, const arrival&) = default;
+
+  manual_clock::duration time{};
+  int number = 0;
+};
+
+/// Sends the numbers 0 to count - 1, one byte each, in one batch.
+asio::awaitable<void> send_numbers(memory_transport& from, endpoint to, int count) {
+  std::vector<std::byte> numbers(static_cast<std::size_t>(count));
+  std::vector<outbound> out(numbers.size());
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    numbers[i] = static_cast<std::byte>(i);
+    out[i].bytes = std::span<const std::byte>(numbers).subspan(i, 1);
+    out[i].destination = to;
+  }
+  const auto taken = co_await from.send(out);
+  CHECK(taken.value_or(0) == out.size());
+}
+
+/// Notes what comes until the transport is closed.
+asio::awaitable<void> note_arrivals(memory_transport& at, std::vector<arrival>& seen) {
+  std::array<std::uint64_t, 4> room{};
+  std::array<inbound, 4> in;
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    in[i].buffer = std::as_writable_bytes(std::span(room).subspan(i, 1));
+  }
+  for (;;) {
+    const auto count = co_await at.receive(in);
+    if (!count) {
+      CHECK(count.error() == errc::stopped);
+      co_return;
+    }
+    for (std::size_t i = 0; i < *count; ++i) {
+      seen.emplace_back(manual_clock::now().time_since_epoch(),
+                        std::to_integer<int>(in[i].buffer[0]));
+    }
+  }
+}
+
+/// What B sees of `count` numbers sent by A at once, over an hour.
+std::vector<arrival> arrivals_of(memory_world& world, int count) {
+  const auto a = world.open(1);
+  const auto b = world.open(2);
+  std::vector<arrival> seen;
+  asio::co_spawn(world.context, note_arrivals(*b, seen), [](std::exception_ptr) {});
+  world.run(send_numbers(*a, b->local_endpoint(), count));
+  world.driver.run_for(1h);
+  b->close();
+  world.driver.settle();
+  return seen;
+}
+
+}  // namespace
+
+TEST_CASE("memory transport: an endpoint is taken once, and free again after close") {
+  memory_world world;
+  const auto first = world.open(1);
+  memory_transport second(world.context.get_executor(), world.network);
+
+  CHECK(second.open(first->local_endpoint()).error() == std::errc::address_in_use);
+  first->close();
+  CHECK(second.open(first->local_endpoint()).has_value());
+  CHECK(second.open(first->local_endpoint()).error() == asio::error::already_open);
+  CHECK(first->open(first->local_endpoint()).error() == errc::stopped);
+}
+
+TEST_CASE("memory transport: port 0 takes the next free dynamic port") {
+  memory_world world;
+  memory_transport first(world.context.get_executor(), world.network);
+  memory_transport second(world.context.get_executor(), world.network);
+
+  REQUIRE(first.open(endpoint::v4(10, 0, 0, 1, 0)));
+  REQUIRE(second.open(endpoint::v4(10, 0, 0, 1, 0)));
+
+  CHECK(first.local_endpoint() == endpoint::v4(10, 0, 0, 1, 49152));
+  CHECK(second.local_endpoint() == endpoint::v4(10, 0, 0, 1, 49153));
+}
+
+TEST_CASE("memory transport: a fixed delay is kept to the nanosecond, and the order with it") {
+  memory_network_options options;
+  options.delay_min = options.delay_max = 7ms;
+  memory_world world(1, options);
+
+  const auto seen = arrivals_of(world, 6);
+
+  const std::vector<arrival> expected{{7ms, 0}, {7ms, 1}, {7ms, 2}, {7ms, 3}, {7ms, 4}, {7ms, 5}};
+  CHECK(seen == expected);
+}
+
+TEST_CASE("memory transport: uniform delays stay within their bounds, reach both, and overtake") {
+  memory_network_options options;
+  options.delay_min = manual_clock::duration(10);
+  options.delay_max = manual_clock::duration(13);
+  memory_world world(1, options);
+
+  const auto seen = arrivals_of(world, 200);
+
+  REQUIRE(seen.size() == 200);
+  CHECK(seen.front().time == manual_clock::duration(10));
+  CHECK(seen.back().time == manual_clock::duration(13));
+  bool overtook = false;
+  for (std::size_t i = 1; i < seen.size(); ++i) {
+    CHECK(seen[i - 1].time <= seen[i].time);
+    overtook = overtook || seen[i - 1].number > seen[i].number;
+    // Equal times keep the order they were sent in.
+    CHECK((seen[i - 1].time < seen[i].time || seen[i - 1].number < seen[i].number));
+  }
+  CHECK(overtook);
+}
+
+TEST_CASE("memory transport: the same seed gives the same run, another seed another") {
+  memory_network_options options;
+  options.loss = 0.3;
+  options.duplication = 0.2;
+  options.delay_max = 50ms;
+  const auto run = [&](std::uint64_t seed) {
+    memory_world world(seed, options);
+    return arrivals_of(world, 100);
+  };
+
+  CHECK(run(7) == run(7));
+  CHECK(run(7) != run(8));
+}
+
+TEST_CASE("memory transport: every datagram is accounted for") {
+  memory_network_options options;
+  options.loss = 0.25;
+  options.duplication = 0.5;
+  memory_world world(3, options);
+
+  const auto seen = arrivals_of(world, 250);
+
+  const memory_network_counters& counted = world.network.counters();
+  CHECK(counted.sent == 250);
+  CHECK(counted.delivered == seen.size());
+  CHECK(counted.sent + counted.duplicated == counted.delivered + counted.lost);
+  // Five standard deviations of the binomial around the mean: 62 +- 35, 94 +- 43.
+  CHECK(counted.lost > 27);
+  CHECK(counted.lost < 97);
+  CHECK(counted.duplicated > 51);
+  CHECK(counted.duplicated < 137);
+}
+
+TEST_CASE("memory transport: a loss of one cuts the network, and of zero heals it") {
+  memory_world world;
+  const auto a = world.open(1);
+  const auto b = world.open(2);
+  memory_network_options cut;
+  cut.loss = 1.0;
+
+  world.network.set_options(cut);
+  world.run(send_numbers(*a, b->local_endpoint(), 5));
+  CHECK(world.network.counters().lost == 5);
+
+  world.network.set_options(memory_network_options());
+  world.run(send_numbers(*a, b->local_endpoint(), 5));
+  CHECK(world.network.counters().lost == 5);
+}
+
+TEST_CASE("memory transport: a full queue drops what comes, and says so") {
+  memory_network_options options;
+  options.queue_datagrams_max = 3;
+  memory_world world(1, options);
+  const auto a = world.open(1);
+  const auto b = world.open(2);
+  std::vector<arrival> seen;
+
+  world.run(send_numbers(*a, b->local_endpoint(), 5));
+  asio::co_spawn(world.context, note_arrivals(*b, seen), [](std::exception_ptr) {});
+  world.driver.settle();
+
+  CHECK(world.network.counters().overflowed == 2);
+  CHECK(seen == std::vector<arrival>{{0ms, 0}, {0ms, 1}, {0ms, 2}});
+  b->close();
+  world.driver.settle();
+}
+
+TEST_CASE("memory transport: what comes to a closed or unknown endpoint is unreachable") {
+  memory_network_options options;
+  options.delay_min = options.delay_max = 1ms;
+  memory_world world(1, options);
+  const auto a = world.open(1);
+  const auto b = world.open(2);
+
+  world.run(send_numbers(*a, endpoint::v4(10, 0, 0, 9, 7000), 2));
+  CHECK(world.network.counters().unreachable == 2);
+
+  world.run(send_numbers(*a, b->local_endpoint(), 4));
+  b->close();
+  CHECK(world.network.counters().unreachable == 6);
+}
+
+TEST_CASE("memory transport: a datagram above the limit is dropped, one at it is not") {
+  memory_network_options options;
+  options.datagram_bytes_max = 0;
+  memory_world world(1, options);
+  const auto a = world.open(1);
+
+  world.run(send_numbers(*a, a->local_endpoint(), 1));
+  CHECK(world.network.counters().too_large == 1);
+
+  options.datagram_bytes_max = 1;
+  world.network.set_options(options);
+  world.run(send_numbers(*a, a->local_endpoint(), 1));
+  CHECK(world.network.counters().too_large == 1);
+}
+
+}  // namespace gossipmonger

@@ -1,0 +1,122 @@
+#include "gossipmonger/net/resolver.hpp"
+
+#include <exception>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <doctest/doctest.h>
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+
+namespace gossipmonger {
+namespace {
+
+using endpoints = result<std::vector<endpoint>>;
+
+asio::awaitable<void> keep(std::string text, endpoints& found) {
+  found = co_await resolve(std::move(text));
+}
+
+endpoints resolved(std::string text) {
+  asio::io_context context;
+  endpoints found;
+  asio::co_spawn(context, keep(std::move(text), found),
+                 [](std::exception_ptr thrown) { CHECK(thrown == nullptr); });
+  context.run();
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("resolver: numeric endpoints come back as they are") {
+  const endpoints v4 = resolved("192.0.2.7:65535");
+  REQUIRE(v4);
+  REQUIRE(v4->size() == 1);
+  CHECK(v4->front() == endpoint::v4(192, 0, 2, 7, 65535));
+
+  const endpoints v6 = resolved("[2001:db8::5]:7000");
+  REQUIRE(v6);
+  REQUIRE(v6->size() == 1);
+  CHECK(v6->front().to_string() == "[2001:db8::5]:7000");
+}
+
+TEST_CASE("resolver: localhost is loopback, each address once, with the port asked for") {
+  const endpoints found = resolved("localhost:7000");
+
+  REQUIRE(found);
+  REQUIRE_FALSE(found->empty());
+  for (std::size_t i = 0; i < found->size(); ++i) {
+    CHECK((*found)[i].is_loopback());
+    CHECK((*found)[i].port == 7000);
+    for (std::size_t j = 0; j < i; ++j) {
+      CHECK((*found)[i] != (*found)[j]);
+    }
+  }
+}
+
+TEST_CASE("resolver: anything but HOST:PORT is an invalid argument") {
+  for (const char* text :
+       {"", "localhost", ":7000", "localhost:", "localhost:70000", "localhost:-1", "localhost:7x",
+        "localhost:7000 ", "localhost:http", "2001:db8::5", "2001:db8::5:7000", "[]:7000",
+        "[localhost]:7000", "[::1:7000", "::1]:7000", "[::1]"}) {
+    CAPTURE(std::string(text));
+    const endpoints found = resolved(text);
+    REQUIRE_FALSE(found);
+    CHECK(found.error() == std::errc::invalid_argument);
+  }
+}
+
+TEST_CASE("resolver: an unknown name is the resolver's error") {
+  // A label of 64 bytes is longer than DNS has (RFC 1035): no server needs to be asked.
+  const endpoints found = resolved(std::string(64, 'a') + ":7000");
+
+  REQUIRE_FALSE(found);
+  CHECK(found.error() != std::errc::invalid_argument);
+  CHECK(found.error() != errc::cancelled);
+}
+
+TEST_CASE("resolver: cancellation ends the wait, and the lookup lets go later") {
+  asio::io_context context;
+  asio::cancellation_signal signal;
+  endpoints found;
+  bool is_over = false;
+  asio::co_spawn(
+      context, keep("localhost:7000", found),
+      asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr) { is_over = true; }));
+  context.poll_one();  // the coroutine runs up to its wait; the lookup's answer is not taken yet
+
+  signal.emit(asio::cancellation_type::terminal);
+  while (!is_over) {
+    context.run_one();
+  }
+  REQUIRE_FALSE(found);
+  CHECK(found.error() == errc::cancelled);
+  context.run();
+}
+
+TEST_CASE("resolver: the route to loopback starts there") {
+  const result<endpoint> v4 = route_source(endpoint::v4(127, 0, 0, 1, 7000));
+  REQUIRE(v4);
+  CHECK(*v4 == endpoint::v4(127, 0, 0, 1, 0));
+
+  const result<endpoint> no_port = route_source(endpoint::v4(127, 0, 0, 1, 0));
+  REQUIRE(no_port);
+  CHECK(*no_port == endpoint::v4(127, 0, 0, 1, 0));
+
+  const std::optional<endpoint> v6_loopback = endpoint::parse("[::1]:7000");
+  REQUIRE(v6_loopback);
+  const result<endpoint> v6 = route_source(*v6_loopback);
+  REQUIRE(v6);
+  CHECK(v6->is_loopback());
+}
+
+TEST_CASE("resolver: there is no route to a wildcard") {
+  CHECK(route_source(endpoint::v4(0, 0, 0, 0, 7000)).error() == std::errc::invalid_argument);
+  CHECK(route_source(endpoint()).error() == std::errc::invalid_argument);
+}
+
+}  // namespace gossipmonger
