@@ -1,0 +1,195 @@
+#include "gossipmonger/net/node.hpp"
+
+#include <chrono>
+#include <string>
+
+#include <doctest/doctest.h>
+
+#include "node_fixture.hpp"
+
+namespace gossipmonger {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+asio::awaitable<void> expect_value(memory_node& node, std::string peer, std::string key,
+                                   std::string value) {
+  auto is_wanted = [value](std::string_view seen) { return seen == value; };
+  const result<std::string> seen = co_await node.wait_for(peer, key, std::move(is_wanted), 10s);
+  if (!seen) throw std::runtime_error(peer + " " + key + ": " + seen.error().message());
+}
+
+}  // namespace
+
+TEST_CASE("node: two nodes run 1,000 rounds on a hand-moved clock in under a second") {
+  node_world world;
+  memory_node& one = world.add();
+  memory_node& other = world.add();
+  REQUIRE(one.set("role", "first"));
+
+  const auto began = std::chrono::steady_clock::now();
+  world.driver.run_for(200s);
+
+  // Each interval varies by a tenth, so a node may come a little short of 1,000.
+  CHECK(one.stats().rounds >= 980);
+  CHECK(other.stats().rounds <= 1020);
+  CHECK(other.get("n0", "role")->value == "first");
+  CHECK(std::chrono::steady_clock::now() - began < 1s);
+}
+
+TEST_CASE("node: what one sets, erases and sets again is what the others get") {
+  node_world world;
+  for (int i = 0; i < 5; ++i) world.add();
+  REQUIRE(world.nodes[1]->set("a", "1"));
+  REQUIRE(world.nodes[1]->set("b", "2"));
+  world.driver.run_for(5s);
+  REQUIRE(world.nodes[4]->get("n1", "b"));
+  CHECK(world.nodes[4]->get("n1", "b")->value == "2");
+
+  CHECK(world.nodes[1]->erase("b").value().value() == 3);
+  CHECK(world.nodes[1]->set("a", "one").value() == 4);
+  world.driver.run_for(5s);
+
+  for (std::size_t i = 0; i < 5; ++i) {
+    CHECK_FALSE(world.nodes[i]->get("n1", "b"));
+    CHECK(world.nodes[i]->get("n1", "a")->value == "one");
+  }
+  std::vector<std::string> keys;
+  world.nodes[3]->for_each("n1",
+                           [&keys](const entry_view& entry) { keys.emplace_back(entry.key); });
+  CHECK(keys == std::vector<std::string>{"a"});
+}
+
+TEST_CASE("node: peers() shows self first, then everybody as live and reachable") {
+  node_world world;
+  for (int i = 0; i < 4; ++i) world.add();
+  world.driver.run_for(20s);
+
+  const std::vector<member> seen = world.nodes[2]->peers();
+
+  REQUIRE(seen.size() == 4);
+  CHECK(seen[0].name == "n2");
+  CHECK(seen[0].status == peer_status::self);
+  CHECK_FALSE(seen[0].phi);
+  for (std::size_t i = 1; i < 4; ++i) {
+    CHECK(seen[i].status == peer_status::live);
+    CHECK(seen[i].is_reachable);
+    CHECK(seen[i].phi);
+  }
+  CHECK(seen[1].name == "n0");
+  CHECK(seen[1].address == endpoint::v4(10, 0, 0, 1, 7000));
+}
+
+TEST_CASE("node: wait_for returns at once, or when the value comes, or times out") {
+  node_world world;
+  memory_node& one = world.add();
+  memory_node& other = world.add();
+
+  world.run(expect_value(other, "n0", "x", "1"), [&] { REQUIRE(one.set("x", "1")); });
+  world.run(expect_value(other, "n0", "x", "1"));
+
+  const auto never = [](memory_node& node) -> asio::awaitable<void> {
+    auto is_wanted = [](std::string_view) { return false; };
+    const auto began = manual_clock::now();
+    const result<std::string> seen = co_await node.wait_for("n0", "x", is_wanted, 3s);
+    CHECK(seen.error() == errc::timed_out);
+    CHECK(manual_clock::now() - began == 3s);
+  };
+  world.run(never(other));
+}
+
+TEST_CASE("node: wait_live counts the others, and times out where they are too few") {
+  node_world world;
+  for (int i = 0; i < 3; ++i) world.add();
+
+  const auto body = [](memory_node& node) -> asio::awaitable<void> {
+    const result<std::size_t> live = co_await node.wait_live(2, 10s);
+    CHECK(live.value() == 2);
+    const result<std::size_t> more = co_await node.wait_live(3, 1s);
+    CHECK(more.error() == errc::timed_out);
+  };
+  world.run(body(*world.nodes[0]));
+}
+
+TEST_CASE("node: replicated means that every live peer holds the version, or so many peers") {
+  node_world world;
+  for (int i = 0; i < 6; ++i) world.add();
+  world.driver.run_for(10s);
+  const result<std::uint64_t> version = world.nodes[0]->set("x", "1");
+  REQUIRE(version);
+
+  const auto body = [](memory_node& node, std::uint64_t wanted) -> asio::awaitable<void> {
+    const result<replication> two = co_await node.replicated(wanted, at_least(2), 10s);
+    REQUIRE(two);
+    CHECK(two->holding >= 2);
+    const result<replication> all = co_await node.replicated(wanted, all_live(), 20s);
+    REQUIRE(all);
+    CHECK(all->live == 5);
+    CHECK(all->live_holding == 5);
+    const result<replication> never = co_await node.replicated(wanted + 1, at_least(1), 2s);
+    CHECK(never.error() == errc::timed_out);
+  };
+  world.run(body(*world.nodes[0], *version));
+  for (std::size_t i = 1; i < 6; ++i) CHECK(world.nodes[i]->get("n0", "x"));
+}
+
+TEST_CASE("node: a cluster of one is never replicated to all who live") {
+  node_world world;
+  memory_node& alone = world.add();
+  REQUIRE(alone.set("x", "1"));
+
+  const auto body = [](memory_node& node) -> asio::awaitable<void> {
+    const result<replication> all = co_await node.replicated(1, all_live(), 2s);
+    CHECK(all.error() == errc::timed_out);
+  };
+  world.run(body(alone));
+}
+
+TEST_CASE("node: leave is known to every live peer when it returns, and ends writing") {
+  node_world world;
+  for (int i = 0; i < 5; ++i) world.add();
+  world.driver.run_for(10s);
+
+  const auto body = [](memory_node& node) -> asio::awaitable<void> {
+    const result<leave_result> left = co_await node.leave(10s);
+    REQUIRE(left);
+    CHECK(left->live == 4);
+    CHECK(left->acknowledged == 4);
+  };
+  world.run(body(*world.nodes[3]));
+
+  CHECK(world.nodes[3]->set("x", "1").error() == errc::stopped);
+  for (const std::size_t i : {0, 1, 2, 4}) {
+    const std::vector<member> seen = world.nodes[i]->peers();
+    const auto place =
+        std::find_if(seen.begin(), seen.end(), [](const member& one) { return one.name == "n3"; });
+    REQUIRE(place != seen.end());
+    CHECK(place->status == peer_status::left);
+  }
+}
+
+TEST_CASE("node: a wildcard address without seeds or advertise is refused by name") {
+  memory_world world;
+  memory_transport anywhere(world.context.get_executor(), world.network);
+  REQUIRE(anywhere.open(endpoint::v4(0, 0, 0, 0, 7000)));
+
+  const auto made = memory_node::create(node_world::settings(0), anywhere);
+
+  REQUIRE_FALSE(made);
+  CHECK(made.error().option == "advertise");
+}
+
+TEST_CASE("node: a bad option is refused by name") {
+  memory_world world;
+  const auto transport = world.open(1);
+  config settings = node_world::settings(0);
+  settings.fanout = 0;
+
+  const auto made = memory_node::create(settings, *transport);
+
+  REQUIRE_FALSE(made);
+  CHECK(made.error().message() == "fanout: 0 is not allowed; allowed: 1 to 16");
+}
+
+}  // namespace gossipmonger
