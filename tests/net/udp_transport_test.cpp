@@ -401,7 +401,7 @@ TEST_CASE("udp transport: a busy socket lets other work of the executor run") {
 
   CHECK(received == 300);
   REQUIRE(received_when_other_ran.has_value());
-  CHECK(*received_when_other_ran <= 70);  // 64, and the rest of the batch that reached it
+  CHECK(*received_when_other_ran <= 266);  // 256, and the rest of the batch that reached it
 }
 
 }  // namespace gossipmonger
