@@ -1,0 +1,44 @@
+// One line of standard input, understood. Values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <tl/expected.hpp>
+
+namespace gossipmonger {
+
+enum class command_kind : std::uint8_t { set, erase, get, members, state, stats, leave, quit };
+
+struct command {
+  command() = default;
+
+  command_kind kind = command_kind::quit;
+  std::string peer;   ///< of get
+  std::string key;    ///< of set, erase, get
+  std::string value;  ///< of set
+};
+
+/// What is wrong with a line.
+struct command_error {
+  command_error() = default;
+
+  std::string word;  ///< its first word, cut to 64 bytes
+  std::string message;
+};
+
+/// Whether the line asks for anything: blank ones do not, and get no answer.
+[[nodiscard]] bool is_blank(std::string_view line);
+
+/// Words are separated by blanks. The last argument is the rest of the line as it stands, so that
+/// a value may hold blanks, or begin or end with some.
+[[nodiscard]] tl::expected<command, command_error> parse_command(std::string_view line);
+
+/// "set", …
+[[nodiscard]] std::string_view to_string(command_kind kind);
+
+/// An error about `line` that parses well but cannot be done.
+[[nodiscard]] command_error make_command_error(std::string_view line, std::string message);
+
+}  // namespace gossipmonger

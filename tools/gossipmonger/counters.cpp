@@ -1,0 +1,54 @@
+#include "counters.hpp"
+
+#include <cstddef>
+
+#include "gossipmonger/core/drop_reason.hpp"
+
+namespace gossipmonger {
+
+std::vector<std::pair<std::string, std::uint64_t>> named_counters(const protocol_stats& node,
+                                                                  const udp_counters& socket) {
+  std::vector<std::pair<std::string, std::uint64_t>> all{
+      {"rounds", node.rounds},
+      {"digests_sent", node.digests_sent},
+      {"digests_received", node.digests_received},
+      {"replies_sent", node.replies_sent},
+      {"replies_received", node.replies_received},
+      {"deltas_sent", node.deltas_sent},
+      {"deltas_received", node.deltas_received},
+      {"entries_sent", node.entries_sent},
+      {"entries_applied", node.entries_applied},
+      {"entries_skipped", node.entries_skipped},
+      {"deltas_parked", node.deltas_parked},
+      {"replies_cut", node.replies_cut},
+      {"exchanges_dropped", node.exchanges_dropped},
+      {"compactions", node.compactions},
+      {"refutations", node.refutations},
+      {"pauses", node.pauses},
+      {"convictions", node.convictions},
+      {"peers_known", node.peers_known},
+      {"peers_live", node.peers_live},
+      {"peers_reachable", node.peers_reachable},
+      {"graveyard_size", node.graveyard_size},
+      {"parked_bytes", node.parked_bytes},
+      {"retired_entries", node.retired_entries},
+  };
+  for (std::size_t i = 0; i < drop_reason_count; ++i) {
+    const std::string_view reason = to_string(static_cast<drop_reason>(i));
+    all.emplace_back("drop_" + std::string(reason), node.drops[i]);
+  }
+  all.emplace_back("udp_received", socket.received);
+  all.emplace_back("udp_received_bytes", socket.received_bytes);
+  all.emplace_back("udp_truncated", socket.truncated);
+  all.emplace_back("udp_receive_errors", socket.receive_errors);
+  all.emplace_back("udp_kernel_drops", socket.kernel_drops);
+  all.emplace_back("udp_sent", socket.sent);
+  all.emplace_back("udp_sent_bytes", socket.sent_bytes);
+  for (std::size_t i = 0; i < udp_send_error_count; ++i) {
+    const std::string_view error = to_string(static_cast<udp_send_error>(i));
+    all.emplace_back("udp_send_error_" + std::string(error), socket.send_errors[i]);
+  }
+  return all;
+}
+
+}  // namespace gossipmonger

@@ -1,0 +1,50 @@
+// How the program speaks: each member gives the text for one thing it has to say, with its line
+// ends. An interface, with one implementation for people and one for scripts.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "command.hpp"
+#include "gossipmonger/core/endpoint.hpp"
+#include "gossipmonger/core/event.hpp"
+#include "gossipmonger/core/types.hpp"
+#include "gossipmonger/net/node.hpp"
+
+namespace gossipmonger {
+
+using wall_time = std::chrono::sys_time<std::chrono::milliseconds>;
+
+class format {
+ public:
+  format() = default;
+  format(const format&) = delete;
+  format& operator=(const format&) = delete;
+  virtual ~format() = default;
+
+  // Events.
+  [[nodiscard]] virtual std::string started(const node& of, const endpoint& bound,
+                                            wall_time at) const = 0;
+  [[nodiscard]] virtual std::string event(const event_view& what, wall_time at) const = 0;
+
+  // Answers, one a command.
+  [[nodiscard]] virtual std::string set(std::string_view key, std::uint64_t version) const = 0;
+  [[nodiscard]] virtual std::string erased(std::string_view key,
+                                           std::optional<std::uint64_t> version) const = 0;
+  [[nodiscard]] virtual std::string got(std::string_view peer, std::string_view key,
+                                        const std::optional<entry_view>& entry) const = 0;
+  [[nodiscard]] virtual std::string members(const std::vector<member>& all) const = 0;
+  [[nodiscard]] virtual std::string state(const node& of) const = 0;
+  [[nodiscard]] virtual std::string stats(
+      const std::vector<std::pair<std::string, std::uint64_t>>& counters) const = 0;
+  /// Of `leave` and `quit`, as `kind` says.
+  [[nodiscard]] virtual std::string left(command_kind kind, const leave_result& result) const = 0;
+  [[nodiscard]] virtual std::string error(const command_error& what) const = 0;
+};
+
+}  // namespace gossipmonger

@@ -1,0 +1,138 @@
+#include "json_format.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "bytes.hpp"
+
+namespace gossipmonger {
+
+namespace {
+
+using json = nlohmann::ordered_json;  // fields in the order in which they are written here
+
+std::string to_line(const json& object) {
+  // Text of the program's own and valid names need no replacement; a word of a command may.
+  return object.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+json to_json(std::string_view value) {
+  if (is_utf8(value)) return json(value);
+  json wrapped;
+  wrapped["base64"] = base64(value);
+  return wrapped;
+}
+
+json make_event(std::string_view kind, wall_time at) {
+  json line;
+  line["event"] = kind;
+  line["time_ms"] = at.time_since_epoch().count();
+  return line;
+}
+
+json make_reply(std::string_view word) {
+  json line;
+  line["reply"] = word;
+  return line;
+}
+
+}  // namespace
+
+std::string json_format::started(const node& of, const endpoint& bound, wall_time at) const {
+  json line = make_event("started", at);
+  line["name"] = of.name();
+  line["generation"] = of.generation();
+  line["endpoint"] = bound.to_string();
+  return to_line(line);
+}
+
+std::string json_format::event(const event_view& what, wall_time at) const {
+  json line = make_event(to_string(what.kind), at);
+  line["peer"] = what.peer.empty() ? json() : json(what.peer);
+  line["generation"] = what.peer.empty() ? json() : json(what.generation);
+  if (what.kind == event_kind::update || what.kind == event_kind::removed) {
+    line["key"] = what.key;
+    if (what.kind == event_kind::update) line["value"] = to_json(what.value);
+    line["version"] = what.version;
+  }
+  if (!what.text.empty()) line["message"] = what.text;
+  return to_line(line);
+}
+
+std::string json_format::set(std::string_view key, std::uint64_t version) const {
+  json line = make_reply("set");
+  line["key"] = key;
+  line["version"] = version;
+  return to_line(line);
+}
+
+std::string json_format::erased(std::string_view key, std::optional<std::uint64_t> version) const {
+  json line = make_reply("erase");
+  line["key"] = key;
+  line["version"] = version ? json(*version) : json();
+  return to_line(line);
+}
+
+std::string json_format::got(std::string_view peer, std::string_view key,
+                             const std::optional<entry_view>& entry) const {
+  json line = make_reply("get");
+  line["peer"] = peer;
+  line["key"] = key;
+  line["value"] = entry ? to_json(entry->value) : json();
+  line["version"] = entry ? json(entry->version) : json();
+  return to_line(line);
+}
+
+std::string json_format::members(const std::vector<member>& all) const {
+  json rows = json::array();
+  for (const member& one : all) {
+    json row;
+    row["name"] = one.name;
+    row["generation"] = one.generation;
+    row["endpoint"] = one.address.to_string();
+    row["status"] = to_string(one.status);
+    row["reachable"] = one.is_reachable;
+    row["max_version"] = one.max_version;
+    row["heartbeat"] = one.heartbeat;
+    row["phi"] = one.phi ? json(*one.phi) : json();
+    rows.push_back(std::move(row));
+  }
+  json line = make_reply("members");
+  line["members"] = std::move(rows);
+  return to_line(line);
+}
+
+std::string json_format::state(const node& of) const {
+  json peers = json::object();
+  for (const member& one : of.peers()) {
+    json& keys = peers[one.name] = json::object();
+    of.for_each(one.name, [&keys](const entry_view& entry) {
+      keys[std::string(entry.key)] = to_json(entry.value);
+    });
+  }
+  json line = make_reply("state");
+  line["peers"] = std::move(peers);
+  return to_line(line);
+}
+
+std::string json_format::stats(
+    const std::vector<std::pair<std::string, std::uint64_t>>& counters) const {
+  json line = make_reply("stats");
+  for (const auto& [name, count] : counters) line[name] = count;
+  return to_line(line);
+}
+
+std::string json_format::left(command_kind kind, const leave_result& result) const {
+  json line = make_reply(to_string(kind));
+  line["acknowledged"] = result.acknowledged;
+  line["live"] = result.live;
+  return to_line(line);
+}
+
+std::string json_format::error(const command_error& what) const {
+  json line = make_reply("error");
+  line["command"] = what.word;
+  line["message"] = what.message;
+  return to_line(line);
+}
+
+}  // namespace gossipmonger

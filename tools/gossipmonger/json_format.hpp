@@ -1,0 +1,26 @@
+// One JSON object a line, under the names that the README lists and scripts rely on.
+#pragma once
+
+#include "format.hpp"
+
+namespace gossipmonger {
+
+class json_format final : public format {
+ public:
+  [[nodiscard]] std::string started(const node& of, const endpoint& bound,
+                                    wall_time at) const override;
+  [[nodiscard]] std::string event(const event_view& what, wall_time at) const override;
+  [[nodiscard]] std::string set(std::string_view key, std::uint64_t version) const override;
+  [[nodiscard]] std::string erased(std::string_view key,
+                                   std::optional<std::uint64_t> version) const override;
+  [[nodiscard]] std::string got(std::string_view peer, std::string_view key,
+                                const std::optional<entry_view>& entry) const override;
+  [[nodiscard]] std::string members(const std::vector<member>& all) const override;
+  [[nodiscard]] std::string state(const node& of) const override;
+  [[nodiscard]] std::string stats(
+      const std::vector<std::pair<std::string, std::uint64_t>>& counters) const override;
+  [[nodiscard]] std::string left(command_kind kind, const leave_result& result) const override;
+  [[nodiscard]] std::string error(const command_error& what) const override;
+};
+
+}  // namespace gossipmonger

@@ -1,0 +1,160 @@
+// `gossipmonger run`: one node as a program. Exit status: 0 after a graceful end, 1 where the
+// system refused something, 2 for a bad option.
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+
+#include "bytes.hpp"
+#include "gossipmonger/net/node.hpp"
+#include "gossipmonger/net/resolver.hpp"
+#include "gossipmonger/net/udp_transport.hpp"
+#include "json_format.hpp"
+#include "line_reader.hpp"
+#include "line_writer.hpp"
+#include "options.hpp"
+#include "session.hpp"
+#include "text_format.hpp"
+
+namespace {
+
+using namespace gossipmonger;
+
+int complain(const early_exit& why) {
+  const bool is_wanted = why.status == 0;
+  if (is_wanted) {
+    std::fputs(why.text.c_str(), stdout);
+  } else {
+    std::fprintf(stderr, "gossipmonger: %s\n", why.text.c_str());
+  }
+  return why.status;
+}
+
+/// A closed standard stream would lend its number to the first socket, which would then be written
+/// to as if it were the output.
+void open_standard_streams() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(descriptor, F_GETFD) >= 0) continue;
+    if (::open("/dev/null", O_RDWR) != descriptor) std::abort();  // the lowest number is taken
+  }
+}
+
+bool wants_colour() {
+  const char* const refused = std::getenv("NO_COLOR");  // https://no-color.org
+  const char* const terminal = std::getenv("TERM");
+  return ::isatty(STDOUT_FILENO) == 1 && (refused == nullptr || *refused == '\0') &&
+         (terminal == nullptr || std::string_view(terminal) != "dumb");
+}
+
+/// The first address of "HOST:PORT".
+tl::expected<endpoint, early_exit> find_address(const std::string& option,
+                                                const std::string& text) {
+  asio::io_context io(1);
+  result<std::vector<endpoint>> found;
+  asio::co_spawn(io, resolve(text), [&found](std::exception_ptr, auto all) {
+    found = std::move(all);
+  });
+  io.run();
+  if (found && !found->empty()) return found->front();
+  if (!found && found.error() == std::errc::invalid_argument) {
+    config_error error;
+    error.option = option;
+    error.value = in_quotes(text);
+    error.allowed = "HOST:PORT, 1.2.3.4:PORT or [V6]:PORT";
+    return tl::unexpected<early_exit>(bad_option(error));
+  }
+  const std::string why = found ? "it has no address" : found.error().message();
+  return tl::unexpected<early_exit>(
+      early_exit(1, "cannot look up --" + option + " " + in_quotes(text) + ": " + why));
+}
+
+tl::expected<void, early_exit> open_transport(const std::string& listen, udp_transport& over) {
+  const tl::expected<endpoint, early_exit> address = find_address("listen", listen);
+  if (!address) return tl::unexpected<early_exit>(address.error());
+  const result<void> opened = over.open(*address);
+  if (opened) return {};
+  return tl::unexpected<early_exit>(early_exit(
+      1, "cannot listen on " + address->to_string() + ": " + opened.error().message()));
+}
+
+/// A node with what the command line lets it publish.
+tl::expected<std::unique_ptr<node>, early_exit> make_node(options& wanted, udp_transport& over) {
+  if (wanted.advertise) {
+    const auto address = find_address("advertise", *wanted.advertise);
+    if (!address) return tl::unexpected<early_exit>(address.error());
+    wanted.settings.advertise = *address;
+  }
+  tl::expected<std::unique_ptr<node>, config_error> made =
+      node::create(std::move(wanted.settings), over);
+  if (!made) return tl::unexpected<early_exit>(bad_option(made.error()));
+  for (const auto& [key, value] : wanted.pairs) {
+    const result<std::uint64_t> version = (*made)->set(key, value);
+    if (version) continue;
+    const std::string why = "--set " + in_quotes(key) + ": " + version.error().message();
+    return tl::unexpected<early_exit>(early_exit(2, why));
+  }
+  return std::move(*made);
+}
+
+int run(options wanted) {
+  asio::io_context io(1);
+  udp_transport over(io.get_executor());
+  if (const auto opened = open_transport(wanted.listen, over); !opened) {
+    return complain(opened.error());
+  }
+  const tl::expected<std::unique_ptr<node>, early_exit> made = make_node(wanted, over);
+  if (!made) return complain(made.error());
+
+  std::unique_ptr<format> speech = std::make_unique<json_format>();
+  if (!wanted.is_json) speech = std::make_unique<text_format>(wants_colour());
+  // Nobody reads any more: an end like any other, unless the disk is full or the like.
+  session* running = nullptr;
+  int status = 0;
+  const auto on_broken_output = [&](std::error_code why) {
+    if (why != std::errc::broken_pipe && why != std::errc::io_error) {
+      std::fprintf(stderr, "gossipmonger: cannot write the output: %s\n", why.message().c_str());
+      status = 1;
+    }
+    running->end();
+  };
+  line_writer output(io.get_executor(), STDOUT_FILENO, on_broken_output);
+  line_reader input(io.get_executor(), STDIN_FILENO);
+  session one(**made, over, *speech, input, output);
+  running = &one;
+  one.start(wanted.lifetime);
+  try {
+    io.run();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "gossipmonger: %s\n", error.what());
+    status = 1;
+  }
+
+  constexpr std::chrono::milliseconds output_grace{1000};
+  if (!output.try_finish(output_grace)) std::_Exit(status);
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  open_standard_streams();
+  std::signal(SIGPIPE, SIG_IGN);  // told by write, and the node leaves first
+  std::signal(SIGTTIN, SIG_IGN);  // a node in the background goes on, and reads no commands
+
+  tl::expected<options, early_exit> wanted = parse_options(argc, argv);
+  if (!wanted) return complain(wanted.error());
+  return run(std::move(*wanted));
+}

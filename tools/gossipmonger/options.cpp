@@ -1,0 +1,185 @@
+#include "options.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <string_view>
+#include <system_error>
+
+#include <CLI/CLI.hpp>
+
+#include "bytes.hpp"
+
+namespace gossipmonger {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr const char* commands_help =
+    R"(Commands on standard input, one a line (its end does not stop the node):
+  set KEY VALUE    publish; VALUE is the rest of the line, and may be empty
+  erase KEY        take it back
+  get PEER KEY     what PEER publishes under KEY, as far as this node knows
+  members          the nodes, and this one's verdict on each
+  state            every key of every node
+  stats            every counter by name
+  leave            tell the cluster that this node goes; it then publishes no more
+  quit             leave, and end
+
+With --json, each event and each answer is one JSON object a line.
+Without a seal of its own, gossip trusts whoever reaches the port: bind to a trusted network.)";
+
+config_error make_error(std::string option, std::string value, std::string allowed) {
+  config_error error;
+  error.option = std::move(option);
+  error.value = std::move(value);
+  error.allowed = std::move(allowed);
+  return error;
+}
+
+/// "200ms", "1s", "5m" or "1h".
+std::optional<milliseconds> parse_duration(std::string_view text) {
+  std::uint32_t count = 0;
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc()) return std::nullopt;
+  const std::string_view unit = text.substr(static_cast<std::size_t>(rest - text.data()));
+  if (unit == "ms") return milliseconds(count);
+  if (unit == "s") return std::chrono::seconds(count);
+  if (unit == "m") return std::chrono::minutes(count);
+  if (unit == "h") return std::chrono::hours(count);
+  return std::nullopt;
+}
+
+/// "90", "0.5"; more than 0.
+std::optional<milliseconds> parse_seconds(std::string_view text) {
+  constexpr double seconds_max = 1e9;
+  double count = 0;
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  const bool is_number = error == std::errc() && rest == text.data() + text.size();
+  if (!is_number || !(count > 0 && count <= seconds_max)) return std::nullopt;
+  return milliseconds(static_cast<std::int64_t>(count * 1000));
+}
+
+/// What CLI11 fills in, before it is checked.
+struct raw_options {
+  std::string interval = "1s";
+  std::int64_t fanout = 1;
+  std::vector<std::string> pairs;
+  std::optional<std::string> seconds;
+};
+
+void declare(CLI::App& run, options& to, raw_options& raw) {
+  run.footer(commands_help);
+  run.add_option("--name", to.settings.name, "Who this node is; unique in the cluster")
+      ->required()
+      ->type_name("NAME");
+  run.add_option("--cluster", to.settings.cluster_name, "Nodes of another cluster are not heard")
+      ->type_name("NAME")
+      ->capture_default_str();
+  run.add_option("--listen", to.listen, "UDP address; port 0: the system chooses one")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+  run.add_option("--advertise", to.advertise, "What peers send to, if it is not that")
+      ->type_name("HOST:PORT");
+  run.add_option("--seed", to.settings.seeds, "Where to find the cluster; may be repeated")
+      ->type_name("HOST:PORT")
+      ->allow_extra_args(false);
+  run.add_option("--set", raw.pairs, "Publish this from the start; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  run.add_option("--interval", raw.interval, "Time between rounds, equal on all nodes: 200ms, 1s")
+      ->type_name("TIME")
+      ->capture_default_str();
+  run.add_option("--fanout", raw.fanout, "Live peers to gossip with in each round")
+      ->type_name("N")
+      ->capture_default_str();
+  run.add_option("--seconds", raw.seconds, "Leave and end after so many; else run until a signal")
+      ->type_name("N");
+  run.add_flag("--json", to.is_json, "One JSON object a line");
+}
+
+/// Adds `raw` to `to`; what CLI11 cannot know is checked here.
+tl::expected<void, config_error> take(const raw_options& raw, options& to) {
+  const std::optional<milliseconds> interval = parse_duration(raw.interval);
+  if (!interval) {
+    return tl::unexpected<config_error>(
+        make_error("gossip_interval", in_quotes(raw.interval), "a time such as 200ms, 1s or 5m"));
+  }
+  to.settings.gossip_interval = *interval;
+  if (raw.fanout < 0) {
+    return tl::unexpected<config_error>(
+        make_error("fanout", std::to_string(raw.fanout), "1 to 16"));
+  }
+  to.settings.fanout = static_cast<std::size_t>(raw.fanout);
+  // A grace shorter than this is not allowed, and there is no option to say so.
+  to.settings.dead_peer_grace = std::max(to.settings.dead_peer_grace, 10 * *interval);
+
+  for (const std::string& pair : raw.pairs) {
+    const std::size_t equals = pair.find('=');
+    if (equals == std::string::npos) {
+      return tl::unexpected<config_error>(make_error("set", in_quotes(pair), "KEY=VALUE"));
+    }
+    to.pairs.emplace_back(pair.substr(0, equals), pair.substr(equals + 1));
+  }
+
+  if (raw.seconds) {
+    to.lifetime = parse_seconds(*raw.seconds);
+    if (!to.lifetime) {
+      return tl::unexpected<config_error>(
+          make_error("seconds", in_quotes(*raw.seconds), "more than 0, up to 1000000000"));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+early_exit bad_option(const config_error& error) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 4> others{{
+      {"cluster_name", "cluster"},
+      {"seeds", "seed"},
+      {"gossip_interval", "interval"},
+      {"dead_peer_grace", "interval"},
+  }};
+  config_error spelled = error;
+  for (const auto& [option, on_command_line] : others) {
+    if (error.option == option) spelled.option = on_command_line;
+  }
+  return early_exit(2, escaped("--" + spelled.message()));
+}
+
+tl::expected<options, early_exit> parse_options(int argc, const char* const* argv) {
+  options parsed;
+  raw_options raw;
+  raw.fanout = static_cast<std::int64_t>(parsed.settings.fanout);
+  CLI::App app("A node of a gossip cluster: who is there, who is alive, and what each publishes.",
+               "gossipmonger");
+  app.set_version_flag("--version", "gossipmonger " GOSSIPMONGER_VERSION);
+  app.require_subcommand(1);
+  CLI::App& run = *app.add_subcommand("run", "Run one node until SIGINT or SIGTERM");
+  declare(run, parsed, raw);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    return tl::unexpected<early_exit>(early_exit(0, app.help()));
+  } catch (const CLI::CallForVersion& version) {
+    return tl::unexpected<early_exit>(early_exit(0, std::string(version.what()) + "\n"));
+  } catch (const CLI::ParseError& error) {
+    const bool is_run = !app.get_subcommands().empty();
+    const std::string text = is_run ? error.what() : "there is one command: gossipmonger run";
+    return tl::unexpected<early_exit>(early_exit(2, escaped(text) + "; see --help"));
+  }
+
+  if (const auto taken = take(raw, parsed); !taken) {
+    return tl::unexpected<early_exit>(bad_option(taken.error()));
+  }
+  tl::expected<config, config_error> checked = validated(std::move(parsed.settings));
+  if (!checked) return tl::unexpected<early_exit>(bad_option(checked.error()));
+  parsed.settings = std::move(*checked);
+  return parsed;
+}
+
+}  // namespace gossipmonger

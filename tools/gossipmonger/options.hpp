@@ -1,0 +1,43 @@
+// The command line of `gossipmonger run`, as a value.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "gossipmonger/core/config.hpp"
+
+namespace gossipmonger {
+
+struct options {
+  options() = default;
+
+  config settings;  ///< `advertise` is not set yet: its host may be a name
+  std::string listen = "127.0.0.1:0";
+  std::optional<std::string> advertise;
+  std::vector<std::pair<std::string, std::string>> pairs;  ///< of --set, in their order
+  std::optional<std::chrono::milliseconds> lifetime;       ///< none: until a signal or `quit`
+  bool is_json = false;
+};
+
+/// Why the program ends before it began: what to print, and the exit status.
+struct early_exit {
+  early_exit() = default;
+  early_exit(int with_status, std::string say) : status(with_status), text(std::move(say)) {}
+
+  int status = 0;    ///< 0: --help and --version; 1: the system refused; 2: a bad option
+  std::string text;  ///< to standard output if status is 0, else to standard error
+};
+
+/// What the command line says. Hosts are not looked up.
+///   errors: --help, --version, and the first option that is not allowed, as one line
+[[nodiscard]] tl::expected<options, early_exit> parse_options(int argc, const char* const* argv);
+
+/// One line that names the option as the command line spells it.
+[[nodiscard]] early_exit bad_option(const config_error& error);
+
+}  // namespace gossipmonger

@@ -1,0 +1,184 @@
+#include "session.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <asio/co_spawn.hpp>
+#include <asio/post.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include "counters.hpp"
+
+namespace gossipmonger {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+wall_time now() {
+  return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
+}
+
+/// `set` and `erase` after `leave` say `stopped`, which is not how a person would put it.
+std::string message_of(std::error_code error) {
+  if (error == errc::stopped) return "this node has left, and publishes no more";
+  return error.message();
+}
+
+}  // namespace
+
+session::session(node& of, udp_transport& over, const format& speech, line_reader& input,
+                 line_writer& output)
+    : node_(of),
+      transport_(over),
+      format_(speech),
+      input_(input),
+      output_(output),
+      signals_(of.get_executor(), SIGINT, SIGTERM),
+      lifetime_(of.get_executor()) {}
+
+void session::spawn(asio::awaitable<void> part) {
+  auto on_end = [](std::exception_ptr thrown) {
+    if (thrown) std::rethrow_exception(thrown);
+  };
+  asio::co_spawn(node_.get_executor(), std::move(part), std::move(on_end));
+}
+
+void session::start(std::optional<milliseconds> lifetime) {
+  await_signal();
+  output_.write(format_.started(node_, transport_.local_endpoint(), now()));
+  spawn(live(lifetime));
+  spawn(gossip());
+  spawn(print_events(node_.subscribe()));
+  spawn(obey_commands());
+}
+
+void session::end() {
+  if (is_ending_) node_.stop();
+  is_ending_ = true;
+  lifetime_.cancel();
+}
+
+void session::await_signal() {
+  signals_.async_wait([this](const std::error_code& error, int) {
+    if (error) return;
+    end();
+    await_signal();
+  });
+}
+
+/// Time for the news of my leaving to reach everybody: it travels in rounds.
+milliseconds session::leave_grace() const {
+  return std::clamp(3 * node_.settings().gossip_interval, milliseconds{2000}, milliseconds{5000});
+}
+
+asio::awaitable<void> session::live(std::optional<milliseconds> lifetime) {
+  lifetime_.expires_at(asio::steady_timer::time_point::max());
+  if (lifetime) lifetime_.expires_after(*lifetime);
+  std::error_code woken;
+  if (!is_ending_) {
+    co_await lifetime_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+  }
+  is_ending_ = true;
+  if (!has_quit_) {
+    // Whoever has not heard of it will find out by itself.
+    [[maybe_unused]] const result<leave_result> left = co_await node_.leave(leave_grace());
+  }
+  node_.stop();
+  input_.stop();
+  signals_.cancel();
+}
+
+asio::awaitable<void> session::gossip() {
+  // It ends because of `stop`; what else may end it comes as an exception.
+  [[maybe_unused]] const result<void> ended = co_await node_.run();
+}
+
+asio::awaitable<void> session::print_events(subscription events) {
+  // So many at a time: what else waits on this executor gets its turn.
+  constexpr std::size_t burst = 64;
+  for (std::size_t count = 1;; ++count) {
+    co_await output_.room();
+    const result<event_view> next = co_await events.next_view();
+    if (!next) co_return;
+    output_.write(format_.event(*next, now()));
+    if (count % burst == 0) co_await asio::post(asio::use_awaitable);
+  }
+}
+
+asio::awaitable<void> session::obey_commands() {
+  for (;;) {
+    // An answer that cannot be written keeps the next command waiting, and so its sender.
+    co_await output_.room();
+    std::optional<input_line> line = co_await input_.next();
+    if (!line || is_ending_) co_return;
+    if (is_blank(line->text)) continue;
+    const std::string reply = co_await answer(std::move(*line));
+    output_.write(reply);
+    if (has_quit_) {
+      end();
+      co_return;
+    }
+    co_await asio::post(asio::use_awaitable);
+  }
+}
+
+asio::awaitable<std::string> session::answer(input_line line) {
+  if (line.is_too_long) {
+    const std::string allowed = std::to_string(line_reader::line_bytes_max);
+    const command_error error =
+        make_command_error(line.text, "the line is longer than " + allowed + " bytes");
+    co_return format_.error(error);
+  }
+  const tl::expected<command, command_error> asked = parse_command(line.text);
+  if (!asked) co_return format_.error(asked.error());
+  if (asked->kind == command_kind::leave || asked->kind == command_kind::quit) {
+    std::string reply = co_await leave(asked->kind);
+    co_return reply;
+  }
+  co_return answer_at_once(*asked, line.text);
+}
+
+asio::awaitable<std::string> session::leave(command_kind kind) {
+  const result<leave_result> left = co_await node_.leave(leave_grace());
+  if (kind == command_kind::quit) has_quit_ = true;
+  if (!left) {
+    const command_error error = make_command_error(to_string(kind), message_of(left.error()));
+    co_return format_.error(error);
+  }
+  co_return format_.left(kind, *left);
+}
+
+std::string session::answer_at_once(const command& asked, std::string_view line) {
+  const auto refused = [&](std::error_code why) {
+    return format_.error(make_command_error(line, message_of(why)));
+  };
+  switch (asked.kind) {
+    case command_kind::set: {
+      const result<std::uint64_t> version = node_.set(asked.key, asked.value);
+      return version ? format_.set(asked.key, *version) : refused(version.error());
+    }
+    case command_kind::erase: {
+      const result<std::optional<std::uint64_t>> version = node_.erase(asked.key);
+      return version ? format_.erased(asked.key, *version) : refused(version.error());
+    }
+    case command_kind::get:
+      return format_.got(asked.peer, asked.key, node_.get(asked.peer, asked.key));
+    case command_kind::members:
+      return format_.members(node_.peers());
+    case command_kind::state:
+      return format_.state(node_);
+    case command_kind::stats:
+      return format_.stats(named_counters(node_.stats(), transport_.counters()));
+    case command_kind::leave:
+    case command_kind::quit:
+      break;  // they are awaited
+  }
+  return {};
+}
+
+}  // namespace gossipmonger

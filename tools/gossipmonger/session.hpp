@@ -1,0 +1,63 @@
+// One run of a node on a terminal or under a script: prints its events, obeys its commands, and
+// leaves the cluster in the end.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <exception>
+#include <optional>
+#include <string_view>
+
+#include <asio/awaitable.hpp>
+#include <asio/signal_set.hpp>
+#include <asio/steady_timer.hpp>
+
+#include "command.hpp"
+#include "format.hpp"
+#include "gossipmonger/net/node.hpp"
+#include "gossipmonger/net/udp_transport.hpp"
+#include "line_reader.hpp"
+#include "line_writer.hpp"
+
+namespace gossipmonger {
+
+/// A resource; everything it is given outlives it, and it outlives the run of the io_context.
+class session {
+ public:
+  session(node& of, udp_transport& over, const format& speech, line_reader& input,
+          line_writer& output);
+  session(const session&) = delete;
+  session& operator=(const session&) = delete;
+
+  /// Starts all of it on the node's executor, whose work ends after `end`, a signal, `quit` or
+  /// `lifetime`: the node then leaves, as far as that can be done within a bounded time.
+  ///   throws: out of the io_context's run, what the transport threw
+  void start(std::optional<std::chrono::milliseconds> lifetime);
+
+  /// Begins the end; the second time, ends without waiting for the cluster to hear of it.
+  void end();
+
+ private:
+  asio::awaitable<void> live(std::optional<std::chrono::milliseconds> lifetime);
+  asio::awaitable<void> gossip();
+  asio::awaitable<void> print_events(subscription events);
+  asio::awaitable<void> obey_commands();
+  asio::awaitable<std::string> answer(input_line line);
+  asio::awaitable<std::string> leave(command_kind kind);
+  [[nodiscard]] std::string answer_at_once(const command& asked, std::string_view line);
+  void await_signal();
+  void spawn(asio::awaitable<void> part);
+  [[nodiscard]] std::chrono::milliseconds leave_grace() const;
+
+  node& node_;
+  udp_transport& transport_;
+  const format& format_;
+  line_reader& input_;
+  line_writer& output_;
+  asio::signal_set signals_;
+  asio::steady_timer lifetime_;
+  bool is_ending_ = false;
+  bool has_quit_ = false;  // and so has left already
+};
+
+}  // namespace gossipmonger

@@ -1,0 +1,239 @@
+#include "text_format.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <ctime>
+
+#include "bytes.hpp"
+
+namespace gossipmonger {
+
+namespace {
+
+std::string padded(std::string text, std::size_t width) {
+  const std::size_t wide = columns(text);
+  if (wide < width) text.append(width - wide, ' ');
+  return text;
+}
+
+/// "12:00:00.123", of this machine's day.
+std::string time_of_day(wall_time at) {
+  const std::int64_t milliseconds = at.time_since_epoch().count();
+  const std::time_t seconds = static_cast<std::time_t>(milliseconds / 1000);
+  std::tm local{};
+  ::localtime_r(&seconds, &local);
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%02d:%02d:%02d.%03d", local.tm_hour, local.tm_min,
+                local.tm_sec, static_cast<int>(milliseconds % 1000));
+  return text.data();
+}
+
+std::string one_decimal(double number) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.1f", number);
+  return text.data();
+}
+
+std::string_view word_of(event_kind kind) {
+  switch (kind) {
+    case event_kind::new_peer:
+      return "new";
+    case event_kind::peer_live:
+      return "live";
+    case event_kind::peer_dead:
+      return "dead";
+    case event_kind::peer_left:
+      return "left";
+    case event_kind::peer_restarted:
+      return "restarted";
+    case event_kind::peer_forgotten:
+      return "forgotten";
+    case event_kind::update:
+    case event_kind::removed:
+    case event_kind::conflict:
+    case event_kind::lagged:
+    case event_kind::error:
+      break;
+  }
+  return to_string(kind);
+}
+
+}  // namespace
+
+text_format::colour text_format::colour_of(event_kind kind) {
+  switch (kind) {
+    case event_kind::peer_live:
+      return colour::green;
+    case event_kind::peer_dead:
+    case event_kind::conflict:
+    case event_kind::error:
+      return colour::red;
+    case event_kind::new_peer:
+    case event_kind::peer_left:
+    case event_kind::peer_restarted:
+    case event_kind::peer_forgotten:
+    case event_kind::lagged:
+      return colour::yellow;
+    case event_kind::update:
+    case event_kind::removed:
+      break;
+  }
+  return colour::none;
+}
+
+text_format::colour text_format::colour_of(peer_status status) {
+  switch (status) {
+    case peer_status::live:
+      return colour::green;
+    case peer_status::dead:
+    case peer_status::conflict:
+      return colour::red;
+    case peer_status::unjudged:
+    case peer_status::left:
+      return colour::yellow;
+    case peer_status::self:
+      break;
+  }
+  return colour::bold;
+}
+
+std::string text_format::painted(std::string_view text, colour in) const {
+  constexpr std::array<std::string_view, 6> codes{"", "\x1b[2m", "\x1b[1m", "\x1b[31m",
+                                                  "\x1b[32m", "\x1b[33m"};
+  if (!has_colour_ || in == colour::none) return std::string(text);
+  return std::string(codes[static_cast<std::size_t>(in)]) + std::string(text) + "\x1b[0m";
+}
+
+std::string text_format::opening(wall_time at, std::string_view word, colour in) const {
+  constexpr std::size_t word_columns = 11;
+  return painted(time_of_day(at), colour::dim) + "  " +
+         painted(padded(std::string(word), word_columns), in);
+}
+
+std::string text_format::started(const node& of, const endpoint& bound, wall_time at) const {
+  std::string line = opening(at, "started", colour::bold) + escaped(of.name()) + " at " +
+                     bound.to_string();
+  if (of.local_endpoint() != bound && !of.local_endpoint().is_wildcard()) {
+    line += ", as " + of.local_endpoint().to_string() + " to others";
+  }
+  return line + painted("  generation " + std::to_string(of.generation()), colour::dim) + "\n";
+}
+
+std::string text_format::event(const event_view& what, wall_time at) const {
+  std::string line = opening(at, word_of(what.kind), colour_of(what.kind));
+  switch (what.kind) {
+    case event_kind::update:
+      line += escaped(what.peer) + "  " + escaped(what.key) + " = " + escaped(what.value) +
+              painted("  version " + std::to_string(what.version), colour::dim);
+      break;
+    case event_kind::removed:
+      line += escaped(what.peer) + "  " + escaped(what.key) +
+              painted("  version " + std::to_string(what.version), colour::dim);
+      break;
+    case event_kind::new_peer:
+    case event_kind::peer_restarted:
+      line += escaped(what.peer) +
+              painted("  generation " + std::to_string(what.generation), colour::dim);
+      break;
+    case event_kind::lagged:
+      line += "output was read too slowly; everything follows anew";
+      break;
+    case event_kind::peer_live:
+    case event_kind::peer_dead:
+    case event_kind::peer_left:
+    case event_kind::peer_forgotten:
+    case event_kind::conflict:
+    case event_kind::error:
+      line += escaped(what.peer);
+      if (!what.peer.empty() && !what.text.empty()) line += ": ";
+      line += escaped(what.text);
+      break;
+  }
+  return line + "\n";
+}
+
+std::string text_format::set(std::string_view key, std::uint64_t version) const {
+  return escaped(key) + " is set, at version " + std::to_string(version) + "\n";
+}
+
+std::string text_format::erased(std::string_view key, std::optional<std::uint64_t> version) const {
+  if (!version) return "there is no " + escaped(key) + "\n";
+  return escaped(key) + " is erased, at version " + std::to_string(*version) + "\n";
+}
+
+std::string text_format::got(std::string_view peer, std::string_view key,
+                             const std::optional<entry_view>& entry) const {
+  if (!entry) return "no " + escaped(key) + " of " + escaped(peer) + " is known\n";
+  return escaped(entry->value) + "\n";
+}
+
+std::string text_format::members(const std::vector<member>& all) const {
+  constexpr std::size_t gap = 2;
+  const std::vector<std::string> titles{"name",    "status",    "reachable", "phi",
+                                        "version", "heartbeat", "endpoint",  "generation"};
+  std::vector<std::vector<std::string>> rows{titles};
+  for (const member& one : all) {
+    const bool is_self = one.status == peer_status::self;
+    std::vector<std::string> row;
+    row.push_back(escaped(one.name));
+    row.emplace_back(to_string(one.status));
+    row.emplace_back(is_self ? "-" : one.is_reachable ? "yes" : "no");
+    row.push_back(one.phi ? one_decimal(*one.phi) : "-");
+    row.push_back(std::to_string(one.max_version));
+    row.push_back(std::to_string(one.heartbeat));
+    row.push_back(one.address.to_string());
+    row.push_back(std::to_string(one.generation));
+    rows.push_back(std::move(row));
+  }
+
+  std::vector<std::size_t> widths(titles.size(), 0);
+  for (const std::vector<std::string>& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], columns(row[i]));
+  }
+  std::string text;
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    for (std::size_t i = 0; i < titles.size(); ++i) {
+      const bool is_last = i + 1 == titles.size();
+      const std::string cell = is_last ? rows[r][i] : padded(rows[r][i], widths[i] + gap);
+      const colour in = r == 0 ? colour::dim : i == 1 ? colour_of(all[r - 1].status) : colour::none;
+      text += painted(cell, in);
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+std::string text_format::state(const node& of) const {
+  std::string text;
+  for (const member& one : of.peers()) {
+    text += painted(escaped(one.name), colour_of(one.status)) + "\n";
+    of.for_each(one.name, [&text](const entry_view& entry) {
+      text += "  " + escaped(entry.key) + " = " + escaped(entry.value) + "\n";
+    });
+  }
+  return text;
+}
+
+std::string text_format::stats(
+    const std::vector<std::pair<std::string, std::uint64_t>>& counters) const {
+  std::size_t width = 0;
+  for (const auto& [name, count] : counters) width = std::max(width, name.size());
+  std::string text;
+  for (const auto& [name, count] : counters) {
+    const std::string line = padded(name, width + 2) + std::to_string(count);
+    text += painted(line, count == 0 ? colour::dim : colour::none) + "\n";
+  }
+  return text;
+}
+
+std::string text_format::left(command_kind, const leave_result& result) const {
+  return "left; of " + std::to_string(result.live) + " live peers, " +
+         std::to_string(result.acknowledged) + " are known to know\n";
+}
+
+std::string text_format::error(const command_error& what) const {
+  return painted(escaped(what.word) + ": " + escaped(what.message), colour::red) + "\n";
+}
+
+}  // namespace gossipmonger

@@ -1,0 +1,40 @@
+// Lines for people, with colour where the reader wants it. What others publish is escaped, so that
+// no value can drive the terminal.
+#pragma once
+
+#include "format.hpp"
+
+namespace gossipmonger {
+
+class text_format final : public format {
+ public:
+  explicit text_format(bool with_colour) : has_colour_(with_colour) {}
+
+  [[nodiscard]] std::string started(const node& of, const endpoint& bound,
+                                    wall_time at) const override;
+  [[nodiscard]] std::string event(const event_view& what, wall_time at) const override;
+  [[nodiscard]] std::string set(std::string_view key, std::uint64_t version) const override;
+  [[nodiscard]] std::string erased(std::string_view key,
+                                   std::optional<std::uint64_t> version) const override;
+  [[nodiscard]] std::string got(std::string_view peer, std::string_view key,
+                                const std::optional<entry_view>& entry) const override;
+  [[nodiscard]] std::string members(const std::vector<member>& all) const override;
+  [[nodiscard]] std::string state(const node& of) const override;
+  [[nodiscard]] std::string stats(
+      const std::vector<std::pair<std::string, std::uint64_t>>& counters) const override;
+  [[nodiscard]] std::string left(command_kind kind, const leave_result& result) const override;
+  [[nodiscard]] std::string error(const command_error& what) const override;
+
+ private:
+  enum class colour : std::uint8_t { none, dim, bold, red, green, yellow };
+
+  [[nodiscard]] std::string painted(std::string_view text, colour in) const;
+  /// "12:00:00.123  word      ": what each event's line begins with.
+  [[nodiscard]] std::string opening(wall_time at, std::string_view word, colour in) const;
+  [[nodiscard]] static colour colour_of(event_kind kind);
+  [[nodiscard]] static colour colour_of(peer_status status);
+
+  bool has_colour_;
+};
+
+}  // namespace gossipmonger
