@@ -39,7 +39,7 @@ namespace {
 constexpr std::size_t batch_datagrams = 64;
 
 /// After so many datagrams without suspending, `receive` lets other work run.
-constexpr std::size_t datagrams_between_waits = 64;
+constexpr std::size_t datagrams_between_waits = 256;
 
 /// Where the socket reports nothing but errors, looking again takes no whole core.
 constexpr std::chrono::milliseconds pause_after_errors{1};

@@ -119,7 +119,7 @@ class udp_transport {
   [[nodiscard]] udp_counters counters() const;
 
   /// Waits for a datagram and takes what else is there; the contract is `transport`'s. It may
-  /// complete without suspending, but suspends at least once in 64 datagrams, so that other work
+  /// complete without suspending, but suspends at least once in 256 datagrams, so that other work
   /// of the executor goes on while the socket never runs dry.
   ///   errors:  errc::stopped, also where it was never opened; errc::cancelled
   ///   expects: in.size() > 0; no other receive pending
