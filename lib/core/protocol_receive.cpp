@@ -329,28 +329,31 @@ void protocol::handle_own_entry(const digest_entry& mine, std::uint32_t instance
   if (!has_refuted_) return refute(mine.generation);
 
   // I refuted once already. Either this is one more relic of an old run, or somebody lives under
-  // my name: then its heartbeat rises while I watch, and I refute no more. No duel.
+  // my name: then its heartbeat rises while I watch, and I refute no more. No duel. Relics of one
+  // run differ in heartbeat from peer to peer, and so seem to rise, until peers have compared
+  // theirs: only what rises after that is alive.
   if (mine.generation > rival_.generation) {
     rival_ = rival();
     rival_.generation = mine.generation;
     rival_.heartbeat = mine.heartbeat;
     rival_.since = now_;
+    rival_.last_advance = now_;
     return;
   }
-  if (mine.generation < rival_.generation) return;
+  if (mine.generation < rival_.generation || rival_.is_reported) return;
   if (mine.heartbeat > rival_.heartbeat) {
     rival_.heartbeat = mine.heartbeat;
+    rival_.last_advance = now_;
     ++rival_.advances;
-  }
-  if (rival_.advances >= advances_to_conflict) {
-    if (rival_.is_reported) return;
+    if (rival_.advances < advances_to_conflict) return;
+    if (now_ - rival_.since < expected_.maximum / 2) return;
     rival_.is_reported = true;
     peers_[self_slot].status = peer_status::conflict;
     changes_.notice(event_kind::conflict, self.name, mine.generation,
                     "another node lives under this name, with a higher generation");
     return;
   }
-  if (rival_.advances == 0 && now_ - rival_.since > expected_.maximum) refute(mine.generation);
+  if (now_ - rival_.last_advance > expected_.maximum) refute(mine.generation);
 }
 
 void protocol::refute(std::uint64_t generation) {

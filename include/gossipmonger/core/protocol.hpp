@@ -138,7 +138,8 @@ class protocol {
     std::uint64_t generation = 0;
     std::uint64_t heartbeat = 0;
     std::size_t advances = 0;
-    std::chrono::nanoseconds since{};
+    std::chrono::nanoseconds since{};         // first heard of
+    std::chrono::nanoseconds last_advance{};  // of its heartbeat, or first heard of
     bool is_reported = false;
   };
 
