@@ -5,6 +5,8 @@
 #include <span>
 #include <utility>
 
+#include "gossipmonger/wire/crc32c.hpp"
+
 namespace gossipmonger {
 
 namespace {
@@ -14,8 +16,12 @@ using std::chrono::nanoseconds;
 // The simulated worlds begin on 2024-01-01.
 constexpr nanoseconds wall_start = std::chrono::seconds{1'704'067'200};
 
-std::span<const std::byte> bytes_of(const std::vector<std::uint64_t>& words) {
-  return std::as_bytes(std::span(words));
+// One step of splitmix64 (Steele, Lea, Flood, OOPSLA 2014): every bit of both reaches every bit.
+std::uint64_t mixed(std::uint64_t hash, std::uint64_t number) {
+  std::uint64_t mix = (hash ^ number) + 0x9e3779b97f4a7c15;
+  mix = (mix ^ (mix >> 30)) * 0xbf58476d1ce4e5b9;
+  mix = (mix ^ (mix >> 27)) * 0x94d049bb133111eb;
+  return mix ^ (mix >> 31);
 }
 
 }  // namespace
@@ -60,6 +66,7 @@ void world::start(node_index node) {
 void world::crash(node_index node) {
   nodes_[node].core.reset();
   nodes_[node].entries.reset();
+  nodes_[node].resumes = nanoseconds{};
   ++nodes_[node].run;
 }
 
@@ -103,14 +110,19 @@ void world::send(node_index from, const transmit& sent) {
   ++counters_.datagrams;
   counters_.bytes += size;
   counters_.datagram_bytes_max = std::max(counters_.datagram_bytes_max, size);
+  if (on_send) on_send(from, sent.to, std::as_bytes(std::span(buffer_)).first(size));
 
   const auto target = by_address_.find(sent.to);
-  const bool is_gone = target == by_address_.end() || (is_cut && is_cut(from, target->second));
-  if (is_gone || random_.unit() < conditions.loss) {
+  if (target == by_address_.end() || (is_cut && is_cut(from, target->second))) {
+    ++counters_.unreachable;
+    return;
+  }
+  if (random_.unit() < conditions.loss) {
     ++counters_.lost;
     return;
   }
   const int copies = random_.unit() < conditions.duplication ? 2 : 1;
+  if (copies == 2) ++counters_.duplicated;
   for (int i = 0; i < copies; ++i) {
     happening arrival;
     const auto spread = static_cast<std::uint64_t>(
@@ -122,7 +134,9 @@ void world::send(node_index from, const transmit& sent) {
     arrival.source = nodes_[from].address;
     arrival.destination = sent.to;
     arrival.words.assign(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(size / 8));
+    arrival.bytes = size;
     if (random_.unit() < conditions.corruption) {
+      ++counters_.corrupted;
       const std::uint64_t bit = random_.below(size * 8);
       arrival.words[bit / 64] ^= std::uint64_t{1} << (bit % 64);
     }
@@ -130,10 +144,14 @@ void world::send(node_index from, const transmit& sent) {
   }
 }
 
-void world::deliver(happening& arrived) {
+void world::deliver(const happening& arrived) {
   simulated_node& target = nodes_[arrived.node];
   if (!target.core || target.address != arrived.destination) return;
-  const std::span<const std::byte> datagram = bytes_of(arrived.words);
+  const std::span<const std::byte> datagram =
+      std::as_bytes(std::span(arrived.words)).first(arrived.bytes);
+  ++counters_.delivered;
+  trace_hash_ = mixed(trace_hash_, static_cast<std::uint64_t>(now_.count()));
+  trace_hash_ = mixed(trace_hash_, (std::uint64_t{arrived.node} << 32) | crc32c(datagram));
   if (on_delivery) on_delivery(arrived.node, datagram);
   const tl::expected<void, drop_reason> decoded = target.wire->decode(datagram, received_);
   if (!decoded) {
@@ -149,10 +167,34 @@ void world::inject(node_index to, const endpoint& source, std::span<const std::b
   arrival.node = to;
   arrival.source = source;
   arrival.destination = nodes_[to].address;
+  arrival.bytes = datagram.size();
   arrival.words.assign((datagram.size() + 7) / 8, 0);
   std::copy(datagram.begin(), datagram.end(),
             std::as_writable_bytes(std::span(arrival.words)).begin());
   deliver(arrival);
+}
+
+bool world::try_put_off(happening& next) {
+  simulated_node& target = nodes_[next.node];
+  const bool is_timer = next.words.empty();
+  if (next.is_waiting) {
+    --target.waiting;
+    // The socket went with its process.
+    if (next.run != target.run) return true;
+  }
+  if (target.resumes <= now_) return false;
+  if (!is_timer) {
+    if (target.waiting >= conditions.inbox_datagrams_max) {
+      ++counters_.overflowed;
+      return true;
+    }
+    ++target.waiting;
+    next.is_waiting = true;
+    next.run = target.run;
+  }
+  next.at = target.resumes;
+  queue_.push(std::move(next));
+  return true;
 }
 
 void world::run_for(nanoseconds length) {
@@ -162,14 +204,10 @@ void world::run_for(nanoseconds length) {
     happening next = std::move(const_cast<happening&>(queue_.top()));
     queue_.pop();
     now_ = std::max(now_, next.at);
-    simulated_node& target = nodes_[next.node];
+    const simulated_node& target = nodes_[next.node];
     const bool is_timer = next.words.empty();
     if (is_timer && (next.run != target.run || !target.core)) continue;
-    if (target.resumes > now_) {
-      next.at = target.resumes;
-      queue_.push(std::move(next));
-      continue;
-    }
+    if (try_put_off(next)) continue;
     if (!is_timer) {
       deliver(next);
       continue;

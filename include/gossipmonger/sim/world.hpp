@@ -1,6 +1,8 @@
 // A simulated world for bare protocols: a virtual clock, and a network that loses, duplicates,
-// delays, cuts and corrupts. One seed, one schedule (I6). Thousands of nodes in one thread. A
-// resource. Datagrams are real: every message goes through the codec.
+// delays, cuts and corrupts. Thousands of nodes in one thread. A resource; not thread-safe.
+// Datagrams are real: every message goes through the codec, so what a test sees of sizes, drops
+// and damage is what a socket would see. One seed and the same calls give the same schedule, to
+// the byte (I6): `trace_hash` tells. Nothing here reads a clock, a socket or a random device.
 #pragma once
 
 #include <chrono>
@@ -32,14 +34,21 @@ struct network_conditions {
   double corruption = 0;   ///< probability of one flipped bit
   std::chrono::nanoseconds delay_min = std::chrono::milliseconds{1};
   std::chrono::nanoseconds delay_max = std::chrono::milliseconds{2};  ///< reordering emerges
+  /// What the socket of a process that stands still holds; what comes beyond is dropped.
+  std::size_t inbox_datagrams_max = 4096;
 };
 
 struct world_counters {
   world_counters() = default;
 
-  std::uint64_t datagrams = 0;
-  std::uint64_t bytes = 0;
-  std::uint64_t lost = 0;
+  std::uint64_t datagrams = 0;    ///< sent
+  std::uint64_t bytes = 0;        ///< sent
+  std::uint64_t lost = 0;         ///< by chance
+  std::uint64_t unreachable = 0;  ///< cut off, or nobody has that address
+  std::uint64_t duplicated = 0;
+  std::uint64_t corrupted = 0;
+  std::uint64_t overflowed = 0;        ///< the inbox of a paused node was full
+  std::uint64_t delivered = 0;         ///< copies that a running node got
   std::size_t datagram_bytes_max = 0;  ///< the largest seen
 };
 
@@ -57,7 +66,8 @@ class world {
   void crash(node_index node);
   /// It starts anew, empty, with the same configuration, or another; as a new run.
   void restart(node_index node, std::optional<config> settings = std::nullopt);
-  /// Moves to a fresh address, as a new run or as it is (a rebinding NAT).
+  /// Moves to a fresh address. A running node goes on without noticing, as behind a NAT that binds
+  /// anew; one that starts after this advertises the new address.
   void move(node_index node);
   /// The process stands still; its datagrams wait in the socket.
   void pause(node_index node, std::chrono::nanoseconds length);
@@ -74,6 +84,9 @@ class world {
   network_conditions conditions;
   /// Directed cuts; true: what `from` sends does not arrive at `to`. None by default.
   std::function<bool(node_index from, node_index to)> is_cut;
+  /// Sees every datagram that is sent, whether it arrives or not.
+  std::function<void(node_index from, const endpoint& to, std::span<const std::byte> datagram)>
+      on_send;
   /// Sees every datagram that is delivered, before the node does.
   std::function<void(node_index to, std::span<const std::byte> datagram)> on_delivery;
 
@@ -81,7 +94,7 @@ class world {
   /// Runs until `is_done`, asked after every `step`; false if it was not within `limit`.
   [[nodiscard]] bool run_until(const std::function<bool()>& is_done, std::chrono::nanoseconds limit,
                                std::chrono::nanoseconds step = std::chrono::milliseconds{100});
-  /// A forged datagram, delivered at once.
+  /// A forged datagram of any size, delivered at once.
   void inject(node_index to, const endpoint& source, std::span<const std::byte> datagram);
 
   /// Whether every running node holds exactly what every running node publishes, and knows none
@@ -90,6 +103,8 @@ class world {
 
   [[nodiscard]] std::chrono::nanoseconds time() const { return now_; }
   [[nodiscard]] const world_counters& counters() const { return counters_; }
+  /// Of every delivery so far: when, to whom, and each byte. Equal for equal schedules.
+  [[nodiscard]] std::uint64_t trace_hash() const { return trace_hash_; }
 
  private:
   struct simulated_node {
@@ -103,6 +118,7 @@ class world {
     std::unique_ptr<codec> wire;
     std::chrono::nanoseconds wall_offset{};
     std::chrono::nanoseconds resumes{};
+    std::size_t waiting = 0;  // datagrams in the inbox while paused
     std::uint64_t run = 0;
   };
   struct happening {
@@ -115,6 +131,8 @@ class world {
     endpoint source;        // a datagram
     endpoint destination;
     std::vector<std::uint64_t> words;  // empty: a timer
+    std::size_t bytes = 0;             // of the datagram
+    bool is_waiting = false;           // in the inbox of a paused node
   };
   struct is_later {
     bool operator()(const happening& one, const happening& other) const {
@@ -126,7 +144,9 @@ class world {
   void set_timer(node_index node);
   void flush(node_index node);
   void send(node_index from, const transmit& sent);
-  void deliver(happening& arrived);
+  void deliver(const happening& arrived);
+  /// Puts off what comes to a paused node; false where it was not paused.
+  [[nodiscard]] bool try_put_off(happening& next);
   [[nodiscard]] endpoint fresh_address();
 
   std::chrono::nanoseconds now_ = std::chrono::seconds{1};
@@ -137,6 +157,7 @@ class world {
   std::uint64_t order_ = 0;
   std::uint32_t addresses_ = 0;
   world_counters counters_;
+  std::uint64_t trace_hash_ = 0;
   message received_;
   std::vector<std::uint64_t> buffer_;
 };

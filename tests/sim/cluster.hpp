@@ -1,0 +1,102 @@
+// What the tests over the simulated world share: a cluster built in one line, rounds of one
+// second, what a node holds, and a count of the events that it raised. Test code only.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "gossipmonger/sim/world.hpp"
+
+namespace gossipmonger {
+
+/// The name of node `number` of a cluster.
+[[nodiscard]] inline std::string name_of(std::size_t number) {
+  return "n" + std::to_string(number);
+}
+
+/// The default options, hence rounds of 1 s.
+[[nodiscard]] inline config named(std::string name) {
+  config settings;
+  settings.name = std::move(name);
+  return settings;
+}
+
+/// `count` nodes with the options of `common` (its name is not used); all know the first one.
+inline void add_cluster(world& where, std::size_t count, const config& common = config()) {
+  for (std::size_t node = 0; node < count; ++node) {
+    config settings = common;
+    settings.name = name_of(node);
+    where.add(settings, node == 0 ? std::nullopt : std::optional<std::size_t>(0));
+  }
+}
+
+/// The value that `node` holds, or "(none)".
+[[nodiscard]] inline std::string value_at(const world& where, std::size_t node,
+                                          std::string_view peer, std::string_view key) {
+  const std::optional<entry_view> entry = where[node].get(peer, key);
+  return entry ? std::string(entry->value) : "(none)";
+}
+
+/// The verdict of `node` on `peer`; nothing where it knows no such peer.
+[[nodiscard]] inline std::optional<peer_status> status_at(const world& where, std::size_t node,
+                                                          std::string_view peer) {
+  const std::optional<member> seen = where[node].find_member(peer, where.now(node));
+  if (!seen) return std::nullopt;
+  return seen->status;
+}
+
+/// Whether every running node but `peer` itself has that verdict on it.
+[[nodiscard]] inline bool all_see(const world& where, std::string_view peer, peer_status status) {
+  for (std::size_t node = 0; node < where.size(); ++node) {
+    if (!where.is_running(node) || where[node].name() == peer) continue;
+    if (status_at(where, node, peer) != status) return false;
+  }
+  return true;
+}
+
+/// Whether every running node holds that value.
+[[nodiscard]] inline bool all_hold(const world& where, std::string_view peer, std::string_view key,
+                                   std::string_view value) {
+  for (std::size_t node = 0; node < where.size(); ++node) {
+    if (where.is_running(node) && value_at(where, node, peer, key) != value) return false;
+  }
+  return true;
+}
+
+/// The events that one node raised, from what it knew when this began.
+class event_log {
+ public:
+  event_log(world& where, std::size_t node) : node_(node) { read(where); }
+
+  /// Reads what there is; call again after the node restarted only with a fresh log.
+  void read(world& where) {
+    while (const std::optional<event_view> seen = where[node_].poll_event(cursor_)) {
+      ++counts_[seen->kind];
+      lines_.push_back(std::string(to_string(seen->kind)) + " " + std::string(seen->peer) +
+                       (seen->key.empty() ? "" : " " + std::string(seen->key)) +
+                       (seen->value.empty() ? "" : "=" + std::string(seen->value)));
+    }
+    where[node_].release_changes(cursor_.sequence);
+  }
+
+  [[nodiscard]] std::size_t count(event_kind kind) const {
+    const auto place = counts_.find(kind);
+    return place == counts_.end() ? 0 : place->second;
+  }
+  /// "peer_live n1", "update n1 key=value", in the order of delivery.
+  [[nodiscard]] const std::vector<std::string>& lines() const { return lines_; }
+
+ private:
+  std::size_t node_;
+  change_cursor cursor_;
+  std::map<event_kind, std::size_t> counts_;
+  std::vector<std::string> lines_;
+};
+
+}  // namespace gossipmonger
