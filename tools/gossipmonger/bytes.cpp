@@ -11,11 +11,20 @@ std::uint8_t byte_at(std::string_view bytes, std::size_t at) {
   return static_cast<std::uint8_t>(bytes[at]);
 }
 
+/// What the first byte of a character says of its length; 0: nothing begins with it.
+std::size_t size_by_lead(std::uint8_t lead) {
+  if (lead < 0x80) return 1;
+  if (lead < 0xc2) return 0;
+  if (lead < 0xe0) return 2;
+  if (lead < 0xf0) return 3;
+  return lead < 0xf5 ? 4 : 0;
+}
+
 /// Bytes of the UTF-8 character (RFC 3629, section 4) that `bytes` begins with; 0 if none does.
 std::size_t character_size(std::string_view bytes) {
   const std::uint8_t lead = byte_at(bytes, 0);
-  if (lead < 0x80) return 1;
-  const std::size_t size = lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
+  const std::size_t size = size_by_lead(lead);
+  if (size == 1) return 1;
   if (size == 0 || bytes.size() < size) return 0;
   for (std::size_t i = 1; i < size; ++i) {
     if ((byte_at(bytes, i) & 0xc0) != 0x80) return 0;

@@ -120,9 +120,8 @@ void line_reader::end_line() {
   }
   {
     std::unique_lock lock(mutex_);
-    room_.wait(lock, [this] {
-      return is_stopping_ || (lines_.size() < lines_max && bytes_ < bytes_max);
-    });
+    room_.wait(
+        lock, [this] { return is_stopping_ || (lines_.size() < lines_max && bytes_ < bytes_max); });
     bytes_ += partial_.text.size();
     lines_.push_back(std::exchange(partial_, input_line()));
   }

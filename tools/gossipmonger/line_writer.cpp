@@ -42,17 +42,30 @@ void line_writer::write(std::string_view text) {
   wake_.wake();
 }
 
-bool line_writer::has_room() {
+/// What `room` says now; none: it has to wait.
+std::optional<bool> line_writer::find_room() {
   const std::lock_guard lock(mutex_);
-  return unwritten_ < queued_bytes_max || is_broken_;
+  if (is_broken_) return false;
+  if (unwritten_ < queued_bytes_max) return true;
+  if (is_waiting_over_) return false;
+  return std::nullopt;
 }
 
-asio::awaitable<void> line_writer::room() {
-  while (!has_room()) {
+asio::awaitable<bool> line_writer::room() {
+  for (;;) {
+    if (const std::optional<bool> found = find_room()) co_return *found;
     // No wake is lost: it is posted to the executor that this runs on.
     std::error_code woken;
     co_await freed_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
   }
+}
+
+void line_writer::stop_waiting() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_waiting_over_ = true;
+  }
+  freed_.cancel();
 }
 
 bool line_writer::try_finish(std::chrono::milliseconds grace) {

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -34,8 +35,12 @@ class line_writer {
 
   void write(std::string_view text);
 
-  /// Until there is room, or nobody reads any more. Resumes on the executor.
-  [[nodiscard]] asio::awaitable<void> room();
+  /// Waits for room; false where there will be none, since nobody reads any more, or there is none
+  /// after `stop_waiting`. Resumes on the executor.
+  [[nodiscard]] asio::awaitable<bool> room();
+
+  /// From now on `room` does not wait: the program's end must not hang on a reader.
+  void stop_waiting();
 
   /// Waits until all is written, at most for `grace`, and ends the thread.
   ///   returns: false if it hangs in a system call; then only _Exit ends the program
@@ -50,7 +55,7 @@ class line_writer {
   [[nodiscard]] std::error_code write_some(std::string& text, std::size_t& written) const;
   void break_off(std::error_code why);
 
-  [[nodiscard]] bool has_room();
+  [[nodiscard]] std::optional<bool> find_room();
 
   asio::steady_timer freed_;  // never expires; cancelled when there is room
   const int descriptor_;
@@ -62,6 +67,7 @@ class line_writer {
   std::string queued_;
   std::size_t unwritten_ = 0;  // queued_, and what the thread has taken of it
   bool is_broken_ = false;
+  bool is_waiting_over_ = false;
   bool is_stopping_ = false;
   bool has_ended_ = false;
 

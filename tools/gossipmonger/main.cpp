@@ -64,9 +64,8 @@ tl::expected<endpoint, early_exit> find_address(const std::string& option,
                                                 const std::string& text) {
   asio::io_context io(1);
   result<std::vector<endpoint>> found;
-  asio::co_spawn(io, resolve(text), [&found](std::exception_ptr, auto all) {
-    found = std::move(all);
-  });
+  asio::co_spawn(io, resolve(text),
+                 [&found](std::exception_ptr, auto all) { found = std::move(all); });
   io.run();
   if (found && !found->empty()) return found->front();
   if (!found && found.error() == std::errc::invalid_argument) {
@@ -86,8 +85,8 @@ tl::expected<void, early_exit> open_transport(const std::string& listen, udp_tra
   if (!address) return tl::unexpected<early_exit>(address.error());
   const result<void> opened = over.open(*address);
   if (opened) return {};
-  return tl::unexpected<early_exit>(early_exit(
-      1, "cannot listen on " + address->to_string() + ": " + opened.error().message()));
+  return tl::unexpected<early_exit>(
+      early_exit(1, "cannot listen on " + address->to_string() + ": " + opened.error().message()));
 }
 
 /// A node with what the command line lets it publish.

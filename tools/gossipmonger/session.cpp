@@ -90,6 +90,7 @@ asio::awaitable<void> session::live(std::optional<milliseconds> lifetime) {
   }
   node_.stop();
   input_.stop();
+  output_.stop_waiting();
   signals_.cancel();
 }
 
@@ -102,7 +103,8 @@ asio::awaitable<void> session::print_events(subscription events) {
   // So many at a time: what else waits on this executor gets its turn.
   constexpr std::size_t burst = 64;
   for (std::size_t count = 1;; ++count) {
-    co_await output_.room();
+    const bool has_room = co_await output_.room();
+    if (!has_room) co_return;
     const result<event_view> next = co_await events.next_view();
     if (!next) co_return;
     output_.write(format_.event(*next, now()));
@@ -113,7 +115,8 @@ asio::awaitable<void> session::print_events(subscription events) {
 asio::awaitable<void> session::obey_commands() {
   for (;;) {
     // An answer that cannot be written keeps the next command waiting, and so its sender.
-    co_await output_.room();
+    const bool has_room = co_await output_.room();
+    if (!has_room) co_return;
     std::optional<input_line> line = co_await input_.next();
     if (!line || is_ending_) co_return;
     if (is_blank(line->text)) continue;

@@ -99,8 +99,8 @@ text_format::colour text_format::colour_of(peer_status status) {
 }
 
 std::string text_format::painted(std::string_view text, colour in) const {
-  constexpr std::array<std::string_view, 6> codes{"", "\x1b[2m", "\x1b[1m", "\x1b[31m",
-                                                  "\x1b[32m", "\x1b[33m"};
+  constexpr std::array<std::string_view, 6> codes{"",         "\x1b[2m",  "\x1b[1m",
+                                                  "\x1b[31m", "\x1b[32m", "\x1b[33m"};
   if (!has_colour_ || in == colour::none) return std::string(text);
   return std::string(codes[static_cast<std::size_t>(in)]) + std::string(text) + "\x1b[0m";
 }
@@ -112,8 +112,8 @@ std::string text_format::opening(wall_time at, std::string_view word, colour in)
 }
 
 std::string text_format::started(const node& of, const endpoint& bound, wall_time at) const {
-  std::string line = opening(at, "started", colour::bold) + escaped(of.name()) + " at " +
-                     bound.to_string();
+  std::string line =
+      opening(at, "started", colour::bold) + escaped(of.name()) + " at " + bound.to_string();
   if (of.local_endpoint() != bound && !of.local_endpoint().is_wildcard()) {
     line += ", as " + of.local_endpoint().to_string() + " to others";
   }

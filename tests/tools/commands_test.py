@@ -1,0 +1,163 @@
+"""Commands on standard input: exactly one answer each, in order, under the promised names."""
+
+import base64
+
+import harness
+
+# What scripts may rely on; the README lists the same.
+COUNTERS = """
+    rounds digests_sent digests_received replies_sent replies_received deltas_sent deltas_received
+    entries_sent entries_applied entries_skipped deltas_parked replies_cut exchanges_dropped
+    compactions refutations pauses convictions peers_known peers_live peers_reachable
+    graveyard_size parked_bytes retired_entries
+    drop_length drop_magic drop_wire_version drop_cluster drop_checksum drop_kind drop_malformed
+    drop_field drop_reflected drop_not_for_me drop_unproved drop_about_self drop_unknown_peer
+    drop_gap drop_stale drop_name_conflict drop_far_future drop_endpoint drop_refused
+    drop_capacity drop_storage
+    udp_received udp_received_bytes udp_truncated udp_receive_errors udp_kernel_drops udp_sent
+    udp_sent_bytes
+    udp_send_error_no_buffers udp_send_error_connection_refused udp_send_error_message_size
+    udp_send_error_network_unreachable udp_send_error_host_unreachable udp_send_error_access_denied
+    udp_send_error_not_permitted udp_send_error_address_family udp_send_error_invalid
+    udp_send_error_other
+""".split()
+
+
+class Commands(harness.ProgramTest):
+    def test_set_get_and_erase(self):
+        a = self.node("a")
+
+        self.assertEqual(a.ask("set k one two"), {"reply": "set", "key": "k", "version": 1})
+        self.assertEqual(a.ask("get a k"), {"reply": "get", "peer": "a", "key": "k",
+                                            "value": "one two", "version": 1})
+        self.assertEqual(a.ask("set k one two")["version"], 1)  # the same bytes: nothing written
+        self.assertEqual(a.ask("erase k"), {"reply": "erase", "key": "k", "version": 2})
+        self.assertEqual(a.ask("erase k"), {"reply": "erase", "key": "k", "version": None})
+        self.assertEqual(a.ask("get a k"), {"reply": "get", "peer": "a", "key": "k", "value": None,
+                                            "version": None})
+        self.assertEqual(a.ask("get nobody k")["value"], None)
+
+    def test_a_value_is_the_rest_of_the_line_as_it_stands(self):
+        a = self.node("a")
+        for line, value in (("set k  x ", " x "), ("set k", ""), ("set k ", ""), ("set k \t", "\t"),
+                            ("set  k v", "v"), ("set k a\rb", "a\rb"), ("set k é", "é")):
+            with self.subTest(line=line):
+                self.assertEqual(a.ask(line)["reply"], "set")
+                self.assertEqual(a.ask("get a k")["value"], value)
+
+    def test_a_value_that_is_not_utf8_is_base64(self):
+        a, b = self.pair()
+        for value in (b"\xff", b"\xc0\x80", b"a\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82"):
+            with self.subTest(value=value):
+                wanted = {"base64": base64.b64encode(value).decode()}
+                self.assertEqual(a.ask(b"set k " + value)["reply"], "set")
+                self.assertEqual(a.ask("get a k")["value"], wanted)
+                self.assertEqual(a.ask("state")["peers"]["a"], {"k": wanted})
+                b.event("update", peer="a", key="k", value=wanted)
+
+    def test_what_cannot_be_done_is_an_error_that_says_why(self):
+        a = self.node("a")
+        for line, word, why in (("frobnicate x", "frobnicate", "no such command"),
+                                ("set", "set", "set KEY VALUE"),
+                                ("erase", "erase", "erase KEY"),
+                                ("get a", "get", "get PEER KEY"),
+                                ("members now", "members", "members"),
+                                ("set " + 256 * "k" + " v", "set", "255 bytes"),
+                                (b"set \xff v", "set", "UTF-8"),
+                                ("set k " + 1200 * "v", "set", "datagram"),
+                                (b"\xffx", "\ufffdx", "no such command"),
+                                (100 * "x", 64 * "x", "no such command")):
+            with self.subTest(line=line):
+                reply = a.ask(line)
+                self.assertEqual((reply["reply"], reply["command"]), ("error", word))
+                self.assertIn(why, reply["message"])
+        self.assertEqual(a.ask("state")["peers"], {"a": {}})
+
+    def test_a_line_without_end_is_refused_and_the_next_is_obeyed(self):
+        a = self.node("a")
+
+        a.say("set k " + 3 * 2**20 * "v", "set k v")
+
+        reply = a.reply()
+        self.assertEqual((reply["reply"], reply["command"]), ("error", "set"))
+        self.assertIn("longer", reply["message"])
+        self.assertEqual(a.reply(), {"reply": "set", "key": "k", "version": 1})
+
+    def test_blank_lines_get_no_answer(self):
+        a = self.node("a")
+        a.say("", "  ", "\t")
+        self.assertEqual(a.ask("state")["reply"], "state")
+
+    def test_many_commands_at_once_are_answered_in_order(self):
+        a = self.node("a")
+        count = 3000
+
+        a.say(*(f"set k{i} {i}" if i % 3 else f"get a k{i - 1}" for i in range(count)))
+
+        for i in range(count):
+            reply = a.reply()
+            if i % 3:
+                self.assertEqual((reply["reply"], reply["key"]), ("set", f"k{i}"))
+            else:
+                self.assertEqual((reply["reply"], reply["key"]), ("get", f"k{i - 1}"))
+                self.assertEqual(reply["value"], str(i - 1) if i else None)
+
+    def test_members_have_all_their_fields(self):
+        a, b = self.pair("--set", "k=v")
+        b.event("update", peer="a", key="k")
+
+        me, other = b.ask("members")["members"]
+
+        self.assertEqual(set(me), {"name", "generation", "endpoint", "status", "reachable",
+                                   "max_version", "heartbeat", "phi"})
+        self.assertEqual((me["name"], me["status"], me["phi"]), ("b", "self", None))
+        self.assertEqual((other["name"], other["status"], other["reachable"]), ("a", "live", True))
+        self.assertEqual(other["endpoint"], a.endpoint)
+        self.assertEqual(other["generation"], a.started["generation"])
+        self.assertEqual(other["max_version"], 1)
+        self.assertGreater(other["heartbeat"], 0)
+        self.assertIsInstance(other["phi"], float)
+
+    def test_stats_has_every_counter_by_name(self):
+        a, _ = self.pair()
+
+        stats = a.until("stats", lambda s: s["replies_received"] > 0)
+
+        self.assertEqual(stats.pop("reply"), "stats")
+        self.assertEqual(list(stats), COUNTERS)
+        self.assertEqual((stats["peers_known"], stats["peers_live"]), (1, 1))
+        self.assertGreater(stats["udp_received"], 0)
+
+    def test_a_foreign_datagram_is_counted(self):
+        a = self.node("a")
+        self.assertEqual(a.ask("stats")["drop_magic"], 0)
+
+        import socket
+        host, port = a.endpoint.rsplit(":", 1)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.sendto(bytes(400), (host, int(port)))
+
+        a.until("stats", lambda s: s["drop_magic"] == 1)
+
+    def test_leave_is_answered_and_ends_publishing_but_not_the_node(self):
+        a, b = self.pair()
+
+        self.assertEqual(a.ask("leave"), {"reply": "leave", "acknowledged": 1, "live": 1})
+
+        b.event("peer_left", peer="a")
+        self.assertEqual(b.member("a")["status"], "left")
+        self.assertEqual(a.ask("set k v")["reply"], "error")
+        self.assertEqual(a.ask("leave")["reply"], "leave")
+        self.assertEqual(a.member("a")["status"], "self")
+
+    def test_quit_is_answered_and_ends_the_node(self):
+        a, b = self.pair()
+
+        self.assertEqual(a.ask("quit"), {"reply": "quit", "acknowledged": 1, "live": 1})
+
+        self.assertEqual(a.wait(), (0, ""))
+        b.event("peer_left", peer="a")
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,113 @@
+"""How a node ends, and what does not end it."""
+
+import os
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+import harness
+
+
+class Ending(harness.ProgramTest):
+    def test_a_signal_ends_it_gracefully(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(signal=number.name):
+                a, b = self.pair()
+
+                b.process.send_signal(number)
+
+                self.assertEqual(b.wait(), (0, ""))
+                a.event("peer_left", peer="b")
+
+    def test_seconds_end_it_gracefully(self):
+        a = self.node("a")
+        begin = time.monotonic()
+        b = self.node("b", "--seed", a.endpoint, "--seconds", "1.5")
+        a.event("peer_live", peer="b")
+
+        self.assertEqual(b.wait(), (0, ""))
+
+        self.assertGreaterEqual(time.monotonic() - begin, 1.5)
+        a.event("peer_left", peer="b")
+
+    def test_leaving_takes_a_bounded_time_where_nobody_answers(self):
+        a, b = self.pair()
+        b.process.kill()
+        b.process.wait()
+        begin = time.monotonic()
+
+        a.process.terminate()
+
+        self.assertEqual(a.wait(), (0, ""))
+        self.assertLess(time.monotonic() - begin, 10)
+
+    def test_a_second_signal_ends_it_without_waiting(self):
+        a, b = self.pair("--interval", "1s")
+        b.process.kill()
+        b.process.wait()
+        begin = time.monotonic()
+
+        a.process.terminate()
+        time.sleep(0.3)
+        a.process.terminate()
+
+        self.assertEqual(a.wait(), (0, ""))
+        self.assertLess(time.monotonic() - begin, 2)  # alone, leaving takes 3 s here
+
+    def test_the_end_of_input_does_not_end_it(self):
+        with tempfile.TemporaryFile() as commands, open(os.devnull, "rb") as nothing:
+            commands.write(b"set k v\nget a k")  # the last line has no end
+            commands.seek(0)
+            for kind, stdin in (("file", commands), ("/dev/null", nothing),
+                                ("pipe", subprocess.PIPE)):
+                with self.subTest(input=kind):
+                    a = self.node("a", stdin=stdin)
+                    if kind == "file":
+                        self.assertEqual(a.reply()["reply"], "set")
+                        self.assertEqual(a.reply()["value"], "v")
+                    if kind == "pipe":
+                        a.process.stdin.close()
+                    b = self.node("b", "--seed", a.endpoint)
+                    b.event("peer_live", peer="a")
+                    self.assertIsNone(a.process.poll())
+                    a.process.terminate()
+                    self.assertEqual(a.wait(), (0, ""))
+
+    def test_closed_streams_are_not_mistaken_for_the_socket(self):
+        a = self.node("a")
+        for streams in ("<&-", "<&- >&-", "<&- >&- 2>&-", ">&-"):
+            with self.subTest(streams=streams):
+                name = f"b{len(streams)}"
+                command = (f'exec "{harness.PROGRAM}" run --name {name} --interval 50ms '
+                           f"--seed {a.endpoint} --seconds 1 {streams}")
+                with subprocess.Popen(["sh", "-c", command], stdin=subprocess.PIPE,
+                                      stdout=subprocess.DEVNULL) as other:
+                    a.event("peer_live", peer=name)
+                    self.assertEqual(other.wait(timeout=harness.PATIENCE), 0)
+                a.event("peer_left", peer=name)
+        self.assertEqual(a.ask("stats")["drop_magic"], 0)
+        self.assertEqual(a.ask("stats")["drop_length"], 0)
+
+    def test_a_reader_that_goes_away_ends_it_gracefully(self):
+        a = self.node("a")
+        b = self.node("b", "--seed", a.endpoint, is_read=False)
+        a.event("peer_live", peer="b")
+
+        b.process.stdout.close()
+
+        self.assertEqual(b.wait(), (0, ""))
+        a.event("peer_left", peer="b")
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "no /dev/full here")
+    def test_a_full_disk_is_said_and_ends_it_with_status_1(self):
+        with open("/dev/full", "wb") as full:
+            a = self.node("a", stdout=full, is_read=False)
+            status, errors = a.wait()
+        self.assertEqual(status, 1)
+        self.assertIn("No space left", errors)
+
+
+if __name__ == "__main__":
+    harness.main()

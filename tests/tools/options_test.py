@@ -1,0 +1,80 @@
+"""The command line: what is refused, how it is said, and the exit status."""
+
+import socket
+
+import harness
+
+
+class Options(harness.ProgramTest):
+    def assert_refused(self, arguments, *named, status=2):
+        done, output, errors = self.run_program(*arguments)
+        self.assertEqual(done, status, errors)
+        self.assertEqual(output, "")
+        self.assertEqual(errors.count("\n"), 1, errors)
+        self.assertTrue(errors.startswith("gossipmonger: "), errors)
+        for word in named:
+            self.assertIn(word, errors)
+
+    def test_help_and_version_end_well(self):
+        status, output, errors = self.run_program("run", "--help")
+        self.assertEqual((status, errors), (0, ""))
+        for option in ("--name", "--cluster", "--listen", "--advertise", "--seed", "--set",
+                       "--interval", "--fanout", "--seconds", "--json"):
+            self.assertIn(option, output)
+        status, output, errors = self.run_program("--version")
+        self.assertEqual((status, errors), (0, ""))
+        self.assertRegex(output, r"^gossipmonger \d+\.\d+\.\d+\n$")
+
+    def test_what_is_not_understood_is_refused_in_one_line(self):
+        self.assert_refused([], "run")
+        self.assert_refused(["walk"], "run")
+        self.assert_refused(["run"], "--name")
+        self.assert_refused(["run", "--name", "a", "--colour"], "--colour")
+        self.assert_refused(["run", "--name", "a", "b"], "b")
+
+    def test_a_bad_value_is_named_as_the_command_line_spells_it(self):
+        for option, value in (("--interval", "1"), ("--interval", "1ms"), ("--interval", "2h"),
+                              ("--fanout", "0"), ("--fanout", "17"), ("--fanout", "-1"),
+                              ("--fanout", "two"), ("--seed", "nowhere"), ("--seed", "a:70000"),
+                              ("--listen", "nowhere"), ("--advertise", "0.0.0.0:1"),
+                              ("--advertise", "1.2.3.4:0"), ("--set", "key"), ("--set", "=value"),
+                              ("--set", "k=" + 2000 * "v"), ("--seconds", "0"), ("--seconds", "x"),
+                              ("--seconds", "nan"), ("--cluster", "")):
+            with self.subTest(option=option, value=value[:20]):
+                self.assert_refused(["run", "--name", "a", option, value], option)
+        self.assert_refused(["run", "--name", "a\tb"], "--name", "a\\x09b")
+        self.assert_refused(["run", "--name", 256 * "a"], "--name")
+
+    def test_a_wildcard_needs_an_address_for_others(self):
+        self.assert_refused(["run", "--name", "a", "--listen", "0.0.0.0:0"], "--advertise")
+
+        a = self.node("a", "--listen", "0.0.0.0:0", "--advertise", "127.0.0.1:7")
+        self.assertRegex(a.endpoint, r"^0\.0\.0\.0:\d+$")
+        self.assertEqual(a.member("a")["endpoint"], "127.0.0.1:7")
+
+    def test_a_port_in_use_is_said_in_one_line(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+            taken.bind(("127.0.0.1", 0))
+            address = f"127.0.0.1:{taken.getsockname()[1]}"
+            self.assert_refused(["run", "--name", "a", "--listen", address], address, "in use",
+                                status=1)
+
+    def test_the_listen_address_may_be_a_name(self):
+        a = self.node("a", "--listen", "localhost:0")
+        self.assertRegex(a.endpoint, r"^(127\.0\.0\.1|\[::1\]):\d+$")
+
+    def test_a_slow_interval_needs_no_other_option(self):
+        status, _, errors = self.run_program("run", "--name", "a", "--interval", "1h", "--seconds",
+                                             "0.1")
+        self.assertEqual((status, errors), (0, ""))
+
+    def test_options_that_repeat_all_count(self):
+        a = self.node("a", "--set", "x=1", "--set", "y=a=b", "--set", "z=")
+
+        state = a.ask("state")
+
+        self.assertEqual(state["peers"], {"a": {"x": "1", "y": "a=b", "z": ""}})
+
+
+if __name__ == "__main__":
+    harness.main()
