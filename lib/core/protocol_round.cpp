@@ -9,6 +9,9 @@ namespace {
 
 using std::chrono::nanoseconds;
 
+/// Who leaves has few rounds left: it tells so many in each, until they know.
+constexpr std::size_t leaving_fanout = 16;
+
 }  // namespace
 
 void protocol::handle_timeout(moment now) {
@@ -81,7 +84,12 @@ void protocol::forget_gone() {
 // ------------------------------------------------------------------------------------ partners
 
 void protocol::choose_partners() {
-  for (std::size_t i = 0; i < settings_.fanout; ++i) {
+  std::size_t fanout = settings_.fanout;
+  if (has_left()) {
+    const replication told = replicated(0, true);
+    fanout = std::max(fanout, std::min(leaving_fanout, told.live - told.live_holding));
+  }
+  for (std::size_t i = 0; i < fanout; ++i) {
     if (!try_start_live()) break;
   }
 
@@ -114,13 +122,14 @@ bool protocol::try_start_live() {
       return leg.kind == message_kind::digest && leg.to == to;
     });
   };
-  // While somebody waits for a version of mine, who may lack it comes first.
+  // While somebody waits for a version of mine, or I leave, who may lack that comes first.
   for (const bool is_choosy : {true, false}) {
-    if (is_choosy && preferred_version_ == 0) continue;
+    if (is_choosy && preferred_version_ == 0 && !has_left()) continue;
     for (std::size_t tries = 0; tries < ring_.size(); ++tries) {
       const peer& row = peers_[ring_.next(random_)];
-      const bool is_holding =
-          row.held_generation == generation() && row.held_version >= preferred_version_;
+      const bool is_holding = row.held_generation == generation() &&
+                              row.held_version >= preferred_version_ &&
+                              (!has_left() || row.holds_my_leave);
       if (is_choosy && is_holding) continue;
       const endpoint to = row.route.value_or(row.address);
       if (is_started(to)) continue;
