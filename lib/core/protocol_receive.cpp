@@ -40,7 +40,9 @@ void protocol::observe_time(moment now) {
     ++stats_.pauses;
   }
   now_ = std::max(now_, liveness_time(now));
-  wall_ = now.wall;
+  // The latest date this process ever read: a clock that steps back does not make what was learnt
+  // by the right date, or comes from nodes that have it, look like the future.
+  wall_ = std::max(wall_, now.wall);
 }
 
 bool protocol::is_mine_to_handle(const message& received) {
@@ -199,7 +201,14 @@ void protocol::advance_heartbeat(slot_index slot, std::uint64_t heartbeat) {
   peer& row = peers_[slot];
   if (heartbeat <= row.heartbeat) return;
   row.heartbeat = heartbeat;
-  row.detector.advance(now_, expected_);
+  // The silence that ends here was an outage, no interval of a peer that lives: it does not make
+  // the next crash harder to find.
+  const bool was_gone = row.status == peer_status::dead && row.advances == 0;
+  if (was_gone) {
+    row.detector.reset(now_);
+  } else {
+    row.detector.advance(now_, expected_);
+  }
   row.silent_since = now_;
   ++row.advances;
   const bool is_silent = row.status == peer_status::unjudged || row.status == peer_status::dead;

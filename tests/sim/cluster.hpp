@@ -9,7 +9,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "gossipmonger/sim/world.hpp"
 
@@ -78,9 +77,10 @@ class event_log {
   void read(world& where) {
     while (const std::optional<event_view> seen = where[node_].poll_event(cursor_)) {
       ++counts_[seen->kind];
-      lines_.push_back(std::string(to_string(seen->kind)) + " " + std::string(seen->peer) +
-                       (seen->key.empty() ? "" : " " + std::string(seen->key)) +
-                       (seen->value.empty() ? "" : "=" + std::string(seen->value)));
+      if (!text_.empty()) text_ += "; ";
+      text_ += std::string(to_string(seen->kind)) + " " + std::string(seen->peer);
+      if (!seen->key.empty()) text_ += " " + std::string(seen->key);
+      if (seen->kind == event_kind::update) text_ += "=" + std::string(seen->value);
     }
     where[node_].release_changes(cursor_.sequence);
   }
@@ -89,14 +89,18 @@ class event_log {
     const auto place = counts_.find(kind);
     return place == counts_.end() ? 0 : place->second;
   }
-  /// "peer_live n1", "update n1 key=value", in the order of delivery.
-  [[nodiscard]] const std::vector<std::string>& lines() const { return lines_; }
+  /// "peer_live n1; update n1 key=value", in the order of delivery.
+  [[nodiscard]] const std::string& text() const { return text_; }
+  void clear() {
+    counts_.clear();
+    text_.clear();
+  }
 
  private:
   std::size_t node_;
   change_cursor cursor_;
   std::map<event_kind, std::size_t> counts_;
-  std::vector<std::string> lines_;
+  std::string text_;
 };
 
 }  // namespace gossipmonger
