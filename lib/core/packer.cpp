@@ -155,6 +155,7 @@ bool packer::try_open_delta(std::uint64_t name_hash, std::uint64_t generation, p
   delta.first_entry = out_.entries.size();
   gap_bytes_ = 0;
   column_bytes_ = 0;
+  last_version_ = after.version;
   is_gapped_ = false;
   return true;
 }
@@ -163,7 +164,7 @@ bool packer::try_add_entry(const entry_view& entry) {
   assert(!out_.deltas.empty());
   delta_view& delta = out_.deltas.back();
   assert(entry.version > delta.upto.version);
-  const std::uint64_t gap = entry.version - delta.upto.version;
+  const std::uint64_t gap = entry.version - last_version_;
   const std::size_t gaps = gap_bytes_ + varint_bytes(gap);
   const std::size_t columns = column_bytes_ + entry_column_bytes(entry);
   const bool is_gapped = is_gapped_ || gap != 1;
@@ -172,6 +173,7 @@ bool packer::try_add_entry(const entry_view& entry) {
   if (!try_take(padded(columns + (is_gapped ? gaps : 0)) - before)) return false;
   gap_bytes_ = gaps;
   column_bytes_ = columns;
+  last_version_ = entry.version;
   is_gapped_ = is_gapped;
   out_.entries.push_back(entry);
   ++delta.entry_count;

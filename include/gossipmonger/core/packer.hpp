@@ -74,6 +74,7 @@ class packer {
   // The open delta's columns, unpadded: gaps cost nothing while all of them are 1.
   std::size_t gap_bytes_ = 0;
   std::size_t column_bytes_ = 0;
+  std::uint64_t last_version_ = 0;  // gaps are counted from entry to entry
   bool is_gapped_ = false;
 };
 
