@@ -27,7 +27,8 @@ void address_book::rotate(std::chrono::nanoseconds now) {
   const bool is_long_ago = now - rotated_ >= 2 * secret_lifetime_;
   previous_secret_ = is_long_ago ? hash_key(random_.next(), random_.next()) : secret_;
   secret_ = hash_key(random_.next(), random_.next());
-  rotated_ = now;
+  // From when it was due: a late call must not lengthen the life of what was given before.
+  rotated_ = is_long_ago ? now : rotated_ + secret_lifetime_;
 }
 
 std::uint64_t address_book::make_cookie(const hash_key& secret, const endpoint& address) const {
@@ -52,6 +53,7 @@ void address_book::handle_proof(const endpoint& address, std::uint64_t cookie) {
   record& known = known_[address];
   known.is_proved = true;
   known.unanswered = 0;
+  known.met_round = round_;
   if (cookie != 0) known.cookie = cookie;
 }
 
@@ -65,22 +67,36 @@ bool address_book::is_proved(const endpoint& address) const {
   return place != known_.end() && place->second.is_proved;
 }
 
+bool address_book::try_make_room(std::uint64_t round) {
+  auto goes = std::find_if(known_.begin(), known_.end(), [round](const auto& one) {
+    return !one.second.is_proved && one.second.next_round <= round;
+  });
+  if (goes == known_.end()) {
+    // Peers that were forgotten leave their addresses behind, and nobody else would take them out.
+    for (auto place = known_.begin(); place != known_.end(); ++place) {
+      if (!place->second.is_proved) continue;
+      const bool is_older =
+          goes == known_.end() || place->second.met_round < goes->second.met_round;
+      if (is_older) goes = place;
+    }
+  }
+  if (goes == known_.end()) return false;
+  known_.erase(goes);
+  return true;
+}
+
 bool address_book::try_start(const endpoint& address, std::uint64_t round,
                              std::size_t unproved_max) {
   if (round != round_) {
     round_ = round;
     started_unproved_ = 0;
   }
-  if (!known_.contains(address) && known_.size() == capacity_) {
-    // An address that never answered makes room; proved ones stay.
-    const auto idle = std::find_if(known_.begin(), known_.end(), [round](const auto& one) {
-      return !one.second.is_proved && one.second.next_round <= round;
-    });
-    if (idle == known_.end()) return false;
-    known_.erase(idle);
+  if (!known_.contains(address) && known_.size() == capacity_ && !try_make_room(round)) {
+    return false;
   }
   record& known = known_[address];
   if (known.is_proved) {
+    known.met_round = round;
     ++known.unanswered;
     if (known.unanswered > unanswered_max) known.is_proved = false;
     return true;

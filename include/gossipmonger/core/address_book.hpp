@@ -45,7 +45,8 @@ class address_book {
   /// Asks to start an exchange with `address` in `round`. A proved address may always; an
   /// unproved one once a round, backing off to every 16th round while nothing comes back, at most
   /// `unproved_max` different ones a round. One that leaves `unanswered_max` starts in a row
-  /// without proof is unproved again.
+  /// without proof is unproved again. When the book is full, an address that never answered makes
+  /// room, or else the proved one not met for longest; false where neither is there.
   [[nodiscard]] bool try_start(const endpoint& address, std::uint64_t round,
                                std::size_t unproved_max);
   [[nodiscard]] std::size_t size() const { return known_.size(); }
@@ -56,11 +57,13 @@ class address_book {
 
     std::uint64_t cookie = 0;
     std::uint64_t next_round = 0;
+    std::uint64_t met_round = 0;  // of the last start or proof
     std::uint32_t unanswered = 0;
     bool is_proved = false;
   };
 
   void rotate(std::chrono::nanoseconds now);
+  [[nodiscard]] bool try_make_room(std::uint64_t round);
   [[nodiscard]] std::uint64_t make_cookie(const hash_key& secret, const endpoint& address) const;
 
   std::map<endpoint, record> known_;
