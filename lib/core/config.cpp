@@ -36,6 +36,23 @@ std::string to_text(double number) {
   return text.data();
 }
 
+/// "1 h", "90 s", "250 ms": in the largest unit that leaves no rest.
+std::string to_text(milliseconds time) {
+  struct unit {
+    std::int64_t length;
+    const char* name;
+  };
+  constexpr std::array<unit, 3> units{unit{86'400'000, " day"}, unit{3'600'000, " h"},
+                                      unit{1000, " s"}};
+  for (const unit& each : units) {
+    if (time.count() == 0 || time.count() % each.length != 0) continue;
+    const std::int64_t count = time.count() / each.length;
+    const bool is_many_days = each.length == units[0].length && count != 1;
+    return std::to_string(count) + each.name + (is_many_days ? "s" : "");
+  }
+  return std::to_string(time.count()) + " ms";
+}
+
 /// Collects the first option that is out of bounds.
 class checker {
  public:
@@ -53,8 +70,8 @@ class checker {
   }
 
   void duration(std::string_view option, milliseconds value, milliseconds low, milliseconds high) {
-    require(value >= low && value <= high, option, std::to_string(value.count()) + " ms",
-            std::to_string(low.count()) + " ms to " + std::to_string(high.count()) + " ms");
+    require(value >= low && value <= high, option, to_text(value),
+            to_text(low) + " to " + to_text(high));
   }
 
   void number(std::string_view option, double value, double low, double high) {
