@@ -28,6 +28,7 @@ void graveyard::bury(const grave& buried) {
     const auto first = std::min_element(
         graves_.begin(), graves_.end(),
         [](const grave& one, const grave& other) { return one.expires < other.expires; });
+    if (buried.expires < first->expires) return;
     graves_.erase(first);
     place = std::lower_bound(graves_.begin(), graves_.end(), buried.name_hash, is_before);
   }

@@ -1,0 +1,126 @@
+#include "gossipmonger/core/graveyard.hpp"
+
+#include <doctest/doctest.h>
+
+#include <vector>
+
+using namespace gossipmonger;
+using namespace std::chrono_literals;
+
+namespace {
+
+grave make_grave(std::uint64_t name_hash, std::uint64_t generation, std::uint64_t heartbeat,
+                 std::chrono::nanoseconds expires) {
+  grave made;
+  made.name_hash = name_hash;
+  made.generation = generation;
+  made.heartbeat = heartbeat;
+  made.expires = expires;
+  return made;
+}
+
+std::vector<std::uint64_t> hashes(const graveyard& graves) {
+  std::vector<std::uint64_t> found;
+  for (const grave& one : graves.all()) found.push_back(one.name_hash);
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("graveyard: refuses what is not above the buried, by generation and then by heartbeat") {
+  graveyard graves(8);
+  graves.bury(make_grave(5, 10, 100, 1s));
+
+  CHECK(graves.refuses(5, 10, 100));
+  CHECK(graves.refuses(5, 10, 99));
+  CHECK(graves.refuses(5, 9, 1000));
+  CHECK_FALSE(graves.refuses(5, 10, 101));
+  CHECK_FALSE(graves.refuses(5, 11, 0));
+  CHECK_FALSE(graves.refuses(6, 1, 1));
+}
+
+TEST_CASE("graveyard: lists by ascending hash") {
+  graveyard graves(8);
+  for (const std::uint64_t hash : {30, 10, 20}) graves.bury(make_grave(hash, 1, 1, 1s));
+
+  CHECK(hashes(graves) == std::vector<std::uint64_t>{10, 20, 30});
+  CHECK(graves.find(20)->name_hash == 20);
+  CHECK_FALSE(graves.find(25).has_value());
+  CHECK_FALSE(graves.find(31).has_value());
+}
+
+TEST_CASE("graveyard: keeps the higher incarnation and the later expiry of one name") {
+  graveyard graves(8);
+  graves.bury(make_grave(5, 10, 100, 9s));
+
+  graves.bury(make_grave(5, 11, 1, 3s));
+  CHECK(graves.find(5)->generation == 11);
+  CHECK(graves.find(5)->heartbeat == 1);
+  CHECK(graves.find(5)->expires == 9s);
+
+  graves.bury(make_grave(5, 10, 500, 20s));
+  CHECK(graves.find(5)->generation == 11);
+  CHECK(graves.find(5)->heartbeat == 1);
+  CHECK(graves.find(5)->expires == 20s);
+  CHECK(graves.all().size() == 1);
+}
+
+TEST_CASE("graveyard: a grave is gone when its time has come, and not before") {
+  graveyard graves(8);
+  graves.bury(make_grave(5, 1, 1, 10s));
+  graves.bury(make_grave(6, 1, 1, 11s));
+
+  graves.expire(10s - 1ns);
+  CHECK(hashes(graves) == std::vector<std::uint64_t>{5, 6});
+  graves.expire(10s);
+  CHECK(hashes(graves) == std::vector<std::uint64_t>{6});
+}
+
+TEST_CASE("graveyard: when it is full, what would expire first makes room") {
+  graveyard graves(3);
+  graves.bury(make_grave(1, 1, 1, 30s));
+  graves.bury(make_grave(2, 1, 1, 10s));
+  graves.bury(make_grave(3, 1, 1, 20s));
+
+  graves.bury(make_grave(4, 1, 1, 40s));
+  CHECK(hashes(graves) == std::vector<std::uint64_t>{1, 3, 4});
+  graves.bury(make_grave(0, 1, 1, 25s));
+  CHECK(hashes(graves) == std::vector<std::uint64_t>{0, 1, 4});
+}
+
+TEST_CASE("graveyard: when it is full, what would expire before all of them is not taken") {
+  graveyard graves(2);
+  graves.bury(make_grave(1, 1, 1, 30s));
+  graves.bury(make_grave(2, 1, 1, 20s));
+
+  graves.bury(make_grave(3, 1, 1, 10s));
+
+  CHECK(hashes(graves) == std::vector<std::uint64_t>{1, 2});
+}
+
+TEST_CASE("graveyard: a name that lies there takes no further room") {
+  graveyard graves(2);
+  graves.bury(make_grave(1, 1, 1, 10s));
+  graves.bury(make_grave(2, 1, 1, 20s));
+
+  graves.bury(make_grave(2, 2, 1, 30s));
+
+  CHECK(hashes(graves) == std::vector<std::uint64_t>{1, 2});
+}
+
+TEST_CASE("graveyard: what is removed is not refused, and removing a stranger is nothing") {
+  graveyard graves(2);
+  graves.bury(make_grave(1, 1, 1, 10s));
+
+  graves.remove(9);
+  CHECK(graves.refuses(1, 1, 1));
+  graves.remove(1);
+  CHECK_FALSE(graves.refuses(1, 1, 1));
+}
+
+TEST_CASE("graveyard: a capacity of nothing still holds one") {
+  graveyard graves(0);
+
+  graves.bury(make_grave(1, 1, 1, 10s));
+  CHECK(graves.all().size() == 1);
+}
