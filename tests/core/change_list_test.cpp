@@ -1,0 +1,191 @@
+#include "gossipmonger/core/change_list.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+using namespace gossipmonger;
+
+namespace {
+
+struct seen_item {
+  seen_item(std::uint64_t at_sequence, change_item::what of_kind)
+      : at(at_sequence), kind(of_kind) {}
+
+  friend bool operator==(const seen_item&, const seen_item&) = default;
+
+  std::uint64_t at;
+  change_item::what kind;
+};
+
+using what = change_item::what;
+
+std::vector<seen_item> items_above(const change_list& changes, std::uint64_t sequence) {
+  std::vector<seen_item> seen;
+  while (const change_item* item = changes.first_above(sequence, sequence)) {
+    seen.emplace_back(sequence, item->kind);
+  }
+  return seen;
+}
+
+void note(change_list& changes, const std::string& text) {
+  changes.notice(event_kind::error, {}, 0, text);
+}
+
+void forget(change_list& changes, const std::string& name, slot_index slot) {
+  peer row(4);
+  row.name = name;
+  row.generation = 7;
+  changes.forget(row, slot);
+}
+
+}  // namespace
+
+TEST_CASE("change_list: entries and items take their places in one sequence") {
+  change_list changes(8);
+  peer row(4);
+
+  CHECK(changes.take() == 1);
+  changes.introduce(row, 1, false);
+  CHECK(changes.take() == 3);
+  changes.judge(row, 1);
+
+  CHECK(row.introduced == 2);
+  CHECK(row.judged == 4);
+  CHECK(changes.last() == 4);
+  CHECK(items_above(changes, 0) ==
+        std::vector<seen_item>{seen_item(2, what::introduced), seen_item(4, what::judged)});
+  CHECK(items_above(changes, 2) == std::vector<seen_item>{seen_item(4, what::judged)});
+  CHECK(items_above(changes, 4).empty());
+}
+
+TEST_CASE("change_list: a verdict moves to the tail, the introduction stays where it is") {
+  change_list changes(8);
+  peer row(4);
+  changes.introduce(row, 1, false);
+  changes.judge(row, 1);
+
+  changes.judge(row, 1);
+
+  CHECK(items_above(changes, 0) ==
+        std::vector<seen_item>{seen_item(1, what::introduced), seen_item(3, what::judged)});
+}
+
+TEST_CASE("change_list: a restart takes back introduction and verdict of the state before") {
+  change_list changes(8);
+  peer row(4);
+  changes.introduce(row, 1, false);
+  changes.judge(row, 1);
+
+  changes.introduce(row, 1, true);
+
+  CHECK(row.judged == 0);
+  CHECK(row.is_restart);
+  CHECK(items_above(changes, 0) == std::vector<seen_item>{seen_item(3, what::introduced)});
+}
+
+TEST_CASE("change_list: a forgetting takes the row's items along and names who went") {
+  change_list changes(8);
+  peer row(4);
+  row.name = "gone";
+  row.generation = 7;
+  changes.introduce(row, 3, false);
+  changes.judge(row, 3);
+
+  changes.forget(row, 3);
+
+  CHECK(items_above(changes, 0) == std::vector<seen_item>{seen_item(3, what::forgotten)});
+  std::uint64_t at = 0;
+  const change_item* item = changes.first_above(0, at);
+  CHECK(item->name == "gone");
+  CHECK(item->generation == 7);
+  CHECK(item->slot == 3);
+}
+
+TEST_CASE("change_list: sequences that the storage gave are not given again") {
+  change_list changes(8);
+  CHECK(changes.take() == 1);
+
+  changes.advance_to(10);
+
+  CHECK(changes.take() == 11);
+}
+
+TEST_CASE("change_list: a cursor begins at the start, with all that is there as its snapshot") {
+  change_list changes(8);
+  note(changes, "one");
+  change_cursor cursor;
+
+  changes.begin(cursor);
+
+  CHECK(cursor.has_begun);
+  CHECK(cursor.sequence == 0);
+  CHECK(cursor.snapshot_upto == 1);
+  CHECK_FALSE(changes.has_lost(cursor));
+}
+
+TEST_CASE("change_list: forgettings and notices go once everybody passed them, verdicts do not") {
+  change_list changes(8);
+  peer row(4);
+  changes.introduce(row, 1, false);
+  note(changes, "two");
+  changes.judge(row, 1);
+  note(changes, "four");
+
+  changes.release(3);
+
+  CHECK(items_above(changes, 0) == std::vector<seen_item>{seen_item(1, what::introduced),
+                                                          seen_item(3, what::judged),
+                                                          seen_item(4, what::notice)});
+}
+
+TEST_CASE("change_list: over its bound the oldest notice goes, and nobody lags for that") {
+  change_list changes(2);
+  change_cursor cursor;
+  changes.begin(cursor);
+  for (const char* text : {"one", "two", "three"}) note(changes, text);
+
+  CHECK(items_above(changes, 0) ==
+        std::vector<seen_item>{seen_item(2, what::notice), seen_item(3, what::notice)});
+  CHECK_FALSE(changes.has_lost(cursor));
+}
+
+TEST_CASE("change_list: over its bound the oldest forgetting goes, and who had not read it lags") {
+  change_list changes(2);
+  change_cursor behind;
+  change_cursor ahead;
+  changes.begin(behind);
+  changes.begin(ahead);
+  forget(changes, "first", 1);
+  forget(changes, "second", 2);
+  ahead.sequence = 1;
+  CHECK_FALSE(changes.has_lost(behind));
+
+  note(changes, "a third");
+
+  CHECK(changes.has_lost(behind));
+  CHECK_FALSE(changes.has_lost(ahead));
+  CHECK(items_above(changes, 0) ==
+        std::vector<seen_item>{seen_item(2, what::forgotten), seen_item(3, what::notice)});
+}
+
+TEST_CASE("change_list: who begins after a cut has lost nothing, until the next cut") {
+  change_list changes(8);
+  note(changes, "one");
+  note(changes, "two");
+  change_cursor cursor;
+  changes.cut(2);
+
+  CHECK_FALSE(changes.has_lost(cursor));  // not begun
+  changes.begin(cursor);
+  CHECK_FALSE(changes.has_lost(cursor));
+  changes.cut(1);  // not beyond the one before
+  CHECK_FALSE(changes.has_lost(cursor));
+
+  note(changes, "three");
+  changes.cut(3);
+  CHECK(changes.has_lost(cursor));
+  cursor.sequence = 3;
+  CHECK_FALSE(changes.has_lost(cursor));
+}

@@ -1,0 +1,142 @@
+// phi = elapsed / (mean * ln 10), so phi is 1 when ten times fewer gaps than usual last that long.
+#include "gossipmonger/core/failure_detector.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+
+using namespace gossipmonger;
+using namespace std::chrono_literals;
+using std::chrono::nanoseconds;
+
+namespace {
+
+constexpr double ln10 = 2.302585092994046;
+
+detector_expectation expect(nanoseconds prior, nanoseconds maximum) {
+  detector_expectation expected;
+  expected.prior = prior;
+  expected.maximum = maximum;
+  return expected;
+}
+
+}  // namespace
+
+TEST_CASE("failure_detector: the prior is two expected gaps, the maximum sixteen") {
+  // 1000 nodes, one digest a round of 45 entries: an entry passes by every 22 rounds.
+  const detector_expectation wide(1s, 1000, 1, 45);
+  CHECK(wide.prior == 44s);
+  CHECK(wide.maximum == 352s);
+
+  const detector_expectation broad(1s, 1000, 2, 45);
+  CHECK(broad.prior == 22s);
+}
+
+TEST_CASE("failure_detector: the expected gap is one round at least") {
+  const detector_expectation small(200ms, 3, 1, 45);
+  CHECK(small.prior == 400ms);
+  CHECK(small.maximum == 3200ms);
+
+  const detector_expectation nobody(1s, 0, 0, 0);
+  CHECK(nobody.prior == 2s);
+}
+
+TEST_CASE("failure_detector: before any interval the mean is the prior") {
+  failure_detector detector(4);
+  detector.reset(100s);
+
+  CHECK(detector.samples() == 0);
+  CHECK(detector.mean(expect(2s, 16s)) == 2s);
+  CHECK(detector.phi(102s, expect(2s, 16s)) == doctest::Approx(1 / ln10));
+}
+
+TEST_CASE("failure_detector: the prior weighs as much as four intervals") {
+  failure_detector detector(10);
+  detector.reset(0s);
+  detector.advance(7s, expect(2s, 16s));
+  CHECK(detector.mean(expect(2s, 16s)) == 3s);  // (4 * 2 + 7) / 5
+
+  detector.advance(8s, expect(2s, 16s));
+  detector.advance(10s, expect(2s, 16s));
+  detector.advance(16s, expect(2s, 16s));  // (4 * 2 + 7 + 1 + 2 + 6) / 8
+  CHECK(detector.mean(expect(2s, 16s)) == 3s);
+  CHECK(detector.samples() == 4);
+}
+
+TEST_CASE("failure_detector: phi rises with the time since the last advance") {
+  failure_detector detector(10);
+  detector.reset(0s);
+  detector.advance(1s, expect(1s, 16s));
+
+  CHECK(detector.phi(1s, expect(1s, 16s)) == 0);
+  CHECK(detector.phi(1s + 500ms, expect(1s, 16s)) == doctest::Approx(0.5 / ln10));
+  CHECK(detector.phi(20s, expect(1s, 16s)) == doctest::Approx(19 / ln10));
+  CHECK(detector.last_advance() == 1s);
+}
+
+TEST_CASE("failure_detector: an interval over the maximum counts as the maximum") {
+  failure_detector detector(10);
+  detector.reset(0s);
+
+  detector.advance(16s, expect(2s, 16s));
+  CHECK(detector.mean(expect(2s, 16s)) == nanoseconds(24s) / 5);  // (8 + 16) / 5
+  detector.advance(1000s, expect(2s, 16s));
+  CHECK(detector.mean(expect(2s, 16s)) == nanoseconds(40s) / 6 / 1000 * 1000);  // (8 + 32) / 6
+}
+
+TEST_CASE("failure_detector: a full window lets go of its oldest interval") {
+  failure_detector detector(4);
+  detector.reset(0s);
+  nanoseconds now{};
+  for (const nanoseconds interval : {10s, 1s, 1s, 1s}) {
+    now += interval;
+    detector.advance(now, expect(1s, 16s));
+  }
+  CHECK(detector.mean(expect(1s, 16s)) == nanoseconds(17s) / 8);  // (4 + 10 + 1 + 1 + 1) / 8
+
+  detector.advance(now + 3s, expect(1s, 16s));  // (4 + 1 + 1 + 1 + 3) / 8
+  CHECK(detector.mean(expect(1s, 16s)) == nanoseconds(10s) / 8);
+  CHECK(detector.samples() == 4);
+
+  // Round the ring once more: eight intervals of 2 s leave only those.
+  now += 3s;
+  for (int i = 0; i < 8; ++i) detector.advance(now += 2s, expect(2s, 16s));
+  CHECK(detector.mean(expect(2s, 16s)) == 2s);
+}
+
+TEST_CASE("failure_detector: a reset forgets all intervals and counts from its time") {
+  failure_detector detector(4);
+  detector.reset(0s);
+  for (int i = 1; i <= 6; ++i) detector.advance(i * 10s, expect(1s, 16s));
+
+  detector.reset(100s);
+
+  CHECK(detector.samples() == 0);
+  CHECK(detector.mean(expect(1s, 16s)) == 1s);
+  CHECK(detector.phi(101s, expect(1s, 16s)) == doctest::Approx(1 / ln10));
+  detector.advance(103s, expect(1s, 16s));
+  CHECK(detector.mean(expect(1s, 16s)) == nanoseconds(7s) / 5);
+}
+
+TEST_CASE("failure_detector: phi is never negative and never NaN") {
+  failure_detector detector(4);
+  detector.reset(10s);
+
+  CHECK(detector.phi(9s, expect(1s, 16s)) == 0);  // now before the last advance
+  const double nothing_expected = detector.phi(10s, expect(0s, 0s));
+  CHECK(nothing_expected == 0);
+  CHECK(std::isfinite(detector.phi(20s, expect(0s, 0s))));
+  detector.advance(10s, expect(0s, 0s));
+  CHECK(std::isfinite(detector.phi(nanoseconds::max() / 2, expect(0s, 0s))));
+}
+
+TEST_CASE("failure_detector: an advance dated before the last counts as no time") {
+  failure_detector detector(4);
+  detector.reset(10s);
+
+  detector.advance(5s, expect(1s, 16s));
+
+  CHECK(detector.last_advance() == 10s);
+  CHECK(detector.mean(expect(1s, 16s)) == 800ms);  // (4 + 0) / 5
+}

@@ -1,0 +1,67 @@
+#include "gossipmonger/core/message.hpp"
+
+#include <doctest/doctest.h>
+
+#include <set>
+#include <string>
+
+#include "gossipmonger/core/drop_reason.hpp"
+
+using namespace gossipmonger;
+
+TEST_CASE("message: clear leaves nothing of the datagram before") {
+  message used;
+  used.kind = message_kind::reply;
+  used.features = 1;
+  used.cookie_echo = 2;
+  used.cookie = 3;
+  used.padded_bytes = 400;
+  used.sender.generation = 5;
+  used.receiver.generation = 6;
+  used.receiver_instance = 7;
+  used.more = true;
+  used.known.lo = 8;
+  used.known.hi = 9;
+  used.known.range.resize(1);
+  used.known.extra.resize(1);
+  used.known.unwanted.resize(1);
+  used.identities.resize(1);
+  used.heartbeats.resize(1);
+  used.requests.resize(1);
+  used.deltas.resize(1);
+  used.entries.resize(1);
+
+  used.clear();
+
+  CHECK(used.kind == message_kind::digest);
+  CHECK(used.features == 0);
+  CHECK(used.cookie_echo == 0);
+  CHECK(used.cookie == 0);
+  CHECK(used.padded_bytes == 0);
+  CHECK(used.sender == digest_entry());
+  CHECK(used.receiver == digest_entry());
+  CHECK(used.receiver_instance == 0);
+  CHECK_FALSE(used.more);
+  CHECK(used.known.lo == 1);
+  CHECK(used.known.hi == 0);
+  CHECK(used.known.range.empty());
+  CHECK(used.known.extra.empty());
+  CHECK(used.known.unwanted.empty());
+  CHECK(used.identities.empty());
+  CHECK(used.heartbeats.empty());
+  CHECK(used.requests.empty());
+  CHECK(used.deltas.empty());
+  CHECK(used.entries.empty());
+}
+
+TEST_CASE("message: each reason to drop has a name of its own, and no other number has one") {
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < drop_reason_count; ++i) {
+    names.insert(std::string(to_string(static_cast<drop_reason>(i))));
+  }
+
+  CHECK(names.size() == drop_reason_count);
+  CHECK_FALSE(names.contains("unknown"));
+  CHECK(to_string(static_cast<drop_reason>(drop_reason_count)) == "unknown");
+  CHECK(to_string(drop_reason::storage) == "storage");
+}

@@ -1,0 +1,165 @@
+#include "gossipmonger/core/peer_table.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+using namespace gossipmonger;
+
+namespace {
+
+/// A table with self at hash 50.
+class table_with_self {
+ public:
+  explicit table_with_self(std::size_t capacity) : peers(capacity, 4) {
+    REQUIRE(peers.try_add("self", 50) == self_slot);
+  }
+
+  std::optional<slot_index> add(std::uint64_t hash) {
+    return peers.try_add("peer " + std::to_string(hash), hash);
+  }
+
+  std::vector<std::uint64_t> hashes() const {
+    std::vector<std::uint64_t> found;
+    for (const peer_table::hashed_slot& one : peers.by_hash()) found.push_back(one.name_hash);
+    return found;
+  }
+
+  std::vector<slot_index> latest(std::size_t count) {
+    const auto found = peers.latest(count);
+    return {found.begin(), found.end()};
+  }
+
+  peer_table peers;
+};
+
+}  // namespace
+
+TEST_CASE("peer_table: rows stand by ascending hash, self among them") {
+  table_with_self table(8);
+  for (const std::uint64_t hash : {70, 30, 60, 10}) REQUIRE(table.add(hash));
+
+  CHECK(table.hashes() == std::vector<std::uint64_t>{10, 30, 50, 60, 70});
+  CHECK(table.peers.size() == 4);
+  CHECK(table.peers.lower_bound(0) == 0);
+  CHECK(table.peers.lower_bound(30) == 1);
+  CHECK(table.peers.lower_bound(31) == 2);
+  CHECK(table.peers.lower_bound(71) == 5);
+}
+
+TEST_CASE("peer_table: finds a row by its hash, and by its name where the hash agrees") {
+  table_with_self table(8);
+  const slot_index slot = *table.add(30);
+
+  CHECK(table.peers.find(30) == slot);
+  CHECK_FALSE(table.peers.find(31).has_value());
+  CHECK(table.peers.find_name("peer 30", 30) == slot);
+  CHECK_FALSE(table.peers.find_name("another", 30).has_value());
+  CHECK_FALSE(table.peers.find_name("peer 30", 31).has_value());
+  CHECK(table.peers[slot].name == "peer 30");
+  CHECK(table.peers[slot].name_hash == 30);
+}
+
+TEST_CASE("peer_table: the capacity counts peers besides self") {
+  table_with_self table(2);
+  CHECK(table.add(1).has_value());
+  CHECK(table.add(2).has_value());
+
+  CHECK_FALSE(table.add(3).has_value());
+  CHECK(table.hashes() == std::vector<std::uint64_t>{1, 2, 50});
+
+  table.peers.remove(*table.peers.find(1));
+  CHECK(table.add(3).has_value());
+}
+
+TEST_CASE("peer_table: a slot is used again, and nothing of its last peer is left") {
+  table_with_self table(8);
+  const slot_index slot = *table.add(30);
+  table.peers[slot].max_version = 9;
+  table.peers[slot].generation = 8;
+  table.peers[slot].has_left = true;
+  table.peers[slot].is_over_capacity = true;
+  table.peers[slot].introduced = 3;
+  table.peers[slot].judged = 4;
+  table.peers[slot].status = peer_status::dead;
+  table.peers.touch(slot);
+
+  table.peers.remove(slot);
+  CHECK_FALSE(table.peers.is_used(slot));
+  CHECK_FALSE(table.peers.find(30).has_value());
+  CHECK(table.latest(5).empty());
+  CHECK(table.add(40) == slot);
+
+  const peer& row = table.peers[slot];
+  CHECK(table.peers.is_used(slot));
+  CHECK(table.peers.slots() == 2);
+  CHECK(row.name == "peer 40");
+  CHECK(row.max_version == 0);
+  CHECK(row.generation == 0);
+  CHECK_FALSE(row.has_left);
+  CHECK_FALSE(row.is_over_capacity);
+  CHECK(row.introduced == 0);
+  CHECK(row.judged == 0);
+  CHECK(row.status == peer_status::unjudged);
+  CHECK(row.detector.samples() == 0);
+}
+
+TEST_CASE("peer_table: slots never given out are not in use") {
+  table_with_self table(8);
+
+  CHECK(table.peers.is_used(self_slot));
+  CHECK_FALSE(table.peers.is_used(1));
+}
+
+TEST_CASE("peer_table: latest names each slot once, what changed last first") {
+  table_with_self table(8);
+  for (const std::uint64_t hash : {1, 2, 3}) REQUIRE(table.add(hash));
+
+  for (const slot_index slot : {1U, 2U, 1U, 1U, 3U, 2U}) table.peers.touch(slot);
+
+  CHECK(table.latest(10) == std::vector<slot_index>{2, 3, 1});
+  CHECK(table.latest(2) == std::vector<slot_index>{2, 3});
+  CHECK(table.latest(0).empty());
+}
+
+TEST_CASE("peer_table: latest forgets who went") {
+  table_with_self table(8);
+  for (const std::uint64_t hash : {1, 2, 3}) REQUIRE(table.add(hash));
+  for (const slot_index slot : {1U, 2U, 3U}) table.peers.touch(slot);
+
+  table.peers.remove(2);
+
+  CHECK(table.latest(10) == std::vector<slot_index>{3, 1});
+}
+
+TEST_CASE("peer_table: latest stays right over any number of touches") {
+  // The log of touches is cut at 1024 to the latest 128.
+  table_with_self table(300);
+  for (std::uint64_t hash = 100; hash < 300; ++hash) REQUIRE(table.add(hash));
+
+  for (int i = 0; i < 20; ++i) {
+    for (slot_index slot = 1; slot <= 200; ++slot) table.peers.touch(slot);
+  }
+
+  std::vector<slot_index> expected;
+  for (slot_index slot = 200; slot > 136; --slot) expected.push_back(slot);
+  CHECK(table.latest(64) == expected);
+}
+
+TEST_CASE("peer_table: a row's digest entry says what this replica holds") {
+  peer row(4);
+  row.name_hash = 1;
+  row.generation = 2;
+  row.max_version = 3;
+  row.heartbeat = 4;
+  row.has_left = true;
+
+  const digest_entry entry = row.entry();
+
+  CHECK(entry.name_hash == 1);
+  CHECK(entry.generation == 2);
+  CHECK(entry.max_version == 3);
+  CHECK(entry.heartbeat == 4);
+  CHECK(entry.has_left);
+}
