@@ -467,7 +467,7 @@ class storage_suite {
     }
     expect(walked == "1a3 3b4 0a-5 2c1006 ",
            "walked " + walked + "where 1a3 3b4 0a-5 2c1006 was due");
-    for (const std::uint64_t asked : {0, 3, 4, 5, 500, 1'005, 1'006, 2'000}) {
+    for (const std::uint64_t asked : {0U, 3U, 4U, 5U, 500U, 1'005U, 1'006U, 2'000U}) {
       const std::optional<changed_entry> expected = pair.model.first_changed(asked);
       const std::optional<changed_entry> seen = pair.checked.first_changed(asked);
       expect(seen.has_value() == expected.has_value() &&
