@@ -17,6 +17,8 @@ using std::chrono::nanoseconds;
 constexpr std::uint64_t hash_max = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t parked_rounds = 16;
 constexpr std::uint64_t floor_value_bytes = 8;
+// The least that an identity takes in a datagram.
+constexpr std::size_t identity_bytes_min = 64;
 // Less room than this behind a frame carries nothing worth a datagram.
 constexpr std::size_t place_margin = 64;
 
@@ -107,7 +109,7 @@ void reconciler::compare_entry(const digest_entry& theirs, bool may_request, nan
   }
 }
 
-bool reconciler::try_absent(const digest& theirs, const peer& row, exchange& out) const {
+bool reconciler::is_wanted(const digest& theirs, const peer& row, const exchange& out) const {
   if (row.name_hash == out.remote_hash || has_entry(theirs.extra, row.name_hash)) return false;
   const digest_entry* refused = find_sorted(theirs.unwanted, row.name_hash);
   return refused == nullptr || !(std::tie(row.generation, row.heartbeat) <=
@@ -133,7 +135,9 @@ void reconciler::compare(const digest& theirs, std::uint64_t sender_hash, nanose
       continue;
     }
     const peer& row = peers_[rows[i].slot];
-    if (!is_advertised(row, now) || !try_absent(theirs, row, out)) continue;
+    if (!is_advertised(row, now) || !is_wanted(theirs, row, out)) continue;
+    // What the budget cannot carry is not planned: an empty digest from a stranger costs little.
+    if (out.identities.size() > out.bytes_left / identity_bytes_min) return;
     out.identities.push_back(rows[i].slot);
     if (row.max_version > 0) out.owed.emplace_back(rows[i].slot, row.generation, 0);
   }

@@ -101,7 +101,7 @@ class reconciler {
   void fill_deltas(exchange& leg, packer& pack, const message& out);
   /// False: the datagram is full.
   [[nodiscard]] bool fill_turn(exchange& leg, packer& pack, const message& out);
-  bool try_absent(const digest& theirs, const peer& row, exchange& out) const;
+  [[nodiscard]] bool is_wanted(const digest& theirs, const peer& row, const exchange& out) const;
   void apply_entries(slot_index slot, const std::vector<entry_view>& entries, std::size_t first,
                      std::size_t count, std::uint64_t upto);
   [[nodiscard]] bool try_put(slot_index slot, const entry_view& entry);

@@ -200,8 +200,7 @@ class basic_node {
                                                                 duration timeout) {
     const std::shared_ptr<shared> state = state_;
     const std::uint64_t owner = core().generation();
-    state->preferred.push_back(version);
-    update_preferred(*state);
+    const preference preferred(*state, version);
     auto is_done = [state, version, policy, owner] {
       const protocol& node = *state->core;
       if (node.generation() != owner) return true;
@@ -210,8 +209,6 @@ class basic_node {
       return reached.live > 0 && reached.live_holding == reached.live;
     };
     const std::error_code error = co_await wait_until(state, std::move(is_done), timeout);
-    std::erase(state->preferred, version);
-    update_preferred(*state);
     if (state->core->generation() != owner) co_return fail(errc::lost_owner);
     if (error) co_return tl::unexpected<std::error_code>(error);
     co_return state->core->replicated(version);
@@ -272,6 +269,29 @@ class basic_node {
     std::vector<std::uint64_t> preferred;  // versions that somebody awaits
   };
 
+  /// While it lives, rounds choose first among peers not known to hold `version`.
+  struct preference {
+    preference(shared& of, std::uint64_t version) : of_(of), version_(version) {
+      of_.preferred.push_back(version_);
+      update();
+    }
+    preference(const preference&) = delete;
+    preference& operator=(const preference&) = delete;
+    ~preference() {
+      of_.preferred.erase(std::find(of_.preferred.begin(), of_.preferred.end(), version_));
+      update();
+    }
+
+   private:
+    void update() {
+      const auto highest = std::max_element(of_.preferred.begin(), of_.preferred.end());
+      of_.core->prefer_lacking(highest == of_.preferred.end() ? 0 : *highest);
+    }
+
+    shared& of_;
+    std::uint64_t version_;
+  };
+
   /// A pending `wait_until`: its timer runs to the deadline, and is cancelled to look again.
   struct waiter final : wakeable {
     waiter(node_state& of, timer& waits_on) : wakeable(of), deadline(waits_on) {}
@@ -303,12 +323,6 @@ class basic_node {
     const auto wall = std::chrono::system_clock::now().time_since_epoch();
     return moment(std::chrono::duration_cast<nanoseconds>(steady),
                   std::chrono::duration_cast<nanoseconds>(wall));
-  }
-
-  static void update_preferred(shared& state) {
-    std::uint64_t version = 0;
-    for (const std::uint64_t one : state.preferred) version = std::max(version, one);
-    state.core->prefer_lacking(version);
   }
 
   template <class IsDone>
