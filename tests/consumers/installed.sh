@@ -23,6 +23,14 @@ if [ -s build/symbols-missing ]; then
   cat build/symbols-missing
   exit 1
 fi
+# And all layers are in it.
+nm -C --defined-only build/release/lib/*/libgossipmonger_*.a | grep -o ' T gossipmonger::.*' |
+  sed 's/^ T //' | sort -u | comm -13 build/symbols-defined - >build/symbols-lost
+if [ -s build/symbols-lost ]; then
+  echo "a layer has, but libgossipmonger.a does not:"
+  head -20 build/symbols-lost
+  exit 1
+fi
 package=$(dirname "$shared")/pkgconfig/gossipmonger.pc
 if [ "$(pkg-config --modversion "$package")" != "$version" ]; then
   echo "gossipmonger.pc names another version"
