@@ -41,7 +41,8 @@ struct changed_entry {
 ///     in the change order) or above every sequence ever given;
 ///   - not use a view after the next call of a non-const member.
 /// The storage MUST
-///   - `put(slot, entry)`: insert or replace the key of `entry`, all or nothing: where it fails,
+///   - `put(slot, entry)`: insert or replace the key of `entry`, all or nothing
+///     (also with views of the storage's own entries, which a re-version gives it); where it fails,
 ///     it returns errc::storage_failed or errc::capacity_reached and holds what it held;
 ///   - `find(slot, key)`: the entry, tombstones included, retired ones not;
 ///   - `first_above(slot, version)`: the entry of the slot with the lowest version above

@@ -1,0 +1,141 @@
+#include "gossipmonger/net/subscription.hpp"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "node_fixture.hpp"
+
+namespace gossipmonger {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// All that can be read now, as "kind peer key=value".
+std::vector<std::string> drain(subscription& events) {
+  std::vector<std::string> seen;
+  while (const std::optional<event_view> one = events.try_next_view()) {
+    std::string line = std::string(to_string(one->kind)) + " " + std::string(one->peer);
+    if (!one->key.empty()) line += " " + std::string(one->key) + "=" + std::string(one->value);
+    seen.push_back(line);
+  }
+  return seen;
+}
+
+using lines = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("subscription: a new one begins with a snapshot and goes on without a gap") {
+  node_world world;
+  memory_node& one = world.add();
+  memory_node& other = world.add();
+  REQUIRE(one.set("a", "1"));
+  REQUIRE(one.set("b", "2"));
+  REQUIRE(one.set("a", "3"));
+  world.driver.run_for(5s);
+
+  subscription events = other.subscribe();
+  CHECK(drain(events) == lines{"new_peer n0", "peer_live n0", "update n0 b=2", "update n0 a=3"});
+
+  REQUIRE(one.erase("b"));
+  world.driver.run_for(2s);
+  CHECK(drain(events) == lines{"removed n0 b="});
+}
+
+TEST_CASE("subscription: one that reads slowly sees the latest value of each key, once") {
+  node_world world;
+  memory_node& node = world.add();
+  subscription events = node.subscribe();
+  REQUIRE(node.set("a", "0"));
+  CHECK(drain(events) == lines{"update n0 a=0"});
+
+  for (int i = 1; i <= 1000; ++i) REQUIRE(node.set("a", std::to_string(i)));
+  REQUIRE(node.set("b", "x"));
+
+  CHECK(drain(events) == lines{"update n0 a=1000", "update n0 b=x"});
+}
+
+TEST_CASE("subscription: filters by peer, by key prefix, and without self") {
+  node_world world;
+  memory_node& one = world.add();
+  memory_node& other = world.add();
+  world.add();
+  event_filter by_peer;
+  by_peer.peer = "n1";
+  event_filter by_key;
+  by_key.key_prefix = "job/";
+  event_filter without_self;
+  without_self.is_without_self = true;
+  subscription of_peer = one.subscribe(by_peer);
+  subscription of_jobs = one.subscribe(by_key);
+  subscription of_others = one.subscribe(without_self);
+  REQUIRE(one.set("job/1", "mine"));
+  REQUIRE(other.set("job/2", "theirs"));
+  REQUIRE(other.set("role", "worker"));
+  world.driver.run_for(5s);
+
+  lines peer = drain(of_peer);
+  REQUIRE_FALSE(peer.empty());
+  CHECK(peer.front() == "new_peer n1");
+  std::sort(peer.begin(), peer.end());
+  CHECK(peer ==
+        lines{"new_peer n1", "peer_live n1", "update n1 job/2=theirs", "update n1 role=worker"});
+  const lines jobs = drain(of_jobs);
+  CHECK(std::count(jobs.begin(), jobs.end(), "update n0 job/1=mine") == 1);
+  CHECK(std::count(jobs.begin(), jobs.end(), "update n1 job/2=theirs") == 1);
+  CHECK(std::count(jobs.begin(), jobs.end(), "update n1 role=worker") == 0);
+  const lines others = drain(of_others);
+  CHECK(std::count(others.begin(), others.end(), "update n0 job/1=mine") == 0);
+  CHECK(std::count(others.begin(), others.end(), "update n1 role=worker") == 1);
+}
+
+TEST_CASE("subscription: setting identical bytes is no event") {
+  node_world world;
+  memory_node& node = world.add();
+  REQUIRE(node.set("a", "[1]"));
+  subscription events = node.subscribe();
+  CHECK(drain(events).size() == 1);
+
+  CHECK(node.set("a", "[1]").value() == 1);
+  CHECK(drain(events).empty());
+  CHECK(node.set("a", "[1,2]").value() == 2);
+  CHECK(drain(events) == lines{"update n0 a=[1,2]"});
+}
+
+TEST_CASE("subscription: a moved one goes on where it stood") {
+  node_world world;
+  memory_node& node = world.add();
+  subscription events = node.subscribe();
+  REQUIRE(node.set("a", "1"));
+  CHECK(drain(events).size() == 1);
+
+  subscription moved = std::move(events);
+  REQUIRE(node.set("b", "2"));
+
+  CHECK(drain(moved) == lines{"update n0 b=2"});
+}
+
+TEST_CASE("trace_stream: digests and deltas, sent and received, and peers not known") {
+  node_world world;
+  memory_node& one = world.add();
+  world.add();
+  trace_stream trace = one.trace();
+  REQUIRE(one.set("a", "1"));
+  world.driver.run_for(2s);
+
+  std::vector<std::size_t> counts(5);
+  while (const std::optional<trace_event> seen = trace.try_next()) {
+    ++counts[static_cast<std::size_t>(seen->kind)];
+  }
+
+  CHECK(counts[static_cast<std::size_t>(trace_kind::digest_send)] > 0);
+  CHECK(counts[static_cast<std::size_t>(trace_kind::digest_receive)] > 0);
+  CHECK(counts[static_cast<std::size_t>(trace_kind::deltas_send)] > 0);
+  CHECK(counts[static_cast<std::size_t>(trace_kind::deltas_receive)] > 0);
+}
+
+}  // namespace gossipmonger
