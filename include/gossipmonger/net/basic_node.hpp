@@ -87,9 +87,9 @@ class basic_node {
   ///   errors: the first option that is not allowed; `advertise` where the transport listens on a
   ///           wildcard and there are no seeds to find the local address by
   [[nodiscard]] static tl::expected<std::unique_ptr<basic_node>, config_error> create(
-      config settings, Transport& over)
-    requires std::default_initializable<Storage>
-  {
+      config settings, Transport& over) {
+    // No requires-clause: clang 19 mangles it, g++ 12 does not, and the library of one could not be
+    // linked by the other.
     if constexpr (std::constructible_from<Storage, memory_storage_limits, hash_key>) {
       std::random_device device;
       const auto word = [&device] { return (std::uint64_t{device()} << 32) | device(); };
