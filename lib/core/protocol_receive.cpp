@@ -45,28 +45,39 @@ void protocol::observe_time(moment now) {
   wall_ = std::max(wall_, now.wall);
 }
 
-bool protocol::is_mine_to_handle(const message& received) {
+void protocol::handle_namesake(const message& received, const endpoint& source, std::size_t bytes,
+                               bool is_proved) {
+  drop(drop_reason::reflected);
   const peer& self = peers_[self_slot];
-  if (received.sender.name_hash == self.name_hash) {
-    drop(drop_reason::reflected);
-    const bool is_mine = std::tie(received.sender.generation, received.sender.heartbeat) <=
-                         std::tie(self.generation, self.heartbeat);
-    if (!is_mine) handle_own_entry(received.sender, 0);
-    return false;
+  const bool is_mine = received.sender.generation == self.generation &&
+                       received.sender.heartbeat <= self.heartbeat;
+  if (is_mine) return;
+  if (is_proved) {
+    addresses_.handle_proof(source, received.cookie);
+    handle_own_entry(received.sender, 0);
   }
-  const digest_entry& receiver = received.receiver;
-  if (receiver.generation != 0 && low_half(receiver.name_hash) != low_half(self.name_hash)) {
-    drop(drop_reason::not_for_me);
-    return false;
-  }
-  return true;
+  if (received.kind != message_kind::digest) return;
+  // Who lives under my name shall learn of me, and be able to prove itself: an empty reply.
+  exchange& leg = add_exchange();
+  leg.to = source;
+  leg.kind = message_kind::reply;
+  leg.cookie_echo = received.cookie;
+  leg.bytes_left = bytes * address_book::amplification_max;
+  leg.datagrams_left = 1;
 }
 
 void protocol::handle_message(const message& received, const endpoint& source, std::size_t bytes,
                               moment now) {
   observe_time(now);
-  if (!is_mine_to_handle(received)) return;
+  const peer& self = peers_[self_slot];
   const bool is_proved = addresses_.is_proof(received.cookie_echo, source, now.steady);
+  if (received.sender.name_hash == self.name_hash) {
+    return handle_namesake(received, source, bytes, is_proved);
+  }
+  if (received.receiver.generation != 0 &&
+      low_half(received.receiver.name_hash) != low_half(self.name_hash)) {
+    return drop(drop_reason::not_for_me);
+  }
   const bool was_proved = addresses_.is_proved(source);
   if (is_proved) {
     addresses_.handle_proof(source, received.cookie);
@@ -101,6 +112,14 @@ void protocol::begin_anew(const endpoint& source, std::uint64_t remote_hash) {
   start_exchange(source, remote_hash);
 }
 
+exchange& protocol::add_exchange() {
+  if (exchanges_.size() == exchanges_max) {
+    exchanges_.pop_front();
+    ++stats_.exchanges_dropped;
+  }
+  return exchanges_.emplace_back();
+}
+
 void protocol::handle_digest(const message& received, const endpoint& source, std::size_t bytes,
                              bool is_proved) {
   handle_sender(received, source, is_proved);
@@ -109,11 +128,7 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
     for (const digest_entry& entry : received.known.extra) handle_heartbeat(entry);
   }
 
-  if (exchanges_.size() == exchanges_max) {
-    exchanges_.pop_front();
-    ++stats_.exchanges_dropped;
-  }
-  exchange& leg = exchanges_.emplace_back();
+  exchange& leg = add_exchange();
   leg.to = source;
   leg.kind = message_kind::reply;
   leg.cookie_echo = received.cookie;
@@ -149,11 +164,7 @@ void protocol::handle_reply(const message& received, const endpoint& source) {
   }
   if (leg.identities.empty() && leg.owed.empty()) return;
   reconciler_.shuffle(leg);
-  if (exchanges_.size() == exchanges_max) {
-    exchanges_.pop_front();
-    ++stats_.exchanges_dropped;
-  }
-  exchanges_.push_back(std::move(leg));
+  add_exchange() = std::move(leg);
 }
 
 void protocol::handle_sender(const message& received, const endpoint& source, bool is_proved) {

@@ -238,6 +238,21 @@ TEST_CASE("conformance: two nodes that live under one name end in one conflict, 
   }
 }
 
+TEST_CASE("conformance: two nodes under one name that know nobody else find each other out") {
+  world where(11);
+  const std::size_t first = where.add(named("twin"));
+  where.run_for(10s);
+  const std::size_t second = where.add(named("twin"), first);
+  event_log first_log(where, first);
+  event_log second_log(where, second);
+
+  where.run_for(200s);
+
+  first_log.read(where);
+  second_log.read(where);
+  CHECK(first_log.count(event_kind::conflict) + second_log.count(event_kind::conflict) == 1);
+}
+
 // There: the owner with the most news goes first, for ever.
 TEST_CASE("conformance: a quiet peer's one key is not held up by a peer that never stops writing") {
   config common;

@@ -156,7 +156,11 @@ class protocol {
   void observe_time(moment now);
 
   // Receiving.
-  [[nodiscard]] bool is_mine_to_handle(const message& received);
+  /// From somebody who bears my name: myself, a former run, or another node.
+  void handle_namesake(const message& received, const endpoint& source, std::size_t bytes,
+                       bool is_proved);
+  /// A place for one more answer; where all are taken, the oldest goes.
+  [[nodiscard]] exchange& add_exchange();
   void handle_digest(const message& received, const endpoint& source, std::size_t bytes,
                      bool is_proved);
   void handle_reply(const message& received, const endpoint& source);
