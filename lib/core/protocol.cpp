@@ -216,7 +216,10 @@ std::optional<event_view> protocol::show_item(const change_item& item,
   peer_status& last_shown = cursor.shown[item.slot];
   switch (item.kind) {
     case change_item::what::introduced:
-      shown.kind = peers_[item.slot].is_restart ? event_kind::peer_restarted : event_kind::new_peer;
+      // Whoever never heard of the peer has nothing of a former run to clear.
+      shown.kind = peers_[item.slot].is_restart && last_shown != peer_status::self
+                       ? event_kind::peer_restarted
+                       : event_kind::new_peer;
       last_shown = peer_status::unjudged;
       break;
     case change_item::what::judged: {
@@ -350,11 +353,11 @@ result<std::uint64_t> protocol::set(
     }
   }
 
-  std::uint64_t last = version();
+  std::uint64_t last = pairs.empty() ? version() : 0;
   for (const auto& [key, value] : pairs) {
     const std::optional<entry_view> held = entries_.find(self_slot, key);
     if (held && !held->is_tombstone && held->value == value) {
-      last = held->version;
+      last = std::max(last, held->version);
       continue;
     }
     entry_view entry;
