@@ -127,7 +127,8 @@ class swarm {
   void erase(std::size_t node, std::uint64_t count) {
     for (std::uint64_t i = 0; i < count; ++i) {
       const std::string key = "k" + std::to_string(draws_.below(keys_));
-      static_cast<void>(world_[node].erase(key));
+      const result<std::optional<std::uint64_t>> version = world_[node].erase(key);
+      if (version && *version) erased_[name(node)][key].insert(**version);
       if (draws_.below(2) == 0) write(node, 1);
     }
   }
@@ -214,9 +215,18 @@ class swarm {
         held.version = seen.version;
         break;
       }
-      case event_kind::removed:
-        belief.entries[peer].erase(key);
+      case event_kind::removed: {
+        // What was shown goes only because its owner erased it later, in whatever run.
+        const std::set<std::uint64_t>& erased = erased_[peer][key];
+        const auto shown = belief.entries[peer].find(key);
+        if (shown != belief.entries[peer].end()) {
+          if (erased.upper_bound(shown->second.version) == erased.end()) {
+            fail("a key that vanished although nobody erased it", peer + " " + key);
+          }
+          belief.entries[peer].erase(shown);
+        }
         break;
+      }
       case event_kind::lagged:
         belief = folded();
         break;
@@ -250,6 +260,7 @@ class swarm {
   std::uint64_t written_count_ = 0;
   std::set<std::pair<std::size_t, std::size_t>> cuts_;
   std::map<std::string, std::map<std::string, std::set<std::string>>> written_;
+  std::map<std::string, std::map<std::string, std::set<std::uint64_t>>> erased_;
   std::vector<change_cursor> cursors_;
   std::vector<folded> believed_;
   std::string fault_;

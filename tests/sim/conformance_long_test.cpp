@@ -1,0 +1,35 @@
+// What takes too long for every run: a thousand nodes.
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include <doctest/doctest.h>
+
+#include "cluster.hpp"
+#include "gossipmonger/sim/world.hpp"
+
+namespace gossipmonger {
+
+using namespace std::chrono_literals;
+
+TEST_CASE("conformance: 1,000 nodes agree in datagrams within the limit, and none is called dead") {
+  world where(1);
+  add_cluster(where, 1000);
+  for (std::size_t node = 0; node < 1000; ++node) {
+    REQUIRE(where[node].set("key", "value of " + name_of(node)));
+  }
+
+  const auto start = where.time();
+  CHECK(where.run_until([&] { return where.has_agreed(); }, 60s, 1s));
+  MESSAGE("1,000 nodes agreed after " << (where.time() - start) / 1s << " rounds");
+  where.run_for(100s);
+
+  CHECK(where.counters().datagram_bytes_max <= 1200 - 40);
+  std::uint64_t convictions = 0;
+  for (std::size_t node = 0; node < 1000; ++node) convictions += where[node].stats().convictions;
+  CHECK(convictions == 0);
+  CHECK(where.has_agreed());
+}
+
+}  // namespace gossipmonger
