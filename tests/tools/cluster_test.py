@@ -1,5 +1,7 @@
 """Several processes: each event under its promised name, through death and restart."""
 
+import time
+
 import harness
 
 
@@ -62,6 +64,20 @@ class Cluster(harness.ProgramTest):
         a.until("stats", lambda s: s["drop_cluster"] > 0)
 
         self.assertIsNone(a.member("b"))
+
+    def test_who_leaves_tells_all_within_one_round(self):
+        nodes = [self.node("n0", "--interval", "1s")]
+        nodes += [self.node(f"n{i}", "--interval", "1s", "--seed", nodes[0].endpoint)
+                  for i in range(1, 5)]
+        for node in nodes:
+            node.until("members", lambda m: [one["status"] for one in m["members"]].count("live")
+                       == 4)
+
+        begin = time.monotonic()
+        left = nodes[3].ask("leave")
+
+        self.assertEqual(left, {"reply": "leave", "acknowledged": 4, "live": 4})
+        self.assertLess(time.monotonic() - begin, 1.0)
 
     def test_five_processes_agree_on_every_key(self):
         nodes = [self.node("n0", "--set", "of=n0")]

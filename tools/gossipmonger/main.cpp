@@ -15,6 +15,7 @@
 #include <system_error>
 #include <utility>
 
+#include <asio/awaitable.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 
@@ -59,13 +60,19 @@ bool wants_colour() {
          (terminal == nullptr || std::string_view(terminal) != "dumb");
 }
 
+asio::awaitable<void> look_up(std::string text, result<std::vector<endpoint>>& found) {
+  found = co_await resolve(std::move(text));
+}
+
 /// The first address of "HOST:PORT".
 tl::expected<endpoint, early_exit> find_address(const std::string& option,
                                                 const std::string& text) {
   asio::io_context io(1);
   result<std::vector<endpoint>> found;
-  asio::co_spawn(io, resolve(text),
-                 [&found](std::exception_ptr, auto all) { found = std::move(all); });
+  const auto on_end = [](std::exception_ptr thrown) {
+    if (thrown) std::rethrow_exception(thrown);
+  };
+  asio::co_spawn(io, look_up(text, found), on_end);
   io.run();
   if (found && !found->empty()) return found->front();
   if (!found && found.error() == std::errc::invalid_argument) {

@@ -158,13 +158,13 @@ std::string text_format::set(std::string_view key, std::uint64_t version) const 
 }
 
 std::string text_format::erased(std::string_view key, std::optional<std::uint64_t> version) const {
-  if (!version) return "there is no " + escaped(key) + "\n";
+  if (!version) return in_quotes(key) + " is not set\n";
   return escaped(key) + " is erased, at version " + std::to_string(*version) + "\n";
 }
 
 std::string text_format::got(std::string_view peer, std::string_view key,
                              const std::optional<entry_view>& entry) const {
-  if (!entry) return "no " + escaped(key) + " of " + escaped(peer) + " is known\n";
+  if (!entry) return in_quotes(key) + " of " + in_quotes(peer) + " is not known\n";
   return escaped(entry->value) + "\n";
 }
 
@@ -228,8 +228,8 @@ std::string text_format::stats(
 }
 
 std::string text_format::left(command_kind, const leave_result& result) const {
-  return "left; of " + std::to_string(result.live) + " live peers, " +
-         std::to_string(result.acknowledged) + " are known to know\n";
+  return "left; " + std::to_string(result.acknowledged) + " of " + std::to_string(result.live) +
+         " live peers know it\n";
 }
 
 std::string text_format::error(const command_error& what) const {
