@@ -340,11 +340,11 @@ bool reconciler::fill_turn(exchange& leg, packer& pack, const message& out) {
   const peer& row = peers_[turn.slot];
   const bool is_fresh = out.deltas.empty() && out.identities.empty() && out.requests.empty() &&
                         out.heartbeats.empty();
+  const bool is_whole = leg.bytes_left >= message_bytes_max();
   if (turn.deficit == 0) turn.deficit = message_bytes_max();
   const std::size_t before = pack.bytes_left();
   const std::uint64_t top = std::max(row.top, row.max_version);
   if (!pack.try_open_delta(row.name_hash, row.generation, position(turn.after), top)) {
-    if (is_fresh) drop_turn();
     return false;
   }
 
@@ -364,8 +364,9 @@ bool reconciler::fill_turn(exchange& leg, packer& pack, const message& out) {
     }
     if (!pack.try_add_entry(*entry)) {
       is_full = true;
-      // Written where datagrams are larger than mine: I cannot carry it, nor what follows it.
-      if (is_fresh && sent == 0) drop_turn();
+      // Written where datagrams are larger than mine: I cannot carry it, nor what follows it. Where
+      // the budget is short of a datagram, by the 3x rule, it is only for another time.
+      if (is_fresh && is_whole && sent == 0) drop_turn();
       break;
     }
     turn.after = entry->version;
