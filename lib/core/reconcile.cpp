@@ -448,7 +448,9 @@ bool reconciler::try_put(slot_index slot, const entry_view& entry) {
   const std::size_t bytes_held = held ? held->key.size() + held->value.size() : 0;
   const std::size_t bytes = used.bytes - bytes_held + entry.key.size() + entry.value.size();
   const std::size_t keys = used.live_keys + used.tombstones + (held ? 0 : 1);
-  if (keys > settings_.keys_per_peer_max || bytes > settings_.bytes_per_peer_max) {
+  // While a floor waits for its time, what it will drop stands beside what took its place.
+  const std::size_t times = row.floor != 0 || entry.key == floor_key ? 2 : 1;
+  if (keys > times * settings_.keys_per_peer_max || bytes > times * settings_.bytes_per_peer_max) {
     row.is_over_capacity = true;
     ++stats_.drops[static_cast<std::size_t>(drop_reason::capacity)];
     changes_.notice(event_kind::error, row.name, row.generation,
