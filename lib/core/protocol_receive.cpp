@@ -288,9 +288,15 @@ void protocol::handle_identity(const identity_view& who) {
       mine.heartbeat = who.heartbeat;
       return handle_own_entry(mine, who.instance);
     }
-    if (who.generation <= peers_[*slot].generation) {
-      if (who.generation < peers_[*slot].generation) drop(drop_reason::stale);
-      return;
+    if (who.generation < peers_[*slot].generation) return drop(drop_reason::stale);
+    if (who.generation == peers_[*slot].generation) {
+      // Whom I advertise as unwanted is told of by its identity: that brings its heartbeat.
+      digest_entry known;
+      known.name_hash = name_hash;
+      known.generation = who.generation;
+      known.heartbeat = who.heartbeat;
+      known.has_left = who.has_left;
+      return handle_heartbeat(known);
     }
     if (is_far_future(who.generation)) return drop(drop_reason::far_future);
     if (!who.address.is_routable()) return drop(drop_reason::endpoint);
