@@ -258,13 +258,17 @@ void protocol::refuse(const identity_view& who, std::uint64_t name_hash, drop_re
   refused.heartbeat = heartbeat_max;  // this incarnation, whatever progress it makes
   refused.expires = now_ + lasting;
   graves_.bury(refused);
+  report_once(event_kind::error, who, name_hash,
+              "this peer is refused: " + std::string(to_string(reason)));
+}
 
+void protocol::report_once(event_kind kind, const identity_view& who, std::uint64_t name_hash,
+                           std::string text) {
   const bool is_reported =
       std::find(reported_names_.begin(), reported_names_.end(), name_hash) != reported_names_.end();
   if (is_reported || reported_names_.size() == reported_names_max) return;
   reported_names_.push_back(name_hash);
-  changes_.notice(event_kind::error, who.name, who.generation,
-                  "this peer is refused: " + std::string(to_string(reason)));
+  changes_.notice(kind, who.name, who.generation, std::move(text));
 }
 
 void protocol::handle_identity(const identity_view& who) {
@@ -272,13 +276,8 @@ void protocol::handle_identity(const identity_view& who) {
   if (const std::optional<slot_index> slot = peers_.find(name_hash)) {
     if (peers_[*slot].name != who.name) {
       drop(drop_reason::name_conflict);
-      const bool is_reported = std::find(reported_names_.begin(), reported_names_.end(),
-                                         name_hash) != reported_names_.end();
-      if (is_reported || reported_names_.size() == reported_names_max) return;
-      reported_names_.push_back(name_hash);
-      changes_.notice(event_kind::conflict, who.name, who.generation,
-                      "the hash of this name is taken by " + peers_[*slot].name);
-      return;
+      return report_once(event_kind::conflict, who, name_hash,
+                         "the hash of this name is taken by " + peers_[*slot].name);
     }
     if (*slot == self_slot) {
       drop(drop_reason::about_self);
@@ -298,7 +297,11 @@ void protocol::handle_identity(const identity_view& who) {
       known.has_left = who.has_left;
       return handle_heartbeat(known);
     }
-    if (is_far_future(who.generation)) return drop(drop_reason::far_future);
+    if (is_far_future(who.generation)) {
+      drop(drop_reason::far_future);
+      return report_once(event_kind::error, who, name_hash,
+                         "this peer's new run is refused: far_future");
+    }
     if (!who.address.is_routable()) return drop(drop_reason::endpoint);
     reconciler_.forget(*slot);
     ring_.remove(*slot);

@@ -174,6 +174,9 @@ class protocol {
   [[nodiscard]] bool is_far_future(std::uint64_t generation) const;
   void refuse(const identity_view& who, std::uint64_t name_hash, drop_reason reason,
               std::chrono::nanoseconds lasting);
+  /// An event about a name, the first time there is anything to say of it.
+  void report_once(event_kind kind, const identity_view& who, std::uint64_t name_hash,
+                   std::string text);
   void enter(slot_index slot, const identity_view& who, bool is_restart);
   void advance_heartbeat(slot_index slot, std::uint64_t heartbeat);
   void judge(slot_index slot, peer_status status);
