@@ -23,9 +23,9 @@ $Cxx.namespace("gossipmonger::schema");
 # in two steps: first every node learns to read the new version while it still names (and writes)
 # the old one as its highest, then every node names the new one.
 #
-# A reader may walk each word of the body once (traversal limit: the body's size). Words that nothing
-# points to are ignored, since they may hold fields of a later schema; the same goes for bits of
-# packed fields that no comment names. A number is checked against its limit.
+# A reader may walk each word of the body once (traversal limit: the body's size). Words that
+# nothing points to are ignored, since they may hold fields of a later schema; the same goes for
+# bits of packed fields that no comment names. A number is checked against its limit.
 #
 # Evolution: fields are only ever added, at the end of a struct; the meaning of a field never
 # changes; a reader ignores what it does not know; a default (0, null) always means "as before

@@ -21,7 +21,8 @@ class Node:
         command = [PROGRAM, "run", "--json", "--name", name, *options]
         if "--interval" not in options:
             command += ["--interval", INTERVAL]
-        how = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how}
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        how = {**pipes, **how}
         self.process = subprocess.Popen(command, **how)
         self.events = []  # all so far, for `event`
         self.replies = queue.Queue()

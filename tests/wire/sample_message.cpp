@@ -21,8 +21,8 @@ digest_entry draw_entry(random_source& numbers, std::uint64_t name_hash) {
   return entry;
 }
 
-std::string_view draw_text(random_source& numbers, std::vector<std::string>& texts, std::size_t shortest,
-                           std::size_t longest) {
+std::string_view draw_text(random_source& numbers, std::vector<std::string>& texts,
+                           std::size_t shortest, std::size_t longest) {
   std::string text(shortest + numbers.below(longest - shortest + 1), ' ');
   for (char& letter : text) letter = static_cast<char>('!' + numbers.below(94));
   return texts.emplace_back(std::move(text));
