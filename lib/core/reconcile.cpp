@@ -357,7 +357,7 @@ bool reconciler::fill_turn(exchange& leg, packer& pack, const message& out) {
       drop_turn();
       break;
     }
-    if (before - pack.bytes_left() >= turn.deficit) {
+    if (leg.owed.size() > 1 && before - pack.bytes_left() >= turn.deficit) {
       turn.deficit = 0;
       leg.turn += 1;
       break;
@@ -376,7 +376,9 @@ bool reconciler::fill_turn(exchange& leg, packer& pack, const message& out) {
   if (is_full && leg.turn < leg.owed.size() && sent > 0) {
     owed_delta& cut = leg.owed[leg.turn];
     const std::size_t used = before - pack.bytes_left();
-    cut.deficit = used < cut.deficit ? cut.deficit - used : 0;
+    // A small rest is not worth the frame of one more delta in the next datagram.
+    const std::size_t rest = used < cut.deficit ? cut.deficit - used : 0;
+    cut.deficit = rest < message_bytes_max() / 4 ? 0 : rest;
     if (cut.deficit == 0) leg.turn += 1;
   }
   pack.close_delta();
