@@ -363,10 +363,11 @@ bool reconciler::fill_turn(exchange& leg, packer& pack, const message& out) {
       break;
     }
     if (!pack.try_add_entry(*entry)) {
-      is_full = true;
-      // Written where datagrams are larger than mine: I cannot carry it, nor what follows it. Where
-      // the budget is short of a datagram, by the 3x rule, it is only for another time.
-      if (is_fresh && is_whole && sent == 0) drop_turn();
+      // Written where datagrams are larger than mine: I cannot carry it, nor what follows it, but
+      // other owners' are next. Where the budget is short of a datagram, by the 3x rule, it is only
+      // for another time.
+      is_full = !(is_fresh && is_whole && sent == 0);
+      if (!is_full) drop_turn();
       break;
     }
     turn.after = entry->version;
