@@ -125,7 +125,8 @@ bool protocol::try_start_live() {
   // While somebody waits for a version of mine, or I leave, who may lack that comes first.
   for (const bool is_choosy : {true, false}) {
     if (is_choosy && preferred_version_ == 0 && !has_left()) continue;
-    for (std::size_t tries = 0; tries < ring_.size(); ++tries) {
+    // Somebody who stands first in one turn may stand last in the next: two turns show everybody.
+    for (std::size_t tries = 0; tries < 2 * ring_.size(); ++tries) {
       const peer& row = peers_[ring_.next(random_)];
       const bool is_holding = row.held_generation == generation() &&
                               row.held_version >= preferred_version_ &&

@@ -1,0 +1,611 @@
+// The round: whom a node speaks to, when, and what its own clock does to its verdicts.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "protocol_fixture.hpp"
+
+using namespace gossipmonger;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// The addresses that `name` sends a digest to in its next round; nothing arrives.
+std::vector<endpoint> partners(small_cluster& world, std::string_view name) {
+  std::vector<endpoint> to;
+  world.on_send = [&](const letter& sent) {
+    if (sent.content.kind == message_kind::digest) to.push_back(sent.to);
+    return false;
+  };
+  world.round(name);
+  world.on_send = nullptr;
+  return to;
+}
+
+endpoint host(std::uint8_t last) { return endpoint::v4(10, 0, 9, last, 7000); }
+
+/// The puppet tells of `count` peers, that have left: so that nobody but it is met in the rounds.
+void tell_of_peers(puppet& teller, std::size_t count, bool has_left = true) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < count; ++i) names.push_back("peer " + std::to_string(i));
+  message& told = teller.begin(message_kind::reply);
+  for (std::size_t i = 0; i < count; ++i) {
+    identity_view who = teller.identity();
+    who.name = names[i];
+    who.has_left = has_left;
+    who.address = endpoint::v4(10, 1, static_cast<std::uint8_t>(i / 250),
+                               static_cast<std::uint8_t>(1 + i % 250), 7000);
+    told.identities.push_back(who);
+  }
+  static_cast<void>(teller.send());
+}
+
+/// One whole digest: its datagrams in their order.
+struct digest_of_a_round {
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> claims;  // lo, hi of each
+  std::set<std::uint64_t> in_range;
+  std::set<std::uint64_t> in_extra;
+  bool is_well_formed = true;
+};
+
+/// What `name` tells `to` in its next round.
+digest_of_a_round read_digest(small_cluster& world, std::string_view name, const endpoint& to) {
+  digest_of_a_round told;
+  world.on_send = [&](const letter& sent) {
+    if (sent.to != to || sent.content.kind != message_kind::digest) return false;
+    const digest& known = sent.content.known;
+    told.claims.emplace_back(known.lo, known.hi);
+    std::set<std::uint64_t> here;
+    std::uint64_t previous = 0;
+    for (const digest_entry& entry : known.range) {
+      const bool is_inside = entry.name_hash >= known.lo && entry.name_hash <= known.hi;
+      told.is_well_formed = told.is_well_formed && is_inside && entry.name_hash > previous;
+      previous = entry.name_hash;
+      told.in_range.insert(entry.name_hash);
+      here.insert(entry.name_hash);
+    }
+    for (const digest_entry& entry : known.extra) {
+      told.in_extra.insert(entry.name_hash);
+      here.insert(entry.name_hash);
+    }
+    const bool has_both =
+        here.contains(sent.content.sender.name_hash) &&
+        (sent.content.receiver.generation == 0 || here.contains(sent.content.receiver.name_hash));
+    told.is_well_formed = told.is_well_formed && has_both && sent.bytes <= 1160;
+    return false;
+  };
+  world.round(name);
+  world.on_send = nullptr;
+  return told;
+}
+
+/// A node "a" that knows many peers by the word of a puppet, and meets that alone.
+class node_of_many {
+ public:
+  node_of_many(std::size_t peers, std::size_t digest_datagrams) : teller(world, "a", "teller", 1) {
+    config settings = make_config("a");
+    settings.digest_datagrams_max = digest_datagrams;
+    world.add(settings);
+    teller.enter();
+    tell_of_peers(teller, peers);
+  }
+
+  /// The digest that the teller gets in the next round.
+  digest_of_a_round next_digest() {
+    const digest_of_a_round told = read_digest(world, "a", teller.address);
+    teller.heartbeat += 1;  // it stays proved and live
+    teller.begin(message_kind::reply);
+    static_cast<void>(teller.send());
+    return told;
+  }
+
+  small_cluster world;
+  puppet teller;
+};
+
+}  // namespace
+
+// ----------------------------------------------------------------------------------- digests
+
+TEST_CASE("protocol round: a digest of one datagram claims all there is") {
+  node_of_many many(42, 8);
+
+  const digest_of_a_round told = many.next_digest();
+
+  // 42 peers, the teller and self: 44 entries, and one place is left free.
+  CHECK(told.claims == std::vector{std::pair{std::uint64_t{0}, ~std::uint64_t{0}}});
+  CHECK(told.in_range.size() == 44);
+  CHECK(told.in_extra.empty());
+  CHECK(told.is_well_formed);
+}
+
+TEST_CASE("protocol round: a digest of 200 peers takes five datagrams whose claims touch") {
+  node_of_many many(199, 8);
+
+  const digest_of_a_round told = many.next_digest();
+
+  REQUIRE(told.claims.size() == 5);  // 201 entries, 43 to 45 in each
+  CHECK(told.claims.front().first == 0);
+  CHECK(told.claims.back().second == ~std::uint64_t{0});
+  for (std::size_t i = 1; i < told.claims.size(); ++i) {
+    CHECK(told.claims[i].first == told.claims[i - 1].second + 1);
+  }
+  CHECK(told.in_range.size() == 201);
+  CHECK(told.is_well_formed);
+}
+
+TEST_CASE(
+    "protocol round: where the budget is too small, a cursor covers the rest in later rounds") {
+  node_of_many many(199, 2);
+
+  std::set<std::uint64_t> covered;
+  std::uint64_t goes_on = 0;
+  std::size_t rounds = 0;
+  while (covered.size() < 201 && rounds < 10) {
+    const digest_of_a_round told = many.next_digest();
+    ++rounds;
+    CHECK(told.claims.size() == 2);
+    CHECK(told.is_well_formed);
+    CHECK(told.claims.front().first == goes_on);
+    goes_on = told.claims.back().second + 1;
+    covered.insert(told.in_range.begin(), told.in_range.end());
+  }
+
+  // 2 datagrams a round take 70 or more, however many places are kept for what changed last.
+  CHECK(rounds == 3);
+}
+
+TEST_CASE("protocol round: what changed last is told at once, wherever the cursor stands") {
+  node_of_many many(199, 1);
+  static_cast<void>(many.next_digest());
+  for (int round = 0; round < 6; ++round) {
+    const std::uint64_t version = static_cast<std::uint64_t>(round) + 1;
+    static_cast<void>(many.teller.tell(version - 1, version, {make_entry("k", "v", version)}));
+    message& told = many.teller.begin(message_kind::deltas);
+    many.teller.add_delta(version - 1, version, {make_entry("k", "v", version)});
+    told.deltas[0].name_hash = hash_of("peer 7");
+    static_cast<void>(many.teller.send());
+
+    const digest_of_a_round next = many.next_digest();
+    CHECK((next.in_range.contains(hash_of("peer 7")) || next.in_extra.contains(hash_of("peer 7"))));
+    CHECK(next.is_well_formed);
+  }
+}
+
+TEST_CASE("protocol round: to an unproved address goes one datagram, of 400 bytes or more") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  puppet teller(world, "a", "teller", 1);
+  teller.enter();
+  tell_of_peers(teller, 199);
+  a.join(host(77));
+  std::map<endpoint, std::size_t> datagrams;
+  world.on_send = [&](const letter& sent) {
+    if (sent.to != teller.address) {
+      CHECK(sent.bytes >= 400);
+      CHECK(sent.bytes <= 1160);
+      CHECK(++datagrams[sent.to] == 1);
+    }
+    return false;
+  };
+
+  world.round("a");
+
+  CHECK(datagrams.contains(host(77)));
+}
+
+// ----------------------------------------------------------------------------------- partners
+
+TEST_CASE("protocol round: fan-out peers a round, and everyone in one turn of the ring") {
+  for (const std::size_t fanout : {1, 3}) {
+    small_cluster world;
+    config settings = make_config("a");
+    settings.fanout = fanout;
+    settings.live_peers_min = 0;
+    settings.seed_every_rounds = 10'000;
+    protocol& a = world.add(settings);
+    std::vector<std::unique_ptr<puppet>> peers;
+    for (std::uint8_t i = 0; i < 12; ++i) {
+      peers.push_back(std::make_unique<puppet>(world, "a", "p" + std::to_string(i), i + 1));
+      peers.back()->enter();
+    }
+    REQUIRE(a.live_peers() == 12);
+
+    std::set<endpoint> met;
+    for (std::size_t round = 0; round < 12 / fanout; ++round) {
+      const std::vector<endpoint> to = partners(world, "a");
+      CHECK(to.size() == fanout);
+      met.insert(to.begin(), to.end());
+    }
+    CHECK(met.size() == 12);
+  }
+}
+
+TEST_CASE("protocol round: a node that knows nobody asks a seed, but never itself") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  a.set_seeds({a.address(), host(5)});
+
+  CHECK(partners(world, "a") == std::vector<endpoint>{host(5)});
+
+  protocol& b = world.add("b");
+  b.set_seeds({b.address()});
+  CHECK(partners(world, "b").empty());
+}
+
+TEST_CASE("protocol round: with enough live peers a seed is asked every seed_every_rounds") {
+  small_cluster world;
+  config settings = make_config("a");
+  settings.seed_every_rounds = 4;
+  protocol& a = world.add(settings);
+  a.set_seeds({host(99)});
+  puppet seed(world, "a", "unrelated", 99);
+  static_cast<void>(seed.prove());
+  seed.begin(message_kind::reply);
+  static_cast<void>(seed.send());  // proved, but not known as a peer
+  puppet p(world, "a", "p", 1);
+  p.enter();
+  for (int i = 0; i < 4; ++i) static_cast<void>(partners(world, "a"));
+
+  int asked = 0;
+  for (int i = 0; i < 8; ++i) {
+    const std::vector<endpoint> to = partners(world, "a");
+    asked += static_cast<int>(std::count(to.begin(), to.end(), host(99)));
+    p.heartbeat += 1;
+    p.begin(message_kind::reply);
+    static_cast<void>(p.send());
+    seed.begin(message_kind::reply);
+    static_cast<void>(seed.send());
+  }
+
+  CHECK(asked == 2);
+}
+
+TEST_CASE("protocol round: a joined address is asked once") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  a.join(host(5));
+
+  CHECK(partners(world, "a") == std::vector<endpoint>{host(5)});
+  CHECK(partners(world, "a").empty());
+}
+
+TEST_CASE("protocol round: nothing is sent to an address that cannot be sent to, nor to my own") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  a.join(endpoint::v4(0, 0, 0, 0, 7000));
+  a.join(endpoint::v4(10, 0, 0, 1, 0));
+  a.join(a.address());
+
+  CHECK(partners(world, "a").empty());
+}
+
+TEST_CASE(
+    "protocol round: where nobody is live, a dead peer is asked; with one live, now and then") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  puppet gone(world, "a", "gone", 1);
+  gone.enter();
+  world.run_for(60s);
+  REQUIRE(a.find_member("gone", world.now())->status == peer_status::dead);
+  gone.cookie = 0;
+  static_cast<void>(gone.prove());
+  const auto ask = [&](int rounds) {
+    int asked = 0;
+    for (int i = 0; i < rounds; ++i) {
+      // A foreigner at that address answers: it stays proved, and the peer dead.
+      puppet foreigner(world, "a", "foreigner", 1);
+      foreigner.cookie = gone.cookie;
+      foreigner.begin(message_kind::reply);
+      static_cast<void>(foreigner.send());
+      const std::vector<endpoint> to = partners(world, "a");
+      asked += static_cast<int>(std::count(to.begin(), to.end(), host(1)));
+    }
+    return asked;
+  };
+
+  CHECK(ask(10) == 10);
+
+  puppet live(world, "a", "live", 2);
+  live.enter();
+  REQUIRE(a.live_peers() == 1);
+  int asked = 0;
+  for (int i = 0; i < 200; ++i) {
+    live.heartbeat += 1;
+    live.begin(message_kind::reply);
+    static_cast<void>(live.send());
+    asked += ask(1);
+  }
+  // One dead, one live: a chance of one half. 100 expected with a deviation of 7.
+  CHECK(asked > 65);
+  CHECK(asked < 135);
+}
+
+TEST_CASE("protocol round: who waits for a version is served first by those that lack it") {
+  small_cluster world;
+  config settings = make_config("a");
+  settings.seed_every_rounds = 10'000;
+  protocol& a = world.add(settings);
+  std::vector<std::unique_ptr<puppet>> peers;
+  std::uint32_t instance = 0;
+  for (std::uint8_t i = 0; i < 10; ++i) {
+    peers.push_back(std::make_unique<puppet>(world, "a", "p" + std::to_string(i), i + 1));
+    peers.back()->enter();
+  }
+  peers[0]->begin(message_kind::digest).known.hi = ~std::uint64_t{0};
+  peers[0]->draft.known.lo = 0;
+  for (const letter& answer : peers[0]->send()) {
+    for (const identity_view& who : answer.content.identities) {
+      if (who.name == "a") instance = who.instance;
+    }
+  }
+  REQUIRE(a.set("k", "v") == 1);
+  for (std::size_t i = 0; i < 9; ++i) {  // all but the last hold it
+    message& told = peers[i]->begin(message_kind::reply);
+    told.receiver.name_hash = hash_of("a");
+    told.receiver.generation = a.generation();
+    told.receiver.max_version = 1;
+    told.receiver_instance = instance;
+    static_cast<void>(peers[i]->send());
+  }
+  REQUIRE(a.replicated(1).holding == 9);
+
+  a.prefer_lacking(1);
+
+  for (int i = 0; i < 5; ++i) {
+    CHECK(partners(world, "a") == std::vector<endpoint>{peers[9]->address});
+  }
+}
+
+// ---------------------------------------------------------------------------------- the clock
+
+TEST_CASE("protocol round: a round an interval, from when it was due; the heartbeat rises by one") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  const std::chrono::nanoseconds start = world.steady;
+  CHECK(a.next_deadline() == start);
+
+  a.handle_timeout(world.now());
+  CHECK(a.next_deadline() == start + 1s);
+  a.handle_timeout(moment(start + 999ms, world.wall));
+  CHECK(a.stats().rounds == 1);
+  a.handle_timeout(moment(start + 1300ms, world.wall));
+
+  CHECK(a.stats().rounds == 2);
+  CHECK(a.next_deadline() == start + 2s);
+  CHECK(a.find_member("a", world.now())->heartbeat == 2);
+}
+
+TEST_CASE("protocol round: jitter varies each interval by its part, and no more") {
+  small_cluster world;
+  config settings = make_config("a");
+  settings.jitter = 0.25;
+  protocol& a = world.add(settings);
+  std::chrono::nanoseconds shortest = 10s;
+  std::chrono::nanoseconds longest = 0s;
+  for (int i = 0; i < 300; ++i) {
+    const std::chrono::nanoseconds due = a.next_deadline();
+    a.handle_timeout(moment(due, world.wall));
+    shortest = std::min(shortest, a.next_deadline() - due);
+    longest = std::max(longest, a.next_deadline() - due);
+  }
+
+  CHECK(shortest >= 750ms);
+  CHECK(shortest < 800ms);
+  CHECK(longest <= 1250ms);
+  CHECK(longest > 1200ms);
+}
+
+TEST_CASE(
+    "protocol round: a peer that falls silent is dead within its time, and one that is not, not") {
+  small_cluster world;
+  for (const char* name : {"a", "b", "c"}) world.add(name);
+  world.exchange("a", "b");
+  world.exchange("a", "c");
+  world.run_for(60s);
+  world.stop("b");
+
+  // Intervals of a second: phi is 8 after 8 * 2.3 = 18.4 means, of two seconds at most.
+  world.run_for(8s);
+  CHECK(world["a"].find_member("b", world.now())->status == peer_status::live);
+  world.run_for(32s);
+  CHECK(world["a"].find_member("b", world.now())->status == peer_status::dead);
+  CHECK(world["a"].find_member("c", world.now())->status == peer_status::live);
+  CHECK(world["a"].stats().convictions == 1);
+}
+
+TEST_CASE("protocol round: a timer that is an hour late convicts nobody") {
+  small_cluster world;
+  world.add("a");
+  world.add("b");
+  world.exchange("a", "b");
+  world.run_for(30s);
+
+  // "a" stands still; "b" goes on, and both go on after that.
+  world.stop("a");
+  world.run_for(5s);
+  world.steady += 1h;
+  world.wall += 1h;
+  world.stop("b");
+  world.resume("a");
+  world.round("a");
+  CHECK(world["a"].stats().pauses == 1);
+  world.round("a");
+  CHECK(world["a"].find_member("b", world.now())->status == peer_status::live);
+  world.resume("b");
+  world.run_for(60s);
+
+  CHECK(world["a"].stats().convictions == 0);
+  CHECK(world["a"].find_member("b", world.now())->status == peer_status::live);
+}
+
+TEST_CASE("protocol round: a datagram that comes before the late timer does not hide the pause") {
+  small_cluster world;
+  world.add("a");
+  puppet p(world, "a", "p", 1);
+  p.enter();
+  world.round("a");
+  world.steady += 1h;
+  world.wall += 1h;
+
+  p.begin(message_kind::digest);
+  static_cast<void>(p.send());
+  world.round("a");
+  world.round("a");
+
+  CHECK(world["a"].stats().pauses == 1);
+  CHECK(world["a"].find_member("p", world.now())->status == peer_status::live);
+}
+
+TEST_CASE("protocol round: a timer less than a round late is no pause") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  world.round("a");
+
+  a.handle_timeout(moment(a.next_deadline() + 1s, world.wall));
+  CHECK(a.stats().pauses == 0);
+  a.handle_timeout(moment(a.next_deadline() + 1s + 1ms, world.wall));
+  CHECK(a.stats().pauses == 1);
+}
+
+TEST_CASE("protocol round: after a pause who is truly gone is found dead as before") {
+  small_cluster world;
+  world.add("a");
+  world.add("b");
+  world.exchange("a", "b");
+  world.run_for(30s);
+  world.stop("b");
+  world.steady += 1h;
+
+  world.run_for(60s);
+
+  CHECK(world["a"].find_member("b", world.now())->status == peer_status::dead);
+}
+
+TEST_CASE("protocol round: a wall clock that steps changes no verdict and no generation") {
+  for (const std::chrono::nanoseconds step : {-24h * 400, 24h * 400}) {
+    small_cluster world;
+    world.add("a");
+    world.add("b");
+    world.exchange("a", "b");
+    world.run_for(30s);
+    const std::uint64_t generation = world["a"].generation();
+    change_cursor cursor;
+    static_cast<void>(read_events(world["a"], cursor));
+
+    world.wall += step;
+    world.run_for(60s);
+
+    CHECK(read_events(world["a"], cursor) == "");
+    CHECK(world["a"].generation() == generation);
+    CHECK(world["a"].stats().pauses == 0);
+  }
+}
+
+TEST_CASE("protocol round: a new peer of which nothing more is heard dies without having lived") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  puppet teller(world, "a", "teller", 1);
+  teller.enter();
+  tell_of_peers(teller, 1, false);
+  change_cursor cursor;
+  cursor.peer = "peer 0";
+  CHECK(read_events(a, cursor) == "new_peer peer 0\n");
+
+  for (int i = 0; i < 60; ++i) {
+    world.round("a");
+    teller.heartbeat += 1;
+    teller.begin(message_kind::reply);
+    static_cast<void>(teller.send());
+  }
+
+  CHECK(read_events(a, cursor) == "peer_dead peer 0\n");
+  CHECK(a.stats().convictions == 0);
+}
+
+TEST_CASE("protocol round: a dead peer is told of for half the grace, and then is unwanted") {
+  small_cluster world;
+  config settings = make_config("a");
+  settings.dead_peer_grace = 200s;
+  settings.live_peers_min = 0;
+  world.add(settings);
+  puppet gone(world, "a", "gone", 1);
+  gone.enter();
+  const std::chrono::nanoseconds last_heard = world.steady;
+  world.round("a");
+  std::chrono::nanoseconds unwanted{};
+  bool is_in_range = false;
+  world.on_send = [&](const letter& sent) {
+    for (const digest_entry& entry : sent.content.known.range) {
+      if (entry.name_hash == gone.hash() && unwanted == 0s) is_in_range = true;
+    }
+    for (const digest_entry& entry : sent.content.known.unwanted) {
+      if (entry.name_hash == gone.hash() && unwanted == 0s) unwanted = world.steady;
+    }
+    return false;
+  };
+
+  while (world["a"].is_known("gone")) {
+    world.find("a").core.join(host(200));
+    world["a"].set_seeds({host(201), host(202), host(203), host(204)});
+    world.round("a");
+  }
+
+  CHECK(is_in_range);
+  // Backed off addresses are asked every 16 rounds, five of them staggered.
+  CHECK(unwanted - last_heard >= 100s);
+  CHECK(unwanted - last_heard <= 117s);
+  CHECK(world.steady - last_heard == 200s);
+}
+
+TEST_CASE("protocol round: the graveyard tells a peer that lost its clock of its former self") {
+  small_cluster world;
+  config settings = make_config("a");
+  settings.dead_peer_grace = 100s;
+  world.add(settings);
+  settings.name = "b";
+  world.add(settings);
+  world.exchange("a", "b");
+  const std::uint64_t former = world["b"].generation();
+  world.stop("b");
+  world.run_for(140s);
+  REQUIRE_FALSE(world["a"].is_known("b"));
+  REQUIRE(world["a"].stats().graveyard_size == 1);
+
+  // It comes back with a clock of the year before.
+  world.resume("b");
+  world.wall -= 24h * 365;
+  world.restart("b");
+  REQUIRE(world["b"].generation() < former);
+  world.wall += 24h * 365;
+  world.exchange("b", "a");
+  world.run_for(20s);
+
+  CHECK(world["b"].generation() == former + 1);
+  CHECK(world["a"].is_known("b"));
+}
+
+TEST_CASE("protocol round: traces are kept where asked for, and counted either way") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  world.add("b");
+  world.exchange("a", "b");
+  CHECK_FALSE(a.poll_trace().has_value());
+
+  a.enable_trace(true);
+  world.round("a");
+  const auto sent = a.poll_trace();
+  REQUIRE(sent);
+  CHECK(sent->kind == trace_kind::digest_send);
+  CHECK(sent->peer_address == world["b"].address());
+  CHECK(sent->items == 2);
+  CHECK(a.poll_trace()->kind == trace_kind::deltas_receive);
+  a.enable_trace(false);
+  CHECK_FALSE(a.poll_trace().has_value());
+  CHECK(a.stats().digests_sent == 2);
+  CHECK(a.stats().replies_received == 2);
+}
