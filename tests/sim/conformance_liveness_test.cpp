@@ -265,10 +265,9 @@ TEST_CASE("conformance: a process that stood still for an hour convicts nobody w
 
   where.pause(2, 1h);
   where.run_for(1h);
-  const std::uint64_t before = where[2].stats().convictions;
   where.run_for(60s);
 
-  CHECK(where[2].stats().convictions == before);
+  CHECK(where[2].stats().convictions == 0);
   CHECK(where[2].stats().pauses == 1);
   CHECK(where.has_agreed());
 }
