@@ -65,7 +65,7 @@ class Cluster(harness.ProgramTest):
 
         self.assertIsNone(a.member("b"))
 
-    def test_who_leaves_tells_all_within_one_round(self):
+    def test_who_leaves_tells_all_within_two_rounds(self):
         nodes = [self.node("n0", "--interval", "1s")]
         nodes += [self.node(f"n{i}", "--interval", "1s", "--seed", nodes[0].endpoint)
                   for i in range(1, 5)]
@@ -77,7 +77,9 @@ class Cluster(harness.ProgramTest):
         left = nodes[3].ask("leave")
 
         self.assertEqual(left, {"reply": "leave", "acknowledged": 4, "live": 4})
-        self.assertLess(time.monotonic() - begin, 1.0)
+        # At once, and in the next round those whom it had never met itself. One a round would take
+        # 3 s, which is also when it gives up.
+        self.assertLess(time.monotonic() - begin, 2.0)
 
     def test_five_processes_agree_on_every_key(self):
         nodes = [self.node("n0", "--set", "of=n0")]
