@@ -66,9 +66,10 @@ bool peer_table::is_used(slot_index slot) const {
   return slot < rows_.size() && !rows_[slot].name.empty();
 }
 
-std::optional<slot_index> peer_table::find(std::uint64_t name_hash) const {
+std::optional<slot_index> peer_table::search(std::uint64_t name_hash) const {
   const std::size_t place = lower_bound(name_hash);
   if (place == by_hash_.size() || by_hash_[place].name_hash != name_hash) return std::nullopt;
+  last_found_ = place;
   return by_hash_[place].slot;
 }
 

@@ -21,34 +21,37 @@ namespace gossipmonger {
 
 /// What this node knows of one incarnation. Times are on the liveness clock, which stands still
 /// while this process was suspended.
-struct peer {
+struct alignas(64) peer {
   explicit peer(std::size_t detector_window) : detector(detector_window) {}
 
   /// This replica's digest entry of the peer.
   [[nodiscard]] digest_entry entry() const;
 
-  // Identity, and the state of the incarnation.
-  std::string name;
+  // What each entry of each digest is compared with, side by side: in a large cluster, fetching it
+  // is what an exchange takes.
   std::uint64_t name_hash = 0;
   std::uint64_t generation = 0;
-  std::uint32_t instance = 0;
-  endpoint address;               ///< as it advertises itself
-  std::optional<endpoint> route;  ///< where it last proved to be, if that differs
-  bool has_left = false;
-
-  // What this replica holds (I1, I2).
   std::uint64_t max_version = 0;
-  std::uint64_t top = 0;  ///< highest owner version there is evidence of
   std::uint64_t heartbeat = 0;
-  std::uint64_t floor = 0;        ///< of the newest marker; takes effect at max_version >= top
+  std::chrono::nanoseconds silent_since{};  ///< last advance, by the whole cluster's word
+  std::uint32_t instance = 0;
+  peer_status status = peer_status::unjudged;
+  bool has_left = false;
   bool is_over_capacity = false;  ///< something of it was refused: it is unwanted as it is
 
+  // Identity, and the state of the incarnation.
+  std::string name;
+  endpoint address;               ///< as it advertises itself
+  std::optional<endpoint> route;  ///< where it last proved to be, if that differs
+
+  // What this replica holds besides (I1, I2).
+  std::uint64_t top = 0;    ///< highest owner version there is evidence of
+  std::uint64_t floor = 0;  ///< of the newest marker; takes effect at max_version >= top
+
   // Liveness.
-  peer_status status = peer_status::unjudged;
   failure_detector detector;
   std::size_t advances = 0;                            ///< of the heartbeat, since birth or death
   std::optional<std::chrono::nanoseconds> last_reply;  ///< proved, straight from it
-  std::chrono::nanoseconds silent_since{};  ///< last advance, by the whole cluster's word
 
   // What it holds of me.
   std::uint64_t held_generation = 0;
@@ -85,7 +88,14 @@ class peer_table {
   [[nodiscard]] const peer& operator[](slot_index slot) const { return rows_[slot]; }
   [[nodiscard]] bool is_used(slot_index slot) const;
 
-  [[nodiscard]] std::optional<slot_index> find(std::uint64_t name_hash) const;
+  /// O(log n), and O(1) for the row after the one found last: a digest asks for one after the
+  /// other.
+  [[nodiscard]] std::optional<slot_index> find(std::uint64_t name_hash) const {
+    const std::size_t next = last_found_ + 1;
+    if (next >= by_hash_.size() || by_hash_[next].name_hash != name_hash) return search(name_hash);
+    last_found_ = next;
+    return by_hash_[next].slot;
+  }
   [[nodiscard]] std::optional<slot_index> find_name(std::string_view name,
                                                     std::uint64_t name_hash) const;
 
@@ -105,6 +115,8 @@ class peer_table {
   [[nodiscard]] std::size_t slots() const { return rows_.size(); }
 
  private:
+  [[nodiscard]] std::optional<slot_index> search(std::uint64_t name_hash) const;
+
   std::size_t capacity_;
   std::size_t detector_window_;
   std::vector<peer> rows_;
@@ -112,6 +124,7 @@ class peer_table {
   std::vector<hashed_slot> by_hash_;
   std::vector<slot_index> recent_;  // a log, latest last; a slot may stand in it more than once
   std::vector<slot_index> latest_;
+  mutable std::size_t last_found_ = 0;  // a hint, checked before use
 };
 
 }  // namespace gossipmonger
