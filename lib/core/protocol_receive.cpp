@@ -49,8 +49,8 @@ void protocol::handle_namesake(const message& received, const endpoint& source, 
                                bool is_proved) {
   drop(drop_reason::reflected);
   const peer& self = peers_[self_slot];
-  const bool is_mine = received.sender.generation == self.generation &&
-                       received.sender.heartbeat <= self.heartbeat;
+  const bool is_mine =
+      received.sender.generation == self.generation && received.sender.heartbeat <= self.heartbeat;
   if (is_mine) return;
   if (is_proved) {
     addresses_.handle_proof(source, received.cookie);
@@ -310,13 +310,15 @@ void protocol::handle_identity(const identity_view& who) {
 
   if (graves_.refuses(name_hash, who.generation, who.heartbeat)) return drop(drop_reason::refused);
   const nanoseconds grace = settings_.dead_peer_grace;
+  const nanoseconds retry = 16 * settings_.gossip_interval;
+  // My clock may be the wrong one, and be set: it is asked again.
   if (is_far_future(who.generation)) {
-    return refuse(who, name_hash, drop_reason::far_future, grace);
+    return refuse(who, name_hash, drop_reason::far_future, retry);
   }
   if (!who.address.is_routable()) return refuse(who, name_hash, drop_reason::endpoint, grace);
   if (who.silent >= grace) return drop(drop_reason::refused);
   const std::optional<slot_index> slot = peers_.try_add(who.name, name_hash);
-  if (!slot) return refuse(who, name_hash, drop_reason::capacity, 16 * settings_.gossip_interval);
+  if (!slot) return refuse(who, name_hash, drop_reason::capacity, retry);
   graves_.remove(name_hash);
   enter(*slot, who, false);
 }

@@ -13,10 +13,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-asio::awaitable<void> expect_value(memory_node& node, std::string peer, std::string key,
+asio::awaitable<void> expect_value(memory_node& of, std::string peer, std::string key,
                                    std::string value) {
   auto is_wanted = [value](std::string_view seen) { return seen == value; };
-  const result<std::string> seen = co_await node.wait_for(peer, key, std::move(is_wanted), 10s);
+  const result<std::string> seen = co_await of.wait_for(peer, key, std::move(is_wanted), 10s);
   if (!seen) throw std::runtime_error(peer + " " + key + ": " + seen.error().message());
 }
 
@@ -89,10 +89,10 @@ TEST_CASE("node: wait_for returns at once, or when the value comes, or times out
   world.run(expect_value(other, "n0", "x", "1"), [&] { REQUIRE(one.set("x", "1")); });
   world.run(expect_value(other, "n0", "x", "1"));
 
-  const auto never = [](memory_node& node) -> asio::awaitable<void> {
+  const auto never = [](memory_node& of) -> asio::awaitable<void> {
     auto is_wanted = [](std::string_view) { return false; };
     const auto began = manual_clock::now();
-    const result<std::string> seen = co_await node.wait_for("n0", "x", is_wanted, 3s);
+    const result<std::string> seen = co_await of.wait_for("n0", "x", is_wanted, 3s);
     CHECK(seen.error() == errc::timed_out);
     CHECK(manual_clock::now() - began == 3s);
   };
@@ -103,10 +103,10 @@ TEST_CASE("node: wait_live counts the others, and times out where they are too f
   node_world world;
   for (int i = 0; i < 3; ++i) world.add();
 
-  const auto body = [](memory_node& node) -> asio::awaitable<void> {
-    const result<std::size_t> live = co_await node.wait_live(2, 10s);
+  const auto body = [](memory_node& of) -> asio::awaitable<void> {
+    const result<std::size_t> live = co_await of.wait_live(2, 10s);
     CHECK(live.value() == 2);
-    const result<std::size_t> more = co_await node.wait_live(3, 1s);
+    const result<std::size_t> more = co_await of.wait_live(3, 1s);
     CHECK(more.error() == errc::timed_out);
   };
   world.run(body(*world.nodes[0]));
@@ -119,15 +119,15 @@ TEST_CASE("node: replicated means that every live peer holds the version, or so 
   const result<std::uint64_t> version = world.nodes[0]->set("x", "1");
   REQUIRE(version);
 
-  const auto body = [](memory_node& node, std::uint64_t wanted) -> asio::awaitable<void> {
-    const result<replication> two = co_await node.replicated(wanted, at_least(2), 10s);
+  const auto body = [](memory_node& of, std::uint64_t wanted) -> asio::awaitable<void> {
+    const result<replication> two = co_await of.replicated(wanted, at_least(2), 10s);
     REQUIRE(two);
     CHECK(two->holding >= 2);
-    const result<replication> all = co_await node.replicated(wanted, all_live(), 20s);
+    const result<replication> all = co_await of.replicated(wanted, all_live(), 20s);
     REQUIRE(all);
     CHECK(all->live == 5);
     CHECK(all->live_holding == 5);
-    const result<replication> never = co_await node.replicated(wanted + 1, at_least(1), 2s);
+    const result<replication> never = co_await of.replicated(wanted + 1, at_least(1), 2s);
     CHECK(never.error() == errc::timed_out);
   };
   world.run(body(*world.nodes[0], *version));
@@ -139,8 +139,8 @@ TEST_CASE("node: a cluster of one is never replicated to all who live") {
   memory_node& alone = world.add();
   REQUIRE(alone.set("x", "1"));
 
-  const auto body = [](memory_node& node) -> asio::awaitable<void> {
-    const result<replication> all = co_await node.replicated(1, all_live(), 2s);
+  const auto body = [](memory_node& of) -> asio::awaitable<void> {
+    const result<replication> all = co_await of.replicated(1, all_live(), 2s);
     CHECK(all.error() == errc::timed_out);
   };
   world.run(body(alone));
@@ -151,8 +151,8 @@ TEST_CASE("node: leave is known to every live peer when it returns, and ends wri
   for (int i = 0; i < 5; ++i) world.add();
   world.driver.run_for(10s);
 
-  const auto body = [](memory_node& node) -> asio::awaitable<void> {
-    const result<leave_result> left = co_await node.leave(10s);
+  const auto body = [](memory_node& of) -> asio::awaitable<void> {
+    const result<leave_result> left = co_await of.leave(10s);
     REQUIRE(left);
     CHECK(left->live == 4);
     CHECK(left->acknowledged == 4);
