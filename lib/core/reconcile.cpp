@@ -160,8 +160,11 @@ void reconciler::set_frame(const exchange& leg, message& out) const {
   if (const std::optional<slot_index> slot = peers_.find(leg.remote_hash)) {
     out.receiver = peers_[*slot].entry();
     out.receiver_instance = peers_[*slot].instance;
-  } else if (const std::optional<grave> lies = graves_.find(leg.remote_hash)) {
-    // A node that lost its clock learns here to take a higher generation.
+  } else if (const std::optional<grave> lies = graves_.find(leg.remote_hash);
+             lies && lies->heartbeat < heartbeat_max) {
+    // A node that lost its clock learns here to take a higher generation. A refusal, which stands
+    // there with the highest heartbeat, is no news of anybody: the refused would refute it for
+    // ever.
     out.receiver.name_hash = leg.remote_hash;
     out.receiver.generation = lies->generation;
     out.receiver.heartbeat = lies->heartbeat;

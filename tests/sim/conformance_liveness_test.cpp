@@ -229,6 +229,29 @@ TEST_CASE("conformance: a generation from a year ahead of my clock is refused, a
   CHECK(log.count(event_kind::new_peer) == 0);
 }
 
+TEST_CASE("conformance: a node that began with a date of days ago joins once its clock is set") {
+  world where(12);
+  add_cluster(where, 5);
+  REQUIRE(where[4].set("key", "before"));
+  where.run_for(60s);
+
+  // A board without a clock of its own: the date of its last shutdown, until it asks a time server.
+  where.crash(4);
+  where.set_wall_offset(4, -72h);
+  where.restart(4);
+  REQUIRE(where[4].set("key", "after"));
+  where.run_for(60s);
+  CHECK(where[4].live_peers() == 0);
+  CHECK(value_at(where, 0, "n4", "key") == "before");
+  for (std::size_t node = 0; node < 4; ++node) {
+    CHECK(where[node].stats().refutations == 0);  // its refusals move nobody
+  }
+
+  where.set_wall_offset(4, {});
+  CHECK(where.run_until([&] { return where.has_agreed(); }, 60s));
+  CHECK(all_hold(where, "n4", "key", "after"));
+}
+
 TEST_CASE("conformance: a node that leaves has left, and is never called dead") {
   world where(10);
   add_cluster(where, 6);

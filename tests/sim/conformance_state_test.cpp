@@ -255,6 +255,22 @@ TEST_CASE("conformance: two nodes under one name that know nobody else find each
   CHECK(first_log.count(event_kind::conflict) + second_log.count(event_kind::conflict) == 1);
 }
 
+TEST_CASE("conformance: a node that refuses others for want of room makes none of them refute") {
+  world where(12);
+  add_cluster(where, 6);
+  config small = named("small");
+  small.peers_max = 2;
+  const std::size_t full = where.add(small, 0);
+  where.run_for(200s);
+
+  CHECK(where[full].stats().drops[static_cast<std::size_t>(drop_reason::capacity)] > 0);
+  CHECK(where[full].stats().peers_known == 2);
+  for (std::size_t node = 0; node < 6; ++node) {
+    CHECK(where[node].stats().refutations == 0);
+    CHECK(where[node].live_peers() == 6);
+  }
+}
+
 // There: the owner with the most news goes first, for ever.
 TEST_CASE("conformance: a quiet peer's one key is not held up by a peer that never stops writing") {
   config common;
