@@ -116,12 +116,15 @@ TEST_CASE("change_list: a cursor begins at the start, with all that is there as 
   change_list changes(8);
   note(changes, "one");
   change_cursor cursor;
+  cursor.sequence = 7;  // as one that lagged
+  cursor.shown.resize(3, peer_status::live);
 
   changes.begin(cursor);
 
   CHECK(cursor.has_begun);
   CHECK(cursor.sequence == 0);
   CHECK(cursor.snapshot_upto == 1);
+  CHECK(cursor.shown.empty());
   CHECK_FALSE(changes.has_lost(cursor));
 }
 
@@ -133,7 +136,9 @@ TEST_CASE("change_list: forgettings and notices go once everybody passed them, v
   changes.judge(row, 1);
   note(changes, "four");
 
-  changes.release(3);
+  changes.release(1);
+  CHECK(items_above(changes, 0).size() == 4);
+  changes.release(2);
 
   CHECK(items_above(changes, 0) == std::vector<seen_item>{seen_item(1, what::introduced),
                                                           seen_item(3, what::judged),

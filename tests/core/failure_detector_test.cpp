@@ -117,6 +117,8 @@ TEST_CASE("failure_detector: a reset forgets all intervals and counts from its t
   CHECK(detector.phi(101s, expect(1s, 16s)) == doctest::Approx(1 / ln10));
   detector.advance(103s, expect(1s, 16s));
   CHECK(detector.mean(expect(1s, 16s)) == nanoseconds(7s) / 5);
+  for (const nanoseconds now : {104s, 105s, 106s, 107s}) detector.advance(now, expect(1s, 16s));
+  CHECK(detector.mean(expect(1s, 16s)) == 1s);  // the interval of 3 s was the oldest
 }
 
 TEST_CASE("failure_detector: phi is never negative and never NaN") {

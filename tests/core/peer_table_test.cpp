@@ -138,12 +138,25 @@ TEST_CASE("peer_table: latest stays right over any number of touches") {
   table_with_self table(300);
   for (std::uint64_t hash = 100; hash < 300; ++hash) REQUIRE(table.add(hash));
 
-  for (int i = 0; i < 20; ++i) {
-    for (slot_index slot = 1; slot <= 200; ++slot) table.peers.touch(slot);
+  for (slot_index i = 0; i < 4000; ++i) {
+    table.peers.touch(1 + i % 200);
+    if (i < 1000 || i % 50 != 0) continue;
+    std::vector<slot_index> expected;
+    for (slot_index back = 0; back < 64; ++back) expected.push_back(1 + (i - back) % 200);
+    CHECK(table.latest(64) == expected);
   }
+  table.peers.touch(7);
+  CHECK(table.latest(2) == std::vector<slot_index>{7, 200});
+}
+
+TEST_CASE("peer_table: latest stays right just after its log was cut") {
+  table_with_self table(300);
+  for (std::uint64_t hash = 100; hash < 300; ++hash) REQUIRE(table.add(hash));
+
+  for (slot_index i = 0; i < 1025; ++i) table.peers.touch(1 + i % 200);
 
   std::vector<slot_index> expected;
-  for (slot_index slot = 200; slot > 136; --slot) expected.push_back(slot);
+  for (slot_index back = 0; back < 64; ++back) expected.push_back(1 + (1024 - back) % 200);
   CHECK(table.latest(64) == expected);
 }
 

@@ -254,6 +254,9 @@ TEST_CASE("protocol events: a peer forgotten and back again unseen is forgotten 
   CHECK_FALSE(both.world["a"].is_known("b"));
 
   both.world.resume("b");
+  both.world.restart("b");
+  both.world.exchange("b", "a");
+  both.world.run_for(1s);
   REQUIRE(both.world.restart("b").set("new", "2"));
   both.world.exchange("b", "a");
 

@@ -237,12 +237,16 @@ TEST_CASE("protocol: erasing writes a tombstone; erasing what is not there write
   CHECK(erased_at(a, "never") == 0);
   CHECK(a.version() == 2);
   CHECK(a.set("k", "v") == 3);
+  CHECK(erased_at(a, "k") == 4);
+  CHECK(a.set("k", "") == 5);  // an empty value is not nothing
 }
 
 TEST_CASE("protocol: who has left writes nothing more") {
   small_cluster world;
   protocol& a = world.add("a");
   REQUIRE(a.set("k", "v"));
+  world.round("a");
+  REQUIRE(a.next_deadline() > world.now().steady);
 
   a.leave(world.now());
 
@@ -389,4 +393,14 @@ TEST_CASE("protocol: replication counts the peers that hold a version of mine") 
   world.resume("c");
   world.run_for(10s);
   CHECK(a.replicated(1).live_holding == 2);
+
+  // What they hold of the generation before is nothing of this one.
+  puppet p(world, "a", "p", 1);
+  p.enter();
+  digest_entry newer;
+  newer.name_hash = hash_of("a");
+  newer.generation = a.generation() + 1;
+  p.begin(message_kind::reply).heartbeats.push_back(newer);
+  static_cast<void>(p.send());
+  CHECK(a.replicated(1).holding == 0);
 }
