@@ -334,6 +334,26 @@ TEST_CASE("reconcile: the deltas of one owner follow each other without a gap, t
   }
 }
 
+TEST_CASE("reconcile: a lone owner's entries fill each datagram, in one delta") {
+  node_of_owners owners;
+  const puppet& owner = owners.add_owner("owner", 300, 60);
+
+  const letters answer = owners.ask(owners.all_known());
+
+  // 300 times a key of 5 to 7 bytes and a value of 60: 66 bytes a pair, 14 or 15 a datagram.
+  std::size_t bytes = 0;
+  std::size_t payload = 0;
+  for (const letter& one : answer) {
+    CHECK(one.content.deltas.size() <= 1);
+    bytes += one.bytes;
+    for (const entry_view& entry : one.content.entries) {
+      payload += entry.key.size() + entry.value.size();
+    }
+  }
+  CHECK(intervals_of(answer, owner.hash()).back().second == 300);
+  CHECK(static_cast<double>(bytes) < 1.21 * static_cast<double>(payload));
+}
+
 TEST_CASE("reconcile: one answer keeps to its budgets of bytes and of datagrams") {
   config settings = make_config("a");
   settings.exchange_bytes_max = 5000;
