@@ -49,6 +49,7 @@ protocol::protocol(config settings, storage_ref entries, const endpoint& address
   self.instance = static_cast<std::uint32_t>(1 + random_.below(0xffffffff));
   self.address = address;
   self.status = peer_status::self;
+  update_expectation();  // datagrams may come before the first round
 }
 
 // ------------------------------------------------------------------------------------ getters

@@ -25,9 +25,7 @@ void protocol::run_round(moment now) {
   restarted_.clear();
   peer& self = peers_[self_slot];
   self.heartbeat = std::min(self.heartbeat + 1, heartbeat_max);
-  const std::size_t entries = settings_.digest_datagrams_max * reconciler_.digest_rows_a_datagram();
-  expected_ =
-      detector_expectation(settings_.gossip_interval, peers_.size() + 1, settings_.fanout, entries);
+  update_expectation();
   reconciler_.expire_parked(stats_.rounds);
   graves_.expire(now_);
 
@@ -35,6 +33,12 @@ void protocol::run_round(moment now) {
   if (stats_.rounds >= judge_from_round_) judge_all();
   forget_gone();
   schedule_next(now);
+}
+
+void protocol::update_expectation() {
+  const std::size_t entries = settings_.digest_datagrams_max * reconciler_.digest_rows_a_datagram();
+  expected_ =
+      detector_expectation(settings_.gossip_interval, peers_.size() + 1, settings_.fanout, entries);
 }
 
 void protocol::schedule_next(moment now) {

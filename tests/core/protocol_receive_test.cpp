@@ -450,6 +450,27 @@ TEST_CASE("protocol: peers up to the capacity; one more is refused, and asked fo
   CHECK(a.is_known("r"));
 }
 
+TEST_CASE("protocol: a refusal for want of room holds for the incarnation, and for 16 rounds") {
+  small_cluster world;
+  config settings = make_config("a");
+  settings.peers_max = 1;
+  protocol& a = world.add(settings);
+  puppet p(world, "a", "p", 1);
+  p.enter();
+  puppet q(world, "a", "q", 2);
+  q.enter();
+  REQUIRE(drops(a, drop_reason::capacity) == 1);
+
+  q.heartbeat += 1;
+  q.enter();
+  CHECK(drops(a, drop_reason::capacity) == 1);
+  CHECK(drops(a, drop_reason::refused) == 1);
+
+  const std::chrono::nanoseconds refused = world.steady;
+  while (a.stats().graveyard_size > 0) world.round("a");
+  CHECK(world.steady - refused == 16s);
+}
+
 TEST_CASE("protocol: who has been silent for the whole grace is not taken in") {
   small_cluster world;
   config settings = make_config("a");
@@ -471,6 +492,25 @@ TEST_CASE("protocol: who has been silent for the whole grace is not taken in") {
   CHECK(a.is_known("recent"));
   CHECK_FALSE(a.is_known("gone"));
   CHECK(drops(a, drop_reason::refused) == 1);
+}
+
+TEST_CASE("protocol: the time of silence that an identity tells counts for the grace") {
+  small_cluster world;
+  config settings = make_config("a");
+  settings.dead_peer_grace = 100s;
+  protocol& a = world.add(settings);
+  puppet p(world, "a", "p", 1);
+  p.enter();
+  identity_view who = p.identity();
+  who.name = "far";
+  who.silent = 60s;
+  p.begin(message_kind::reply).identities.push_back(who);
+  static_cast<void>(p.send());
+
+  world.run_for(39s);
+  CHECK(a.is_known("far"));
+  world.run_for(2s);
+  CHECK_FALSE(a.is_known("far"));
 }
 
 TEST_CASE("protocol: a forgotten incarnation comes back only by a higher heartbeat or generation") {
@@ -635,6 +675,50 @@ TEST_CASE(
   CHECK(relay(12) == "peer_live far\n");
 }
 
+TEST_CASE("protocol: the heartbeats in a proved digest are heard, in range and extra") {
+  node_and_puppet both;
+  for (const char* name : {"far", "wide"}) {
+    both.tell_identity([name](identity_view& who) { who.name = name; });
+  }
+  const auto entry_of = [&](const char* name, std::uint64_t heartbeat) {
+    digest_entry entry;
+    entry.name_hash = hash_of(name);
+    entry.generation = both.p.generation;
+    entry.heartbeat = heartbeat;
+    return entry;
+  };
+
+  message& told = both.p.begin(message_kind::digest);
+  told.known.range.push_back(entry_of("far", 30));
+  told.known.extra.push_back(entry_of("wide", 40));
+  static_cast<void>(both.p.send());
+
+  CHECK(both.node.find_member("far", both.world.now())->heartbeat == 30);
+  CHECK(both.node.find_member("wide", both.world.now())->heartbeat == 40);
+}
+
+TEST_CASE("protocol: a relayed peer that died needs two advances again") {
+  node_and_puppet both;
+  both.tell_identity([](identity_view& who) { who.name = "far"; });
+  const auto relay = [&](std::uint64_t heartbeat) {
+    digest_entry entry;
+    entry.name_hash = hash_of("far");
+    entry.generation = both.p.generation;
+    entry.heartbeat = heartbeat;
+    both.p.begin(message_kind::reply).heartbeats.push_back(entry);
+    static_cast<void>(both.p.send());
+    return both.node.find_member("far", both.world.now())->status;
+  };
+  for (const std::uint64_t heartbeat : {11U, 12U, 13U}) static_cast<void>(relay(heartbeat));
+  both.world.run_for(60s);
+  both.p.cookie = 0;
+  static_cast<void>(both.p.prove());
+  REQUIRE(relay(13) == peer_status::dead);
+
+  CHECK(relay(14) == peer_status::dead);
+  CHECK(relay(15) == peer_status::live);
+}
+
 TEST_CASE("protocol: a peer that leaves has left, and is not dead however silent it is") {
   small_cluster world;
   config settings = make_config("a");
@@ -726,11 +810,13 @@ TEST_CASE("protocol: another run of my own generation is told by its instance") 
     for (const identity_view& who : answer.content.identities) instance = who.instance;
   }
   REQUIRE(instance != 0);
+  REQUIRE(a.set("k", "v") == 1);
   const std::uint64_t first = a.generation();
   const auto hold = [&](std::uint32_t held) {
     message& told = p.begin(message_kind::reply);
     told.receiver.name_hash = hash_of("a");
-    told.receiver.generation = first;
+    told.receiver.generation = a.generation();
+    told.receiver.max_version = 1;
     told.receiver_instance = held;
     static_cast<void>(p.send());
   };
@@ -739,6 +825,13 @@ TEST_CASE("protocol: another run of my own generation is told by its instance") 
   CHECK(a.generation() == first);
   hold(instance + 1);
   CHECK(a.generation() == first + 1);
+
+  // And what is held of the other run is nothing of mine.
+  CHECK(a.replicated(1).holding == 0);
+  hold(instance + 1);
+  CHECK(a.replicated(1).holding == 0);
+  hold(instance);
+  CHECK(a.replicated(1).holding == 1);
 }
 
 TEST_CASE("protocol: a namesake that lives ends in one conflict, and no further refutation") {
@@ -767,6 +860,22 @@ TEST_CASE("protocol: a relic whose heartbeat stands still is refuted, and is no 
   tell_own(both, first + 10, 5);
   for (int i = 0; i < 60; ++i) {
     tell_own(both, first + 20, 7);
+    both.world.round("a");
+  }
+
+  CHECK(both.node.generation() == first + 21);
+  CHECK(both.read().find("conflict") == std::string::npos);
+}
+
+TEST_CASE("protocol: copies of one relic that differ in heartbeat are no namesake that lives") {
+  node_and_puppet both;
+  const std::uint64_t first = both.node.generation();
+  tell_own(both, first + 10, 5);
+
+  for (const std::uint64_t heartbeat : {5U, 6U, 7U, 8U}) tell_own(both, first + 20, heartbeat);
+  CHECK(both.read().find("conflict") == std::string::npos);
+  for (int i = 0; i < 60; ++i) {
+    tell_own(both, first + 20, 8);
     both.world.round("a");
   }
 
@@ -987,6 +1096,39 @@ TEST_CASE("protocol: answers that say more again and again begin anew once a rou
   a.handle_timeout(moment(world.steady, world.wall));
   static_cast<void>(world.collect("a"));
   CHECK(say_more() == 1);
+}
+
+TEST_CASE(
+    "protocol: once an address is proved, the rest of a digest that was cut follows at once") {
+  for (const std::size_t peers : {10U, 199U}) {
+    small_cluster world;
+    protocol& a = world.add("a");
+    puppet teller(world, "a", "teller", 1);
+    teller.enter();
+    for (std::size_t i = 0; i < peers; ++i) {
+      const std::string name = "peer " + std::to_string(i);
+      identity_view who = teller.identity();
+      who.name = name;
+      teller.begin(message_kind::reply).identities.push_back(who);
+      static_cast<void>(teller.send());
+    }
+    puppet fresh(world, "a", "fresh", 2);
+    a.join(fresh.address);
+    world.on_send = [&](const letter& sent) {
+      if (sent.to == fresh.address) fresh.cookie = sent.content.cookie;
+      return false;
+    };
+    world.round("a");
+    REQUIRE(fresh.cookie != 0);
+
+    fresh.begin(message_kind::reply);
+    std::size_t digests = 0;
+    for (const letter& answer : fresh.send()) {
+      digests += answer.content.kind == message_kind::digest ? 1 : 0;
+    }
+
+    CHECK(digests == (peers == 10 ? 0 : 5));
+  }
 }
 
 TEST_CASE("protocol: answers wait in a bounded queue, and the oldest goes") {

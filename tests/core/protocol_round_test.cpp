@@ -225,6 +225,43 @@ TEST_CASE("protocol round: fan-out peers a round, and everyone in one turn of th
   }
 }
 
+TEST_CASE("protocol round: who restarts often is not met more often for it") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  puppet p(world, "a", "p", 1);
+  puppet q(world, "a", "q", 2);
+  p.enter();
+  q.enter();
+  for (int i = 0; i < 5; ++i) {
+    p.generation += 1;
+    p.enter();
+  }
+  REQUIRE(a.live_peers() == 2);
+
+  std::size_t met = 0;
+  for (int i = 0; i < 6; ++i) {
+    const std::vector<endpoint> to = partners(world, "a");
+    met += to == std::vector<endpoint>{q.address} ? 1 : 0;
+  }
+  CHECK(met == 3);
+}
+
+TEST_CASE("protocol round: who was dead and lives again is met again") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  puppet p(world, "a", "p", 1);
+  p.enter();
+  world.run_for(60s);
+  REQUIRE(a.find_member("p", world.now())->status == peer_status::dead);
+
+  p.cookie = 0;
+  p.heartbeat += 1;
+  p.enter();
+
+  REQUIRE(a.find_member("p", world.now())->status == peer_status::live);
+  CHECK(partners(world, "a") == std::vector<endpoint>{p.address});
+}
+
 TEST_CASE("protocol round: a node that knows nobody asks a seed, but never itself") {
   small_cluster world;
   protocol& a = world.add("a");
@@ -441,6 +478,25 @@ TEST_CASE("protocol round: a timer that is an hour late convicts nobody") {
 
   CHECK(world["a"].stats().convictions == 0);
   CHECK(world["a"].find_member("b", world.now())->status == peer_status::live);
+}
+
+TEST_CASE("protocol round: after a pause no verdict is passed until a full round has run") {
+  const auto rounds_to_death = [](std::size_t pause_before) {
+    small_cluster world;
+    protocol& a = world.add("a");
+    puppet p(world, "a", "p", 1);
+    p.enter();
+    for (std::size_t round = 1; round < 100; ++round) {
+      if (round == pause_before) world.steady += 1h;
+      world.round("a");
+      if (a.find_member("p", world.now())->status == peer_status::dead) return round;
+    }
+    return std::size_t{0};
+  };
+
+  const std::size_t unpaused = rounds_to_death(0);
+  REQUIRE(unpaused > 10);
+  CHECK(rounds_to_death(unpaused) == unpaused + 1);
 }
 
 TEST_CASE("protocol round: a datagram that comes before the late timer does not hide the pause") {

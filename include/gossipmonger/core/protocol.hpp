@@ -183,6 +183,7 @@ class protocol {
 
   // The round.
   void run_round(moment now);
+  void update_expectation();
   void judge_all();
   void forget_gone();
   void choose_partners();
