@@ -15,14 +15,15 @@ std::size_t allocation_count = 0;
 
 }  // namespace
 
-void* operator new(std::size_t bytes) {
+// Not inlined: g++ 12 would see `free` of what a `new` that it did not inline gave, and warn.
+[[gnu::noinline]] void* operator new(std::size_t bytes) {
   ++allocation_count;
   void* const memory = std::malloc(bytes == 0 ? 1 : bytes);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace gossipmonger {
 namespace {
