@@ -68,6 +68,36 @@ TEST_CASE("parking: a delta is taken out once the gap before it is filled, and o
   CHECK(parked.bytes() == 0);
 }
 
+TEST_CASE("parking: of a delta with several entries each keeps its own key and value") {
+  const std::string large(3000, 'l');
+  message content;
+  for (std::uint64_t version = 6; version <= 8; ++version) {
+    entry_view& entry = content.entries.emplace_back();
+    entry.key = std::string_view("key sixkey sevkey eig").substr((version - 6) * 7, 7);
+    entry.value = std::string_view(large).substr(0, 1000 * (version - 5));
+    entry.version = version;
+  }
+  content.entries[1].value = {};
+  content.entries[1].is_tombstone = true;
+  delta_view& delta = content.deltas.emplace_back();
+  delta.after = position(5);
+  delta.upto = position(8);
+  delta.first_entry = 1;  // of the second and third alone
+  delta.entry_count = 2;
+  parking parked(100'000);
+  REQUIRE(parked.try_park(1, content, delta, 1));
+
+  const auto taken = parked.take(1, 5);
+
+  REQUIRE(taken);
+  REQUIRE(taken->entries.size() == 2);
+  CHECK(taken->entries[0].key == "key sev");
+  CHECK(taken->entries[0].value.empty());
+  CHECK(taken->entries[0].is_tombstone);
+  CHECK(taken->entries[1].key == "key eig");
+  CHECK(taken->entries[1].value == large);
+}
+
 TEST_CASE("parking: a delta that overlaps what is held by now is still taken") {
   parking parked(100'000);
   REQUIRE(one_delta(5, 9).park_in(parked));
@@ -154,7 +184,7 @@ TEST_CASE("parking: views stay good while others come and go around them") {
   }
   parked.forget(0);
 
-  for (const std::uint64_t i : {1, 2, 49, 50, 52, 98}) {
+  for (const std::uint64_t i : {1U, 2U, 49U, 50U, 52U, 98U}) {
     const auto taken = parked.take(static_cast<slot_index>(i % 3), 10 * i);
     REQUIRE(taken);
     CHECK(taken->entries[0].key ==

@@ -47,19 +47,24 @@ class node_and_puppet {
   change_cursor cursor;
 };
 
-/// Whether the node's next digest tells `hash` among what it refuses.
-bool is_unwanted(small_cluster& world, std::string_view node, std::uint64_t hash) {
-  bool is_told = false;
+/// The heartbeat up to which the node's next digest says that it does not want `hash`, if it does.
+std::optional<std::uint64_t> unwanted_upto(small_cluster& world, std::string_view node,
+                                           std::uint64_t hash) {
+  std::optional<std::uint64_t> told;
   world.on_send = [&](const letter& sent) {
     for (const digest_entry& entry : sent.content.known.unwanted) {
-      is_told = is_told || entry.name_hash == hash;
+      if (entry.name_hash == hash) told = entry.heartbeat;
     }
     return false;
   };
   world.find(node).core.join(endpoint::v4(10, 0, 77, 77, 7000));
   world.round(node);
   world.on_send = nullptr;
-  return is_told;
+  return told;
+}
+
+bool is_unwanted(small_cluster& world, std::string_view node, std::uint64_t hash) {
+  return unwanted_upto(world, node, hash).has_value();
 }
 
 }  // namespace
@@ -569,15 +574,17 @@ TEST_CASE("protocol: a peer's keys up to the capacity, and no more of this gener
   static_cast<void>(p.tell(2, 3, {make_entry("k", "3", 3)}));  // replaces
   static_cast<void>(read_events(a, cursor));
 
-  static_cast<void>(p.tell(3, 4, {make_entry("m", "4", 4)}));
-  static_cast<void>(p.tell(3, 5, {make_entry("k", "5", 5)}));
+  static_cast<void>(p.tell(3, 6, {make_entry("l", "4", 4), make_entry("m", "5", 5)}));
+  static_cast<void>(p.tell(4, 7, {make_entry("k", "7", 7)}));
 
+  // What came before the first that is too many is a prefix, and stays (I2).
   CHECK(drops(a, drop_reason::capacity) == 2);
-  CHECK(a.find_member("p", world.now())->max_version == 3);
+  CHECK(a.find_member("p", world.now())->max_version == 4);
   CHECK(value_of(a, "p", "k") == "3");
+  CHECK(value_of(a, "p", "l") == "4");
   CHECK(value_of(a, "p", "m") == "-");
-  CHECK(read_events(a, cursor) == "error p\n");
-  CHECK(is_unwanted(world, "a", p.hash()));
+  CHECK(read_events(a, cursor) == "update p l=4@4\nerror p\n");
+  CHECK(unwanted_upto(world, "a", p.hash()) == heartbeat_max);
 
   p.generation += 1;
   p.cookie = 0;
@@ -598,10 +605,13 @@ TEST_CASE("protocol: a peer's bytes up to the capacity, counted exactly") {
   CHECK(drops(a, drop_reason::capacity) == 0);
   CHECK(a.find_member("p", world.now())->max_version == 2);
 
+  const std::string other(511, 'w');
+  static_cast<void>(p.tell(2, 3, {make_entry("l", other, 3)}));
+  CHECK(value_of(a, "p", "l") == other);
   const std::string more(512, 'v');
-  static_cast<void>(p.tell(2, 3, {make_entry("l", more, 3)}));
+  static_cast<void>(p.tell(3, 4, {make_entry("l", more, 4)}));
   CHECK(drops(a, drop_reason::capacity) == 1);
-  CHECK(value_of(a, "p", "l") == half);
+  CHECK(value_of(a, "p", "l") == other);
 }
 
 TEST_CASE("protocol: a laggard takes what its owner may hold, though it holds what went before") {

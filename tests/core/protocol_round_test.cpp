@@ -145,14 +145,14 @@ TEST_CASE(
   std::set<std::uint64_t> covered;
   std::uint64_t goes_on = 0;
   std::size_t rounds = 0;
-  while (covered.size() < 201 && rounds < 10) {
+  for (std::size_t round = 1; round <= 10; ++round) {
     const digest_of_a_round told = many.next_digest();
-    ++rounds;
     CHECK(told.claims.size() == 2);
     CHECK(told.is_well_formed);
     CHECK(told.claims.front().first == goes_on);
     goes_on = told.claims.back().second + 1;
     covered.insert(told.in_range.begin(), told.in_range.end());
+    if (rounds == 0 && covered.size() == 201) rounds = round;
   }
 
   // 2 datagrams a round take 70 or more, however many places are kept for what changed last.
@@ -174,6 +174,18 @@ TEST_CASE("protocol round: what changed last is told at once, wherever the curso
     CHECK((next.in_range.contains(hash_of("peer 7")) || next.in_extra.contains(hash_of("peer 7"))));
     CHECK(next.is_well_formed);
   }
+}
+
+TEST_CASE("protocol round: a digest to an unproved address does not move the cursor") {
+  node_of_many many(199, 1);
+  const digest_of_a_round first = many.next_digest();
+
+  many.world["a"].join(host(77));
+  const digest_of_a_round second = many.next_digest();
+  const digest_of_a_round third = many.next_digest();
+
+  CHECK(second.claims.front().first == first.claims.back().second + 1);
+  CHECK(third.claims.front().first == second.claims.back().second + 1);
 }
 
 TEST_CASE("protocol round: to an unproved address goes one datagram, of 400 bytes or more") {
@@ -201,7 +213,7 @@ TEST_CASE("protocol round: to an unproved address goes one datagram, of 400 byte
 // ----------------------------------------------------------------------------------- partners
 
 TEST_CASE("protocol round: fan-out peers a round, and everyone in one turn of the ring") {
-  for (const std::size_t fanout : {1, 3}) {
+  for (const std::size_t fanout : {1U, 3U}) {
     small_cluster world;
     config settings = make_config("a");
     settings.fanout = fanout;
@@ -272,6 +284,59 @@ TEST_CASE("protocol round: a node that knows nobody asks a seed, but never itsel
   protocol& b = world.add("b");
   b.set_seeds({b.address()});
   CHECK(partners(world, "b").empty());
+}
+
+TEST_CASE("protocol round: with fewer than live_peers_min live a seed is asked every round") {
+  for (const std::size_t least : {0U, 1U}) {
+    small_cluster world;
+    config settings = make_config("a");
+    settings.seed_every_rounds = 10'000;
+    settings.live_peers_min = least;
+    protocol& a = world.add(settings);
+    puppet seed(world, "a", "seed", 99);
+    static_cast<void>(seed.prove());
+    a.set_seeds({a.address(), seed.address});
+    std::size_t asked = 0;
+    for (int i = 0; i < 8; ++i) {
+      seed.begin(message_kind::reply);
+      static_cast<void>(seed.send());
+      const std::vector<endpoint> to = partners(world, "a");
+      asked += static_cast<std::size_t>(std::count(to.begin(), to.end(), seed.address));
+    }
+
+    CHECK(asked == 8 * least);
+  }
+}
+
+TEST_CASE("protocol round: nobody is met twice in a round, however wide the fan-out") {
+  small_cluster world;
+  config settings = make_config("a");
+  settings.fanout = 5;
+  world.add(settings);
+  puppet p(world, "a", "p", 1);
+  puppet q(world, "a", "q", 2);
+  p.enter();
+  q.enter();
+
+  CHECK(partners(world, "a").size() == 2);
+}
+
+TEST_CASE("protocol round: a first datagram is padded to 400 bytes, a later one is not") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  puppet p(world, "a", "p", 1);
+  std::vector<std::size_t> bytes;
+  world.on_send = [&](const letter& sent) {
+    bytes.push_back(sent.bytes);
+    return false;
+  };
+
+  a.join(p.address);
+  world.round("a");
+  p.enter();
+  world.round("a");
+
+  CHECK(bytes == std::vector<std::size_t>{400, 72 + 8 + 2 * 24});
 }
 
 TEST_CASE("protocol round: with enough live peers a seed is asked every seed_every_rounds") {

@@ -149,6 +149,45 @@ TEST_CASE("reconcile: entries from where the sender is, an identity only where i
   CHECK(owners.ask({entry_of(owner, 5)}, false).front().content.deltas.empty());
 }
 
+TEST_CASE("reconcile: a delta reaches as far as I hold, beyond its last entry") {
+  node_of_owners owners;
+  puppet& owner = owners.add_owner("owner", 1, 10);
+  static_cast<void>(owner.tell(1, 9, {}));
+
+  const letters answer = owners.ask({entry_of(owner)}, false);
+
+  CHECK(answer.front().content.deltas.at(0).upto == position(9));
+  CHECK(answer.front().content.deltas.at(0).entry_count == 1);
+}
+
+TEST_CASE("reconcile: who stands in extra is known to the sender, though absent in the range") {
+  node_of_owners owners;
+  const puppet& owner = owners.add_owner("owner", 1, 10);
+  message& told = owners.asker.begin(message_kind::digest);
+  told.known.lo = 0;
+  told.known.hi = ~std::uint64_t{0};
+  told.known.extra.push_back(entry_of(owner, 1));
+
+  const letters answer = owners.asker.send();
+
+  REQUIRE(answer.front().content.identities.size() == 1);
+  CHECK(answer.front().content.identities[0].name == "a");
+  CHECK(answer.front().content.deltas.empty());
+}
+
+TEST_CASE("reconcile: an identity says for how long its peer was silent, and mine that I am not") {
+  node_of_owners owners;
+  owners.add_owner("owner", 0, 0);
+  owners.world.run_for(30s);
+
+  const letters answer = owners.ask({entry_of(owners.asker)});
+
+  REQUIRE(answer.front().content.identities.size() == 2);
+  CHECK(answer.front().content.identities[0].silent == 0ms);
+  CHECK(answer.front().content.identities[1].name == "owner");
+  CHECK(answer.front().content.identities[1].silent == 30s);
+}
+
 TEST_CASE(
     "reconcile: an older generation gets identity and all entries, a newer one is asked for") {
   node_of_owners owners;
@@ -243,16 +282,18 @@ TEST_CASE("reconcile: a request is answered by leg 3, and asks for nothing back"
   digest_entry beyond = entry_of(owner, 9);  // I lack what it has
   digest_entry wanted = entry_of(owner, 1);
 
-  owners.asker.begin(message_kind::reply).requests = {wanted};
+  digest_entry stranger;
+  stranger.name_hash = hash_of("stranger");
+  const puppet& other = owners.add_owner("other", 3, 10);
+  owners.asker.begin(message_kind::reply).requests = {wanted, stranger, entry_of(other, 9)};
   const letters answer = owners.asker.send();
   REQUIRE(answer.size() == 1);
   CHECK(answer.front().content.kind == message_kind::deltas);
   CHECK(answer.front().content.deltas.at(0).after == position(1));
+  CHECK(answer.front().content.requests.empty());
 
   owners.asker.begin(message_kind::reply).requests = {beyond};
   CHECK(owners.asker.send().empty());
-  digest_entry stranger;
-  stranger.name_hash = hash_of("stranger");
   owners.asker.begin(message_kind::reply).requests = {stranger};
   CHECK(owners.asker.send().empty());
 }
@@ -261,7 +302,10 @@ TEST_CASE("reconcile: a request is answered by leg 3, and asks for nothing back"
 
 TEST_CASE("reconcile: the identities that the receiver lacks come before any entry") {
   node_of_owners owners;
-  for (int i = 0; i < 40; ++i) owners.add_owner("owner " + std::to_string(i), 3, 300);
+  // Long names, so that what is left of a datagram would hold a small delta.
+  for (int i = 0; i < 40; ++i) {
+    owners.add_owner("owner " + std::to_string(i) + std::string(200, 'n'), 3, 5);
+  }
 
   const letters answer = owners.ask({entry_of(owners.asker)});
 
@@ -475,6 +519,20 @@ TEST_CASE("reconcile: evidence of a higher top holds a floor back, whoever broug
   const std::string floor = text_of(2);
 
   static_cast<void>(owner.tell(2, 4, {make_entry("key 1", "v", 3), make_entry("", floor, 4)}, 4));
+  CHECK(held.find(2, "old").has_value());
+  static_cast<void>(owner.tell(4, 9, {}, 9));
+  CHECK_FALSE(held.find(2, "old").has_value());
+}
+
+TEST_CASE("reconcile: a parked delta brings its evidence with it") {
+  node_of_owners owners;
+  puppet& owner = owners.add_owner("owner", 1, 10);
+  const memory_storage& held = owners.world.find("a").entries;
+  const std::string floor = text_of(2);
+  static_cast<void>(owner.tell(2, 4, {make_entry("key 1", "v", 3), make_entry("", floor, 4)}, 9));
+  static_cast<void>(owner.tell(1, 2, {make_tombstone("old", 2)}, 2));
+
+  CHECK(owners.node.find_member("owner", owners.world.now())->max_version == 4);
   CHECK(held.find(2, "old").has_value());
   static_cast<void>(owner.tell(4, 9, {}, 9));
   CHECK_FALSE(held.find(2, "old").has_value());
