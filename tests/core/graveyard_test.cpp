@@ -41,7 +41,7 @@ TEST_CASE("graveyard: refuses what is not above the buried, by generation and th
 
 TEST_CASE("graveyard: lists by ascending hash") {
   graveyard graves(8);
-  for (const std::uint64_t hash : {30, 10, 20}) graves.bury(make_grave(hash, 1, 1, 1s));
+  for (const std::uint64_t hash : {30U, 10U, 20U}) graves.bury(make_grave(hash, 1, 1, 1s));
 
   CHECK(hashes(graves) == std::vector<std::uint64_t>{10, 20, 30});
   CHECK(graves.find(20)->name_hash == 20);

@@ -38,7 +38,7 @@ class table_with_self {
 
 TEST_CASE("peer_table: rows stand by ascending hash, self among them") {
   table_with_self table(8);
-  for (const std::uint64_t hash : {70, 30, 60, 10}) REQUIRE(table.add(hash));
+  for (const std::uint64_t hash : {70U, 30U, 60U, 10U}) REQUIRE(table.add(hash));
 
   CHECK(table.hashes() == std::vector<std::uint64_t>{10, 30, 50, 60, 70});
   CHECK(table.peers.size() == 4);
@@ -114,7 +114,7 @@ TEST_CASE("peer_table: slots never given out are not in use") {
 
 TEST_CASE("peer_table: latest names each slot once, what changed last first") {
   table_with_self table(8);
-  for (const std::uint64_t hash : {1, 2, 3}) REQUIRE(table.add(hash));
+  for (const std::uint64_t hash : {1U, 2U, 3U}) REQUIRE(table.add(hash));
 
   for (const slot_index slot : {1U, 2U, 1U, 1U, 3U, 2U}) table.peers.touch(slot);
 
@@ -125,7 +125,7 @@ TEST_CASE("peer_table: latest names each slot once, what changed last first") {
 
 TEST_CASE("peer_table: latest forgets who went") {
   table_with_self table(8);
-  for (const std::uint64_t hash : {1, 2, 3}) REQUIRE(table.add(hash));
+  for (const std::uint64_t hash : {1U, 2U, 3U}) REQUIRE(table.add(hash));
   for (const slot_index slot : {1U, 2U, 3U}) table.peers.touch(slot);
 
   table.peers.remove(2);

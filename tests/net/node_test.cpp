@@ -160,7 +160,7 @@ TEST_CASE("node: leave is known to every live peer when it returns, and ends wri
   world.run(body(*world.nodes[3]));
 
   CHECK(world.nodes[3]->set("x", "1").error() == errc::stopped);
-  for (const std::size_t i : {0, 1, 2, 4}) {
+  for (const std::size_t i : {0U, 1U, 2U, 4U}) {
     const std::vector<member> seen = world.nodes[i]->peers();
     const auto place =
         std::find_if(seen.begin(), seen.end(), [](const member& one) { return one.name == "n3"; });
