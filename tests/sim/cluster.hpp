@@ -42,6 +42,18 @@ inline void add_cluster(world& where, std::size_t count, const config& common = 
   return entry ? std::string(entry->value) : "(none)";
 }
 
+/// How many live keys of `peer` the node holds.
+[[nodiscard]] inline std::size_t count_keys(const world& where, std::size_t node,
+                                            std::string_view peer) {
+  std::size_t count = 0;
+  std::uint64_t from = 0;
+  while (const std::optional<entry_view> entry = where[node].first_above(peer, from)) {
+    from = entry->version;
+    ++count;
+  }
+  return count;
+}
+
 /// The verdict of `node` on `peer`; nothing where it knows no such peer.
 [[nodiscard]] inline std::optional<peer_status> status_at(const world& where, std::size_t node,
                                                           std::string_view peer) {

@@ -57,16 +57,6 @@ spread measure_spread(std::uint64_t seed, std::size_t nodes, std::size_t batches
   return measured;
 }
 
-std::size_t count_keys(const world& where, std::size_t node, std::string_view peer) {
-  std::size_t count = 0;
-  std::uint64_t from = 0;
-  while (const std::optional<entry_view> entry = where[node].first_above(peer, from)) {
-    from = entry->version;
-    ++count;
-  }
-  return count;
-}
-
 }  // namespace
 
 TEST_CASE("conformance: 200 nodes, whose digest takes five datagrams of 1200 bytes, all agree") {

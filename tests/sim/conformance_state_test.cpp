@@ -21,16 +21,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::size_t count_keys(const world& where, std::size_t node, std::string_view peer) {
-  std::size_t count = 0;
-  std::uint64_t from = 0;
-  while (const std::optional<entry_view> entry = where[node].first_above(peer, from)) {
-    from = entry->version;
-    ++count;
-  }
-  return count;
-}
-
 }  // namespace
 
 // There: versions begin again at 1, below what the peers saw, who ignore them.
