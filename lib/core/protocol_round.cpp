@@ -116,16 +116,21 @@ void protocol::choose_partners() {
   const bool is_seed_round = stats_.rounds % settings_.seed_every_rounds == stagger;
   if (live < settings_.live_peers_min || is_seed_round) try_start_seed();
 
-  for (const endpoint& joined : joining_) static_cast<void>(try_start(joined, 0));
-  joining_.clear();
+  // What this round has no room for is asked in one of the next.
+  std::erase_if(joining_, [this](const endpoint& joined) {
+    return !is_partner(joined) || is_started(joined) || try_start(joined, 0);
+  });
+}
+
+bool protocol::is_partner(const endpoint& to) const { return to != address() && to.is_routable(); }
+
+bool protocol::is_started(const endpoint& to) const {
+  return std::any_of(exchanges_.begin(), exchanges_.end(), [&to](const exchange& leg) {
+    return leg.kind == message_kind::digest && leg.to == to;
+  });
 }
 
 bool protocol::try_start_live() {
-  const auto is_started = [this](const endpoint& to) {
-    return std::any_of(exchanges_.begin(), exchanges_.end(), [&to](const exchange& leg) {
-      return leg.kind == message_kind::digest && leg.to == to;
-    });
-  };
   // While somebody waits for a version of mine, or I leave, who may lack that comes first.
   for (const bool is_choosy : {true, false}) {
     if (is_choosy && preferred_version_ == 0 && !has_left()) continue;
@@ -158,7 +163,7 @@ void protocol::try_start_seed() {
 }
 
 bool protocol::try_start(const endpoint& to, std::uint64_t remote_hash) {
-  if (to == address() || !to.is_routable()) return false;
+  if (!is_partner(to)) return false;
   if (!addresses_.try_start(to, stats_.rounds, settings_.unproved_addresses_max)) return false;
   start_exchange(to, remote_hash);
   return true;

@@ -472,10 +472,15 @@ bool reconciler::try_put(slot_index slot, const entry_view& entry) {
   placed.sequence = is_same ? held->sequence : changes_.take();
   if (const result<void> put = entries_.put(slot, placed); !put) {
     ++stats_.drops[static_cast<std::size_t>(drop_reason::storage)];
-    changes_.notice(event_kind::error, row.name, row.generation,
-                    "the storage refused an entry: " + put.error().message());
+    // It is tried again every round: told once, until it works.
+    if (!row.is_storage_failing) {
+      changes_.notice(event_kind::error, row.name, row.generation,
+                      "the storage refused an entry: " + put.error().message());
+    }
+    row.is_storage_failing = true;
     return false;
   }
+  row.is_storage_failing = false;
   if (entry.key == floor_key) row.floor = std::max(row.floor, read_floor(entry.value));
   return true;
 }

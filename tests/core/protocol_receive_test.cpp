@@ -661,6 +661,29 @@ TEST_CASE("protocol: while a floor waits a peer may take twice its capacity, and
 
 // --------------------------------------------------------------------------------- liveness
 
+TEST_CASE("protocol: a storage that refuses a peer's entries is said once, until it works again") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  memory_storage_limits limits;
+  limits.keys_total_max = 1;
+  world.find("a").entries = memory_storage(limits);
+  puppet p(world, "a", "p", 1);
+  p.enter();
+  change_cursor cursor;
+  static_cast<void>(read_events(a, cursor));
+
+  for (int i = 0; i < 3; ++i) {
+    static_cast<void>(p.tell(0, 2, {make_entry("k", "1", 1), make_entry("l", "2", 2)}));
+  }
+
+  const std::string told = read_events(a, cursor);
+  CHECK(drops(a, drop_reason::storage) == 3);
+  const std::size_t first = told.find("error");
+  REQUIRE(first != std::string::npos);
+  CHECK(told.find("error", first + 1) == std::string::npos);
+  CHECK(a.find_member("p", world.now())->max_version == 1);
+}
+
 TEST_CASE(
     "protocol: a relayed peer is new at first, and live after two advances of its heartbeat") {
   node_and_puppet both;

@@ -376,6 +376,36 @@ TEST_CASE("protocol round: a joined address is asked once") {
   CHECK(partners(world, "a").empty());
 }
 
+TEST_CASE("protocol round: whom a round has no room for is asked in one of the next, once") {
+  small_cluster world;
+  config settings = make_config("a");
+  settings.unproved_addresses_max = 3;
+  protocol& a = world.add(settings);
+  for (std::uint8_t i = 1; i <= 7; ++i) a.join(host(i));
+
+  std::vector<endpoint> asked;
+  for (int round = 0; round < 5; ++round) {
+    const std::vector<endpoint> now = partners(world, "a");
+    CHECK(now.size() <= 3);
+    asked.insert(asked.end(), now.begin(), now.end());
+  }
+
+  REQUIRE(asked.size() == 7);
+  for (std::uint8_t i = 1; i <= 7; ++i) {
+    CHECK(std::count(asked.begin(), asked.end(), host(i)) == 1);
+  }
+}
+
+TEST_CASE("protocol round: a joined address that is met in the round anyway is not asked twice") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  puppet p(world, "a", "p", 1);
+  p.enter();
+  a.join(p.address);
+
+  CHECK(partners(world, "a") == std::vector<endpoint>{p.address});
+}
+
 TEST_CASE("protocol round: nothing is sent to an address that cannot be sent to, nor to my own") {
   small_cluster world;
   protocol& a = world.add("a");

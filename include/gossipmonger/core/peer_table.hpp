@@ -37,7 +37,8 @@ struct alignas(64) peer {
   std::uint32_t instance = 0;
   peer_status status = peer_status::unjudged;
   bool has_left = false;
-  bool is_over_capacity = false;  ///< something of it was refused: it is unwanted as it is
+  bool is_over_capacity = false;    ///< something of it was refused: it is unwanted as it is
+  bool is_storage_failing = false;  ///< the storage refused its latest entry
 
   // Identity, and the state of the incarnation.
   std::string name;

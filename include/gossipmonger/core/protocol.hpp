@@ -104,7 +104,8 @@ class protocol {
   void set_address(const endpoint& address) { peers_[self_slot].address = address; }
   /// Where to find the cluster; replaces what was given before. Addresses of mine are skipped.
   void set_seeds(std::vector<endpoint> seeds);
-  /// Begins an exchange with `address` in the next round, once.
+  /// Begins an exchange with `address`, once: in the next round, or as soon as a round has room for
+  /// one more address that never answered. At most 64 wait; further ones are ignored.
   void join(const endpoint& address);
   /// Publishes; identical bytes write nothing. Returns the version that holds.
   ///   errors: key_invalid, value_too_large, capacity_reached, storage_failed, stopped (has left)
@@ -189,6 +190,10 @@ class protocol {
   void choose_partners();
   [[nodiscard]] bool try_start_live();
   void try_start_seed();
+  /// Whether a digest may go there: somebody else's address, of a kind that can be sent to.
+  [[nodiscard]] bool is_partner(const endpoint& to) const;
+  /// Whether a digest to it waits already.
+  [[nodiscard]] bool is_started(const endpoint& to) const;
   [[nodiscard]] bool try_start(const endpoint& to, std::uint64_t remote_hash);
   void start_exchange(const endpoint& to, std::uint64_t remote_hash);
   void schedule_next(moment now);
