@@ -1,0 +1,441 @@
+// A node with state gets a sequence of messages: forged ones of things it knows, its own and an
+// honest peer's with damage under a checksum that fits, with valid cookies and without; between
+// them its rounds run, its keys change and its events are read. After each step the invariants
+// hold.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "byte_source.hpp"
+#include "fuzz.hpp"
+#include "gossipmonger/core/hash.hpp"
+#include "gossipmonger/core/memory_storage.hpp"
+#include "gossipmonger/core/protocol.hpp"
+#include "message_maker.hpp"
+#include "wire_bytes.hpp"
+
+namespace gossipmonger {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::nanoseconds;
+
+constexpr std::uint64_t generation_base = 1'704'067'200'000;  // 2024-01-01
+constexpr std::size_t steps_max = 40;
+const endpoint own_address = endpoint::v4(10, 0, 0, 1, 7000);
+const endpoint honest_address = endpoint::v4(10, 0, 0, 2, 7000);
+
+config make_settings(std::string_view name) {
+  config settings;
+  settings.name = name;
+  settings.jitter = 0;
+  settings.detector_window = 4;
+  settings.dead_peer_grace = 12s;
+  settings.peers_max = 4;
+  settings.keys_per_peer_max = 8;
+  settings.bytes_per_peer_max = 1024;
+  settings.parked_bytes_max = 2048;
+  settings.retired_max = 64;
+  const auto checked = validated(settings);
+  demand(checked.has_value(), "the settings are allowed");
+  return *checked;
+}
+
+vocabulary make_vocabulary() {
+  vocabulary words;
+  words.generation_base = generation_base;
+  words.names = {"me", "honest", "a", "b", "c", "d", "e"};
+  const hash_key key = make_cluster_key("default");
+  for (const std::string& name : words.names) words.hashes.push_back(siphash(key, name));
+  words.addresses = {own_address,
+                     honest_address,
+                     endpoint::v4(10, 0, 0, 3, 7000),
+                     endpoint::v4(10, 0, 0, 4, 7000),
+                     endpoint::v4(10, 0, 0, 5, 7000),
+                     endpoint::v4(224, 0, 0, 1, 7000),
+                     endpoint()};
+  return words;
+}
+
+/// What a subscriber has been told of one peer.
+struct told_peer {
+  told_peer() = default;
+
+  std::map<std::string, std::string> shown;
+  std::map<std::string, std::uint64_t> versions;  // of each key's last event, removals too
+};
+
+/// What a peer was at the last look.
+struct seen_peer {
+  seen_peer() = default;
+
+  std::uint64_t generation = 0;
+  std::uint64_t max_version = 0;
+};
+
+class ordeal {
+ public:
+  ordeal(std::span<const std::uint8_t> input, message_maker& maker, wire_bytes& wire)
+      : from_(input), maker_(maker), wire_(wire), format_(make_cluster_id("default"), 1200) {
+    demand(me_.set("mine", "1").has_value() && me_.set("other", "2").has_value(), "keys are set");
+    own_ = {{"mine", "1"}, {"other", "2"}};
+    honest_.join(own_address);
+    demand(honest_.set("k1", "honest").has_value(), "a key is set");
+    run_rounds(2);
+    learn_cookies();
+    check();
+  }
+
+  void run() {
+    for (std::size_t step = 0; step < steps_max && !from_.is_empty(); ++step) {
+      take_step();
+      flush();
+      check();
+    }
+  }
+
+ private:
+  void take_step() {
+    switch (from_.below(10)) {
+      case 0:
+      case 1:
+      case 2:
+      case 3:
+        return forge();
+      case 4:
+        return replay();
+      case 5:
+        return deliver_raw();
+      case 6:
+        return run_rounds(1 + from_.below(3));
+      case 7:
+        return write();
+      case 8: {
+        // A pause, a change of the wall clock.
+        now_.steady += 1s * static_cast<std::int64_t>(from_.below(30));
+        now_.wall += 1h * (static_cast<std::int64_t>(from_.below(60)) - 30);
+        return;
+      }
+      default:
+        me_.release_changes(from_.flag() ? cursor_.sequence : 0);
+        if (from_.below(16) == 15) me_.leave(now_);
+        return;
+    }
+  }
+
+  [[nodiscard]] endpoint source() {
+    constexpr std::size_t sources = 4;
+    return maker_.words().addresses[1 + from_.below(sources)];
+  }
+
+  /// A message made for the occasion, as a rule with the right cookie.
+  void forge() {
+    const endpoint from = source();
+    maker_.fill(from_, forged_);
+    if (from_.below(8) != 7) forged_.cookie_echo = cookies_[from];
+    // Mostly meant for me.
+    if (from_.below(8) != 7 && forged_.kind != message_kind::digest) {
+      if (forged_.receiver.generation != 0) forged_.receiver.name_hash = own_hash();
+    }
+    if (encoded_bytes(forged_) > 1200) return;
+    forged_.padded_bytes = std::min<std::size_t>(forged_.padded_bytes, 1200);
+    wire_.encode(format_, forged_);
+    damage();
+    deliver(from);
+  }
+
+  /// What somebody once sent, from anywhere, with damage.
+  void replay() {
+    if (sent_.empty()) return;
+    const std::vector<std::uint8_t>& bytes = sent_[from_.below(sent_.size())];
+    wire_.assign(bytes);
+    const endpoint from = source();
+    damage();
+    if (from_.flag()) echo_cookie(from);
+    deliver(from);
+  }
+
+  void deliver_raw() {
+    const endpoint from = source();
+    const std::size_t size = 8 * (4 + from_.below(20));
+    wire_.assign(from_.take(size));
+    wire_.resize(size);
+    wire_.repair(make_cluster_id("default"));
+    if (from_.flag()) echo_cookie(from);
+    deliver(from);
+  }
+
+  void echo_cookie(const endpoint& from) {
+    if (wire_.bytes().size() < header_bytes) return;
+    const std::uint64_t cookie = cookies_[from];
+    std::memcpy(wire_.bytes().data() + 12, &cookie, 6);
+    wire_.fix_checksum();
+  }
+
+  void damage() {
+    const std::size_t hits = from_.below(4);
+    if (hits == 0 || wire_.bytes().size() <= header_bytes) return;
+    for (std::size_t hit = 0; hit < hits; ++hit) {
+      const std::size_t body = wire_.bytes().size() - header_bytes;
+      const std::size_t at = header_bytes + from_.number(0xffff) % body;
+      wire_.bytes()[at] = static_cast<std::byte>(from_.byte());
+    }
+    wire_.fix_checksum();
+  }
+
+  void deliver(const endpoint& from) {
+    received_bytes_[from] += wire_.bytes().size();
+    const auto decoded = format_.decode(wire_.bytes(), received_);
+    if (!decoded) return me_.count_drop(decoded.error());
+    const bool is_proof = received_.cookie_echo != 0 && received_.cookie_echo == cookies_[from];
+    if (is_proof) proved_.push_back(from);
+    me_.handle_message(received_, from, wire_.bytes().size(), now_);
+  }
+
+  void run_rounds(std::size_t count) {
+    for (; count > 0; --count) {
+      const nanoseconds due = std::min(me_.next_deadline(), honest_.next_deadline());
+      const nanoseconds passed = std::max(due, now_.steady) - now_.steady;
+      now_.steady += passed;
+      now_.wall += passed;
+      if (honest_.next_deadline() <= now_.steady) honest_.handle_timeout(now_);
+      if (me_.next_deadline() <= now_.steady) me_.handle_timeout(now_);
+      flush();
+    }
+  }
+
+  void write() {
+    const std::string key = "k" + std::to_string(from_.below(10));
+    if (from_.below(4) == 0) {
+      const auto erased = me_.erase(key);
+      if (erased) own_.erase(key);
+      return;
+    }
+    const std::string value(from_.below(200), static_cast<char>(from_.byte()));
+    if (me_.set(key, value)) own_[key] = value;
+  }
+
+  void learn_cookies() {
+    for (std::size_t i = 2; i < 4; ++i) {
+      forged_.clear();
+      forged_.kind = message_kind::digest;
+      forged_.sender.name_hash = maker_.words().hashes[i];
+      forged_.sender.generation = generation_base;
+      forged_.known.extra.push_back(forged_.sender);
+      forged_.padded_bytes = 400;
+      wire_.encode(format_, forged_);
+      deliver(maker_.words().addresses[i]);
+      flush();
+    }
+  }
+
+  /// Hands over until neither has anything to say.
+  void flush() {
+    bool is_moving = true;
+    while (is_moving) {
+      is_moving = false;
+      while (const std::optional<transmit> sent = me_.poll_transmit(now_)) {
+        is_moving = true;
+        account(*sent);
+        if (sent->to == honest_address) hand_over(honest_, own_address);
+      }
+      while (const std::optional<transmit> sent = honest_.poll_transmit(now_)) {
+        is_moving = true;
+        wire_.encode(format_, *sent->content);
+        remember();
+        if (sent->to == own_address) deliver(honest_address);
+      }
+    }
+  }
+
+  void hand_over(protocol& to, const endpoint& from) {
+    const auto decoded = format_.decode(wire_.bytes(), received_);
+    demand(decoded.has_value(), "what a node sends decodes");
+    to.handle_message(received_, from, wire_.bytes().size(), now_);
+  }
+
+  /// Every datagram is within its limit, and keeps the 3x rule.
+  void account(const transmit& sent) {
+    wire_.encode(format_, *sent.content);
+    remember();
+    demand(wire_.bytes().size() + seal_bytes <= 1200, "I4: no datagram exceeds its limit");
+    demand(sent.to.is_routable(), "nothing goes where nobody can be");
+    demand(sent.to != own_address, "nothing goes to myself");
+    if (sent.content->cookie != 0) cookies_[sent.to] = sent.content->cookie;
+    if (sent.content->kind == message_kind::digest) return;
+    const bool is_proved = std::find(proved_.begin(), proved_.end(), sent.to) != proved_.end();
+    if (is_proved) return;
+    answered_bytes_[sent.to] += wire_.bytes().size();
+    demand(answered_bytes_[sent.to] <= 3 * received_bytes_[sent.to], "the 3x rule");
+  }
+
+  void remember() {
+    constexpr std::size_t kept = 16;
+    const auto bytes = wire_.bytes();
+    const auto* const first = reinterpret_cast<const std::uint8_t*>(bytes.data());
+    if (sent_.size() < kept) sent_.emplace_back();
+    sent_[next_sent_++ % kept].assign(first, first + bytes.size());
+  }
+
+  // ------------------------------------------------------------------------------ invariants
+
+  void check() {
+    check_own();
+    check_capacities();
+    check_members();
+    fold_events();
+  }
+
+  void check_own() {
+    std::size_t count = 0;
+    std::uint64_t version = 0;
+    while (const auto entry = me_.first_above("me", version)) {
+      const auto mine = own_.find(std::string(entry->key));
+      demand(mine != own_.end() && mine->second == entry->value, "I3: only I write my entries");
+      demand(entry->version <= me_.version(), "no version above my counter");
+      version = entry->version;
+      ++count;
+    }
+    demand(count == own_.size(), "I3: none of mine is lost");
+  }
+
+  void check_capacities() {
+    const protocol_stats stats = me_.stats();
+    const config& settings = me_.settings();
+    demand(stats.peers_known <= settings.peers_max, "I5: peers");
+    demand(stats.graveyard_size <= settings.peers_max, "I5: graves");
+    demand(stats.parked_bytes <= settings.parked_bytes_max, "I5: parked bytes");
+  }
+
+  void check_members() {
+    std::map<std::string, seen_peer> now_seen;
+    for (const member& peer : me_.members(now_)) {
+      demand(!peer.phi || (*peer.phi >= 0 && !std::isnan(*peer.phi)), "phi is a number >= 0");
+      demand(peer.generation <= generation_max && peer.max_version <= version_max &&
+                 peer.heartbeat <= heartbeat_max,
+             "numbers within their widths");
+      seen_peer& seen = now_seen[peer.name];
+      seen.generation = peer.generation;
+      seen.max_version = peer.max_version;
+      if (const auto before = seen_.find(peer.name); before != seen_.end()) {
+        const seen_peer& old = before->second;
+        const bool is_monotone = std::tie(seen.generation, seen.max_version) >=
+                                 std::tie(old.generation, old.max_version);
+        demand(is_monotone, "I1: (generation, max version) never goes down");
+      }
+      check_entries(peer);
+    }
+    seen_ = std::move(now_seen);
+  }
+
+  void check_entries(const member& peer) {
+    std::size_t keys = 0;
+    std::size_t bytes = 0;
+    std::uint64_t version = 0;
+    while (const auto entry = me_.first_above(peer.name, version)) {
+      demand(entry->version > version && entry->version <= peer.max_version, "I2: a prefix");
+      demand(is_valid_name(entry->key) && !entry->is_tombstone, "what is shown is a live key");
+      version = entry->version;
+      ++keys;
+      bytes += entry->key.size() + entry->value.size();
+    }
+    // Twice as much while a floor waits.
+    demand(keys <= 2 * me_.settings().keys_per_peer_max, "I5: keys of a peer");
+    demand(bytes <= 2 * me_.settings().bytes_per_peer_max, "I5: bytes of a peer");
+  }
+
+  void fold_events() {
+    while (const std::optional<event_view> event = me_.poll_event(cursor_)) fold(*event);
+    // Folding the stream gives the state.
+    for (const member& peer : me_.members(now_)) {
+      const told_peer& told = told_[peer.name];
+      std::size_t keys = 0;
+      std::uint64_t version = 0;
+      while (const auto entry = me_.first_above(peer.name, version)) {
+        const auto shown = told.shown.find(std::string(entry->key));
+        demand(shown != told.shown.end() && shown->second == entry->value, "events tell all");
+        version = entry->version;
+        ++keys;
+      }
+      demand(keys == told.shown.size(), "events tell what is gone");
+    }
+  }
+
+  void fold(const event_view& event) {
+    const std::string peer(event.peer);
+    const std::string key(event.key);
+    switch (event.kind) {
+      case event_kind::lagged:
+        told_.clear();
+        break;
+      case event_kind::peer_restarted:
+      case event_kind::peer_forgotten:
+        told_.erase(peer);
+        break;
+      case event_kind::update:
+      case event_kind::removed: {
+        told_peer& told = told_[peer];
+        std::uint64_t& last = told.versions[key];
+        // What a floor drops goes at the version it was shown at.
+        const bool is_dropped = event.kind == event_kind::removed && told.shown.contains(key);
+        demand(event.version > last || (is_dropped && event.version == last),
+               "I7: versions of a key rise");
+        last = event.version;
+        if (event.kind == event_kind::update) {
+          told.shown[key] = event.value;
+        } else {
+          told.shown.erase(key);
+        }
+        break;
+      }
+      default:
+        break;
+    }
+  }
+
+  [[nodiscard]] std::uint64_t own_hash() const { return maker_.words().hashes[0]; }
+
+  byte_source from_;
+  message_maker& maker_;
+  wire_bytes& wire_;
+  codec format_;
+  moment now_{100s, std::chrono::milliseconds(generation_base)};
+  memory_storage entries_;
+  memory_storage honest_entries_;
+  protocol me_{make_settings("me"), storage_ref(entries_), own_address, 1, now_};
+  protocol honest_{make_settings("honest"), storage_ref(honest_entries_), honest_address, 2, now_};
+  message forged_;
+  message received_;
+  change_cursor cursor_;
+
+  std::map<std::string, std::string> own_;
+  std::map<std::string, seen_peer> seen_;
+  std::map<std::string, told_peer> told_;
+  std::map<endpoint, std::uint64_t> cookies_;
+  std::map<endpoint, std::size_t> received_bytes_;
+  std::map<endpoint, std::size_t> answered_bytes_;
+  std::vector<endpoint> proved_;
+  std::vector<std::vector<std::uint8_t>> sent_;
+  std::size_t next_sent_ = 0;
+};
+
+}  // namespace
+}  // namespace gossipmonger
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static gossipmonger::message_maker maker(gossipmonger::make_vocabulary());
+  static gossipmonger::wire_bytes wire;
+  gossipmonger::ordeal({data, size}, maker, wire).run();
+  return 0;
+}

@@ -1,0 +1,192 @@
+#include "message_maker.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace gossipmonger {
+
+namespace {
+
+constexpr std::uint64_t any = ~std::uint64_t{0};
+constexpr std::uint64_t cookie_max = (std::uint64_t{1} << 48) - 1;
+constexpr std::size_t text_bytes_max = 30'000;
+
+}  // namespace
+
+std::uint64_t message_maker::hash(byte_source& from) {
+  if (words_.hashes.empty()) return from.number(any);
+  const std::size_t word = from.below(words_.hashes.size() + 1);
+  return word < words_.hashes.size() ? words_.hashes[word] : from.number(any);
+}
+
+std::uint64_t message_maker::generation(byte_source& from) {
+  const std::size_t choice = words_.generation_base == 0 ? 15 : from.below(16);
+  if (choice < 14) return words_.generation_base + choice / 4;
+  return 1 + from.number(generation_max - 1);
+}
+
+// Small numbers mostly: those meet each other.
+std::uint64_t message_maker::count(byte_source& from, std::uint64_t limit) {
+  const std::uint8_t choice = words_.generation_base == 0 ? 255 : from.byte();
+  return choice < 240 ? choice % 24 : from.number(limit);
+}
+
+digest_entry message_maker::entry(byte_source& from) {
+  digest_entry made;
+  made.name_hash = hash(from);
+  made.generation = generation(from);
+  made.max_version = count(from, version_max);
+  made.heartbeat = count(from, heartbeat_max);
+  made.has_left = from.below(16) == 15;
+  return made;
+}
+
+std::string_view message_maker::key(byte_source& from) {
+  if (words_.generation_base != 0) return keep("k" + std::to_string(from.below(10)));
+  std::string made(1 + from.byte() % key_bytes_max, 'k');
+  for (const std::uint8_t one : from.take(2)) made.back() = static_cast<char>('!' + one % 94);
+  text_bytes_ += made.size();
+  return keep(std::move(made));
+}
+
+std::string_view message_maker::value(byte_source& from) {
+  const std::size_t shape = from.below(16);
+  std::size_t size = shape < 12 ? shape : from.number(1500);
+  size = std::min(size, text_bytes_max - std::min(text_bytes_max, text_bytes_));
+  text_bytes_ += size;
+  return keep(std::string(size, static_cast<char>(from.byte())));
+}
+
+identity_view message_maker::identity(byte_source& from) {
+  identity_view who;
+  if (words_.names.empty()) {
+    std::string name(1 + from.byte() % name_bytes_max, 'n');
+    for (const std::uint8_t one : from.take(2)) name.back() = static_cast<char>('!' + one % 94);
+    who.name = keep(std::move(name));
+    for (std::uint8_t& one : who.address.address) one = from.byte();
+    who.address.port = static_cast<std::uint16_t>(from.number(0xffff));
+    who.address.scope = static_cast<std::uint32_t>(from.number(0xffffffff));
+  } else {
+    who.name = words_.names[from.below(words_.names.size())];
+    who.address = words_.addresses[from.below(words_.addresses.size())];
+  }
+  who.generation = generation(from);
+  who.instance = static_cast<std::uint32_t>(from.below(3));
+  who.heartbeat = count(from, heartbeat_max);
+  who.has_left = from.below(16) == 15;
+  who.silent = std::chrono::milliseconds(from.number(0xffffffff));
+  return who;
+}
+
+// ------------------------------------------------------------------------------------- digest
+
+void message_maker::fill_list(byte_source& from, digest& known, std::vector<digest_entry>& list) {
+  for (std::size_t left = from.below(12); left > 0; --left) list.push_back(entry(from));
+  const auto is_outside = [&known](const digest_entry& one) {
+    return one.name_hash < known.lo || one.name_hash > known.hi;
+  };
+  std::erase_if(list, is_outside);
+  const auto is_lower = [](const digest_entry& one, const digest_entry& other) {
+    return one.name_hash < other.name_hash;
+  };
+  std::sort(list.begin(), list.end(), is_lower);
+  const auto is_equal = [](const digest_entry& one, const digest_entry& other) {
+    return one.name_hash == other.name_hash;
+  };
+  list.erase(std::unique(list.begin(), list.end(), is_equal), list.end());
+}
+
+void message_maker::fill_digest(byte_source& from, message& m) {
+  digest& known = m.known;
+  if (from.below(4) != 0) {
+    known.lo = from.flag() ? 0 : hash(from);
+    known.hi = from.flag() ? any : hash(from);
+    if (known.lo > known.hi) std::swap(known.lo, known.hi);
+    fill_list(from, known, known.range);
+    fill_list(from, known, known.unwanted);
+  }
+  for (std::size_t left = from.below(digest::extra_max - 1); left > 0; --left) {
+    known.extra.push_back(entry(from));
+  }
+  m.sender = entry(from);
+  known.extra.push_back(m.sender);
+  if (from.flag()) {
+    m.receiver = entry(from);
+    known.extra.push_back(m.receiver);
+  }
+}
+
+// -------------------------------------------------------------------------------------- reply
+
+void message_maker::fill_delta(byte_source& from, message& m) {
+  delta_view delta;
+  delta.name_hash = hash(from);
+  delta.generation = generation(from);
+  delta.after = position(std::min(count(from, version_max), version_max - 1));
+  delta.first_entry = m.entries.size();
+  const bool is_gapped = from.flag();
+  std::uint64_t version = delta.after.version;
+  for (std::size_t left = from.below(24); left > 0; --left) {
+    const std::uint64_t gap = is_gapped ? 1 + count(from, version_max) : 1;
+    if (gap > version_max - version) break;
+    version += gap;
+    entry_view one;
+    one.version = version;
+    const std::size_t shape = from.below(16);
+    if (shape == 0) {
+      std::string floor(8, '\0');
+      floor[0] = static_cast<char>(from.byte());
+      if (from.flag()) floor[7] = static_cast<char>(from.byte());
+      one.value = keep(std::move(floor));
+    } else {
+      one.key = key(from);
+      one.is_tombstone = shape < 4;
+      if (!one.is_tombstone) one.value = value(from);
+    }
+    m.entries.push_back(one);
+    if (text_bytes_ >= text_bytes_max) break;
+  }
+  delta.entry_count = m.entries.size() - delta.first_entry;
+  const std::uint64_t beyond = from.below(3) + (delta.entry_count == 0 ? 1 : 0);
+  delta.upto = position(std::min(version_max, version + beyond));
+  delta.top = std::min(version_max, delta.upto.version + count(from, version_max));
+  if (delta.after < delta.upto) m.deltas.push_back(delta);
+}
+
+void message_maker::fill_reply(byte_source& from, message& m) {
+  m.sender = entry(from);
+  if (from.flag()) m.receiver = entry(from);
+  for (std::size_t left = from.below(4); left > 0; --left) m.identities.push_back(identity(from));
+  for (std::size_t left = from.below(4); left > 0; --left) m.heartbeats.push_back(entry(from));
+  for (std::size_t left = from.below(4); left > 0; --left) {
+    m.requests.push_back(entry(from));
+    if (!from.flag()) continue;
+    const std::uint64_t unknown = m.requests.back().name_hash;
+    m.requests.back() = digest_entry();
+    m.requests.back().name_hash = unknown;
+  }
+  for (std::size_t left = from.below(4); left > 0; --left) {
+    if (text_bytes_ < text_bytes_max) fill_delta(from, m);
+  }
+}
+
+void message_maker::fill(byte_source& from, message& m) {
+  m.clear();
+  texts_.clear();
+  text_bytes_ = 0;
+  m.kind = static_cast<message_kind>(1 + from.below(3));
+  m.features = from.byte();
+  m.more = from.below(4) == 3;
+  m.cookie_echo = from.number(cookie_max);
+  m.cookie = from.number(cookie_max);
+  m.padded_bytes = from.below(4) == 3 ? 8 * from.below(100) : 0;
+  m.receiver_instance = static_cast<std::uint32_t>(from.number(0xffffffff));
+  if (m.kind == message_kind::digest) {
+    fill_digest(from, m);
+  } else {
+    fill_reply(from, m);
+  }
+}
+
+}  // namespace gossipmonger
