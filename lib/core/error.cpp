@@ -15,6 +15,8 @@ class gossipmonger_category final : public std::error_category {
         return "name is not 1 to 255 bytes of UTF-8 without control characters";
       case errc::value_too_large:
         return "key and value together do not fit into one datagram";
+      case errc::ttl_invalid:
+        return "the time to live is not above 0 and up to 365 days";
       case errc::capacity_reached:
         return "a stated capacity is full";
       case errc::stopped:
@@ -27,6 +29,8 @@ class gossipmonger_category final : public std::error_category {
         return "self took a new generation during the wait";
       case errc::unknown_peer:
         return "no peer of that name is known";
+      case errc::own_name:
+        return "the name is this node's own";
       case errc::storage_failed:
         return "the storage refused a write";
       case errc::transport_failed:

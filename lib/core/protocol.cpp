@@ -331,8 +331,28 @@ result<std::uint64_t> protocol::set(std::string_view key, std::string_view value
   return set(one);
 }
 
+result<std::uint64_t> protocol::set(std::string_view key, std::string_view value, nanoseconds ttl,
+                                    moment now) {
+  const std::array<std::pair<std::string_view, std::string_view>, 1> one{
+      std::pair<std::string_view, std::string_view>(key, value)};
+  return set(one, ttl, now);
+}
+
 result<std::uint64_t> protocol::set(
     std::span<const std::pair<std::string_view, std::string_view>> pairs) {
+  return set_until(pairs, std::nullopt);
+}
+
+result<std::uint64_t> protocol::set(
+    std::span<const std::pair<std::string_view, std::string_view>> pairs, nanoseconds ttl,
+    moment now) {
+  if (!expiry::is_allowed(ttl)) return fail(errc::ttl_invalid);
+  return set_until(pairs, now.steady + ttl);
+}
+
+result<std::uint64_t> protocol::set_until(
+    std::span<const std::pair<std::string_view, std::string_view>> pairs,
+    std::optional<nanoseconds> deadline) {
   std::size_t bytes = 0;
   for (const auto& [key, value] : pairs) {
     if (const std::error_code error = check_write(key, value)) {
@@ -359,14 +379,19 @@ result<std::uint64_t> protocol::set(
     const std::optional<entry_view> held = entries_.find(self_slot, key);
     if (held && !held->is_tombstone && held->value == value) {
       last = std::max(last, held->version);
-      continue;
+    } else {
+      entry_view entry;
+      entry.key = key;
+      entry.value = value;
+      const result<std::uint64_t> written = write(entry);
+      if (!written) return written;
+      last = *written;
     }
-    entry_view entry;
-    entry.key = key;
-    entry.value = value;
-    const result<std::uint64_t> written = write(entry);
-    if (!written) return written;
-    last = *written;
+    if (deadline) {
+      expiry_.set(key, *deadline);
+    } else {
+      expiry_.clear(key);
+    }
   }
   return last;
 }
@@ -384,6 +409,7 @@ result<std::optional<std::uint64_t>> protocol::erase(std::string_view key) {
   tombstone.is_tombstone = true;
   const result<std::uint64_t> written = write(tombstone);
   if (!written) return tl::unexpected<std::error_code>(written.error());
+  expiry_.clear(key);
   const storage_usage used = entries_.usage(self_slot);
   if (used.tombstones > std::max(compaction_tombstones_min, used.live_keys)) compact();
   return std::optional<std::uint64_t>(*written);
@@ -420,9 +446,25 @@ void protocol::compact() {
   ++stats_.compactions;
 }
 
+result<void> protocol::forget(std::string_view peer) {
+  if (peer == name()) return fail(errc::own_name);
+  const std::optional<slot_index> slot = find_slot(peer);
+  if (!slot) return fail(errc::unknown_peer);
+  bury(*slot);
+  return {};
+}
+
+void protocol::expire_keys(moment now) {
+  while (const std::optional<std::string> key = expiry_.take_due(now.steady)) {
+    // What the storage refuses now is tried again a round later.
+    if (!erase(*key)) expiry_.set(*key, now.steady + settings_.gossip_interval);
+  }
+}
+
 void protocol::leave(moment now) {
   if (has_left()) return;
   peers_[self_slot].has_left = true;
+  expiry_.clear_all();       // whoever has left writes no more
   next_round_ = now.steady;  // say so at once
 }
 

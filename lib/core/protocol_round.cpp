@@ -16,6 +16,7 @@ constexpr std::size_t leaving_fanout = 16;
 
 void protocol::handle_timeout(moment now) {
   observe_time(now);
+  expire_keys(now);
   if (now.steady < next_round_) return;
   run_round(now);
 }
@@ -71,18 +72,22 @@ void protocol::forget_gone() {
       ++i;
       continue;
     }
-    const peer& row = peers_[slot];
-    grave buried;
-    buried.name_hash = row.name_hash;
-    buried.generation = row.generation;
-    buried.heartbeat = row.heartbeat;
-    buried.expires = now_ + settings_.dead_peer_grace;
-    graves_.bury(buried);
-    changes_.forget(row, slot);
-    reconciler_.forget(slot);
-    ring_.remove(slot);
-    peers_.remove(slot);
+    bury(slot);
   }
+}
+
+void protocol::bury(slot_index slot) {
+  const peer& row = peers_[slot];
+  grave buried;
+  buried.name_hash = row.name_hash;
+  buried.generation = row.generation;
+  buried.heartbeat = row.heartbeat;
+  buried.expires = now_ + settings_.dead_peer_grace;
+  graves_.bury(buried);
+  changes_.forget(row, slot);
+  reconciler_.forget(slot);
+  ring_.remove(slot);
+  peers_.remove(slot);
 }
 
 // ------------------------------------------------------------------------------------ partners

@@ -74,7 +74,7 @@ CORE_ORDER = [
     {"event", "digest", "delta"},
     {"message", "config", "random"},
     {"failure_detector", "packer", "parking", "peer_ring", "address_book",
-     "graveyard"},
+     "graveyard", "expiry"},
     {"peer_table"},
     {"storage", "change_list"},
     {"memory_storage"},

@@ -61,6 +61,39 @@ TEST_CASE("node: what one sets, erases and sets again is what the others get") {
   CHECK(keys == std::vector<std::string>{"a"});
 }
 
+TEST_CASE("node: a time to live that ends between two rounds ends on time, everywhere a round on") {
+  node_world world;
+  for (int i = 0; i < 3; ++i) world.add();
+  world.driver.run_for(5s);
+  REQUIRE(world.nodes[0]->set("k", "v"));
+  world.driver.run_for(2s);
+  REQUIRE(world.nodes[2]->get("n0", "k"));
+
+  REQUIRE(world.nodes[0]->set("k", "v", 50ms));
+  world.driver.run_for(49ms);
+  CHECK(world.nodes[0]->get("n0", "k"));
+  world.driver.run_for(1ms);
+
+  CHECK_FALSE(world.nodes[0]->get("n0", "k"));
+  world.driver.run_for(1s);
+  CHECK_FALSE(world.nodes[2]->get("n0", "k"));
+  CHECK(world.nodes[0]->set("k", "v", 0s).error() == errc::ttl_invalid);
+}
+
+TEST_CASE("node: what is forgotten is gone at once, and a live peer is back soon") {
+  node_world world;
+  for (int i = 0; i < 3; ++i) world.add();
+  world.driver.run_for(5s);
+
+  CHECK(world.nodes[0]->forget("n2"));
+  CHECK_FALSE(world.nodes[0]->is_known("n2"));
+  CHECK(world.nodes[0]->forget("n2").error() == errc::unknown_peer);
+  CHECK(world.nodes[0]->forget("n0").error() == errc::own_name);
+  world.driver.run_for(2s);
+
+  CHECK(world.nodes[0]->is_known("n2"));
+}
+
 TEST_CASE("node: peers() shows self first, then everybody as live and reachable") {
   node_world world;
   for (int i = 0; i < 4; ++i) world.add();

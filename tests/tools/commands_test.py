@@ -45,6 +45,51 @@ class Commands(harness.ProgramTest):
                 self.assertEqual(a.ask(line)["reply"], "set")
                 self.assertEqual(a.ask("get a k")["value"], value)
 
+    def test_any_argument_may_stand_in_quotation_marks(self):
+        a = self.node("my node")
+        for line, key, value in (('set "my key" v w', "my key", "v w"),
+                                 ('set "k" "v"', "k", "v"),
+                                 ('set k ""', "k", ""),
+                                 ('set k " v "', "k", " v "),
+                                 ('set k "v"  ', "k", "v"),
+                                 ('set k {"x": "y"}', "k", '{"x": "y"}'),
+                                 ('set k v "w"', "k", 'v "w"'),
+                                 (r'set k "\"\\\n\t\x7e"', "k", '"\\\n\t~'),
+                                 ('set-ttl 1h "my key" "v"', "my key", "v")):
+            with self.subTest(line=line):
+                self.assertEqual(a.ask(line)["key"], key)
+                reply = a.ask(f'get "my node" "{key}"')
+                self.assertEqual((reply["peer"], reply["value"]), ("my node", value))
+        self.assertEqual(a.ask('get "my node" my key')["value"], "v")
+        self.assertGreater(a.ask('erase "my key"')["version"], 0)
+
+    def test_a_key_with_a_time_to_live_goes_by_itself(self):
+        a, b = self.pair()
+
+        self.assertEqual(a.ask("set-ttl 700ms k some value"),
+                         {"reply": "set-ttl", "key": "k", "version": 1, "ttl_ms": 700})
+
+        b.event("update", peer="a", key="k", value="some value")
+        a.event("removed", peer="a", key="k", version=2)
+        b.event("removed", peer="a", key="k", version=2)
+        self.assertEqual(a.ask("set-ttl 1h k v")["version"], 3)
+        self.assertEqual(a.ask("set-ttl 700ms k v")["version"], 3)
+        self.assertEqual(a.ask("set k v")["version"], 3)
+
+    def test_a_dead_peer_is_forgotten_and_a_live_one_comes_back(self):
+        a, b = self.pair("--set", "k=v")
+
+        self.assertEqual(a.ask("forget b"), {"reply": "forget", "peer": "b"})
+        a.event("peer_forgotten", peer="b")
+        a.until("members", lambda m: len(m["members"]) == 2)
+
+        b.process.kill()
+        a.event("peer_dead", peer="b")
+        count = len(a.events)
+        self.assertEqual(a.ask("forget b")["reply"], "forget")
+        a.event("peer_forgotten", after=count, peer="b")
+        self.assertIsNone(a.member("b"))
+
     def test_a_value_that_is_not_utf8_is_base64(self):
         a, b = self.pair()
         for value in (b"\xff", b"\xc0\x80", b"a\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82"):
@@ -61,6 +106,24 @@ class Commands(harness.ProgramTest):
                                 ("set", "set", "set KEY VALUE"),
                                 ("erase", "erase", "erase KEY"),
                                 ("get a", "get", "get PEER KEY"),
+                                ("set-ttl", "set-ttl", "set-ttl TIME KEY VALUE"),
+                                ("set-ttl k v", "set-ttl", "set-ttl TIME KEY VALUE"),
+                                ("set-ttl 5s", "set-ttl", "set-ttl TIME KEY VALUE"),
+                                ("set-ttl 5 k v", "set-ttl", "set-ttl TIME KEY VALUE"),
+                                ("set-ttl -5s k v", "set-ttl", "set-ttl TIME KEY VALUE"),
+                                ("set-ttl 0s k v", "set-ttl", "365 days"),
+                                ("set-ttl 8761h k v", "set-ttl", "365 days"),
+                                ("set-ttl 4294967295h k v", "set-ttl", "365 days"),
+                                ("forget", "forget", "forget PEER"),
+                                ("forget nobody", "forget", "no peer of that name"),
+                                ("forget a", "forget", "own"),
+                                ('get "a k', "get", "quotation mark"),
+                                ('get "a"k', "get", "quotation mark"),
+                                ('get "a\\" k', "get", "quotation mark"),
+                                ('set "a\\z" v', "set", "quotation mark"),
+                                ('set "a\\x1" v', "set", "quotation mark"),
+                                ('set k "v" w', "set", "set KEY VALUE"),
+                                ('set "" v', "set", "255 bytes"),
                                 ("members now", "members", "members"),
                                 ("set " + 256 * "k" + " v", "set", "255 bytes"),
                                 (b"set \xff v", "set", "UTF-8"),

@@ -2,7 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <optional>
+#include <system_error>
 #include <utility>
+
+#include "duration.hpp"
 
 namespace gossipmonger {
 
@@ -16,11 +21,13 @@ struct usage {
   std::string_view form;
 };
 
-constexpr std::array<usage, 8> usages{{
+constexpr std::array<usage, 10> usages{{
     {command_kind::set, "set", "set KEY VALUE"},
+    {command_kind::set_ttl, "set-ttl", "set-ttl TIME KEY VALUE"},
     {command_kind::erase, "erase", "erase KEY"},
     {command_kind::get, "get", "get PEER KEY"},
     {command_kind::members, "members", "members"},
+    {command_kind::forget, "forget", "forget PEER"},
     {command_kind::state, "state", "state"},
     {command_kind::stats, "stats", "stats"},
     {command_kind::leave, "leave", "leave"},
@@ -39,6 +46,105 @@ std::string_view take_word(std::string_view& line) {
 void skip_blanks(std::string_view& line) {
   line.remove_prefix(std::min(line.find_first_not_of(blanks), line.size()));
 }
+
+/// The byte that an escape stands for, which is taken off `line` behind its backslash.
+std::optional<char> take_escape(std::string_view& line) {
+  const char kind = line.empty() ? '\0' : line.front();
+  line.remove_prefix(std::min<std::size_t>(1, line.size()));
+  switch (kind) {
+    case '"':
+    case '\\':
+      return kind;
+    case 'n':
+      return '\n';
+    case 't':
+      return '\t';
+    case 'x': {
+      const std::string_view digits = line.substr(0, 2);
+      unsigned byte = 0;
+      const auto [end, error] =
+          std::from_chars(digits.data(), digits.data() + digits.size(), byte, 16);
+      if (error != std::errc() || digits.size() != 2 || end != digits.data() + 2) break;
+      line.remove_prefix(2);
+      return static_cast<char>(byte);
+    }
+    default:
+      break;
+  }
+  return std::nullopt;
+}
+
+/// Takes an argument in quotation marks off `line`; nullopt where they do not close, or something
+/// other than a blank follows.
+std::optional<std::string> take_quoted(std::string_view& line) {
+  std::string argument;
+  line.remove_prefix(1);
+  while (!line.empty() && line.front() != '"') {
+    const char next = line.front();
+    line.remove_prefix(1);
+    if (next != '\\') {
+      argument += next;
+      continue;
+    }
+    const std::optional<char> escaped = take_escape(line);
+    if (!escaped) return std::nullopt;
+    argument += *escaped;
+  }
+  if (line.empty()) return std::nullopt;
+  line.remove_prefix(1);
+  if (!line.empty() && blanks.find(line.front()) == std::string_view::npos) return std::nullopt;
+  line.remove_prefix(std::min<std::size_t>(1, line.size()));
+  return argument;
+}
+
+/// Takes the arguments of one command off its line, one after the other.
+class arguments {
+ public:
+  explicit arguments(std::string_view line) : rest_(line) {}
+
+  std::string word() {
+    skip_blanks(rest_);
+    if (rest_.starts_with('"')) return quoted();
+    const std::string_view word = take_word(rest_);
+    has_all_ = has_all_ && !word.empty();
+    return std::string(word);
+  }
+
+  /// The last argument: the rest of the line, if it is not quoted.
+  std::string rest() {
+    if (!rest_.starts_with('"')) return std::string(std::exchange(rest_, {}));
+    std::string last = quoted();
+    end();
+    return last;
+  }
+
+  /// As `rest`, and may not be missing.
+  std::string required_rest() {
+    skip_blanks(rest_);
+    has_all_ = has_all_ && !rest_.empty();
+    return rest();
+  }
+
+  /// Nothing may follow but blanks.
+  void end() {
+    has_all_ = has_all_ && is_blank(rest_);
+    rest_ = {};
+  }
+
+  [[nodiscard]] bool is_well() const { return has_all_ && !is_badly_quoted_; }
+  [[nodiscard]] bool is_badly_quoted() const { return is_badly_quoted_; }
+
+ private:
+  std::string quoted() {
+    const std::optional<std::string> taken = take_quoted(rest_);
+    if (!taken) is_badly_quoted_ = true;
+    return taken.value_or(std::string());
+  }
+
+  std::string_view rest_;
+  bool has_all_ = true;
+  bool is_badly_quoted_ = false;
+};
 
 std::string list_of_commands() {
   std::string list;
@@ -79,32 +185,47 @@ tl::expected<command, command_error> parse_command(std::string_view line) {
 
   command parsed;
   parsed.kind = found->kind;
-  bool is_complete = true;
   skip_blanks(rest);
+  arguments from(rest);
+  bool is_well = true;
   switch (parsed.kind) {
     case command_kind::set:
-      parsed.key = take_word(rest);
-      parsed.value = rest;
-      is_complete = !parsed.key.empty();
+      parsed.key = from.word();
+      parsed.value = from.rest();
       break;
+    case command_kind::set_ttl: {
+      const std::optional<std::chrono::milliseconds> ttl = parse_duration(from.word());
+      is_well = ttl.has_value();
+      parsed.ttl = ttl.value_or(std::chrono::milliseconds());
+      parsed.key = from.word();
+      parsed.value = from.rest();
+      break;
+    }
     case command_kind::get:
-      parsed.peer = take_word(rest);
-      parsed.key = rest;
-      is_complete = !parsed.key.empty();
+      parsed.peer = from.word();
+      parsed.key = from.required_rest();
       break;
     case command_kind::erase:
-      parsed.key = rest;
-      is_complete = !parsed.key.empty();
+      parsed.key = from.required_rest();
+      break;
+    case command_kind::forget:
+      parsed.peer = from.required_rest();
       break;
     case command_kind::members:
     case command_kind::state:
     case command_kind::stats:
     case command_kind::leave:
     case command_kind::quit:
-      is_complete = rest.empty();
+      from.end();
       break;
   }
-  if (!is_complete) {
+  if (from.is_badly_quoted()) {
+    return tl::unexpected<command_error>(make_command_error(
+        line,
+        "expected a closing quotation mark and then a blank; in quotation marks, a backslash "
+        "stands before \", \\, n, t or xHH"));
+  }
+  if (!is_well || !from.is_well()) {
     return tl::unexpected<command_error>(
         make_command_error(line, "expected: " + std::string(found->form)));
   }

@@ -1,6 +1,7 @@
 // One line of standard input, understood. Values.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -9,15 +10,27 @@
 
 namespace gossipmonger {
 
-enum class command_kind : std::uint8_t { set, erase, get, members, state, stats, leave, quit };
+enum class command_kind : std::uint8_t {
+  set,
+  set_ttl,
+  erase,
+  get,
+  members,
+  forget,
+  state,
+  stats,
+  leave,
+  quit,
+};
 
 struct command {
   command() = default;
 
   command_kind kind = command_kind::quit;
-  std::string peer;   ///< of get
-  std::string key;    ///< of set, erase, get
-  std::string value;  ///< of set
+  std::string peer;                 ///< of get, forget
+  std::string key;                  ///< of set, set-ttl, erase, get
+  std::string value;                ///< of set, set-ttl
+  std::chrono::milliseconds ttl{};  ///< of set-ttl
 };
 
 /// What is wrong with a line.
@@ -32,7 +45,10 @@ struct command_error {
 [[nodiscard]] bool is_blank(std::string_view line);
 
 /// Words are separated by blanks. The last argument is the rest of the line as it stands, so that
-/// a value may hold blanks, or begin or end with some.
+/// a value may hold blanks, or begin or end with some. Any argument may stand in quotation marks
+/// instead: then it ends with the closing one, and \" \\ \n \t and \xHH stand in it for a quotation
+/// mark, a backslash, a line end, a tabulator and any byte. One that begins with a quotation mark
+/// must be written so.
 [[nodiscard]] tl::expected<command, command_error> parse_command(std::string_view line);
 
 /// "set", …

@@ -34,11 +34,14 @@ class format {
 
   // Answers, one a command.
   [[nodiscard]] virtual std::string set(std::string_view key, std::uint64_t version) const = 0;
+  [[nodiscard]] virtual std::string set_ttl(std::string_view key, std::uint64_t version,
+                                            std::chrono::milliseconds ttl) const = 0;
   [[nodiscard]] virtual std::string erased(std::string_view key,
                                            std::optional<std::uint64_t> version) const = 0;
   [[nodiscard]] virtual std::string got(std::string_view peer, std::string_view key,
                                         const std::optional<entry_view>& entry) const = 0;
   [[nodiscard]] virtual std::string members(const std::vector<member>& all) const = 0;
+  [[nodiscard]] virtual std::string forgotten(std::string_view peer) const = 0;
   [[nodiscard]] virtual std::string state(const node& of) const = 0;
   [[nodiscard]] virtual std::string stats(
       const std::vector<std::pair<std::string, std::uint64_t>>& counters) const = 0;

@@ -65,6 +65,15 @@ std::string json_format::set(std::string_view key, std::uint64_t version) const 
   return to_line(line);
 }
 
+std::string json_format::set_ttl(std::string_view key, std::uint64_t version,
+                                 std::chrono::milliseconds ttl) const {
+  json line = make_reply("set-ttl");
+  line["key"] = key;
+  line["version"] = version;
+  line["ttl_ms"] = ttl.count();
+  return to_line(line);
+}
+
 std::string json_format::erased(std::string_view key, std::optional<std::uint64_t> version) const {
   json line = make_reply("erase");
   line["key"] = key;
@@ -98,6 +107,12 @@ std::string json_format::members(const std::vector<member>& all) const {
   }
   json line = make_reply("members");
   line["members"] = std::move(rows);
+  return to_line(line);
+}
+
+std::string json_format::forgotten(std::string_view peer) const {
+  json line = make_reply("forget");
+  line["peer"] = peer;
   return to_line(line);
 }
 

@@ -11,11 +11,14 @@ class json_format final : public format {
                                     wall_time at) const override;
   [[nodiscard]] std::string event(const event_view& what, wall_time at) const override;
   [[nodiscard]] std::string set(std::string_view key, std::uint64_t version) const override;
+  [[nodiscard]] std::string set_ttl(std::string_view key, std::uint64_t version,
+                                    std::chrono::milliseconds ttl) const override;
   [[nodiscard]] std::string erased(std::string_view key,
                                    std::optional<std::uint64_t> version) const override;
   [[nodiscard]] std::string got(std::string_view peer, std::string_view key,
                                 const std::optional<entry_view>& entry) const override;
   [[nodiscard]] std::string members(const std::vector<member>& all) const override;
+  [[nodiscard]] std::string forgotten(std::string_view peer) const override;
   [[nodiscard]] std::string state(const node& of) const override;
   [[nodiscard]] std::string stats(
       const std::vector<std::pair<std::string, std::uint64_t>>& counters) const override;

@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 
 #include "bytes.hpp"
+#include "duration.hpp"
 
 namespace gossipmonger {
 
@@ -19,14 +20,19 @@ using std::chrono::milliseconds;
 
 constexpr const char* commands_help =
     R"(Commands on standard input, one a line (its end does not stop the node):
-  set KEY VALUE    publish; VALUE is the rest of the line, and may be empty
-  erase KEY        take it back
-  get PEER KEY     what PEER publishes under KEY, as far as this node knows
-  members          the nodes, and this one's verdict on each
-  state            every key of every node
-  stats            every counter by name
-  leave            tell the cluster that this node goes; it then publishes no more
-  quit             leave, and end
+  set KEY VALUE           publish; VALUE is the rest of the line, and may be empty
+  set-ttl TIME KEY VALUE  the same for so long (5s, 10m, 24h): then it is erased
+  erase KEY               take it back
+  get PEER KEY            what PEER publishes under KEY, as far as this node knows
+  members                 the nodes, and this one's verdict on each
+  forget PEER             let go of a dead PEER, on this node; a live one is back soon
+  state                   every key of every node
+  stats                   every counter by name
+  leave                   tell the cluster that this node goes; it then publishes no more
+  quit                    leave, and end
+
+An argument with blanks in it stands in quotation marks: get "my node" KEY. There, \" \\ \n \t and
+\xHH stand for a quotation mark, a backslash, a line end, a tabulator and any byte.
 
 With --json, each event and each answer is one JSON object a line.
 Without a seal of its own, gossip trusts whoever reaches the port: bind to a trusted network.)";
@@ -37,19 +43,6 @@ config_error make_error(std::string option, std::string value, std::string allow
   error.value = std::move(value);
   error.allowed = std::move(allowed);
   return error;
-}
-
-/// "200ms", "1s", "5m" or "1h".
-std::optional<milliseconds> parse_duration(std::string_view text) {
-  std::uint32_t count = 0;
-  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  if (error != std::errc()) return std::nullopt;
-  const std::string_view unit = text.substr(static_cast<std::size_t>(rest - text.data()));
-  if (unit == "ms") return milliseconds(count);
-  if (unit == "s") return std::chrono::seconds(count);
-  if (unit == "m") return std::chrono::minutes(count);
-  if (unit == "h") return std::chrono::hours(count);
-  return std::nullopt;
 }
 
 /// "90", "0.5"; more than 0.

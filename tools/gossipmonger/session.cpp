@@ -165,6 +165,12 @@ std::string session::answer_at_once(const command& asked, std::string_view line)
       const result<std::uint64_t> version = node_.set(asked.key, asked.value);
       return version ? format_.set(asked.key, *version) : refused(version.error());
     }
+    case command_kind::set_ttl: {
+      // What is too long for nanoseconds is too long for the node as well.
+      const milliseconds ttl = std::min(asked.ttl, milliseconds(std::chrono::hours(24 * 1000)));
+      const result<std::uint64_t> version = node_.set(asked.key, asked.value, ttl);
+      return version ? format_.set_ttl(asked.key, *version, asked.ttl) : refused(version.error());
+    }
     case command_kind::erase: {
       const result<std::optional<std::uint64_t>> version = node_.erase(asked.key);
       return version ? format_.erased(asked.key, *version) : refused(version.error());
@@ -173,6 +179,10 @@ std::string session::answer_at_once(const command& asked, std::string_view line)
       return format_.got(asked.peer, asked.key, node_.get(asked.peer, asked.key));
     case command_kind::members:
       return format_.members(node_.peers());
+    case command_kind::forget: {
+      const result<void> forgotten = node_.forget(asked.peer);
+      return forgotten ? format_.forgotten(asked.peer) : refused(forgotten.error());
+    }
     case command_kind::state:
       return format_.state(node_);
     case command_kind::stats:

@@ -157,6 +157,12 @@ std::string text_format::set(std::string_view key, std::uint64_t version) const 
   return escaped(key) + " is set, at version " + std::to_string(version) + "\n";
 }
 
+std::string text_format::set_ttl(std::string_view key, std::uint64_t version,
+                                 std::chrono::milliseconds ttl) const {
+  return escaped(key) + " is set for " + std::to_string(ttl.count()) + " ms, at version " +
+         std::to_string(version) + "\n";
+}
+
 std::string text_format::erased(std::string_view key, std::optional<std::uint64_t> version) const {
   if (!version) return in_quotes(key) + " is not set\n";
   return escaped(key) + " is erased, at version " + std::to_string(*version) + "\n";
@@ -202,6 +208,10 @@ std::string text_format::members(const std::vector<member>& all) const {
     text += "\n";
   }
   return text;
+}
+
+std::string text_format::forgotten(std::string_view peer) const {
+  return escaped(peer) + " is forgotten here\n";
 }
 
 std::string text_format::state(const node& of) const {

@@ -18,6 +18,8 @@ enum class errc {
   name_invalid,
   /// Key and value together do not fit into one datagram (I4). Nothing written.
   value_too_large,
+  /// The time to live is not above 0, or above 365 days. Nothing written.
+  ttl_invalid,
   /// A stated capacity is full (keys, bytes, versions, subscriptions). Nothing written.
   capacity_reached,
   /// The node or the transport was stopped. What was applied before stays applied.
@@ -28,8 +30,10 @@ enum class errc {
   cancelled,
   /// Self took a new generation while the caller waited for a version of the old one.
   lost_owner,
-  /// No peer of that name is known.
+  /// No peer of that name is known. Nothing changed.
   unknown_peer,
+  /// The name is this node's own, of which it cannot let go. Nothing changed.
+  own_name,
   /// The storage refused a write; it holds what it held before.
   storage_failed,
   /// The transport could not be opened or used; the message of the cause follows in the event.

@@ -3,13 +3,16 @@
 // outputs. A resource; not thread-safe; drives nothing itself.
 //
 // Its driver's duties, in this order, whatever happens:
-//   1. Call `handle_timeout` when `next_deadline` has come, and `handle_message` for each datagram
-//      that decodes; `count_drop` for each that does not.
+//   1. Call `handle_timeout` when `next_deadline` has come, which `leave` and a `set` with a time
+//   to
+//      live may bring forward, and `handle_message` for each datagram that decodes; `count_drop`
+//      for each that does not.
 //   2. After either, and after `leave`, call `poll_transmit` until it returns nothing, and send
 //      each message before the next call: it points into the node.
 //   3. Tell the release of subscriptions' places (`release_changes`) now and then.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -26,6 +29,7 @@
 #include "gossipmonger/core/config.hpp"
 #include "gossipmonger/core/error.hpp"
 #include "gossipmonger/core/event.hpp"
+#include "gossipmonger/core/expiry.hpp"
 #include "gossipmonger/core/failure_detector.hpp"
 #include "gossipmonger/core/graveyard.hpp"
 #include "gossipmonger/core/hash.hpp"
@@ -85,7 +89,9 @@ class protocol {
   [[nodiscard]] replication replicated(std::uint64_t version, bool leave = false) const;
   [[nodiscard]] std::size_t live_peers() const;
   /// When `handle_timeout` wants to be called.
-  [[nodiscard]] std::chrono::nanoseconds next_deadline() const { return next_round_; }
+  [[nodiscard]] std::chrono::nanoseconds next_deadline() const {
+    return std::min(next_round_, expiry_.next());
+  }
   /// Key + value of `set` may take this much together.
   [[nodiscard]] std::size_t entry_bytes_max() const;
 
@@ -114,8 +120,24 @@ class protocol {
   /// holds all. All are checked first; then a storage that fails midway keeps those before.
   [[nodiscard]] result<std::uint64_t> set(
       std::span<const std::pair<std::string_view, std::string_view>> pairs);
+  /// The same for `ttl` from now on, on the steady clock, which goes on while the process stands
+  /// still: then I erase them. A plain `set` of a key ends that, and so does `erase`; a set with a
+  /// ttl and equal bytes prolongs it and writes nothing. Nobody but me counts the time: the keys of
+  /// a node that died or left stay until it is forgotten.
+  ///   errors: also ttl_invalid
+  [[nodiscard]] result<std::uint64_t> set(std::string_view key, std::string_view value,
+                                          std::chrono::nanoseconds ttl, moment now);
+  [[nodiscard]] result<std::uint64_t> set(
+      std::span<const std::pair<std::string_view, std::string_view>> pairs,
+      std::chrono::nanoseconds ttl, moment now);
   /// Erases; returns the tombstone's version, or nothing where there was no such key.
   [[nodiscard]] result<std::optional<std::uint64_t>> erase(std::string_view key);
+  /// Lets go of `peer` here, with all that it wrote, as when its grace is over: it lies in the
+  /// graveyard for one grace, and comes back by a heartbeat or generation above the one I knew. So
+  /// who is dead stays away, and who is live is back, anew, once it is heard of. Other nodes are
+  /// not told: each forgets for itself.
+  ///   errors: unknown_peer, own_name
+  [[nodiscard]] result<void> forget(std::string_view peer);
   /// Says that I leave: at once to some peers, and in every digest from now on. Final.
   void leave(moment now);
   /// While this is not 0, rounds choose first among peers not known to hold it.
@@ -187,6 +209,8 @@ class protocol {
   void update_expectation();
   void judge_all();
   void forget_gone();
+  /// The row goes, and a grave takes its place.
+  void bury(slot_index slot);
   void choose_partners();
   [[nodiscard]] bool try_start_live();
   void try_start_seed();
@@ -203,6 +227,11 @@ class protocol {
   [[nodiscard]] std::error_code check_room(std::size_t keys, std::size_t bytes) const;
   /// Puts `entry` at the next version; at the tail of the change list unless it names its place.
   [[nodiscard]] result<std::uint64_t> write(const entry_view& entry);
+  [[nodiscard]] result<std::uint64_t> set_until(
+      std::span<const std::pair<std::string_view, std::string_view>> pairs,
+      std::optional<std::chrono::nanoseconds> deadline);
+  /// Erases my keys whose time has come, a batch of them.
+  void expire_keys(moment now);
   void compact();
 
   config settings_;
@@ -216,6 +245,7 @@ class protocol {
   reconciler reconciler_;
   address_book addresses_;
   peer_ring ring_;
+  expiry expiry_;
 
   std::vector<endpoint> seeds_;
   std::vector<endpoint> joining_;

@@ -169,6 +169,20 @@ class basic_node {
     state_->notify();
     return written;
   }
+  /// The same for `ttl` from now on: while `run` runs, they are then erased.
+  [[nodiscard]] result<std::uint64_t> set(std::string_view key, std::string_view value,
+                                          duration ttl) {
+    const std::pair<std::string_view, std::string_view> one(key, value);
+    return set(std::span(&one, 1), ttl);
+  }
+  [[nodiscard]] result<std::uint64_t> set(
+      std::span<const std::pair<std::string_view, std::string_view>> pairs, duration ttl) {
+    if (state_->is_stopped) return fail(errc::stopped);
+    result<std::uint64_t> written = core().set(pairs, ttl, now());
+    wake_timer();  // they may expire before the next round
+    state_->notify();
+    return written;
+  }
   [[nodiscard]] result<std::optional<std::uint64_t>> erase(std::string_view key) {
     if (state_->is_stopped) return fail(errc::stopped);
     result<std::optional<std::uint64_t>> written = core().erase(key);
@@ -177,6 +191,13 @@ class basic_node {
   }
   /// Begins an exchange with `address` in the next round: a seed for once.
   void join(const endpoint& address) { core().join(address); }
+  /// Lets go of `peer`, here only; as protocol::forget.
+  [[nodiscard]] result<void> forget(std::string_view peer) {
+    if (state_->is_stopped) return fail(errc::stopped);
+    result<void> forgotten = core().forget(peer);
+    state_->notify();
+    return forgotten;
+  }
 
   // What happens.
   [[nodiscard]] subscription subscribe(const event_filter& filter = event_filter()) {
@@ -245,7 +266,7 @@ class basic_node {
   [[nodiscard]] asio::awaitable<result<leave_result>> leave(duration timeout) {
     const std::shared_ptr<shared> state = state_;
     state->core->leave(now());
-    if (state->round_timer != nullptr) state->round_timer->cancel();
+    wake_timer();
     auto is_done = [state] {
       const replication reached = state->core->replicated(0, true);
       return reached.live_holding == reached.live;
@@ -349,11 +370,16 @@ class basic_node {
     co_return std::error_code();
   }
 
+  /// The protocol's next deadline may have come nearer.
+  void wake_timer() {
+    if (state_->round_timer != nullptr) state_->round_timer->cancel();
+  }
+
   void begin_stop() {
     if (state_->is_stopped) return;
     state_->is_stopped = true;
     transport_.close();
-    if (state_->round_timer != nullptr) state_->round_timer->cancel();
+    wake_timer();
     seeds_cancel_.emit(asio::cancellation_type::terminal);
     state_->notify();
   }
@@ -558,7 +584,7 @@ asio::awaitable<void> basic_node<Storage, Transport>::seeds_loop() {
     const bool has_address = try_find_address(found);
     const bool is_good = is_whole && has_address;
     if (!found.empty()) core().set_seeds(std::move(found));
-    if (has_address && state_->round_timer != nullptr) state_->round_timer->cancel();
+    if (has_address) wake_timer();
     if (!is_good && !is_reported) {
       core().report(has_address ? "a seed's name could not be resolved; it is tried again"
                                 : "no route to a seed: where peers reach me is not known yet");

@@ -1,0 +1,111 @@
+// What an operator has a node forget.
+#include <ostream>  // before doctest, which prints std::error_code
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "gossipmonger/core/protocol.hpp"
+#include "protocol_fixture.hpp"
+
+using namespace gossipmonger;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// a, b and c, who all know each other and c's key.
+void add_three(small_cluster& world) {
+  world.add("a");
+  world.add("b");
+  world.add("c");
+  REQUIRE(world["c"].set("k", "v"));
+  world.exchange("a", "b");
+  world.exchange("a", "c");
+  world.run_for(10s);
+  for (const char* name : {"a", "b"}) {
+    REQUIRE(world[name].find_member("c", world.now())->status == peer_status::live);
+    REQUIRE(value_of(world[name], "c", "k") == "v");
+  }
+}
+
+}  // namespace
+
+TEST_CASE("protocol forget: a dead peer goes at once with its keys, and nobody brings it back") {
+  small_cluster world;
+  add_three(world);
+  world.stop("c");
+  world.run_for(120s);
+  REQUIRE(world["a"].find_member("c", world.now())->status == peer_status::dead);
+  change_cursor cursor;
+  static_cast<void>(read_events(world["a"], cursor));
+
+  REQUIRE(world["a"].forget("c"));
+
+  CHECK_FALSE(world["a"].is_known("c"));
+  CHECK(value_of(world["a"], "c", "k") == "-");
+  CHECK(read_events(world["a"], cursor) == "peer_forgotten c\n");
+  CHECK(world["a"].stats().graveyard_size == 1);
+  world.run_for(1h);
+  CHECK_FALSE(world["a"].is_known("c"));
+  CHECK(read_events(world["a"], cursor).empty());
+}
+
+TEST_CASE("protocol forget: the others keep the peer for as long as their own grace lasts") {
+  small_cluster world;
+  add_three(world);
+  world.stop("c");
+  world.run_for(120s);
+
+  REQUIRE(world["a"].forget("c"));
+  world.run_for(600s);
+
+  CHECK(world["b"].is_known("c"));
+  CHECK(value_of(world["b"], "c", "k") == "v");
+}
+
+TEST_CASE("protocol forget: a live peer comes back anew by its next heartbeat, with all its keys") {
+  small_cluster world;
+  add_three(world);
+  change_cursor cursor;
+  static_cast<void>(read_events(world["a"], cursor));
+
+  REQUIRE(world["a"].forget("c"));
+  CHECK(read_events(world["a"], cursor) == "peer_forgotten c\n");
+  world.run_for(5s);
+
+  CHECK(world["a"].find_member("c", world.now())->status == peer_status::live);
+  CHECK(value_of(world["a"], "c", "k") == "v");
+  CHECK(read_events(world["a"], cursor) == "new_peer c\nupdate c k=v@1\npeer_live c\n");
+  CHECK(world["a"].stats().graveyard_size == 0);
+}
+
+TEST_CASE("protocol forget: a forgotten dead peer that starts again is taken in") {
+  small_cluster world;
+  add_three(world);
+  world.stop("c");
+  world.run_for(120s);
+  REQUIRE(world["a"].forget("c"));
+
+  world.restart("c");
+  world.exchange("c", "a");
+  world.run_for(5s);
+
+  CHECK(world["a"].find_member("c", world.now())->status == peer_status::live);
+}
+
+TEST_CASE("protocol forget: who is not known, or is myself, is refused") {
+  small_cluster world;
+  add_three(world);
+  protocol& a = world["a"];
+
+  for (const char* stranger : {"d", ""}) {
+    const result<void> refused = a.forget(stranger);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error() == errc::unknown_peer);
+  }
+  const result<void> own = a.forget("a");
+  REQUIRE_FALSE(own);
+  CHECK(own.error() == errc::own_name);
+  REQUIRE(a.forget("b"));
+  CHECK(a.forget("b").error() == errc::unknown_peer);
+}
