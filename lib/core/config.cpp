@@ -1,5 +1,6 @@
 #include "gossipmonger/core/config.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdio>
@@ -16,6 +17,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::size_t seeds_max = 64;
+constexpr milliseconds interval_max{3'600'000};
 
 bool is_host_and_port(std::string_view text) {
   if (const std::optional<endpoint> numeric = endpoint::parse(text)) return numeric->is_routable();
@@ -116,7 +118,7 @@ tl::expected<config, config_error> validated(config candidate) {
   check.duration("resolve_interval", c.resolve_interval, milliseconds{1000},
                  milliseconds{86'400'000});
 
-  check.duration("gossip_interval", c.gossip_interval, milliseconds{10}, milliseconds{3'600'000});
+  check.duration("gossip_interval", c.gossip_interval, milliseconds{10}, interval_max);
   check.number("jitter", c.jitter, 0.0, 0.5);
   check.count("fanout", c.fanout, 1, 16);
   check.count("live_peers_min", c.live_peers_min, 0, 1000);
@@ -133,8 +135,9 @@ tl::expected<config, config_error> validated(config candidate) {
 
   check.number("dead_peer_phi", c.dead_peer_phi, 1.0, 1000.0);
   check.count("detector_window", c.detector_window, 4, 1000);
-  check.duration("dead_peer_grace", c.dead_peer_grace, 10 * c.gossip_interval,
-                 milliseconds{2'592'000'000});
+  // Ten times an interval that is refused above may be no number.
+  const milliseconds interval = std::clamp(c.gossip_interval, milliseconds{0}, interval_max);
+  check.duration("dead_peer_grace", c.dead_peer_grace, 10 * interval, milliseconds{2'592'000'000});
 
   check.count("peers_max", c.peers_max, 1, 65'535);
   check.count("keys_per_peer_max", c.keys_per_peer_max, 1, 1ULL << 31);

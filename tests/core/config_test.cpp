@@ -125,6 +125,13 @@ TEST_CASE("config: the grace is 10 intervals to 30 days") {
   CHECK(wrong_with(&config::dead_peer_grace, 2'592'000'001ms) == "dead_peer_grace");
 }
 
+TEST_CASE("config: an interval of which ten are no number is refused as such") {
+  CHECK(wrong_with(&config::gossip_interval, std::chrono::milliseconds::max()) ==
+        "gossip_interval");
+  CHECK(wrong_with(&config::gossip_interval, std::chrono::milliseconds::min()) ==
+        "gossip_interval");
+}
+
 TEST_CASE("config: jitter is 0 to a half, and a number") {
   CHECK(wrong_with(&config::jitter, 0.0) == "");
   CHECK(wrong_with(&config::jitter, 0.5) == "");

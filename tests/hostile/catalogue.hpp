@@ -1,0 +1,90 @@
+// The catalogue of bad datagrams: each by name, with the counters that rise for it. A row forges
+// what it names and delivers it to a node that has state and neighbours; the test then looks at
+// the counters, the state, the answers and the memory. README.md beside it is the table in words.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "../wire/datagram.hpp"
+#include "gossipmonger/core/drop_reason.hpp"
+#include "gossipmonger/core/message.hpp"
+#include "gossipmonger/sim/world.hpp"
+
+namespace gossipmonger {
+
+/// A node among neighbours, and the enemy: an address that proved itself, and is known as a peer.
+/// A resource.
+class arena {
+ public:
+  arena();
+  arena(const arena&) = delete;
+  arena& operator=(const arena&) = delete;
+
+  [[nodiscard]] protocol& node() { return where[0]; }
+  [[nodiscard]] const protocol& node() const { return where[0]; }
+  /// All that the node knows.
+  [[nodiscard]] std::string fingerprint() const;
+
+  // Forging. Each sets what the enemy would: its own entry, its cookie; the rest is the row's.
+  void begin(message& m, message_kind kind) const;
+  [[nodiscard]] digest_entry entry_of(std::string_view name) const;
+  /// An identity of a run of the enemy's name or another's, with an address that is allowed.
+  [[nodiscard]] static identity_view identity(std::string_view name, std::uint64_t generation);
+  /// Gives `m` one delta without entries about `name` as the node holds it.
+  delta_view& add_delta(message& m, std::string_view name, std::uint64_t after,
+                        std::uint64_t upto) const;
+  [[nodiscard]] datagram encoded(const message& m) const;
+  /// What the neighbour last sent to the node, by kind.
+  [[nodiscard]] datagram heard(message_kind kind) const;
+
+  // Delivering, as from the enemy's address.
+  void send(datagram wire);  ///< under a checksum that fits
+  void send(const message& m);
+  void send_as_is(datagram wire);  ///< under the one it has
+  void send_bytes(std::span<const std::byte> bytes);
+  void send_from(const endpoint& source, datagram wire);
+
+  world where;
+  endpoint enemy = endpoint::v4(203, 0, 113, 66, 6666);
+  endpoint stranger = endpoint::v4(203, 0, 113, 77, 7777);
+  std::size_t sent = 0;  ///< datagrams delivered by the row
+  std::size_t sent_bytes = 0;
+  std::size_t answered_bytes = 0;  ///< that the node sent meanwhile
+
+ private:
+  void overhear(std::span<const std::byte> bytes);
+  void settle_in();
+
+  std::uint64_t cookie_ = 0;
+  std::vector<datagram> heard_;  // by kind
+};
+
+/// What becomes of it.
+enum class outcome : std::uint8_t {
+  dropped,   ///< counted by a reason; no reply
+  ignored,   ///< nothing to count: known already, or of a later schema; no reply
+  answered,  ///< a valid digest: at most three times what came
+};
+
+struct bad_input {
+  std::string_view name;
+  std::vector<drop_reason> counters;  ///< those that rise: together once a datagram
+  outcome what;
+  void (*provoke)(arena&);
+};
+
+/// Damage to header and datagram as a whole.
+[[nodiscard]] std::vector<bad_input> datagram_rows();
+/// Bodies that are no Cap'n Proto message of ours.
+[[nodiscard]] std::vector<bad_input> body_rows();
+/// Fields outside their ranges.
+[[nodiscard]] std::vector<bad_input> field_rows();
+/// Well-formed lies.
+[[nodiscard]] std::vector<bad_input> meaning_rows();
+
+}  // namespace gossipmonger

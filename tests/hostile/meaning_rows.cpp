@@ -1,0 +1,251 @@
+// Well-formed lies, most of them from a peer that is known and has proved its address.
+#include <chrono>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include "../wire/sample_message.hpp"
+#include "catalogue.hpp"
+
+namespace gossipmonger {
+
+namespace {
+
+using namespace std::chrono_literals;
+using place = endpoint;  // drop_reason has an `endpoint` of its own
+using enum drop_reason;
+using enum outcome;
+
+std::uint64_t milliseconds_ahead(const arena& to, std::chrono::hours ahead) {
+  using std::chrono::milliseconds;
+  const auto date = std::chrono::duration_cast<milliseconds>(to.where.now(0).wall + ahead);
+  return static_cast<std::uint64_t>(date.count());
+}
+
+void send_delta(arena& to, std::string_view peer, std::uint64_t after, std::uint64_t upto,
+                std::int64_t generations_later = 0) {
+  message m;
+  to.begin(m, message_kind::deltas);
+  delta_view& delta = to.add_delta(m, peer, after, upto);
+  delta.generation += static_cast<std::uint64_t>(generations_later);
+  entry_view& entry = m.entries.emplace_back();
+  entry.key = "key";
+  entry.value = "a lie";
+  entry.version = upto;
+  delta.entry_count = 1;
+  to.send(m);
+}
+
+void send_identity(arena& to, const identity_view& who) {
+  message m;
+  to.begin(m, message_kind::reply);
+  m.identities.push_back(who);
+  to.send(m);
+}
+
+void send_future(arena& to, std::string_view name, std::uint64_t generation) {
+  send_identity(to, arena::identity(name, generation));
+}
+
+void send_addresses(arena& to) {
+  place v6_multicast;
+  v6_multicast.address[0] = 0xff;
+  v6_multicast.address[1] = 0x02;
+  v6_multicast.address[15] = 1;
+  v6_multicast.port = 7000;
+  place wildcard;
+  wildcard.port = 7000;
+  const std::pair<const char*, place> lies[] = {
+      {"wildcard", wildcard},
+      {"wildcard4", place::v4(0, 0, 0, 0, 7000)},
+      {"no-port", place::v4(10, 0, 0, 9, 0)},
+      {"multicast", place::v4(224, 0, 0, 1, 7000)},
+      {"broadcast", place::v4(255, 255, 255, 255, 7000)},
+      {"v6-multicast", v6_multicast},
+  };
+  for (const auto& [name, address] : lies) {
+    identity_view who = arena::identity(name, 0);
+    who.address = address;
+    send_identity(to, who);
+  }
+}
+
+void send_names(arena& to) {
+  for (int number = 0; number < 1000; ++number) {
+    const std::string name = "forged-" + std::to_string(number);
+    send_identity(to, arena::identity(name, 0));
+  }
+}
+
+void send_self(arena& to) {
+  identity_view who = arena::identity(to.node().name(), to.node().generation());
+  who.instance = 0;
+  send_identity(to, who);
+}
+
+void send_silent(arena& to) {
+  identity_view who = arena::identity("relic", 0);
+  who.silent = std::chrono::milliseconds(std::numeric_limits<std::uint32_t>::max());
+  send_identity(to, who);
+}
+
+void send_rewrite(arena& to) {
+  message m;
+  to.begin(m, message_kind::deltas);
+  delta_view& delta = to.add_delta(m, "n1", 0, to.entry_of("n1").max_version);
+  for (std::uint64_t version = 1; version <= delta.upto.version; ++version) {
+    m.entries.push_back(make_value("key", "a lie", version));
+  }
+  delta.entry_count = m.entries.size();
+  to.send(m);
+}
+
+/// A digest of the enemy, who knows this of the others.
+void begin_digest(const arena& to, message& m) {
+  to.begin(m, message_kind::digest);
+  m.sender.max_version = 3;
+  m.known.extra = {m.sender};
+}
+
+void send_versions(arena& to) {
+  message m;
+  begin_digest(to, m);
+  digest_entry entry = to.entry_of("n1");
+  entry.max_version = version_max;
+  m.known.extra.push_back(entry);
+  to.send(m);
+}
+
+void send_strangers(arena& to) {
+  message m;
+  to.begin(m, message_kind::reply);
+  for (std::uint64_t hash = 1; hash <= 20; ++hash) {
+    m.heartbeats.push_back(make_entry(hash, 1, 1, heartbeat_max));
+    m.requests.push_back(make_entry(hash, 0, 0, 0));
+  }
+  to.send(m);
+}
+
+void ask_for_all(arena& to) {
+  message m;
+  m.kind = message_kind::digest;
+  m.sender = make_entry(42, 1, 0, 0);
+  m.known.lo = 0;
+  m.known.hi = std::numeric_limits<std::uint64_t>::max();
+  m.known.range = {m.sender};
+  m.cookie_echo = 1;
+  to.send_from(to.stranger, to.encoded(m));
+}
+
+void refuse_all(arena& to) {
+  message m;
+  begin_digest(to, m);
+  m.known.lo = 0;
+  m.known.hi = std::numeric_limits<std::uint64_t>::max();
+  std::vector<digest_entry>& list = m.known.unwanted;
+  for (const std::string_view name : {"n1", "n2"}) list.push_back(to.entry_of(name));
+  if (list[0].name_hash > list[1].name_hash) std::swap(list[0], list[1]);
+  to.send(m);
+}
+
+void claim_my_name(arena& to) {
+  message m;
+  m.kind = message_kind::digest;
+  m.sender = to.entry_of(to.node().name());
+  m.sender.generation += 1000;
+  m.known.extra = {m.sender};
+  m.cookie_echo = 1;
+  to.send_from(to.stranger, to.encoded(m));
+}
+
+void tell_my_future(arena& to) {
+  message m;
+  to.begin(m, message_kind::reply);
+  m.receiver = to.entry_of(to.node().name());
+  m.receiver.generation = milliseconds_ahead(to, 48h);
+  to.send(m);
+}
+
+void tell_my_future_unproved(arena& to) {
+  message m;
+  begin_digest(to, m);
+  m.receiver = to.entry_of(to.node().name());
+  m.receiver.generation += 1000;
+  m.known.extra.push_back(m.receiver);
+  m.cookie_echo = 1;
+  to.send_from(to.stranger, to.encoded(m));
+}
+
+void say_more(arena& to) {
+  message m;
+  to.begin(m, message_kind::reply);
+  m.more = true;
+  for (int i = 0; i < 100; ++i) to.send(m);
+}
+
+void send_features(arena& to) {
+  message m;
+  to.begin(m, message_kind::reply);
+  m.features = 0xff;
+  to.send(m);
+}
+
+}  // namespace
+
+std::vector<bad_input> meaning_rows() {
+  return {
+      {"entries of my own", {about_self}, dropped, [](arena& to) { send_delta(to, "n0", 0, 100); }},
+      {"an identity of my own", {about_self}, dropped, send_self},
+      {"entries of a peer that nobody introduced",
+       {unknown_peer},
+       dropped,
+       [](arena& to) { send_delta(to, "nobody", 0, 1); }},
+      {"entries of a later run than the one that is known",
+       {unknown_peer},
+       dropped,
+       [](arena& to) { send_delta(to, "n1", 0, 9, 1); }},
+      {"entries of a run that is over",
+       {stale},
+       dropped,
+       [](arena& to) { send_delta(to, "n1", 0, 9, -1); }},
+      {"an identity of a run that is over",
+       {stale},
+       dropped,
+       [](arena& to) { send_future(to, "n1", to.entry_of("n1").generation - 1); }},
+      {"a delta after a gap, without room to park it",
+       {gap},
+       dropped,
+       [](arena& to) { send_delta(to, "enemy", 10, 11); }},
+      {"a delta after version 2^47-2",
+       {gap},
+       dropped,
+       [](arena& to) { send_delta(to, "enemy", version_max - 1, version_max); }},
+      {"a regression: what went before, with other values", {}, ignored, send_rewrite},
+      {"a new peer of two days ahead",
+       {far_future, refused},
+       dropped,
+       [](arena& to) { send_future(to, "tomorrow", milliseconds_ahead(to, 48h)); }},
+      {"a new peer of the last generation there is",
+       {far_future, refused},
+       dropped,
+       [](arena& to) { send_future(to, "last", generation_max); }},
+      {"a known peer's run of two days ahead",
+       {far_future},
+       dropped,
+       [](arena& to) { send_future(to, "n1", milliseconds_ahead(to, 48h)); }},
+      {"addresses that nobody can send to", {drop_reason::endpoint}, dropped, send_addresses},
+      {"a peer that was silent for the whole grace", {refused}, dropped, send_silent},
+      {"a thousand names beyond the capacity", {capacity}, dropped, send_names},
+      {"heartbeats and requests of nobody", {}, ignored, send_strangers},
+      {"a digest of versions that nobody wrote", {}, answered, send_versions},
+      {"a digest that wants everything, unproved", {}, answered, ask_for_all},
+      {"a digest that refuses everybody", {}, answered, refuse_all},
+      {"a digest under my own name, unproved", {reflected}, answered, claim_my_name},
+      {"a run of mine of two days ahead", {far_future}, dropped, tell_my_future},
+      {"a run of mine that I never had, unproved", {}, answered, tell_my_future_unproved},
+      {"replies that say more again and again", {}, answered, say_more},
+      {"features of a later version", {}, ignored, send_features},
+  };
+}
+
+}  // namespace gossipmonger
