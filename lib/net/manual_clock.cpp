@@ -10,7 +10,15 @@ namespace {
 
 using time_point = manual_clock::time_point;
 
+// 2024-01-01T00:00:00Z.
+constexpr manual_clock::duration wall_start = std::chrono::seconds{1'704'067'200};
+
+// Before every timer that somebody sets, however long that one is overdue: Asio sets the kernel's
+// timer anew only where the earliest changes.
+constexpr time_point look_time(manual_clock::duration::min() / 4);
+
 thread_local time_point current_time{};
+thread_local manual_clock::duration wall_offset{};
 
 /// The earliest timer, as far as Asio told: exact after a look at the timers, and too early only
 /// where that timer was cancelled since. In the past: none is known.
@@ -25,8 +33,15 @@ void manual_clock::advance_to(time_point to) {
   current_time = to;
 }
 
+manual_clock::duration manual_clock::wall() noexcept {
+  return wall_start + current_time.time_since_epoch() + wall_offset;
+}
+
+void manual_clock::set_wall_offset(duration offset) noexcept { wall_offset = offset; }
+
 void manual_clock::reset() {
   current_time = time_point{};
+  wall_offset = duration{};
   earliest_timer = time_point::min();
 }
 
@@ -35,7 +50,7 @@ manual_clock_driver::manual_clock_driver(asio::io_context& context)
 
 bool manual_clock_driver::look_at_timers(std::size_t& handlers) {
   const std::size_t looks_before = *looks_;
-  look_.expires_at(current_time - manual_clock::duration(1));
+  look_.expires_at(look_time);
   look_.async_wait([looks = looks_](const asio::error_code& error) {
     if (!error) {
       ++*looks;
@@ -65,6 +80,7 @@ std::size_t manual_clock_driver::settle() {
     was_stopped_ = !look_at_timers(handlers);
     // Handlers may have set timers that are due already: with the earliest still ahead, none has.
   } while (!was_stopped_ && handlers != before && earliest_timer <= current_time);
+  earliest_ = earliest_timer > current_time ? earliest_timer : time_point::max();
   return handlers;
 }
 
@@ -74,12 +90,12 @@ bool manual_clock_driver::step(manual_clock::time_point limit) {
 }
 
 bool manual_clock_driver::advance(manual_clock::time_point limit) {
-  const bool has_next = earliest_timer > current_time && earliest_timer <= limit &&
-                        earliest_timer != time_point::max();
+  const bool has_next =
+      earliest_ > current_time && earliest_ <= limit && earliest_ != time_point::max();
   if (was_stopped_ || !has_next) {
     return false;
   }
-  current_time = earliest_timer;
+  current_time = earliest_;
   settle();
   return !was_stopped_;
 }

@@ -44,36 +44,75 @@ void memory_network::set_options(memory_network_options options) {
   options_ = options;
 }
 
+void memory_network::set_link_options(const endpoint& from, const endpoint& to,
+                                      memory_network_options options) {
+  assert(options.delay_min.count() >= 0 && options.delay_min <= options.delay_max);
+  links_.insert_or_assign(std::pair(from, to), options);
+}
+
+const memory_network_options& memory_network::link_options(const endpoint& from,
+                                                           const endpoint& to) const {
+  const auto link = links_.find(std::pair(from, to));
+  return link == links_.end() ? options_ : link->second;
+}
+
+result<void> memory_network::rebind(memory_transport& transport, const endpoint& outside) {
+  assert(transport.is_open_);
+  if (open_.contains(outside)) {
+    return tl::unexpected<std::error_code>(std::make_error_code(std::errc::address_in_use));
+  }
+  open_.erase(transport.outside_);
+  open_.emplace(outside, &transport);
+  transport.outside_ = outside;
+  return {};
+}
+
 void memory_network::carry(const endpoint& source, const outbound& datagram) {
   ++counters_.sent;
   const auto found = open_.find(datagram.destination);
-  if (found == open_.end()) {
+  if (found == open_.end() || (is_cut && is_cut(source, datagram.destination))) {
     ++counters_.unreachable;
     return;
   }
-  if (datagram.bytes.size() > options_.datagram_bytes_max) {
+  const memory_network_options& link = link_options(source, datagram.destination);
+  if (datagram.bytes.size() > link.datagram_bytes_max) {
     ++counters_.too_large;
     return;
   }
-  if (options_.loss > 0.0 && random_.unit() < options_.loss) {
+  if (link.loss > 0.0 && random_.unit() < link.loss) {
     ++counters_.lost;
     return;
   }
-  enqueue(*found->second, source, datagram);
-  if (options_.duplication > 0.0 && random_.unit() < options_.duplication) {
+  enqueue(*found->second, source, datagram, link);
+  if (link.duplication > 0.0 && random_.unit() < link.duplication) {
     ++counters_.duplicated;
-    enqueue(*found->second, source, datagram);
+    enqueue(*found->second, source, datagram, link);
+  }
+}
+
+void memory_network::damage(std::vector<std::byte>& bytes, const memory_network_options& link) {
+  if (bytes.empty()) {
+    return;
+  }
+  if (link.corruption > 0.0 && random_.unit() < link.corruption) {
+    ++counters_.corrupted;
+    const std::uint64_t bit = random_.below(bytes.size() * 8);
+    bytes[bit / 8] ^= std::byte{1} << (bit % 8);
+  }
+  if (link.truncation > 0.0 && random_.unit() < link.truncation) {
+    ++counters_.truncated;
+    bytes.resize(random_.below(bytes.size()));
   }
 }
 
 void memory_network::enqueue(memory_transport& receiver, const endpoint& source,
-                             const outbound& datagram) {
-  if (receiver.queue_.size() >= options_.queue_datagrams_max) {
+                             const outbound& datagram, const memory_network_options& link) {
+  if (receiver.queue_.size() >= link.queue_datagrams_max) {
     ++counters_.overflowed;
     return;
   }
-  const auto span = options_.delay_max - options_.delay_min;
-  auto delay = options_.delay_min;
+  const auto span = link.delay_max - link.delay_min;
+  auto delay = link.delay_min;
   if (span.count() > 0) {
     const std::uint64_t choices = static_cast<std::uint64_t>(span.count()) + 1;
     delay += manual_clock::duration(static_cast<manual_clock::rep>(random_.below(choices)));
@@ -87,6 +126,7 @@ void memory_network::enqueue(memory_transport& receiver, const endpoint& source,
     spare_buffers_.pop_back();
   }
   item.bytes.assign(datagram.bytes.begin(), datagram.bytes.end());
+  damage(item.bytes, link);
   receiver.queue_.push_back(std::move(item));
   std::push_heap(receiver.queue_.begin(), receiver.queue_.end(), memory_transport::is_later);
   // A receiver that waits for a later one, or for any, must look again.
@@ -124,12 +164,17 @@ result<void> memory_transport::open(endpoint listen) {
   }
   network_.open_.emplace(wanted, this);
   local_ = wanted;
+  outside_ = wanted;
   is_open_ = true;
   return {};
 }
 
 bool memory_transport::is_later(const queued& a, const queued& b) {
   return std::tie(a.due, a.sequence) > std::tie(b.due, b.sequence);
+}
+
+manual_clock::time_point memory_transport::next_arrival() const {
+  return queue_.empty() ? manual_clock::time_point::max() : queue_.front().due;
 }
 
 std::size_t memory_transport::take_due(std::span<inbound> in) {
@@ -142,6 +187,9 @@ std::size_t memory_transport::take_due(std::span<inbound> in) {
     slot.source = item.source;
     const std::size_t kept = std::min(slot.size, slot.buffer.size());
     std::copy_n(item.bytes.begin(), kept, slot.buffer.begin());
+    if (network_.on_delivery) {
+      network_.on_delivery(outside_, slot);
+    }
     network_.spare_buffers_.push_back(std::move(item.bytes));
     queue_.pop_back();
   }
@@ -164,11 +212,7 @@ asio::awaitable<result<std::size_t>> memory_transport::receive(std::span<inbound
     if (count > 0) {
       co_return count;
     }
-    manual_clock::time_point next = manual_clock::time_point::max();
-    if (!queue_.empty()) {
-      next = queue_.front().due;
-    }
-    arrival_.expires_at(next);
+    arrival_.expires_at(next_arrival());
     asio::error_code ignored;  // closed, cancelled and the queue are read above
     auto token = asio::redirect_error(asio::use_awaitable, ignored);
     co_await arrival_.async_wait(token);
@@ -184,14 +228,14 @@ asio::awaitable<result<std::size_t>> memory_transport::send(std::span<const outb
     co_return fail(errc::cancelled);
   }
   for (const outbound& datagram : out) {
-    network_.carry(local_, datagram);
+    network_.carry(outside_, datagram);
   }
   co_return out.size();
 }
 
 void memory_transport::close() {
   if (is_open_) {
-    network_.open_.erase(local_);
+    network_.open_.erase(outside_);
     network_.counters_.unreachable += queue_.size();
     queue_.clear();
     arrival_.cancel();

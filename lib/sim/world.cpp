@@ -5,6 +5,7 @@
 #include <span>
 #include <utility>
 
+#include "gossipmonger/core/packer.hpp"
 #include "gossipmonger/wire/crc32c.hpp"
 
 namespace gossipmonger {
@@ -59,7 +60,7 @@ void world::start(node_index node) {
                                             started.address, random_.next(), now(node));
   started.core->set_seeds(started.seeds);
   started.wire = std::make_unique<codec>(make_cluster_id(started.settings.cluster_name),
-                                         started.settings.datagram_bytes_max);
+                                         datagram_bytes_ceiling);
   set_timer(node);
 }
 

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""The README's first C++ example is tests/consumers/main.cpp, byte for byte, so that what it shows
-is compiled and run; and each test that it names as showing something is there."""
+"""The README's C++ examples are files of the tests, byte for byte, so that what they show is
+compiled and run; and each test that it names as showing something is there."""
 
 import pathlib
 import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+EXAMPLES = ["tests/consumers/main.cpp", "tests/testing/example_test.cpp"]  # in the README's order
 
 
 def named_tests():
@@ -25,13 +26,13 @@ def existing_tests():
 def main():
     blocks = re.findall(r"^```cpp\n(.*?)^```$", (ROOT / "README.md").read_text(),
                         re.DOTALL | re.MULTILINE)
-    example = (ROOT / "tests/consumers/main.cpp").read_text()
-    if not blocks:
-        print("README.md: no ```cpp block")
+    if len(blocks) != len(EXAMPLES):
+        print(f"README.md: {len(blocks)} ```cpp blocks, where there are {len(EXAMPLES)} examples")
         return 1
-    if blocks[0] != example:
-        print("README.md: the first ```cpp block is not tests/consumers/main.cpp")
-        return 1
+    for block, path in zip(blocks, EXAMPLES):
+        if block != (ROOT / path).read_text():
+            print(f"README.md: a ```cpp block is not {path}")
+            return 1
     missing = set(named_tests()) - set(existing_tests())
     for name in sorted(missing):
         print(f"README.md: there is no test `{name}`")

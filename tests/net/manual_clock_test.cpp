@@ -64,6 +64,46 @@ TEST_CASE("manual clock: settle runs what is due, what follows from it, and noth
   CHECK(manual_clock::now() == at(0ns));
 }
 
+TEST_CASE("manual clock: io_contexts take turns, and one that was left alone catches up") {
+  manual_clock::reset();
+  asio::io_context one;
+  asio::io_context other;
+  manual_clock_driver first(one);
+  manual_clock_driver second(other);
+  manual_timer soon(one, 1s);
+  manual_timer late(one, 3h);
+  manual_timer between(other, 1h);
+  std::string fired;
+  soon.async_wait([&](auto) { fired += "soon "; });
+  late.async_wait([&](auto) { fired += "late "; });
+  between.async_wait([&](auto) { fired += "between "; });
+
+  first.settle();
+  second.settle();
+  CHECK(first.next_timer() == at(1s));
+  CHECK(second.next_timer() == at(1h));
+  manual_clock::advance_to(at(2h));
+  CHECK(second.settle() == 1);
+  CHECK(second.next_timer() == manual_clock::time_point::max());
+
+  // Overdue for two hours.
+  CHECK(first.settle() == 1);
+  CHECK(first.next_timer() == at(3h));
+  CHECK(fired == "between soon ");
+}
+
+TEST_CASE("manual clock: its date begins with 2024 and may be off") {
+  manual_clock::reset();
+  CHECK(manual_clock::wall() == 1'704'067'200s);
+
+  manual_clock::advance_to(at(1h));
+  manual_clock::set_wall_offset(-2h);
+  CHECK(manual_clock::wall() == 1'704'067'200s - 1h);
+
+  manual_clock::reset();
+  CHECK(manual_clock::wall() == 1'704'067'200s);
+}
+
 TEST_CASE("manual clock: a step goes to the next timer, not beyond its limit") {
   manual_clock::reset();
   asio::io_context context;

@@ -35,6 +35,7 @@
 #include "gossipmonger/core/error.hpp"
 #include "gossipmonger/core/event.hpp"
 #include "gossipmonger/core/memory_storage.hpp"
+#include "gossipmonger/core/packer.hpp"
 #include "gossipmonger/core/protocol.hpp"
 #include "gossipmonger/core/storage.hpp"
 #include "gossipmonger/net/node_state.hpp"
@@ -325,7 +326,7 @@ class basic_node {
 
   basic_node(config settings, Transport& over, Storage entries, const endpoint& address)
       : transport_(over),
-        codec_(make_cluster_id(settings.cluster_name), settings.datagram_bytes_max),
+        codec_(make_cluster_id(settings.cluster_name), datagram_bytes_ceiling),
         state_(std::make_shared<shared>(std::move(entries))) {
     std::random_device device;
     const std::uint64_t drawn = (std::uint64_t{device()} << 32) | device();
@@ -340,10 +341,15 @@ class basic_node {
 
   [[nodiscard]] static moment now() {
     using std::chrono::nanoseconds;
-    const auto steady = clock_type::now().time_since_epoch();
-    const auto wall = std::chrono::system_clock::now().time_since_epoch();
-    return moment(std::chrono::duration_cast<nanoseconds>(steady),
-                  std::chrono::duration_cast<nanoseconds>(wall));
+    const auto steady =
+        std::chrono::duration_cast<nanoseconds>(clock_type::now().time_since_epoch());
+    // A clock of a simulation has a date of its own.
+    if constexpr (requires { clock_type::wall(); }) {
+      return moment(steady, std::chrono::duration_cast<nanoseconds>(clock_type::wall()));
+    } else {
+      const auto wall = std::chrono::system_clock::now().time_since_epoch();
+      return moment(steady, std::chrono::duration_cast<nanoseconds>(wall));
+    }
   }
 
   template <class IsDone>
@@ -459,12 +465,14 @@ void basic_node<Storage, Transport>::handle_end(std::exception_ptr thrown) {
 
 template <storage Storage, transport Transport>
 asio::awaitable<void> basic_node<Storage, Transport>::receive_loop() {
-  const std::size_t words = settings().datagram_bytes_max / 8;
-  std::vector<std::uint64_t> room(words * batch);
+  // Peers may send larger datagrams than this node does: what a slot never held is never touched,
+  // and takes no memory.
+  constexpr std::size_t words = datagram_bytes_ceiling / 8;
+  const auto room = std::make_unique_for_overwrite<std::uint64_t[]>(words * batch);
   std::vector<inbound> arrived(batch);
   for (;;) {
     for (std::size_t i = 0; i < batch; ++i) {
-      arrived[i].buffer = std::as_writable_bytes(std::span(room).subspan(i * words, words));
+      arrived[i].buffer = std::as_writable_bytes(std::span(room.get() + i * words, words));
     }
     const result<std::size_t> count = co_await transport_.receive(arrived);
     if (!count || state_->is_stopped) co_return;

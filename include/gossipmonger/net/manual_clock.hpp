@@ -1,8 +1,8 @@
 // A clock that is moved by hand, and what drives an io_context on it: hours of timers pass in as
 // long as their handlers take, in the same order every time.
 //
-// The clock is a thread-local: now() is static because Asio's timers want it so. Per thread, run
-// one io_context at a time on it, with all its timers used from that thread.
+// The clock is a thread-local: now() is static because Asio's timers want it so. All timers on it
+// are used from its thread; several io_contexts may share it, each with a driver, one at a time.
 #pragma once
 
 #include <chrono>
@@ -32,6 +32,11 @@ class manual_clock {
   /// expects: to >= now()
   static void advance_to(time_point to);
 
+  /// The date that goes with now(), since the Unix epoch: the clock starts on 2024-01-01, plus an
+  /// offset of whose clock is wrong. Nodes on this clock read it in place of the system's.
+  [[nodiscard]] static duration wall() noexcept;
+  static void set_wall_offset(duration offset) noexcept;
+
   /// Back to 0, for a test that starts afresh.  expects: no timer of this thread waits
   static void reset();
 };
@@ -56,6 +61,9 @@ class manual_clock_driver {
   /// Settles, moves to the next timer not later than `limit`, and settles again. False where there
   /// is none, and the clock stays; also where somebody stopped the io_context.
   bool step(manual_clock::time_point limit = manual_clock::time_point::max());
+
+  /// When the next timer of the io_context is due, as the last `settle` left it; max() for none.
+  [[nodiscard]] manual_clock::time_point next_timer() const { return earliest_; }
 
   /// Lets `time` pass; the clock ends there exactly, unless the io_context was stopped on the way.
   void run_for(manual_clock::duration time);
@@ -86,6 +94,7 @@ class manual_clock_driver {
   asio::io_context& context_;
   asio::basic_waitable_timer<manual_clock> look_;
   std::shared_ptr<std::size_t> looks_;  // shared with a handler that may outlive the driver
+  manual_clock::time_point earliest_ = manual_clock::time_point::max();
   bool was_stopped_ = false;
 };
 

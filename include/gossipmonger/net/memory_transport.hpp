@@ -6,8 +6,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <asio/any_io_executor.hpp>
@@ -29,6 +31,8 @@ struct memory_network_options {
   /// Probabilities, 0 to 1, a datagram. What is lost is not duplicated.
   double loss = 0.0;
   double duplication = 0.0;
+  double corruption = 0.0;  ///< one flipped bit
+  double truncation = 0.0;  ///< cut at a random byte
 
   /// The delay is uniform between both; where they differ, datagrams overtake each other.
   manual_clock::duration delay_min{0};
@@ -37,7 +41,8 @@ struct memory_network_options {
   /// What may be on the way to, or wait at, one receiver; what comes beyond is dropped.
   std::size_t queue_datagrams_max = 4096;
 
-  /// The longest datagram that the network carries; UDP over IPv4 carries this much.
+  /// The longest datagram that the network carries, without a word to who sends more; UDP over
+  /// IPv4 carries this much.
   std::size_t datagram_bytes_max = 65507;
 };
 
@@ -46,11 +51,13 @@ struct memory_network_counters {
   memory_network_counters() = default;
   friend bool operator==(const memory_network_counters&, const memory_network_counters&) = default;
 
-  std::uint64_t sent = 0;         ///< handed to the network, whatever became of them
-  std::uint64_t delivered = 0;    ///< taken by a receiver; duplicates count each
-  std::uint64_t lost = 0;         ///< by chance
-  std::uint64_t duplicated = 0;   ///< extra copies
-  std::uint64_t unreachable = 0;  ///< no transport was open at the destination when it came there
+  std::uint64_t sent = 0;        ///< handed to the network, whatever became of them
+  std::uint64_t delivered = 0;   ///< taken by a receiver; duplicates count each
+  std::uint64_t lost = 0;        ///< by chance
+  std::uint64_t duplicated = 0;  ///< extra copies
+  std::uint64_t corrupted = 0;
+  std::uint64_t truncated = 0;
+  std::uint64_t unreachable = 0;  ///< cut off, or no transport was open there when it came
   std::uint64_t overflowed = 0;   ///< the receiver's queue was full
   std::uint64_t too_large = 0;    ///< above datagram_bytes_max
 };
@@ -68,13 +75,30 @@ class memory_network {
   /// For what is sent from now on: a loss of 1 cuts the network, 0 heals it.
   void set_options(memory_network_options options);
   [[nodiscard]] const memory_network_options& options() const { return options_; }
+  /// In place of the common options, for what `from` sends to `to`: addresses as seen from outside.
+  void set_link_options(const endpoint& from, const endpoint& to, memory_network_options options);
+  /// All links have the common options again.
+  void clear_links() { links_.clear(); }
+  /// The transport is seen at `outside` from now on, as behind a NAT that binds anew; it does not
+  /// notice. What is on the way to the old address still comes.
+  ///   errors: std::errc::address_in_use; expects: it is open
+  [[nodiscard]] result<void> rebind(memory_transport& transport, const endpoint& outside);
   [[nodiscard]] const memory_network_counters& counters() const { return counters_; }
+
+  /// Directed cuts; true: what `from` sends does not arrive at `to`. None by default.
+  std::function<bool(const endpoint& from, const endpoint& to)> is_cut;
+  /// Sees each datagram that a receiver takes, just before it does.
+  std::function<void(const endpoint& to, const inbound& datagram)> on_delivery;
 
  private:
   friend class memory_transport;
 
   void carry(const endpoint& source, const outbound& datagram);
-  void enqueue(memory_transport& receiver, const endpoint& source, const outbound& datagram);
+  void enqueue(memory_transport& receiver, const endpoint& source, const outbound& datagram,
+               const memory_network_options& link);
+  [[nodiscard]] const memory_network_options& link_options(const endpoint& from,
+                                                           const endpoint& to) const;
+  void damage(std::vector<std::byte>& bytes, const memory_network_options& link);
   [[nodiscard]] endpoint free_endpoint(endpoint wanted) const;
 
   random_source random_;
@@ -82,6 +106,7 @@ class memory_network {
   memory_network_counters counters_;
   std::uint64_t next_sequence_ = 0;
   std::map<endpoint, memory_transport*> open_;
+  std::map<std::pair<endpoint, endpoint>, memory_network_options> links_;
   std::vector<std::vector<std::byte>> spare_buffers_;  // at most as many as were queued at once
 };
 
@@ -103,6 +128,8 @@ class memory_transport {
 
   [[nodiscard]] asio::any_io_executor get_executor() const { return executor_; }
   [[nodiscard]] endpoint local_endpoint() const { return local_; }
+  /// When the first datagram that waits here, or is on the way, is due; max() for none.
+  [[nodiscard]] manual_clock::time_point next_arrival() const;
 
   /// Takes what is due, in the order of (due time, sent); waits for one. `transport`'s contract.
   ///   errors:  errc::stopped, also where it was never opened; errc::cancelled
@@ -135,6 +162,7 @@ class memory_transport {
   asio::any_io_executor executor_;
   asio::basic_waitable_timer<manual_clock> arrival_;
   endpoint local_;
+  endpoint outside_;  // what others see: local_, unless it was bound anew
   bool is_open_ = false;
   bool is_closed_ = false;
   bool is_receiving_ = false;

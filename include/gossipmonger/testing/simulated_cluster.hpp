@@ -1,0 +1,151 @@
+// A cluster of real nodes, and of the services on top of them, in one thread: their coroutines run
+// over a simulated network and a clock that jumps from timer to timer. Hours pass in moments, and
+// one seed gives one schedule. For the tests of whoever builds on nodes; lib/ uses it for its own.
+//
+// Each node has an io_context of its own, as a process has: it can crash, stand still and have a
+// wrong clock, and its service with it. Use a cluster from the thread that made it, one at a time.
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/awaitable.hpp>
+#include <asio/io_context.hpp>
+
+#include "gossipmonger/core/config.hpp"
+#include "gossipmonger/core/memory_storage.hpp"
+#include "gossipmonger/core/random.hpp"
+#include "gossipmonger/net/basic_node.hpp"
+#include "gossipmonger/net/manual_clock.hpp"
+#include "gossipmonger/net/memory_transport.hpp"
+
+namespace gossipmonger {
+
+/// What `node` is over UDP. A service under test is a template over its node, or takes this one.
+using simulated_node = basic_node<memory_storage, memory_transport>;
+
+/// A resource. Time and dates: `manual_clock`, which a cluster sets to 0 when it is made.
+class simulated_cluster {
+ public:
+  /// What runs beside a node, from each start of it to its crash; with the node it ends, at the
+  /// latest. An exception that leaves it is thrown by whoever runs the cluster.
+  using service = std::function<asio::awaitable<void>(simulated_node&)>;
+
+  /// `seed` decides everything that is left to chance, on the network and in the nodes. Datagrams
+  /// take 1 to 2 ms unless `network()` is told otherwise.
+  explicit simulated_cluster(std::uint64_t seed);
+  simulated_cluster(const simulated_cluster&) = delete;
+  simulated_cluster& operator=(const simulated_cluster&) = delete;
+  ~simulated_cluster();
+
+  /// Starts a node at an address of its own; returns its index. Without a name it is called "n"
+  /// and its index; without seeds the first node is its seed.
+  ///   throws: std::invalid_argument with the message of a config_error
+  std::size_t add(config settings = config(), service beside = nullptr);
+
+  [[nodiscard]] std::size_t size() const { return processes_.size(); }
+  [[nodiscard]] bool is_running(std::size_t index) const;
+  /// expects: it is running
+  [[nodiscard]] simulated_node& operator[](std::size_t index);
+  [[nodiscard]] const simulated_node& operator[](std::size_t index) const;
+  /// Where it is seen by others.
+  [[nodiscard]] const endpoint& address(std::size_t index) const;
+  /// Loss, delay, links, counters of the network; `cut` below owns its `is_cut`.
+  [[nodiscard]] memory_network& network() { return network_; }
+
+  /// Runs `body` in the process of that node. It ends with the node, at the latest.
+  void spawn(std::size_t index, asio::awaitable<void> body);
+
+  // Faults.
+  /// The process ends without a word to anybody.
+  void crash(std::size_t index);
+  /// It starts anew, empty, as a new run, with its service; crashes first where it was running.
+  void restart(std::size_t index);
+  /// The process stands still, its timers and its socket with it.
+  void pause(std::size_t index, std::chrono::nanoseconds length);
+  /// Its date is off by this much from now on.
+  void set_wall_offset(std::size_t index, std::chrono::nanoseconds offset);
+  /// It is seen at another address from now on, without noticing: a NAT that binds anew.
+  void move(std::size_t index);
+  /// What `from` sends does not arrive at `to`; the other way it does.
+  void cut(std::size_t from, std::size_t to);
+  /// Two halves: those of `one_side`, and all others.
+  void partition(const std::vector<std::size_t>& one_side);
+  /// No cuts any more.
+  void heal() { cuts_.clear(); }
+
+  // Time.
+  /// Lets `time` pass.
+  void run_for(std::chrono::nanoseconds time);
+  /// Runs from event to event until `done()`; false where `limit` passed first.
+  template <std::predicate Done>
+  [[nodiscard]] bool run_until(Done done, std::chrono::nanoseconds limit) {
+    const manual_clock::time_point end = manual_clock::now() + limit;
+    settle();
+    while (!done()) {
+      if (!advance(end)) return done();
+    }
+    return true;
+  }
+  [[nodiscard]] std::chrono::nanoseconds time() const;
+
+  /// Whether every running node has exactly the keys and values that every running node publishes,
+  /// and takes all of them for live.
+  [[nodiscard]] bool has_agreed() const;
+  /// Of every datagram that was delivered: when, to whom, from whom, each byte. Equal for equal
+  /// schedules.
+  [[nodiscard]] std::uint64_t trace_hash() const { return trace_hash_; }
+
+ private:
+  struct process {
+    process() = default;
+
+    config settings;
+    service beside;
+    endpoint address;
+    std::chrono::nanoseconds wall_offset{};
+    manual_clock::time_point resumes{};
+    // In the order in which they are made; they go in the opposite one.
+    std::unique_ptr<asio::io_context> context;
+    std::unique_ptr<manual_clock_driver> driver;
+    std::unique_ptr<memory_transport> transport;
+    std::unique_ptr<simulated_node> node;
+  };
+
+  void start(process& started);
+  void spawn_in(process& of, asio::awaitable<void> body);
+  [[nodiscard]] static manual_clock::time_point next_event(const process& of);
+  /// Runs every process, and again those that have something to do at this time.
+  void settle();
+  void settle_due();
+  /// Whether anything ran.
+  bool settle(process& one);
+  /// On to the next event, or to `end` where none is before; then false.
+  bool advance(manual_clock::time_point end);
+  [[nodiscard]] endpoint fresh_address();
+  [[nodiscard]] bool is_paused(const process& one) const;
+  [[nodiscard]] bool has_all_of(const simulated_node& replica, const simulated_node& owner) const;
+
+  struct clock_reset {
+    clock_reset() { manual_clock::reset(); }
+  };
+  clock_reset clock_;
+  random_source random_;
+  memory_network network_;
+  std::vector<std::unique_ptr<process>> processes_;
+  std::vector<std::pair<endpoint, endpoint>> cuts_;
+  std::uint32_t addresses_ = 0;
+  std::uint64_t trace_hash_ = 0;
+  std::exception_ptr thrown_;
+};
+
+}  // namespace gossipmonger

@@ -1,0 +1,55 @@
+// A service of one's own, and its test on a simulated cluster. The README shows this file.
+#include <chrono>
+#include <string>
+
+#include <doctest/doctest.h>
+#include <asio/awaitable.hpp>
+
+#include "gossipmonger/testing/simulated_cluster.hpp"
+
+using namespace std::chrono_literals;
+
+namespace {
+
+/// The service: the live node with the smallest name leads, and each says whom it follows. Written
+/// for any node, it runs over UDP (`gossipmonger::node`) and in the test below.
+template <class Node>
+asio::awaitable<void> follow_leader(Node& self) {
+  gossipmonger::subscription events = self.subscribe();
+  for (;;) {
+    const gossipmonger::result<gossipmonger::event> seen = co_await events.next();
+    if (!seen) co_return;
+    std::string leader(self.name());
+    for (const gossipmonger::member& peer : self.peers()) {
+      if (peer.status == gossipmonger::peer_status::live && peer.name < leader) leader = peer.name;
+    }
+    static_cast<void>(self.set("follows", leader));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("example: ten nodes follow one leader, the next when it crashes, one again when healed") {
+  gossipmonger::simulated_cluster cluster(1);
+  for (int i = 0; i < 10; ++i) {
+    cluster.add(gossipmonger::config(), follow_leader<gossipmonger::simulated_node>);
+  }
+  const auto all_follow = [&cluster](std::string_view leader, std::size_t from, std::size_t to) {
+    for (std::size_t i = from; i < to; ++i) {
+      const auto follows = cluster[i].get(cluster[i].name(), "follows");
+      if (!follows || follows->value != leader) return false;
+    }
+    return true;
+  };
+  CHECK(cluster.run_until([&] { return all_follow("n0", 0, 10); }, 60s));
+
+  cluster.crash(0);
+  CHECK(cluster.run_until([&] { return all_follow("n1", 1, 10); }, 60s));
+
+  cluster.partition({1, 2, 3});
+  CHECK(cluster.run_until([&] { return all_follow("n1", 1, 4) && all_follow("n4", 4, 10); }, 60s));
+
+  cluster.heal();
+  cluster.restart(0);
+  CHECK(cluster.run_until([&] { return all_follow("n0", 0, 10); }, 60s));
+}

@@ -1,0 +1,266 @@
+#include "gossipmonger/testing/simulated_cluster.hpp"
+
+#include <stdexcept>
+#include <string>
+
+#include <doctest/doctest.h>
+#include <asio/basic_waitable_timer.hpp>
+#include <asio/use_awaitable.hpp>
+
+namespace gossipmonger {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// `count` nodes that know the first one and have met.
+void add_met(simulated_cluster& cluster, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) cluster.add();
+  REQUIRE(cluster.run_until([&cluster] { return cluster.has_agreed(); }, 60s));
+}
+
+peer_status status_at(const simulated_cluster& cluster, std::size_t node, std::string_view name) {
+  for (const member& peer : cluster[node].peers()) {
+    if (peer.name == name) return peer.status;
+  }
+  return peer_status::self;  // not known
+}
+
+std::uint64_t drops(const simulated_node& node, drop_reason reason) {
+  return node.stats().drops[static_cast<std::size_t>(reason)];
+}
+
+/// Says how often it was started, and dies at its time.
+asio::awaitable<void> counted(int* starts, simulated_node* node) {
+  ++*starts;
+  static_cast<void>(node->set("starts", std::to_string(*starts)));
+  asio::basic_waitable_timer<manual_clock> never(node->get_executor(), 24h);
+  co_await never.async_wait(asio::use_awaitable);
+}
+
+asio::awaitable<void> broken(simulated_node* node) {
+  asio::basic_waitable_timer<manual_clock> later(node->get_executor(), 5s);
+  co_await later.async_wait(asio::use_awaitable);
+  throw std::runtime_error("the service broke");
+}
+
+asio::awaitable<void> await_copies(simulated_node* node, std::error_code* ended) {
+  const result<replication> held = co_await node->replicated(1, at_least(1), 1h);
+  *ended = held ? std::error_code() : held.error();
+}
+
+std::uint64_t trace_of(std::uint64_t seed) {
+  simulated_cluster cluster(seed);
+  memory_network_options bad = cluster.network().options();
+  bad.loss = 0.1;
+  bad.duplication = 0.1;
+  bad.corruption = 0.1;
+  bad.truncation = 0.1;
+  cluster.network().set_options(bad);
+  for (int i = 0; i < 4; ++i) cluster.add();
+  CHECK(cluster[2].set("a", "1"));
+  cluster.run_for(20s);
+  cluster.restart(1);
+  cluster.run_for(20s);
+  return cluster.trace_hash();
+}
+
+}  // namespace
+
+TEST_CASE("simulated cluster: one seed gives one schedule, to the byte, and another another") {
+  const std::uint64_t first = trace_of(1);
+
+  CHECK(first == trace_of(1));
+  CHECK(first != trace_of(2));
+}
+
+TEST_CASE("simulated cluster: a wrong option throws what names it") {
+  simulated_cluster cluster(1);
+  config settings;
+  settings.fanout = 0;
+
+  CHECK_THROWS_WITH_AS(cluster.add(settings), "fanout: 0 is not allowed; allowed: 1 to 16",
+                       std::invalid_argument);
+  CHECK(cluster.size() == 0);
+}
+
+TEST_CASE("simulated cluster: a service starts with each run of its node, and goes with it") {
+  simulated_cluster cluster(1);
+  int starts = 0;
+  const auto service = [&starts](simulated_node& node) { return counted(&starts, &node); };
+  cluster.add();
+  cluster.add(config(), service);
+  const auto first_knows = [&cluster](std::string_view count) {
+    const auto held = cluster[0].get("n1", "starts");
+    return held && held->value == count;
+  };
+  REQUIRE(cluster.run_until([&] { return first_knows("1"); }, 10s));
+
+  cluster.crash(1);
+  CHECK_FALSE(cluster.is_running(1));
+  cluster.run_for(5s);
+  CHECK(starts == 1);
+  cluster.restart(1);
+
+  CHECK(cluster.run_until([&] { return first_knows("2"); }, 60s));
+}
+
+TEST_CASE("simulated cluster: an exception of a service is thrown by whoever runs the cluster") {
+  simulated_cluster cluster(1);
+  cluster.add(config(), [](simulated_node& node) { return broken(&node); });
+
+  cluster.run_for(4s);
+  CHECK_THROWS_WITH_AS(cluster.run_for(2s), "the service broke", std::runtime_error);
+}
+
+TEST_CASE("simulated cluster: what is awaited when a node crashes ends as stopped") {
+  simulated_cluster cluster(1);
+  cluster.add();
+  std::error_code ended = make_error_code(errc::timed_out);
+  CHECK(cluster[0].set("a", "1"));
+  cluster.spawn(0, await_copies(&cluster[0], &ended));
+  cluster.run_for(5s);
+  CHECK(ended == errc::timed_out);
+
+  cluster.crash(0);
+
+  CHECK(ended == errc::stopped);
+}
+
+TEST_CASE("simulated cluster: a crash says nothing, and is found by the silence") {
+  simulated_cluster cluster(1);
+  add_met(cluster, 3);
+
+  cluster.crash(2);
+  CHECK(status_at(cluster, 0, "n2") == peer_status::live);
+
+  CHECK(cluster.run_until([&] { return status_at(cluster, 0, "n2") == peer_status::dead; }, 120s));
+}
+
+TEST_CASE("simulated cluster: a process that stood still convicts nobody when it goes on") {
+  simulated_cluster cluster(1);
+  add_met(cluster, 3);
+  const std::uint64_t rounds = cluster[1].stats().rounds;
+
+  cluster.pause(1, 60s);
+  cluster.run_for(59s);
+  CHECK(cluster[1].stats().rounds == rounds);
+  CHECK(status_at(cluster, 0, "n1") == peer_status::dead);
+  cluster.run_for(2s);
+
+  CHECK(cluster[1].stats().rounds > rounds);
+  CHECK(cluster[1].stats().pauses == 1);
+  CHECK(cluster.run_until([&cluster] { return cluster.has_agreed(); }, 60s));
+  CHECK(cluster[1].stats().convictions == 0);
+}
+
+TEST_CASE("simulated cluster: a node's date is its own") {
+  simulated_cluster cluster(1);
+  cluster.add();
+  cluster.add();
+  CHECK(cluster[0].generation() == 1'704'067'200'000);  // 2024-01-01
+
+  cluster.set_wall_offset(1, -1h);
+  cluster.run_for(10s);
+  cluster.restart(1);
+
+  CHECK(cluster[1].generation() == 1'704'067'200'000 + 10'000 - 3'600'000);
+  // The others know a newer one: it takes a generation above that.
+  CHECK(cluster.run_until([&cluster] { return cluster.has_agreed(); }, 60s));
+  CHECK(cluster[1].generation() == 1'704'067'200'001);
+}
+
+TEST_CASE("simulated cluster: a node whose address changes is followed") {
+  simulated_cluster cluster(1);
+  add_met(cluster, 3);
+  const endpoint before = cluster.address(1);
+
+  cluster.move(1);
+  CHECK(cluster.address(1) != before);
+  CHECK(cluster[0].set("a", "1"));
+
+  CHECK(cluster.run_until([&] { return cluster[1].get("n0", "a").has_value(); }, 60s));
+  cluster.run_for(60s);
+  CHECK(cluster.has_agreed());
+}
+
+TEST_CASE("simulated cluster: a cut is directed, and heals") {
+  simulated_cluster cluster(1);
+  add_met(cluster, 2);
+  const std::uint64_t received = cluster[1].stats().digests_received;
+
+  cluster.cut(0, 1);
+  cluster.run_for(10s);
+  // Asked by nobody, and without an answer; the other hears it all the same.
+  CHECK(cluster[1].stats().digests_received == received);
+  CHECK(cluster[0].stats().digests_received > received + 5);
+
+  cluster.heal();
+  cluster.run_for(10s);
+  CHECK(cluster[1].stats().digests_received > received);
+}
+
+TEST_CASE("simulated cluster: a partition has two sides, which agree again when it heals") {
+  simulated_cluster cluster(1);
+  add_met(cluster, 6);
+
+  cluster.partition({0, 1});
+  CHECK(cluster[0].set("a", "1"));
+  cluster.run_for(120s);
+  CHECK(cluster[1].get("n0", "a").has_value());
+  CHECK_FALSE(cluster[2].get("n0", "a").has_value());
+  CHECK(status_at(cluster, 2, "n1") == peer_status::dead);
+  CHECK(status_at(cluster, 2, "n5") == peer_status::live);
+
+  cluster.heal();
+  CHECK(cluster.run_until([&cluster] { return cluster.has_agreed(); }, 60s));
+}
+
+TEST_CASE("simulated cluster: damage on the way is dropped by its reason") {
+  simulated_cluster cluster(1);
+  add_met(cluster, 2);
+  memory_network_options bad = cluster.network().options();
+  bad.corruption = 1;
+  cluster.network().set_link_options(cluster.address(0), cluster.address(1), bad);
+
+  cluster.run_for(30s);
+  CHECK(cluster.network().counters().corrupted > 30);
+  CHECK(drops(cluster[1], drop_reason::checksum) > 20);
+  CHECK(drops(cluster[0], drop_reason::checksum) == 0);
+
+  bad.corruption = 0;
+  bad.truncation = 1;
+  cluster.network().set_link_options(cluster.address(0), cluster.address(1), bad);
+  cluster.run_for(30s);
+  CHECK(cluster.network().counters().truncated > 10);
+  CHECK(drops(cluster[1], drop_reason::length) > 10);
+
+  cluster.network().clear_links();
+  CHECK(cluster.run_until([&cluster] { return cluster.has_agreed(); }, 60s));
+}
+
+TEST_CASE("simulated cluster: an MTU drops silently what is larger, and the rest goes on") {
+  simulated_cluster cluster(1);
+  config large;
+  large.datagram_bytes_max = 4096;
+  cluster.add(large);
+  cluster.add();
+  cluster.run_for(10s);
+  memory_network_options narrow = cluster.network().options();
+  narrow.datagram_bytes_max = 1400;
+  cluster.network().set_options(narrow);
+  for (int i = 0; i < 40; ++i) {
+    CHECK(cluster[0].set("k" + std::to_string(i), std::string(60, 'x')));
+  }
+
+  cluster.run_for(30s);
+  CHECK(cluster.network().counters().too_large > 5);
+  CHECK(status_at(cluster, 1, "n0") == peer_status::live);
+  CHECK_FALSE(cluster[1].get("n0", "k0").has_value());
+
+  narrow.datagram_bytes_max = 65507;
+  cluster.network().set_options(narrow);
+  CHECK(cluster.run_until([&cluster] { return cluster.has_agreed(); }, 10s));
+}
+
+}  // namespace gossipmonger
