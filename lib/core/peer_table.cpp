@@ -42,10 +42,12 @@ std::optional<slot_index> peer_table::try_add(std::string_view name, std::uint64
   if (free_.empty()) {
     slot = static_cast<slot_index>(rows_.size());
     rows_.emplace_back(detector_window_);
+    is_used_.push_back(false);
   } else {
     slot = free_.back();
     free_.pop_back();
   }
+  is_used_[slot] = true;
   rows_[slot].name = name;
   rows_[slot].name_hash = name_hash;
   by_hash_.insert(by_hash_.begin() + static_cast<std::ptrdiff_t>(lower_bound(name_hash)),
@@ -59,16 +61,13 @@ void peer_table::remove(slot_index slot) {
                  static_cast<std::ptrdiff_t>(lower_bound(rows_[slot].name_hash)));
   std::erase(recent_, slot);
   rows_[slot] = peer(detector_window_);
+  is_used_[slot] = false;
   free_.push_back(slot);
 }
 
-bool peer_table::is_used(slot_index slot) const {
-  return slot < rows_.size() && !rows_[slot].name.empty();
-}
-
-std::optional<slot_index> peer_table::search(std::uint64_t name_hash) const {
+slot_index peer_table::search(std::uint64_t name_hash) const {
   const std::size_t place = lower_bound(name_hash);
-  if (place == by_hash_.size() || by_hash_[place].name_hash != name_hash) return std::nullopt;
+  if (place == by_hash_.size() || by_hash_[place].name_hash != name_hash) return no_slot;
   last_found_ = place;
   return by_hash_[place].slot;
 }
@@ -85,6 +84,19 @@ std::size_t peer_table::lower_bound(std::uint64_t name_hash) const {
       by_hash_.begin(), by_hash_.end(), name_hash,
       [](const hashed_slot& one, std::uint64_t hash) { return one.name_hash < hash; });
   return static_cast<std::size_t>(place - by_hash_.begin());
+}
+
+std::span<const slot_index> peer_table::locate(std::span<const digest_entry> entries) {
+  located_.clear();
+  for (const digest_entry& entry : entries) {
+    const slot_index slot = locate(entry.name_hash);
+    if (slot != no_slot) fetch(slot);
+    located_.push_back(slot);
+  }
+  for (const slot_index slot : located_) {
+    if (slot != no_slot) rows_[slot].detector.fetch();
+  }
+  return located_;
 }
 
 void peer_table::touch(slot_index slot) {

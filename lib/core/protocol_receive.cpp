@@ -124,8 +124,8 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
                              bool is_proved) {
   handle_sender(received, source, is_proved);
   if (is_proved) {
-    for (const digest_entry& entry : received.known.range) handle_heartbeat(entry);
-    for (const digest_entry& entry : received.known.extra) handle_heartbeat(entry);
+    handle_heartbeats(received.known.range);
+    handle_heartbeats(received.known.extra);
   }
 
   exchange& leg = add_exchange();
@@ -143,7 +143,7 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
 void protocol::handle_reply(const message& received, const endpoint& source) {
   for (const identity_view& who : received.identities) handle_identity(who);
   handle_sender(received, source, true);
-  for (const digest_entry& entry : received.heartbeats) handle_heartbeat(entry);
+  handle_heartbeats(received.heartbeats);
   stats_.deltas_received += received.deltas.size();
   for (const delta_view& delta : received.deltas) {
     if (!peers_.find(delta.name_hash)) trace(trace_kind::unknown_peer, source, delta.name_hash, 0);
@@ -196,21 +196,31 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
   }
 }
 
+void protocol::handle_heartbeats(std::span<const digest_entry> entries) {
+  const std::span<const slot_index> slots = peers_.locate(entries);
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (slots[i] != peer_table::no_slot) handle_heartbeat(slots[i], entries[i]);
+  }
+}
+
 void protocol::handle_heartbeat(const digest_entry& entry) {
-  if (entry.name_hash == peers_[self_slot].name_hash) return handle_own_entry(entry, 0);
   const std::optional<slot_index> slot = peers_.find(entry.name_hash);
-  if (!slot || peers_[*slot].generation != entry.generation) return;
-  advance_heartbeat(*slot, entry.heartbeat);
-  peer& row = peers_[*slot];
+  if (slot) handle_heartbeat(*slot, entry);
+}
+
+void protocol::handle_heartbeat(slot_index slot, const digest_entry& entry) {
+  if (slot == self_slot) return handle_own_entry(entry, 0);
+  peer& row = peers_[slot];
+  if (row.generation != entry.generation) return;
+  if (entry.heartbeat > row.heartbeat) advance_heartbeat(slot, entry.heartbeat);
   if (entry.has_left && !row.has_left) {
     row.has_left = true;
-    judge(*slot, peer_status::left);
+    judge(slot, peer_status::left);
   }
 }
 
 void protocol::advance_heartbeat(slot_index slot, std::uint64_t heartbeat) {
   peer& row = peers_[slot];
-  if (heartbeat <= row.heartbeat) return;
   row.heartbeat = heartbeat;
   // The silence that ends here was an outage, no interval of a peer that lives: it does not make
   // the next crash harder to find.

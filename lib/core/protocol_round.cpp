@@ -104,10 +104,12 @@ void protocol::choose_partners() {
 
   std::size_t live = 0;
   std::vector<slot_index> dead;
-  for (const peer_table::hashed_slot& one : peers_.by_hash()) {
-    const peer_status status = peers_[one.slot].status;
+  const std::span<const peer_table::hashed_slot> rows = peers_.by_hash();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    peers_.fetch_ahead(i);
+    const peer_status status = peers_[rows[i].slot].status;
     if (status == peer_status::live) ++live;
-    if (status == peer_status::dead) dead.push_back(one.slot);
+    if (status == peer_status::dead) dead.push_back(rows[i].slot);
   }
   if (!dead.empty()) {
     const bool is_sure = live == 0;

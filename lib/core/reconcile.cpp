@@ -66,18 +66,12 @@ std::size_t reconciler::digest_rows_a_datagram() const {
   return (message_bytes_max() - 80) / 24 - 2;
 }
 
-bool reconciler::is_advertised(const peer& row, nanoseconds now) const {
-  if (row.is_over_capacity) return false;
-  const bool is_gone = row.status == peer_status::dead || row.status == peer_status::left;
-  return !is_gone || now - row.silent_since < settings_.dead_peer_grace / 2;
-}
-
 // ---------------------------------------------------------------------------------- comparing
 
 void reconciler::compare_entry(const digest_entry& theirs, bool may_request, nanoseconds now,
                                exchange& out) {
-  const std::optional<slot_index> slot = peers_.find(theirs.name_hash);
-  if (!slot) {
+  const slot_index slot = peers_.locate(theirs.name_hash);
+  if (slot == peer_table::no_slot) {
     if (may_request && !graves_.refuses(theirs.name_hash, theirs.generation, theirs.heartbeat)) {
       digest_entry request;
       request.name_hash = theirs.name_hash;
@@ -86,26 +80,26 @@ void reconciler::compare_entry(const digest_entry& theirs, bool may_request, nan
     return;
   }
 
-  const peer& mine = peers_[*slot];
+  const peer& mine = peers_[slot];
   if (!is_advertised(mine, now)) return;
   if (theirs.generation < mine.generation) {
-    out.identities.push_back(*slot);
-    if (mine.max_version > 0) out.owed.emplace_back(*slot, mine.generation, 0);
+    out.identities.push_back(slot);
+    if (mine.max_version > 0) out.owed.emplace_back(slot, mine.generation, 0);
     return;
   }
   const bool is_behind =
       std::tie(mine.generation, mine.max_version) < std::tie(theirs.generation, theirs.max_version);
   if (is_behind) {
-    if (may_request && *slot != self_slot) out.requests.push_back(mine.entry());
+    if (may_request && slot != self_slot) out.requests.push_back(mine.entry());
     return;
   }
   if (theirs.generation > mine.generation) return;
   if (theirs.max_version < mine.max_version) {
-    out.owed.emplace_back(*slot, mine.generation, theirs.max_version);
+    out.owed.emplace_back(slot, mine.generation, theirs.max_version);
   }
-  if (may_request && *slot != self_slot &&
+  if (may_request && slot != self_slot &&
       (theirs.heartbeat < mine.heartbeat || (mine.has_left && !theirs.has_left))) {
-    out.heartbeats.push_back(*slot);
+    out.heartbeats.push_back(slot);
   }
 }
 
@@ -227,6 +221,7 @@ bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
       ++g;
       continue;
     }
+    peers_.fetch_ahead(i);
     const peer& row = peers_[rows[i].slot];
     ++i;
     --leg.digest_rows_left;

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,6 +48,27 @@ TEST_CASE("peer_table: rows stand by ascending hash, self among them") {
   CHECK(table.peers.lower_bound(30) == 1);
   CHECK(table.peers.lower_bound(31) == 2);
   CHECK(table.peers.lower_bound(71) == 5);
+}
+
+TEST_CASE("peer_table: each of a list is located, in any order, and who is not there as no slot") {
+  table_with_self table(64);
+  for (std::uint64_t hash = 100; hash < 140; hash += 2) REQUIRE(table.add(hash));
+  std::vector<digest_entry> asked;
+  for (const std::uint64_t hash : {50U, 100U, 101U, 102U, 136U, 104U, 138U, 139U, 50U}) {
+    asked.emplace_back().name_hash = hash;
+  }
+
+  const auto slots = table.peers.locate(asked);
+
+  REQUIRE(slots.size() == asked.size());
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    const auto found = table.peers.find(asked[i].name_hash);
+    CHECK((slots[i] == peer_table::no_slot) == (asked[i].name_hash % 2 == 1));
+    if (slots[i] != peer_table::no_slot) {
+      CHECK(table.peers[slots[i]].name_hash == asked[i].name_hash);
+      CHECK(found == slots[i]);
+    }
+  }
 }
 
 TEST_CASE("peer_table: finds a row by its hash, and by its name where the hash agrees") {

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -36,11 +37,27 @@ struct endpoint {
   [[nodiscard]] std::string to_string() const;
 
   friend bool operator==(const endpoint&, const endpoint&) = default;
-  friend std::strong_ordering operator<=>(const endpoint&, const endpoint&) = default;
+  /// By address, port, scope; as the bytes of the address stand.
+  friend std::strong_ordering operator<=>(const endpoint& one, const endpoint& other) {
+    for (std::size_t i = 0; i < one.address.size(); i += 8) {
+      const std::strong_ordering order = one.half(i) <=> other.half(i);
+      if (order != std::strong_ordering::equal) return order;
+    }
+    if (one.port != other.port) return one.port <=> other.port;
+    return one.scope <=> other.scope;
+  }
 
   std::array<std::uint8_t, 16> address{};
   std::uint16_t port = 0;
   std::uint32_t scope = 0;  ///< interface index of a link-local address, else 0
+
+ private:
+  /// Eight bytes of the address as a number, the first one highest. Compiles to one load.
+  [[nodiscard]] std::uint64_t half(std::size_t from) const {
+    std::uint64_t number = 0;
+    for (std::size_t i = from; i < from + 8; ++i) number = number << 8 | address[i];
+    return number;
+  }
 };
 
 }  // namespace gossipmonger

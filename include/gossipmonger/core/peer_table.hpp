@@ -2,6 +2,7 @@
 // on each. Rows are values; the table is a resource with a capacity.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +22,7 @@ namespace gossipmonger {
 
 /// What this node knows of one incarnation. Times are on the liveness clock, which stands still
 /// while this process was suspended.
-struct alignas(64) peer {
+struct alignas(128) peer {
   explicit peer(std::size_t detector_window) : detector(detector_window) {}
 
   /// This replica's digest entry of the peer.
@@ -40,6 +41,10 @@ struct alignas(64) peer {
   bool is_over_capacity = false;    ///< something of it was refused: it is unwanted as it is
   bool is_storage_failing = false;  ///< the storage refused its latest entry
 
+  // What a heartbeat that advanced changes besides, in the neighbouring cache line.
+  failure_detector detector;
+  std::size_t advances = 0;  ///< of the heartbeat, since birth or death
+
   // Identity, and the state of the incarnation.
   std::string name;
   endpoint address;               ///< as it advertises itself
@@ -50,8 +55,6 @@ struct alignas(64) peer {
   std::uint64_t floor = 0;  ///< of the newest marker; takes effect at max_version >= top
 
   // Liveness.
-  failure_detector detector;
-  std::size_t advances = 0;                            ///< of the heartbeat, since birth or death
   std::optional<std::chrono::nanoseconds> last_reply;  ///< proved, straight from it
 
   // What it holds of me.
@@ -67,6 +70,8 @@ struct alignas(64) peer {
 
 class peer_table {
  public:
+  static constexpr slot_index no_slot = ~slot_index{0};
+
   struct hashed_slot {
     hashed_slot(std::uint64_t of_hash, slot_index at_slot) : name_hash(of_hash), slot(at_slot) {}
 
@@ -87,15 +92,25 @@ class peer_table {
 
   [[nodiscard]] peer& operator[](slot_index slot) { return rows_[slot]; }
   [[nodiscard]] const peer& operator[](slot_index slot) const { return rows_[slot]; }
-  [[nodiscard]] bool is_used(slot_index slot) const;
+  [[nodiscard]] bool is_used(slot_index slot) const {
+    return slot < is_used_.size() && is_used_[slot];
+  }
 
-  /// O(log n), and O(1) for the row after the one found last: a digest asks for one after the
-  /// other.
   [[nodiscard]] std::optional<slot_index> find(std::uint64_t name_hash) const {
-    const std::size_t next = last_found_ + 1;
-    if (next >= by_hash_.size() || by_hash_[next].name_hash != name_hash) return search(name_hash);
-    last_found_ = next;
-    return by_hash_[next].slot;
+    const slot_index slot = locate(name_hash);
+    return slot == no_slot ? std::nullopt : std::optional<slot_index>(slot);
+  }
+  /// The same, `no_slot` where there is none. O(log n), and O(1) for a row soon after the one found
+  /// last: a digest asks for one after the other, ascending.
+  [[nodiscard]] slot_index locate(std::uint64_t name_hash) const {
+    const std::size_t end = std::min(last_found_ + 1 + near_rows, by_hash_.size());
+    for (std::size_t next = last_found_ + 1; next < end; ++next) {
+      if (by_hash_[next].name_hash < name_hash) continue;
+      if (by_hash_[next].name_hash > name_hash) break;
+      last_found_ = next;
+      return by_hash_[next].slot;
+    }
+    return search(name_hash);
   }
   [[nodiscard]] std::optional<slot_index> find_name(std::string_view name,
                                                     std::uint64_t name_hash) const;
@@ -104,6 +119,15 @@ class peer_table {
   [[nodiscard]] std::span<const hashed_slot> by_hash() const { return by_hash_; }
   /// Index in `by_hash` of the first row with a hash >= `name_hash`; by_hash().size() if none.
   [[nodiscard]] std::size_t lower_bound(std::uint64_t name_hash) const;
+
+  /// The slots of `entries`; has the processor fetch them all,
+  /// since rows lie anywhere, and to wait for one after the other is what a digest would take.
+  ///   valid:   until the next call
+  [[nodiscard]] std::span<const slot_index> locate(std::span<const digest_entry> entries);
+  /// Has the processor fetch what a walk over `by_hash` that is at `place` comes to soon.
+  void fetch_ahead(std::size_t place) const {
+    if (place + rows_ahead < by_hash_.size()) fetch(by_hash_[place + rows_ahead].slot);
+  }
 
   /// Its versions changed: it is now the latest.
   void touch(slot_index slot);
@@ -116,15 +140,25 @@ class peer_table {
   [[nodiscard]] std::size_t slots() const { return rows_.size(); }
 
  private:
-  [[nodiscard]] std::optional<slot_index> search(std::uint64_t name_hash) const;
+  static constexpr std::size_t near_rows = 8;
+  static constexpr std::size_t rows_ahead = 8;
+
+  void fetch(slot_index slot) const {
+    const auto* const row = reinterpret_cast<const char*>(&rows_[slot]);
+    __builtin_prefetch(row);
+    __builtin_prefetch(row + 64);
+  }
+  [[nodiscard]] slot_index search(std::uint64_t name_hash) const;
 
   std::size_t capacity_;
   std::size_t detector_window_;
   std::vector<peer> rows_;
+  std::vector<bool> is_used_;  // by slot
   std::vector<slot_index> free_;
   std::vector<hashed_slot> by_hash_;
   std::vector<slot_index> recent_;  // a log, latest last; a slot may stand in it more than once
   std::vector<slot_index> latest_;
+  std::vector<slot_index> located_;
   mutable std::size_t last_found_ = 0;  // a hint, checked before use
 };
 

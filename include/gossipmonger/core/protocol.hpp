@@ -191,7 +191,9 @@ class protocol {
   void begin_anew(const endpoint& source, std::uint64_t remote_hash);
   void handle_sender(const message& received, const endpoint& source, bool is_proved);
   void handle_identity(const identity_view& who);
+  void handle_heartbeats(std::span<const digest_entry> entries);
   void handle_heartbeat(const digest_entry& entry);
+  void handle_heartbeat(slot_index slot, const digest_entry& entry);
   void handle_own_entry(const digest_entry& mine, std::uint32_t instance);
   void refute(std::uint64_t generation);
   [[nodiscard]] bool is_far_future(std::uint64_t generation) const;
@@ -201,6 +203,7 @@ class protocol {
   void report_once(event_kind kind, const identity_view& who, std::uint64_t name_hash,
                    std::string text);
   void enter(slot_index slot, const identity_view& who, bool is_restart);
+  /// expects: `heartbeat` is above the row's
   void advance_heartbeat(slot_index slot, std::uint64_t heartbeat);
   void judge(slot_index slot, peer_status status);
 

@@ -68,7 +68,11 @@ class reconciler {
   reconciler& operator=(const reconciler&) = delete;
 
   /// Whether a row is still told of; else it is advertised as unwanted only.
-  [[nodiscard]] bool is_advertised(const peer& row, std::chrono::nanoseconds now) const;
+  [[nodiscard]] bool is_advertised(const peer& row, std::chrono::nanoseconds now) const {
+    if (row.is_over_capacity) return false;
+    const bool is_gone = row.status == peer_status::dead || row.status == peer_status::left;
+    return !is_gone || now - row.silent_since < settings_.dead_peer_grace / 2;
+  }
 
   /// What a digest from `sender_hash` shows that either side lacks.
   void compare(const digest& theirs, std::uint64_t sender_hash, std::chrono::nanoseconds now,

@@ -1,0 +1,195 @@
+// What gossip costs as the cluster grows, in the simulated world: bytes a node sends in a round,
+// at rest and with one write a round in the whole cluster; in how many rounds such a write is
+// everywhere; and the CPU that the simulation takes.
+//
+//     scale [--nodes N,N,...] [--rounds R] [--digest-datagrams D] [--loss P]
+//
+// Prints one line for each size. All nodes know each other before the count begins.
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gossipmonger/sim/world.hpp"
+
+namespace gossipmonger {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct options {
+  options() = default;
+
+  std::vector<std::size_t> nodes{10, 30, 100, 300, 1000};
+  std::size_t rounds = 100;  ///< of each of the two parts
+  std::size_t digest_datagrams = config().digest_datagrams_max;
+  double loss = 0;
+};
+
+double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+std::string name_of(std::size_t node) { return "n" + std::to_string(node); }
+
+/// A cluster whose nodes all know each other, at rest.
+bool start_cluster(world& where, std::size_t nodes, const options& chosen) {
+  for (std::size_t node = 0; node < nodes; ++node) {
+    config settings;
+    settings.name = name_of(node);
+    settings.digest_datagrams_max = chosen.digest_datagrams;
+    settings.detector_window = 16;  // memory: there are nodes * nodes of them
+    where.add(settings, node == 0 ? std::nullopt : std::optional<std::size_t>(0));
+  }
+  const auto knows_all = [&] {
+    for (std::size_t node = 0; node < nodes; ++node) {
+      if (where[node].stats().peers_known != nodes - 1) return false;
+    }
+    return true;
+  };
+  if (!where.run_until(knows_all, 600s, 1s)) return false;
+  where.run_for(20s);
+  return true;
+}
+
+/// One write of one node, until it is everywhere.
+struct news {
+  news(std::size_t at, std::size_t in_round) : writer(at), round(in_round) {}
+
+  std::size_t writer;
+  std::size_t round;
+  std::uint64_t version = 0;
+};
+
+bool is_everywhere(const world& where, const news& one) {
+  const std::string name = name_of(one.writer);
+  for (std::size_t node = 0; node < where.size(); ++node) {
+    const std::optional<entry_view> held = where[node].get(name, "key");
+    if (!held || held->version < one.version) return false;
+  }
+  return true;
+}
+
+struct figures {
+  figures() = default;
+
+  double idle_bytes = 0;
+  double write_bytes = 0;
+  double cpu_us = 0;  // of a node and round
+  std::vector<std::size_t> rounds;
+  std::size_t missing = 0;
+};
+
+figures measure(world& where, const options& chosen) {
+  figures seen;
+  const double node_rounds = static_cast<double>(where.size() * chosen.rounds);
+  const std::uint64_t bytes_before = where.counters().bytes;
+  const double cpu_before = cpu_seconds();
+  where.run_for(chosen.rounds * 1s);
+  seen.cpu_us = (cpu_seconds() - cpu_before) * 1e6 / node_rounds;
+  seen.idle_bytes = static_cast<double>(where.counters().bytes - bytes_before) / node_rounds;
+
+  random_source draws(where.size());
+  std::deque<news> on_its_way;
+  const auto look = [&](std::size_t round) {
+    std::erase_if(on_its_way, [&](const news& one) {
+      if (!is_everywhere(where, one)) return false;
+      seen.rounds.push_back(round - one.round);
+      return true;
+    });
+  };
+  const std::uint64_t bytes_at_rest = where.counters().bytes;
+  std::uint64_t bytes_after = bytes_at_rest;
+  for (std::size_t round = 0; round < chosen.rounds + 40; ++round) {
+    if (round == chosen.rounds) bytes_after = where.counters().bytes;
+    if (round < chosen.rounds) {
+      news& one =
+          on_its_way.emplace_back(static_cast<std::size_t>(draws.below(where.size())), round);
+      one.version = where[one.writer].set("key", std::to_string(round)).value_or(0);
+    }
+    where.run_for(1s);
+    look(round + 1);
+  }
+  seen.missing = on_its_way.size();
+  seen.write_bytes = static_cast<double>(bytes_after - bytes_at_rest) / node_rounds;
+  std::sort(seen.rounds.begin(), seen.rounds.end());
+  return seen;
+}
+
+std::size_t quantile(const std::vector<std::size_t>& sorted, std::size_t percent) {
+  return sorted.empty() ? 0 : sorted[(sorted.size() * percent + 99) / 100 - 1];
+}
+
+int run(const options& chosen) {
+  std::printf(
+      "nodes  bytes/node/round idle  with a write a round  rounds to all p50 p99 max missing  "
+      "us/node/round\n");
+  for (const std::size_t nodes : chosen.nodes) {
+    world where(nodes);
+    if (!start_cluster(where, nodes, chosen)) {
+      std::fprintf(stderr, "scale: %zu nodes did not all meet\n", nodes);
+      return 1;
+    }
+    where.conditions.loss = chosen.loss;
+    const figures seen = measure(where, chosen);
+    std::printf("%5zu %22.0f %21.0f %17zu %3zu %3zu %7zu %14.1f\n", nodes, seen.idle_bytes,
+                seen.write_bytes, quantile(seen.rounds, 50), quantile(seen.rounds, 99),
+                quantile(seen.rounds, 100), seen.missing, seen.cpu_us);
+    std::fflush(stdout);
+  }
+  return 0;
+}
+
+template <class Number>
+bool try_parse(std::string_view text, Number& out) {
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, out);
+  return error == std::errc() && stop == end;
+}
+
+bool try_parse_list(std::string_view text, std::vector<std::size_t>& out) {
+  out.clear();
+  while (!text.empty()) {
+    const std::string_view one = text.substr(0, text.find(','));
+    if (!try_parse(one, out.emplace_back()) || out.back() < 2 || out.back() > 4096) return false;
+    text.remove_prefix(std::min(one.size() + 1, text.size()));
+  }
+  return !out.empty();
+}
+
+std::optional<options> parse(int count, char** arguments) {
+  options chosen;
+  for (int i = 1; i + 1 < count; i += 2) {
+    const std::string_view option = arguments[i];
+    const std::string_view value = arguments[i + 1];
+    bool is_good = false;
+    if (option == "--nodes") is_good = try_parse_list(value, chosen.nodes);
+    if (option == "--rounds") is_good = try_parse(value, chosen.rounds) && chosen.rounds > 0;
+    if (option == "--digest-datagrams") is_good = try_parse(value, chosen.digest_datagrams);
+    if (option == "--loss") is_good = try_parse(value, chosen.loss);
+    if (!is_good) return std::nullopt;
+  }
+  if (count % 2 == 0) return std::nullopt;
+  return chosen;
+}
+
+}  // namespace
+}  // namespace gossipmonger
+
+int main(int count, char** arguments) {
+  const auto chosen = gossipmonger::parse(count, arguments);
+  if (!chosen) {
+    std::fprintf(stderr,
+                 "usage: scale [--nodes N,N,...] [--rounds R] [--digest-datagrams D] [--loss P]\n");
+    return 2;
+  }
+  return gossipmonger::run(*chosen);
+}
