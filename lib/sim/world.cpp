@@ -36,7 +36,9 @@ endpoint world::fresh_address() {
 }
 
 moment world::now(node_index node) const {
-  return moment(now_, wall_start + now_ + nodes_[node].wall_offset);
+  const simulated_node& owner = nodes_[node];
+  const nanoseconds gained = (now_ - owner.drifts_since) / 1'000'000 * owner.drift_ppm;
+  return moment(now_, wall_start + now_ + owner.wall_offset + gained);
 }
 
 world::node_index world::add(config settings, std::optional<node_index> seed) {
@@ -50,21 +52,39 @@ world::node_index world::add(config settings, std::optional<node_index> seed) {
   return node;
 }
 
+world::node_index world::add_stopped(config settings) {
+  const node_index node = nodes_.size();
+  simulated_node& added = nodes_.emplace_back();
+  added.settings = std::move(settings);
+  added.address = fresh_address();
+  by_address_[added.address] = node;
+  return node;
+}
+
+void world::set_seeds(node_index node, const std::vector<node_index>& seeds) {
+  nodes_[node].seeds.clear();
+  for (const node_index seed : seeds) nodes_[node].seeds.push_back(nodes_[seed].address);
+}
+
 void world::start(node_index node) {
   simulated_node& started = nodes_[node];
+  if (started.core && observer != nullptr) observer->handle_stop(node);
   ++started.run;
   const hash_key key(random_.next(), random_.next());
   started.core.reset();
-  started.entries = std::make_unique<memory_storage>(memory_storage_limits(), key);
+  started.entries = std::make_unique<simulated_storage>(key, random_.next());
+  started.entries->conditions = started.storage_faults;
   started.core = std::make_unique<protocol>(started.settings, storage_ref(*started.entries),
                                             started.address, random_.next(), now(node));
   started.core->set_seeds(started.seeds);
   started.wire = std::make_unique<codec>(make_cluster_id(started.settings.cluster_name),
                                          datagram_bytes_ceiling);
+  if (observer != nullptr) observer->handle_start(node);
   set_timer(node);
 }
 
 void world::crash(node_index node) {
+  if (nodes_[node].core && observer != nullptr) observer->handle_stop(node);
   nodes_[node].core.reset();
   nodes_[node].entries.reset();
   nodes_[node].resumes = nanoseconds{};
@@ -87,6 +107,17 @@ void world::pause(node_index node, nanoseconds length) { nodes_[node].resumes = 
 
 void world::set_wall_offset(node_index node, nanoseconds offset) {
   nodes_[node].wall_offset = offset;
+  nodes_[node].drifts_since = now_;
+}
+
+void world::set_wall_drift(node_index node, std::int64_t ppm) {
+  nodes_[node].drifts_since = now_;
+  nodes_[node].drift_ppm = ppm;
+}
+
+void world::set_storage(node_index node, const storage_conditions& faults) {
+  nodes_[node].storage_faults = faults;
+  if (nodes_[node].entries) nodes_[node].entries->conditions = faults;
 }
 
 void world::set_timer(node_index node) {
@@ -98,10 +129,25 @@ void world::set_timer(node_index node) {
   queue_.push(std::move(timer));
 }
 
+void world::finish_step(node_index node, bool is_timer) {
+  if (observer != nullptr) observer->handle_step(node, is_timer);
+  flush(node);
+  simulated_node& stepped = nodes_[node];
+  if (stepped.storage_faults.delay > nanoseconds{0}) {
+    const auto puts = static_cast<std::int64_t>(stepped.entries->take_puts());
+    stepped.resumes = std::max(stepped.resumes, now_ + puts * stepped.storage_faults.delay);
+  }
+}
+
 void world::flush(node_index node) {
   while (const std::optional<transmit> sent = nodes_[node].core->poll_transmit(now(node))) {
     send(node, *sent);
   }
+}
+
+const network_conditions& world::link(node_index from, node_index to) const {
+  const auto place = links.find(std::pair(from, to));
+  return place == links.end() ? conditions : place->second;
 }
 
 void world::send(node_index from, const transmit& sent) {
@@ -111,6 +157,10 @@ void world::send(node_index from, const transmit& sent) {
   ++counters_.datagrams;
   counters_.bytes += size;
   counters_.datagram_bytes_max = std::max(counters_.datagram_bytes_max, size);
+  if (observer != nullptr) observer->handle_send(from, sent.to, *sent.content, size);
+  if (nodes_[from].mutation > 0 && random_.unit() < nodes_[from].mutation) {
+    mutate(std::as_writable_bytes(std::span(buffer_)).first(size));
+  }
   if (on_send) on_send(from, sent.to, std::as_bytes(std::span(buffer_)).first(size));
 
   const auto target = by_address_.find(sent.to);
@@ -118,30 +168,87 @@ void world::send(node_index from, const transmit& sent) {
     ++counters_.unreachable;
     return;
   }
-  if (random_.unit() < conditions.loss) {
+  const network_conditions& way = link(from, target->second);
+  if (way.is_cut) {
+    ++counters_.unreachable;
+    return;
+  }
+  if (way.mtu_bytes != 0 && size > way.mtu_bytes) {
+    ++counters_.over_mtu;
+    return;
+  }
+  if (random_.unit() < way.loss) {
     ++counters_.lost;
     return;
   }
-  const int copies = random_.unit() < conditions.duplication ? 2 : 1;
+  const int copies = random_.unit() < way.duplication ? 2 : 1;
   if (copies == 2) ++counters_.duplicated;
   for (int i = 0; i < copies; ++i) {
     happening arrival;
     const auto spread = static_cast<std::uint64_t>(
-        std::max<std::int64_t>(1, (conditions.delay_max - conditions.delay_min).count()));
+        std::max<std::int64_t>(1, (way.delay_max - way.delay_min).count()));
     arrival.at =
-        now_ + conditions.delay_min + nanoseconds(static_cast<std::int64_t>(random_.below(spread)));
+        now_ + way.delay_min + nanoseconds(static_cast<std::int64_t>(random_.below(spread)));
     arrival.order = ++order_;
     arrival.node = target->second;
     arrival.source = nodes_[from].address;
     arrival.destination = sent.to;
     arrival.words.assign(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(size / 8));
     arrival.bytes = size;
-    if (random_.unit() < conditions.corruption) {
-      ++counters_.corrupted;
-      const std::uint64_t bit = random_.below(size * 8);
-      arrival.words[bit / 64] ^= std::uint64_t{1} << (bit % 64);
-    }
+    damage(arrival.words, arrival.bytes, way);
     queue_.push(std::move(arrival));
+  }
+}
+
+void world::damage(std::vector<std::uint64_t>& words, std::size_t& bytes,
+                   const network_conditions& on_link) {
+  if (random_.unit() < on_link.corruption) {
+    ++counters_.corrupted;
+    const std::uint64_t bit = random_.below(bytes * 8);
+    words[bit / 64] ^= std::uint64_t{1} << (bit % 64);
+  }
+  if (on_link.garbling > 0 && random_.unit() < on_link.garbling) {
+    // UDP adds up 16-bit words: it sees neither two of them swapped, nor a bit that goes from one
+    // to the other.
+    ++counters_.garbled;
+    const std::span<std::byte> all = std::as_writable_bytes(std::span(words));
+    const std::size_t one = 2 * static_cast<std::size_t>(random_.below(bytes / 2));
+    const std::size_t other = 2 * static_cast<std::size_t>(random_.below(bytes / 2));
+    if (random_.below(2) == 0) {
+      std::swap_ranges(all.begin() + static_cast<std::ptrdiff_t>(one),
+                       all.begin() + static_cast<std::ptrdiff_t>(one + 2),
+                       all.begin() + static_cast<std::ptrdiff_t>(other));
+    } else {
+      const std::byte bit{static_cast<unsigned char>(1U << random_.below(8))};
+      if ((all[one] & bit) != (all[other] & bit)) {
+        all[one] ^= bit;
+        all[other] ^= bit;
+      }
+    }
+  }
+  if (on_link.truncation > 0 && random_.unit() < on_link.truncation) {
+    ++counters_.truncated;
+    bytes = static_cast<std::size_t>(random_.below(bytes));
+  }
+}
+
+void world::mutate(std::span<std::byte> datagram) {
+  // Behind magic, versions, and the cluster's id, so that somebody reads it.
+  constexpr std::size_t kind_place = 2;
+  constexpr std::size_t checksum_place = 8;
+  constexpr std::size_t cookie_place = 12;
+  ++counters_.mutated;
+  for (std::uint64_t left = 1 + random_.below(4); left > 0; --left) {
+    std::size_t place = static_cast<std::size_t>(random_.below(datagram.size() - 10));
+    place = place < 2 ? kind_place + place : cookie_place + place - 2;
+    const std::byte drawn{static_cast<unsigned char>(random_.below(256))};
+    const std::byte bit{static_cast<unsigned char>(1U << random_.below(8))};
+    datagram[place] = random_.below(2) == 0 ? drawn : datagram[place] ^ bit;
+  }
+  for (std::size_t i = 0; i < 4; ++i) datagram[checksum_place + i] = std::byte{0};
+  const std::uint32_t sum = crc32c(datagram);
+  for (std::size_t i = 0; i < 4; ++i) {
+    datagram[checksum_place + i] = std::byte{static_cast<unsigned char>(sum >> (8 * i))};
   }
 }
 
@@ -159,8 +266,11 @@ void world::deliver(const happening& arrived) {
     target.core->count_drop(decoded.error());
     return;
   }
+  if (observer != nullptr) {
+    observer->handle_arrival(arrived.node, arrived.source, received_, datagram.size());
+  }
   target.core->handle_message(received_, arrived.source, datagram.size(), now(arrived.node));
-  flush(arrived.node);
+  finish_step(arrived.node, false);
 }
 
 void world::inject(node_index to, const endpoint& source, std::span<const std::byte> datagram) {
@@ -214,7 +324,7 @@ void world::run_for(nanoseconds length) {
       continue;
     }
     target.core->handle_timeout(now(next.node));
-    flush(next.node);
+    finish_step(next.node, true);
     set_timer(next.node);
   }
   now_ = end;

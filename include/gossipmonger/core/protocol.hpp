@@ -88,6 +88,9 @@ class protocol {
   /// Which peers hold `version` of my present generation; with `leave` true, my leaving.
   [[nodiscard]] replication replicated(std::uint64_t version, bool leave = false) const;
   [[nodiscard]] std::size_t live_peers() const;
+  /// The rows as they are, for who watches a node from outside: a simulator, a test.
+  [[nodiscard]] const peer_table& peers() const { return peers_; }
+  [[nodiscard]] const graveyard& graves() const { return graves_; }
   /// When `handle_timeout` wants to be called.
   [[nodiscard]] std::chrono::nanoseconds next_deadline() const {
     return std::min(next_round_, expiry_.next());

@@ -15,12 +15,13 @@
 #include <queue>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gossipmonger/core/config.hpp"
-#include "gossipmonger/core/memory_storage.hpp"
 #include "gossipmonger/core/protocol.hpp"
 #include "gossipmonger/core/random.hpp"
+#include "gossipmonger/sim/simulated_storage.hpp"
 #include "gossipmonger/wire/codec.hpp"
 
 namespace gossipmonger {
@@ -29,9 +30,13 @@ namespace gossipmonger {
 struct network_conditions {
   network_conditions() = default;
 
-  double loss = 0;         ///< probability, 0 - 1
-  double duplication = 0;  ///< probability of a second copy
-  double corruption = 0;   ///< probability of one flipped bit
+  double loss = 0;            ///< probability, 0 - 1
+  double duplication = 0;     ///< probability of a second copy
+  double corruption = 0;      ///< probability of one flipped bit
+  double garbling = 0;        ///< probability of damage that leaves UDP's sum valid
+  double truncation = 0;      ///< probability that the end is missing
+  bool is_cut = false;        ///< nothing arrives
+  std::size_t mtu_bytes = 0;  ///< larger datagrams vanish silently; 0: all pass
   std::chrono::nanoseconds delay_min = std::chrono::milliseconds{1};
   std::chrono::nanoseconds delay_max = std::chrono::milliseconds{2};  ///< reordering emerges
   /// What the socket of a process that stands still holds; what comes beyond is dropped.
@@ -47,9 +52,35 @@ struct world_counters {
   std::uint64_t unreachable = 0;  ///< cut off, or nobody has that address
   std::uint64_t duplicated = 0;
   std::uint64_t corrupted = 0;
+  std::uint64_t garbled = 0;
+  std::uint64_t truncated = 0;
+  std::uint64_t over_mtu = 0;
+  std::uint64_t mutated = 0;           ///< by their sender, with a checksum that holds
   std::uint64_t overflowed = 0;        ///< the inbox of a paused node was full
   std::uint64_t delivered = 0;         ///< copies that a running node got
   std::size_t datagram_bytes_max = 0;  ///< the largest seen
+};
+
+/// Sees what happens in a world. All calls name a node that runs.
+class world_observer {
+ public:
+  using node_index = std::size_t;
+
+  world_observer() = default;
+  world_observer(const world_observer&) = delete;
+  world_observer& operator=(const world_observer&) = delete;
+  virtual ~world_observer() = default;
+
+  /// Its protocol is there, and has done nothing yet.
+  virtual void handle_start(node_index node) = 0;
+  virtual void handle_stop(node_index node) = 0;
+  /// `source` has sent it a datagram that decoded to `received`; the protocol gets it next.
+  virtual void handle_arrival(node_index node, const endpoint& source, const message& received,
+                              std::size_t bytes) = 0;
+  /// It was given what arrived, or its time; what it wants to send comes next.
+  virtual void handle_step(node_index node, bool is_timer) = 0;
+  virtual void handle_send(node_index node, const endpoint& to, const message& sent,
+                           std::size_t bytes) = 0;
 };
 
 class world {
@@ -62,6 +93,10 @@ class world {
 
   /// A node at an address of its own that starts now, knowing the address of `seed` if given.
   node_index add(config settings, std::optional<node_index> seed = std::nullopt);
+  /// A node that does not run yet: `restart` starts it.
+  node_index add_stopped(config settings);
+  /// Whose addresses it knows when it starts.
+  void set_seeds(node_index node, const std::vector<node_index>& seeds);
   /// The process ends without a word.
   void crash(node_index node);
   /// It starts anew, empty, with the same configuration, or another; as a new run.
@@ -71,17 +106,35 @@ class world {
   void move(node_index node);
   /// The process stands still; its datagrams wait in the socket.
   void pause(node_index node, std::chrono::nanoseconds length);
+  [[nodiscard]] std::chrono::nanoseconds paused_until(node_index node) const {
+    return nodes_[node].resumes;
+  }
   /// Its wall clock is off by this much from now on.
   void set_wall_offset(node_index node, std::chrono::nanoseconds offset);
+  /// Its wall clock gains so many nanoseconds each millisecond from now on.
+  void set_wall_drift(node_index node, std::int64_t ppm);
+  /// This part of what it sends is changed at random, under a checksum that holds.
+  void set_mutation(node_index node, double probability) { nodes_[node].mutation = probability; }
+  /// Of its storage, from now on and after a restart.
+  void set_storage(node_index node, const storage_conditions& faults);
 
   [[nodiscard]] protocol& operator[](node_index node) { return *nodes_[node].core; }
   [[nodiscard]] const protocol& operator[](node_index node) const { return *nodes_[node].core; }
+  /// What a running node keeps its entries in.
+  [[nodiscard]] simulated_storage& storage_of(node_index node) { return *nodes_[node].entries; }
+  [[nodiscard]] const simulated_storage& storage_of(node_index node) const {
+    return *nodes_[node].entries;
+  }
+  [[nodiscard]] const config& settings(node_index node) const { return nodes_[node].settings; }
   [[nodiscard]] bool is_running(node_index node) const { return nodes_[node].core != nullptr; }
   [[nodiscard]] std::size_t size() const { return nodes_.size(); }
   [[nodiscard]] const endpoint& address(node_index node) const { return nodes_[node].address; }
   [[nodiscard]] moment now(node_index node) const;
 
   network_conditions conditions;
+  /// Conditions of a directed link, instead of those of all.
+  std::map<std::pair<node_index, node_index>, network_conditions> links;
+  world_observer* observer = nullptr;
   /// Directed cuts; true: what `from` sends does not arrive at `to`. None by default.
   std::function<bool(node_index from, node_index to)> is_cut;
   /// Sees every datagram that is sent, whether it arrives or not.
@@ -113,10 +166,14 @@ class world {
     config settings;
     endpoint address;
     std::vector<endpoint> seeds;
-    std::unique_ptr<memory_storage> entries;
+    std::unique_ptr<simulated_storage> entries;
     std::unique_ptr<protocol> core;
     std::unique_ptr<codec> wire;
+    storage_conditions storage_faults;
+    double mutation = 0;
     std::chrono::nanoseconds wall_offset{};
+    std::chrono::nanoseconds drifts_since{};
+    std::int64_t drift_ppm = 0;
     std::chrono::nanoseconds resumes{};
     std::size_t waiting = 0;  // datagrams in the inbox while paused
     std::uint64_t run = 0;
@@ -142,8 +199,13 @@ class world {
 
   void start(node_index node);
   void set_timer(node_index node);
+  void finish_step(node_index node, bool is_timer);
   void flush(node_index node);
   void send(node_index from, const transmit& sent);
+  [[nodiscard]] const network_conditions& link(node_index from, node_index to) const;
+  void damage(std::vector<std::uint64_t>& words, std::size_t& bytes,
+              const network_conditions& on_link);
+  void mutate(std::span<std::byte> datagram);
   void deliver(const happening& arrived);
   /// Puts off what comes to a paused node; false where it was not paused.
   [[nodiscard]] bool try_put_off(happening& next);

@@ -1,0 +1,107 @@
+// Watches a world, and holds every node to the invariants of lib/README.md at every step: each
+// datagram sent or received, each write to a storage, each event. Looks only at what changed. A
+// resource; the world outlives it; not thread-safe. What it finds first it keeps.
+//
+// It keeps a ledger of what each run of each name wrote, from the writes to its own storage, and
+// compares with it whatever any replica stores.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "gossipmonger/core/change_list.hpp"
+#include "gossipmonger/core/event.hpp"
+#include "gossipmonger/sim/world.hpp"
+
+namespace gossipmonger {
+
+/// A broken rule: which, where, when.
+struct violation {
+  violation() = default;
+
+  std::string rule;  ///< "I2 prefix", "events", "progress", …
+  std::string text;
+  std::chrono::nanoseconds at{};
+  std::vector<std::size_t> nodes;
+};
+
+class checker : public world_observer {
+ public:
+  /// `trusts_content`: nobody forges; else what nodes say of each other is not held against them.
+  checker(world& watched, bool trusts_content);
+  ~checker() override;
+
+  /// Around each command that the application gives the node.
+  void begin_command(node_index node);
+  void end_command(node_index node);
+  /// Folds the events that the node's reader has not read yet, and compares with the state.
+  void read_events(node_index node);
+  /// Readers read at once, unless told to wait for `read_events`.
+  void set_prompt(node_index node, bool is_prompt);
+
+  [[nodiscard]] const std::optional<violation>& fault() const { return fault_; }
+  /// For rules that hold over more than one step; kept if it is the first.
+  void report(std::string rule, std::string text, std::vector<std::size_t> nodes);
+  /// Each event, as the reader of that node gets it.
+  std::function<void(node_index node, const event_view& seen)> on_event;
+
+  void handle_start(node_index node) override;
+  void handle_stop(node_index node) override;
+  void handle_arrival(node_index node, const endpoint& source, const message& received,
+                      std::size_t bytes) override;
+  void handle_step(node_index node, bool is_timer) override;
+  void handle_send(node_index node, const endpoint& to, const message& sent,
+                   std::size_t bytes) override;
+
+ private:
+  struct record {
+    record() = default;
+
+    std::string key;
+    std::uint64_t value_hash = 0;
+    bool is_tombstone = false;
+  };
+  /// What one run of one name wrote.
+  struct ledger {
+    ledger() = default;
+
+    std::uint32_t instance = 0;
+    std::vector<std::uint64_t> generations;  // it may have taken a higher one on the way
+    std::vector<record> records;             // of version 1, 2, …
+    std::unordered_map<std::string, std::uint64_t> latest;    // version, by key
+    std::unordered_map<std::string, std::uint64_t> erasures;  // version of the last, by key
+    std::uint64_t floor = 0;
+  };
+  class watch;
+
+  [[nodiscard]] static std::uint64_t hash_of(std::string_view value);
+  /// The runs that bore this generation; nullptr: none, or more than one.
+  [[nodiscard]] const ledger* find_run(const std::string& name, std::uint64_t generation,
+                                       std::size_t& count) const;
+  [[nodiscard]] bool has_written(const std::string& name, std::uint64_t generation,
+                                 const entry_view& entry) const;
+  void check_rows(node_index node);
+  void check_row(node_index node, slot_index slot);
+  void check_prefix(node_index node, slot_index slot, std::uint64_t from);
+  void check_tables(node_index node);
+  void check_phi(node_index node);
+
+  world& world_;
+  bool trusts_content_;
+  std::optional<violation> fault_;
+  std::vector<std::unique_ptr<watch>> watches_;  // by node; null while it does not run
+  std::vector<bool> is_prompt_;
+  std::map<std::string, std::vector<std::unique_ptr<ledger>>> ledgers_;  // by name
+};
+
+}  // namespace gossipmonger

@@ -1,0 +1,116 @@
+// A schedule of everything that will happen to a simulated cluster, drawn up front: who takes part,
+// and the decisions by time. It has a text form, so that it can be printed, read, replayed and cut
+// down. Values; nothing here runs anything.
+//
+//     seed 17
+//     node n0 interval=200ms
+//     node n1 seeds=n0 interval=200ms grace=20s
+//     at 0ms start n0
+//     at 1s start n1
+//     at 2s set n0 role leader
+//     at 3s link n0 n1 loss=20% delay=1ms..400ms
+//     at 9s crash n1
+//     at 20s heal
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "gossipmonger/core/config.hpp"
+#include "gossipmonger/sim/simulated_storage.hpp"
+#include "gossipmonger/sim/world.hpp"
+
+namespace gossipmonger {
+
+enum class decision_kind : std::uint8_t {
+  start,    ///< NODE starts for the first time
+  crash,    ///< NODE ends without a word
+  restart,  ///< NODE starts anew: what its disk and its generation became stands in the options
+  leave,    ///< NODE says that it leaves; it ends 3 rounds later
+  set,      ///< NODE KEY VALUE
+  erase,    ///< NODE KEY
+  write,    ///< NODE sets `count` of `keys` keys, values of up to `bytes`
+  wipe,     ///< NODE erases `count` of `keys` keys
+  pause,    ///< NODE stands still for LENGTH
+  clock,    ///< NODE's wall clock is off by LENGTH, and drifts by `ppm`
+  move,     ///< NODE gets another address
+  link,     ///< FROM TO: conditions of a directed link; `*` for all
+  storage,  ///< NODE's storage fails, or is slow
+  reader,   ///< NODE's reader of events reads every LENGTH; 0: at once
+  mutate,   ///< this part of what NODE sends is changed at random, under a checksum that holds
+  heal,     ///< every fault ends, whoever crashed starts again, and progress is demanded
+};
+
+/// "start", "crash", …
+[[nodiscard]] std::string_view to_string(decision_kind kind);
+
+/// What a restarted application finds on its disk, and sets again.
+enum class disk_state : std::uint8_t {
+  intact,  ///< all that it had set
+  lost,    ///< nothing
+  stale,   ///< what it was `count` writes ago
+  torn,    ///< half of its keys
+};
+
+/// What a restarted node knows of its last generation.
+enum class generation_state : std::uint8_t {
+  kept,    ///< it was kept: generation_last
+  lost,    ///< only the clock tells
+  reused,  ///< it takes the same one again, its clock having gone back
+};
+
+struct decision {
+  decision() = default;
+
+  static constexpr std::size_t everybody = static_cast<std::size_t>(-1);
+
+  std::chrono::milliseconds at{};
+  decision_kind kind = decision_kind::heal;
+  std::size_t node = 0;   ///< or `everybody`, with link
+  std::size_t other = 0;  ///< link: to whom
+  std::string key;
+  std::string value;
+  std::uint64_t count = 0;  ///< write, wipe; restart with a stale disk
+  std::uint64_t keys = 0;   ///< write, wipe
+  std::uint64_t bytes = 0;  ///< write
+  std::uint64_t salt = 0;   ///< write, wipe, restart: seeds what they draw
+  std::chrono::milliseconds length{};
+  std::int64_t ppm = 0;
+  double part = 0;  ///< mutate
+  disk_state disk = disk_state::intact;
+  generation_state generation = generation_state::kept;
+  network_conditions way;
+  storage_conditions storage;
+};
+
+struct scenario_node {
+  scenario_node() = default;
+
+  config settings;  ///< its name is the label, n0, n1, …, unless given
+  std::vector<std::size_t> seeds;
+  std::chrono::milliseconds read_interval{};  ///< of its reader of events; 0: at once
+};
+
+struct scenario {
+  scenario() = default;
+
+  std::uint64_t seed = 1;  ///< of the world's own draws
+  std::vector<scenario_node> nodes;
+  std::vector<decision> decisions;  ///< by ascending time
+};
+
+/// The text form; `parse_scenario` reads it back to an equal scenario.
+[[nodiscard]] std::string to_text(const scenario& of);
+[[nodiscard]] std::string to_text(const decision& of);
+
+/// Lines that begin with # and empty ones are skipped; reading ends at a line of three dashes.
+///   errors: the line, and what is wrong with it
+[[nodiscard]] tl::expected<scenario, std::string> parse_scenario(std::string_view text);
+
+}  // namespace gossipmonger

@@ -1,0 +1,131 @@
+#include "gossipmonger/sim/belief.hpp"
+
+#include <optional>
+
+namespace gossipmonger {
+
+namespace {
+
+std::string named(const event_view& seen) {
+  return std::string(to_string(seen.kind)) + " " + std::string(seen.peer) + " " +
+         std::string(seen.key) + " @" + std::to_string(seen.version);
+}
+
+}  // namespace
+
+void belief::fail(std::string rule) {
+  if (fault_.empty()) fault_ = std::move(rule);
+}
+
+std::string belief::read(protocol& from, const simulated_storage& entries,
+                         const std::function<void(const event_view&)>& on_event) {
+  std::uint64_t before = cursor_.sequence;
+  while (const std::optional<event_view> seen = from.poll_event(cursor_)) {
+    on_event(*seen);
+    if (seen->kind == event_kind::lagged) before = 0;
+    if (cursor_.sequence < before) fail("the cursor goes back");
+    before = cursor_.sequence;
+    fold(*seen, from);
+  }
+  compare(from, entries);
+  touched_.clear();
+  return fault_;
+}
+
+void belief::fold(const event_view& seen, const protocol& from) {
+  switch (seen.kind) {
+    case event_kind::update:
+    case event_kind::removed:
+      return fold_entry(seen);
+    case event_kind::lagged:
+      peers_.clear();
+      return;
+    case event_kind::conflict:
+    case event_kind::error:
+      return;
+    default:
+      break;
+  }
+  if (seen.peer == from.name()) return fail(named(seen) + " of the node itself");
+  fold_verdict(seen);
+}
+
+void belief::fold_verdict(const event_view& seen) {
+  const auto known = peers_.find(seen.peer);
+  const event_kind before = known == peers_.end() ? event_kind::error : known->second.verdict;
+  if (seen.kind == event_kind::peer_forgotten) {
+    if (before == event_kind::error) fail(named(seen) + " of a peer that was never shown");
+    if (known != peers_.end()) peers_.erase(known);
+    return;
+  }
+  shown_peer& of = peers_[std::string(seen.peer)];
+  switch (seen.kind) {
+    case event_kind::new_peer:
+      if (before != event_kind::error) fail(named(seen) + " of a known peer");
+      break;
+    case event_kind::peer_restarted:
+      if (before == event_kind::error) fail(named(seen) + " of a peer that was never shown");
+      of.keys.clear();
+      of.live_keys = 0;
+      break;
+    case event_kind::peer_dead: {
+      const bool may_die = before == event_kind::peer_live || before == event_kind::new_peer ||
+                           before == event_kind::peer_restarted;
+      if (!may_die) fail(named(seen) + " of a peer that was neither live nor new");
+      break;
+    }
+    default:
+      if (before == event_kind::error) fail(named(seen) + " of a peer that was never shown");
+      if (before == seen.kind) fail(named(seen) + " twice");
+      break;
+  }
+  of.verdict = seen.kind;
+}
+
+void belief::fold_entry(const event_view& seen) {
+  shown_peer& of = peers_[std::string(seen.peer)];
+  shown_key& key = of.keys[std::string(seen.key)];
+  const bool is_removal = seen.kind == event_kind::removed;
+  // What a floor drops goes with the version it was shown with.
+  const bool may_equal = is_removal && key.is_live;
+  if (may_equal ? seen.version < key.version : seen.version <= key.version) {
+    fail(named(seen) + " after version " + std::to_string(key.version));
+  }
+  if (key.is_live && is_removal) --of.live_keys;
+  if (!key.is_live && !is_removal) ++of.live_keys;
+  key.is_live = !is_removal;
+  key.version = seen.version;
+  key.value = seen.value;
+}
+
+void belief::compare(const protocol& from, const simulated_storage& entries) {
+  for (const auto& [slot, key] : touched_) {
+    if (slot >= from.peers().slots() || !from.peers().is_used(slot) || key == floor_key) continue;
+    const peer& row = from.peers()[slot];
+    const std::optional<entry_view> held = entries.find(slot, key);
+    const bool is_live = held && !held->is_tombstone;
+    const auto peer_place = peers_.find(row.name);
+    if (peer_place == peers_.end()) {
+      if (is_live) fail("a key that no event told of: " + row.name + " " + key);
+      continue;
+    }
+    const auto place = peer_place->second.keys.find(key);
+    const bool is_shown = place != peer_place->second.keys.end() && place->second.is_live;
+    if (is_shown != is_live || (is_live && place->second.value != held->value)) {
+      fail("the events do not fold to the state: " + row.name + " " + key);
+    }
+  }
+  for (const peer_table::hashed_slot& one : from.peers().by_hash()) {
+    const peer& row = from.peers()[one.slot];
+    const std::size_t markers = entries.find(one.slot, floor_key) ? 1 : 0;
+    const std::size_t live = entries.usage(one.slot).live_keys - markers;
+    const auto place = peers_.find(row.name);
+    const std::size_t shown = place == peers_.end() ? 0 : place->second.live_keys;
+    if (live != shown) {
+      fail("the events show " + std::to_string(shown) + " keys of " + row.name + ", it has " +
+           std::to_string(live));
+    }
+  }
+}
+
+}  // namespace gossipmonger

@@ -1,0 +1,471 @@
+#include "gossipmonger/sim/checker.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <tuple>
+
+#include "gossipmonger/core/hash.hpp"
+#include "gossipmonger/core/packer.hpp"
+#include "gossipmonger/sim/belief.hpp"
+
+namespace gossipmonger {
+
+namespace {
+
+using std::chrono::nanoseconds;
+
+constexpr std::uint64_t amplification_max = 3;
+
+std::string quoted(std::string_view peer, std::string_view key, std::uint64_t version) {
+  return std::string(peer) + " " + (key.empty() ? "(floor)" : std::string(key)) + " @" +
+         std::to_string(version);
+}
+
+}  // namespace
+
+// ------------------------------------------------------------------------- one node's watch
+
+/// What is remembered of one run of one node.
+class checker::watch : public storage_observer {
+ public:
+  /// A row as it was after the last step.
+  struct replica {
+    replica() = default;
+
+    std::uint64_t name_hash = 0;  // 0: none
+    std::uint64_t generation = 0;
+    std::uint64_t max_version = 0;
+    std::uint64_t heartbeat = 0;
+    std::uint64_t seen_step = 0;
+    std::unordered_map<std::string, std::uint64_t> erased;  // version, by key
+  };
+  struct forgotten {
+    forgotten() = default;
+
+    std::uint64_t generation = 0;
+    std::uint64_t heartbeat = 0;
+    nanoseconds until{};
+  };
+  /// What went to and came from an address.
+  struct contact {
+    contact() = default;
+
+    std::array<std::uint64_t, 4> cookies{};  // the latest that were given to it
+    std::size_t next_cookie = 0;
+    bool is_proved = false;
+    std::uint64_t bytes_received = 0;
+    std::uint64_t bytes_replied = 0;
+    std::uint64_t digest_round = 0;
+  };
+  enum class input { command, datagram, timer };
+
+  watch(checker& owner, node_index node) : owner_(owner), node_(node) {}
+
+  void handle_put(slot_index slot, const entry_view& entry) override;
+  void handle_drop_upto(slot_index slot, std::uint64_t version) override;
+  void handle_forget(slot_index slot) override { row(slot).erased.clear(); }
+
+  [[nodiscard]] const protocol& core() const { return owner_.world_[node_]; }
+  [[nodiscard]] replica& row(slot_index slot) {
+    if (rows.size() <= slot) rows.resize(slot + 1);
+    return rows[slot];
+  }
+  void report(std::string rule, std::string text) {
+    owner_.report(std::move(rule), std::move(text), {node_});
+  }
+
+  ledger* own = nullptr;
+  input running = input::timer;  // what comes next, unless a datagram or a command does
+  std::vector<replica> rows;     // by slot
+  std::uint64_t step = 0;
+  std::map<std::uint64_t, forgotten> graves;  // by name hash
+  std::map<endpoint, contact> contacts;
+  std::uint64_t unproved_round = 0;
+  std::size_t unproved_count = 0;
+  belief reader;
+
+ private:
+  void handle_own_put(const entry_view& entry);
+
+  checker& owner_;
+  node_index node_;
+};
+
+void checker::watch::handle_own_put(const entry_view& entry) {
+  const std::optional<entry_view> held = owner_.world_.storage_of(node_).find(self_slot, entry.key);
+  const bool is_same = held && held->value == entry.value && !entry.is_tombstone;
+  // In its own time a node may expire keys and give them new versions: nothing that shows new
+  // bytes.
+  const bool is_allowed =
+      running == input::command ||
+      (running == input::timer && (entry.is_tombstone || is_same || entry.key == floor_key));
+  if (!is_allowed) report("I3 single writer", quoted("self", entry.key, entry.version));
+  if (is_same && entry.key != floor_key && held->sequence != entry.sequence) {
+    report("events",
+           "equal bytes moved in the change order: " + quoted("self", entry.key, entry.version));
+  }
+  if (entry.version != own->records.size() + 1) {
+    report("I1 monotone",
+           "own versions are not consecutive: " + quoted("self", entry.key, entry.version));
+    own->records.resize(entry.version - 1);
+  }
+  record& written = own->records.emplace_back();
+  written.key = entry.key;
+  written.value_hash = hash_of(entry.value);
+  written.is_tombstone = entry.is_tombstone;
+  own->latest[written.key] = entry.version;
+  if (entry.is_tombstone) own->erasures[written.key] = entry.version;
+  reader.touch(self_slot, entry.key);
+}
+
+void checker::watch::handle_put(slot_index slot, const entry_view& entry) {
+  if (slot == self_slot) return handle_own_put(entry);
+  const peer& of = core().peers()[slot];
+  replica& before = row(slot);
+  reader.touch(slot, entry.key);
+  if (entry.version <= of.max_version) {
+    report("I1 monotone", "applied again: " + quoted(of.name, entry.key, entry.version) +
+                              ", max version " + std::to_string(of.max_version));
+  }
+  if (owner_.trusts_content_ && !owner_.has_written(of.name, of.generation, entry)) {
+    report("I2 prefix", "its owner never wrote " + quoted(of.name, entry.key, entry.version) +
+                            " in generation " + std::to_string(of.generation));
+  }
+  const std::optional<entry_view> held = owner_.world_.storage_of(node_).find(slot, entry.key);
+  const bool is_same =
+      held && held->value == entry.value && held->is_tombstone == entry.is_tombstone;
+  if (is_same && entry.key != floor_key && held->sequence != entry.sequence) {
+    report("events",
+           "equal bytes moved in the change order: " + quoted(of.name, entry.key, entry.version));
+  }
+  const std::string key(entry.key);
+  if (entry.is_tombstone) {
+    before.erased[key] = entry.version;
+  } else if (const auto erased = before.erased.find(key);
+             erased != before.erased.end() && entry.version <= erased->second) {
+    report("I7 no resurrection", quoted(of.name, entry.key, entry.version) + " was erased @" +
+                                     std::to_string(erased->second));
+  }
+}
+
+void checker::watch::handle_drop_upto(slot_index slot, std::uint64_t version) {
+  const simulated_storage& entries = owner_.world_.storage_of(node_);
+  const peer& of = core().peers()[slot];
+  std::size_t count = 0;
+  const ledger* run = slot == self_slot ? own : owner_.find_run(of.name, of.generation, count);
+  if (slot == self_slot) own->floor = std::max(own->floor, version);
+  std::uint64_t from = 0;
+  while (const std::optional<entry_view> entry = entries.first_above(slot, from)) {
+    if (entry->version > version) break;
+    from = entry->version;
+    if (entry->is_tombstone || entry->key == floor_key) continue;
+    const std::string key(entry->key);
+    reader.touch(slot, key);
+    row(slot).erased[key] = entry->version;
+    if (run == nullptr || !owner_.trusts_content_) continue;
+    const auto erased = run->erasures.find(key);
+    if (erased == run->erasures.end() || erased->second <= entry->version) {
+      report("I2 prefix",
+             "a floor drops what nobody erased: " + quoted(of.name, key, entry->version));
+    }
+  }
+}
+
+// ------------------------------------------------------------------------------------ ledgers
+
+checker::checker(world& watched, bool trusts_content)
+    : world_(watched), trusts_content_(trusts_content) {
+  world_.observer = this;
+}
+
+checker::~checker() {
+  world_.observer = nullptr;
+  for (node_index node = 0; node < watches_.size(); ++node) {
+    if (watches_[node]) world_.storage_of(node).observer = nullptr;
+  }
+}
+
+std::uint64_t checker::hash_of(std::string_view value) {
+  static const hash_key key(0x6b65793031323334, 0x736f6d656b657932);
+  return siphash(key, value);
+}
+
+void checker::report(std::string rule, std::string text, std::vector<std::size_t> nodes) {
+  if (fault_) return;
+  fault_.emplace();
+  fault_->rule = std::move(rule);
+  fault_->text = std::move(text);
+  fault_->at = world_.time();
+  fault_->nodes = std::move(nodes);
+}
+
+const checker::ledger* checker::find_run(const std::string& name, std::uint64_t generation,
+                                         std::size_t& count) const {
+  count = 0;
+  const ledger* found = nullptr;
+  const auto runs = ledgers_.find(name);
+  if (runs == ledgers_.end()) return nullptr;
+  for (const auto& run : runs->second) {
+    if (std::find(run->generations.begin(), run->generations.end(), generation) ==
+        run->generations.end()) {
+      continue;
+    }
+    ++count;
+    found = run.get();
+  }
+  return count == 1 ? found : nullptr;
+}
+
+bool checker::has_written(const std::string& name, std::uint64_t generation,
+                          const entry_view& entry) const {
+  const auto runs = ledgers_.find(name);
+  if (runs == ledgers_.end()) return false;
+  for (const auto& run : runs->second) {
+    if (entry.version == 0 || entry.version > run->records.size()) continue;
+    if (std::find(run->generations.begin(), run->generations.end(), generation) ==
+        run->generations.end()) {
+      continue;
+    }
+    const record& written = run->records[entry.version - 1];
+    if (written.key == entry.key && written.is_tombstone == entry.is_tombstone &&
+        written.value_hash == hash_of(entry.value)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// --------------------------------------------------------------------------------- the inputs
+
+void checker::handle_start(node_index node) {
+  if (watches_.size() <= node) watches_.resize(node + 1);
+  if (is_prompt_.size() <= node) is_prompt_.resize(node + 1, true);
+  watches_[node] = std::make_unique<watch>(*this, node);
+  watch& started = *watches_[node];
+  world_.storage_of(node).observer = &started;
+
+  const protocol& core = world_[node];
+  auto& runs = ledgers_[std::string(core.name())];
+  started.own = runs.emplace_back(std::make_unique<ledger>()).get();
+  started.own->instance = core.peers()[self_slot].instance;
+  started.own->generations.push_back(core.generation());
+  if (core.generation() <= world_.settings(node).generation_last) {
+    report("identity", "a new run has not a higher generation than the last", {node});
+  }
+}
+
+void checker::handle_stop(node_index node) {
+  if (node < watches_.size()) watches_[node].reset();
+}
+
+void checker::begin_command(node_index node) { watches_[node]->running = watch::input::command; }
+
+void checker::end_command(node_index node) {
+  watches_[node]->running = watch::input::timer;
+  check_rows(node);
+}
+
+void checker::set_prompt(node_index node, bool is_prompt) {
+  if (is_prompt_.size() <= node) is_prompt_.resize(node + 1, true);
+  is_prompt_[node] = is_prompt;
+}
+
+void checker::handle_arrival(node_index node, const endpoint& source, const message& received,
+                             std::size_t bytes) {
+  watch& watched = *watches_[node];
+  watched.running = watch::input::datagram;
+  watch::contact& from = watched.contacts[source];
+  from.bytes_received += bytes;
+  const auto& cookies = from.cookies;
+  if (received.cookie_echo != 0 &&
+      std::find(cookies.begin(), cookies.end(), received.cookie_echo) != cookies.end()) {
+    from.is_proved = true;
+  }
+}
+
+void checker::handle_step(node_index node, bool is_timer) {
+  watch& watched = *watches_[node];
+  const protocol& core = world_[node];
+  if (watched.own->generations.back() != core.generation()) {
+    watched.own->generations.push_back(core.generation());
+  }
+  check_rows(node);
+  check_tables(node);
+  if (is_timer) check_phi(node);
+  if (is_prompt_[node] && core.last_change() > watched.reader.cursor().sequence) read_events(node);
+  watched.running = watch::input::timer;
+}
+
+void checker::handle_send(node_index node, const endpoint& to, const message& sent,
+                          std::size_t bytes) {
+  watch& watched = *watches_[node];
+  const std::size_t limit = world_.settings(node).datagram_bytes_max - seal_bytes;
+  if (bytes > limit) {
+    report("I4 size", std::to_string(bytes) + " bytes, limit " + std::to_string(limit), {node});
+  }
+  watch::contact& with = watched.contacts[to];
+  if (sent.cookie != 0 &&
+      std::find(with.cookies.begin(), with.cookies.end(), sent.cookie) == with.cookies.end()) {
+    with.cookies[with.next_cookie++ % with.cookies.size()] = sent.cookie;
+  }
+  if (with.is_proved) return;
+  if (sent.kind != message_kind::digest) {
+    with.bytes_replied += bytes;
+    if (with.bytes_replied > amplification_max * with.bytes_received) {
+      report("3x rule",
+             std::to_string(with.bytes_replied) + " bytes in answer to " +
+                 std::to_string(with.bytes_received) + " from an unproved address",
+             {node});
+    }
+    return;
+  }
+  const std::uint64_t round = world_[node].peers()[self_slot].heartbeat;
+  if (with.digest_round == round && round > 0) {
+    report("3x rule", "two digests to an unproved address in one round", {node});
+  }
+  with.digest_round = round;
+  if (watched.unproved_round != round) watched.unproved_count = 0;
+  watched.unproved_round = round;
+  if (++watched.unproved_count > world_.settings(node).unproved_addresses_max) {
+    report("I5 bounds", "digests to more unproved addresses than a round may have", {node});
+  }
+}
+
+// ----------------------------------------------------------------------------------- the state
+
+void checker::check_rows(node_index node) {
+  watch& watched = *watches_[node];
+  const protocol& core = world_[node];
+  ++watched.step;
+  for (const peer_table::hashed_slot& one : core.peers().by_hash()) check_row(node, one.slot);
+
+  const nanoseconds grace = world_.settings(node).dead_peer_grace;
+  for (watch::replica& row : watched.rows) {
+    if (row.name_hash == 0 || row.seen_step == watched.step) continue;
+    watch::forgotten& buried = watched.graves[row.name_hash];
+    buried.generation = row.generation;
+    buried.heartbeat = row.heartbeat;
+    buried.until = world_.time() + grace;
+    row = watch::replica();
+  }
+}
+
+void checker::check_row(node_index node, slot_index slot) {
+  watch& watched = *watches_[node];
+  const peer& now = world_[node].peers()[slot];
+  watch::replica& before = watched.row(slot);
+  before.seen_step = watched.step;
+  if (before.name_hash == now.name_hash && before.generation == now.generation &&
+      before.max_version == now.max_version && before.heartbeat == now.heartbeat) {
+    return;
+  }
+  std::uint64_t known = 0;
+  if (before.name_hash == now.name_hash) {
+    const bool is_lower =
+        std::tie(now.generation, now.max_version) < std::tie(before.generation, before.max_version);
+    const bool is_younger = now.generation == before.generation && now.heartbeat < before.heartbeat;
+    if (is_lower || is_younger) {
+      report("I1 monotone",
+             now.name + ": generation " + std::to_string(before.generation) + ", version " +
+                 std::to_string(before.max_version) + " became " + std::to_string(now.generation) +
+                 ", " + std::to_string(now.max_version),
+             {node});
+    }
+    if (before.generation == now.generation) known = before.max_version;
+  } else if (slot != self_slot) {
+    const auto buried = watched.graves.find(now.name_hash);
+    if (trusts_content_ && buried != watched.graves.end() && world_.time() < buried->second.until &&
+        world_.settings(node).peers_max >= world_.size() &&
+        std::tie(now.generation, now.heartbeat) <=
+            std::tie(buried->second.generation, buried->second.heartbeat)) {
+      report("graveyard", now.name + " came back as it was forgotten", {node});
+    }
+  }
+  if (slot != self_slot && trusts_content_) check_prefix(node, slot, known);
+  before.name_hash = now.name_hash;
+  before.generation = now.generation;
+  before.max_version = now.max_version;
+  before.heartbeat = now.heartbeat;
+}
+
+void checker::check_prefix(node_index node, slot_index slot, std::uint64_t from) {
+  const peer& row = world_[node].peers()[slot];
+  std::size_t count = 0;
+  const ledger* run = find_run(row.name, row.generation, count);
+  if (count == 0) {
+    report("identity", row.name + " never had generation " + std::to_string(row.generation),
+           {node});
+  }
+  if (run == nullptr) return;
+  const simulated_storage& entries = world_.storage_of(node);
+  if (row.max_version > run->records.size()) {
+    report("I2 prefix", row.name + ": max version is above what it wrote", {node});
+    return;
+  }
+  for (std::uint64_t version = from + 1; version <= row.max_version; ++version) {
+    const record& written = run->records[version - 1];
+    if (version <= run->floor || run->latest.at(written.key) != version) continue;
+    const std::optional<entry_view> held = entries.find(slot, written.key);
+    if (!held || held->version != version) {
+      report("I2 prefix",
+             "lacks " + quoted(row.name, written.key, version) + ", max version " +
+                 std::to_string(row.max_version),
+             {node});
+      return;
+    }
+  }
+  if (from != 0) return;
+  // A new generation: what was held of the old one is gone.
+  std::uint64_t above = 0;
+  while (const std::optional<entry_view> held = entries.first_above(slot, above)) {
+    above = held->version;
+    if (!has_written(row.name, row.generation, *held)) {
+      report("I2 prefix",
+             "holds " + quoted(row.name, held->key, held->version) + " of another generation",
+             {node});
+      return;
+    }
+  }
+}
+
+void checker::check_tables(node_index node) {
+  const protocol& core = world_[node];
+  const config& settings = world_.settings(node);
+  const simulated_storage& entries = world_.storage_of(node);
+  if (core.peers().size() > settings.peers_max) report("I5 bounds", "peers", {node});
+  if (core.graves().all().size() > settings.peers_max) report("I5 bounds", "graves", {node});
+  for (const peer_table::hashed_slot& one : core.peers().by_hash()) {
+    const storage_usage used = entries.usage(one.slot);
+    // While a floor waits for its time, twice as much.
+    if (used.live_keys + used.tombstones > 2 * settings.keys_per_peer_max + 2 ||
+        used.bytes > 2 * settings.bytes_per_peer_max + 16) {
+      report("I5 bounds", core.peers()[one.slot].name + ": keys or bytes", {node});
+    }
+  }
+}
+
+void checker::check_phi(node_index node) {
+  for (const member& seen : world_[node].members(world_.now(node))) {
+    if (seen.phi && !(*seen.phi >= 0 && std::isfinite(*seen.phi))) {
+      report("phi", seen.name + ": phi is " + std::to_string(*seen.phi), {node});
+    }
+  }
+}
+
+void checker::read_events(node_index node) {
+  if (node >= watches_.size() || !watches_[node]) return;
+  watch& watched = *watches_[node];
+  const std::string fault =
+      watched.reader.read(world_[node], world_.storage_of(node), [&](const event_view& seen) {
+        if (on_event) on_event(node, seen);
+      });
+  if (!fault.empty()) report("events", fault, {node});
+  world_[node].release_changes(watched.reader.cursor().sequence);
+  const std::size_t retired = world_.storage_of(node).retired_count();
+  if (retired > world_.settings(node).retired_max) {
+    report("I5 bounds", std::to_string(retired) + " retired entries", {node});
+  }
+}
+
+}  // namespace gossipmonger

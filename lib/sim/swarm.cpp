@@ -1,0 +1,239 @@
+#include "gossipmonger/sim/swarm.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "gossipmonger/core/random.hpp"
+
+namespace gossipmonger {
+
+namespace {
+
+using std::chrono::milliseconds;
+using namespace std::chrono_literals;
+
+class swarm_drawing {
+ public:
+  explicit swarm_drawing(std::uint64_t seed) : draws_(seed * 0x9e3779b97f4a7c15 + 1) {
+    drawn_.seed = seed;
+  }
+
+  scenario draw() {
+    choose_faults();
+    draw_nodes();
+    draw_starts();
+    const std::uint64_t steps = is_large_ ? 12 : 20 + below(60);
+    for (std::uint64_t step = 0; step < steps; ++step) {
+      now_ += milliseconds(below(is_large_ ? 3000 : 1500));
+      happen();
+    }
+    now_ += milliseconds(below(5000));
+    decide(decision_kind::heal, 0);
+    return std::move(drawn_);
+  }
+
+ private:
+  [[nodiscard]] std::uint64_t below(std::uint64_t bound) { return draws_.below(bound); }
+  [[nodiscard]] bool chance(std::uint64_t one_in) { return draws_.below(one_in) == 0; }
+  [[nodiscard]] double percent(std::uint64_t below_this) {
+    return static_cast<double>(1 + below(below_this)) / 100.0;
+  }
+  decision& decide(decision_kind kind, std::size_t node) {
+    decision& made = drawn_.decisions.emplace_back();
+    made.at = now_;
+    made.kind = kind;
+    made.node = node;
+    return made;
+  }
+  [[nodiscard]] std::size_t any_node() {
+    return static_cast<std::size_t>(below(drawn_.nodes.size()));
+  }
+
+  void choose_faults() {
+    is_large_ = chance(40);
+    for (bool* fault :
+         {&has_bad_links_, &has_cuts_, &has_damage_, &has_mtu_, &has_pauses_, &has_clocks_,
+          &has_crashes_, &has_bad_disks_, &has_storage_faults_, &has_slow_readers_, &has_moves_,
+          &has_late_joins_, &has_leaves_, &has_mixed_settings_, &has_small_tables_}) {
+      *fault = chance(3);
+    }
+    has_duplicate_ = chance(12);
+    has_mutator_ = chance(12);
+    has_short_grace_ = chance(3);
+  }
+
+  void draw_nodes() {
+    const std::size_t count =
+        is_large_ ? 60 : 2 + static_cast<std::size_t>(below(chance(2) ? 4 : 8));
+    keys_ = chance(2) ? 1 + below(40) : 200;
+    for (std::size_t i = 0; i < count; ++i) {
+      scenario_node& node = drawn_.nodes.emplace_back();
+      node.settings.name = "n" + std::to_string(i);
+      node.settings.gossip_interval = 200ms;
+      if (i > 0) node.seeds.push_back(0);
+      if (i > 1 && chance(3)) node.seeds.push_back(1);
+      if (has_short_grace_) node.settings.dead_peer_grace = 20s;
+      if (has_mixed_settings_) mix_settings(node.settings);
+      if (has_small_tables_) shrink_tables(node.settings);
+      if (has_slow_readers_ && chance(2)) node.read_interval = milliseconds(500 + below(20'000));
+    }
+    if (has_duplicate_ && count > 2) drawn_.nodes.back().settings.name = "n1";
+  }
+
+  void mix_settings(config& settings) {
+    if (chance(2)) settings.gossip_interval = milliseconds(100 + 100 * below(3));
+    if (chance(3)) settings.fanout = 1 + static_cast<std::size_t>(below(3));
+    if (chance(4)) settings.digest_datagrams_max = 1;
+    if (chance(4)) settings.exchange_bytes_max = 1200 + static_cast<std::size_t>(below(8)) * 1200;
+    if (chance(4)) settings.seed_every_rounds = 4;
+    if (chance(4)) settings.detector_window = 8;
+  }
+
+  void shrink_tables(config& settings) {
+    if (chance(3)) settings.parked_bytes_max = static_cast<std::size_t>(below(4)) * 2000;
+    if (chance(3)) settings.retired_max = 64;
+  }
+
+  void draw_starts() {
+    for (std::size_t i = 0; i < drawn_.nodes.size(); ++i) {
+      if (i > 0 && has_late_joins_ && chance(2)) {
+        late_.push_back(i);
+        continue;
+      }
+      decide(decision_kind::start, i);
+      now_ += milliseconds(below(is_large_ ? 20 : 300));
+    }
+  }
+
+  void happen() {
+    if (!late_.empty() && chance(4)) {
+      decide(decision_kind::start, late_.back());
+      late_.pop_back();
+    }
+    switch (below(10)) {
+      case 0:
+      case 1:
+      case 2:
+        return happen_to_keys();
+      case 3:
+      case 4:
+        return happen_to_links();
+      case 5:
+      case 6:
+        return happen_to_runs();
+      case 7:
+        return happen_to_time();
+      default:
+        return happen_to_parts();
+    }
+  }
+
+  void happen_to_keys() {
+    const bool is_wipe = chance(2);
+    decision& made = decide(is_wipe ? decision_kind::wipe : decision_kind::write, any_node());
+    const bool is_many = keys_ > 100 || chance(4);
+    made.count = 1 + below(is_many ? 200 : 12);
+    made.keys = keys_;
+    made.bytes = is_wipe ? 0 : below(chance(5) ? 900 : 20);
+    made.salt = below(1'000'000);
+  }
+
+  void happen_to_links() {
+    if (!has_bad_links_ && !has_cuts_ && !has_damage_ && !has_mtu_) return;
+    const bool is_all = chance(3);
+    decision& made = decide(decision_kind::link, is_all ? decision::everybody : any_node());
+    made.other = is_all ? decision::everybody : any_node();
+    if (chance(4)) return;  // this link heals
+    if (has_bad_links_) {
+      if (chance(2)) made.way.loss = percent(50);
+      if (chance(2)) made.way.duplication = percent(30);
+      if (chance(2)) made.way.delay_max = milliseconds(2 + below(800));
+      if (chance(4)) made.way.inbox_datagrams_max = 1 + static_cast<std::size_t>(below(8));
+    }
+    if (has_damage_) {
+      if (chance(2)) made.way.corruption = percent(20);
+      if (chance(2)) made.way.garbling = percent(30);
+      if (chance(3)) made.way.truncation = percent(20);
+    }
+    if (has_mtu_ && chance(2)) made.way.mtu_bytes = 500 + static_cast<std::size_t>(below(700));
+    if (has_cuts_ && !is_all) made.way.is_cut = chance(2);
+  }
+
+  void happen_to_runs() {
+    const std::size_t node = any_node();
+    if (has_crashes_ && chance(2)) {
+      if (chance(2)) {
+        decide(decision_kind::crash, node);
+        return;
+      }
+      decision& made = decide(decision_kind::restart, node);
+      made.salt = below(1'000'000);
+      if (has_bad_disks_) {
+        made.disk = static_cast<disk_state>(below(4));
+        made.count = made.disk == disk_state::stale ? 1 + below(20) : 0;
+        made.generation = static_cast<generation_state>(below(3));
+      }
+      return;
+    }
+    if (has_leaves_ && chance(6)) decide(decision_kind::leave, node);
+    if (has_moves_ && chance(3) && node > 0) decide(decision_kind::move, node);
+  }
+
+  void happen_to_time() {
+    const std::size_t node = any_node();
+    if (has_pauses_ && chance(2)) {
+      decide(decision_kind::pause, node).length = milliseconds(below(10'000));
+    } else if (has_clocks_) {
+      decision& made = decide(decision_kind::clock, node);
+      made.length = milliseconds(static_cast<std::int64_t>(below(400'000)) - 200'000);
+      if (chance(20)) made.length *= 1000;  // more than a day
+      if (chance(2)) made.ppm = static_cast<std::int64_t>(below(200'000)) - 100'000;
+    }
+  }
+
+  void happen_to_parts() {
+    const std::size_t node = any_node();
+    if (has_storage_faults_ && chance(2)) {
+      decision& made = decide(decision_kind::storage, node);
+      if (chance(3)) return;
+      made.storage.failure = chance(2) ? percent(60) : 0;
+      made.storage.delay = milliseconds(chance(2) ? below(20) : 0);
+    } else if (has_slow_readers_) {
+      decide(decision_kind::reader, node).length = milliseconds(chance(2) ? below(20'000) : 0);
+    } else if (has_mutator_) {
+      decide(decision_kind::mutate, drawn_.nodes.size() - 1).part = percent(40);
+    }
+  }
+
+  scenario drawn_;
+  random_source draws_;
+  milliseconds now_{};
+  std::uint64_t keys_ = 0;
+  std::vector<std::size_t> late_;
+  bool is_large_ = false;
+  bool has_bad_links_ = false;
+  bool has_cuts_ = false;
+  bool has_damage_ = false;
+  bool has_mtu_ = false;
+  bool has_pauses_ = false;
+  bool has_clocks_ = false;
+  bool has_crashes_ = false;
+  bool has_bad_disks_ = false;
+  bool has_storage_faults_ = false;
+  bool has_slow_readers_ = false;
+  bool has_moves_ = false;
+  bool has_late_joins_ = false;
+  bool has_leaves_ = false;
+  bool has_mixed_settings_ = false;
+  bool has_small_tables_ = false;
+  bool has_duplicate_ = false;
+  bool has_mutator_ = false;
+  bool has_short_grace_ = false;
+};
+
+}  // namespace
+
+scenario draw_scenario(std::uint64_t seed) { return swarm_drawing(seed).draw(); }
+
+}  // namespace gossipmonger

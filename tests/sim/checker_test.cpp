@@ -1,0 +1,85 @@
+// That the checker is not blind: what no node may do is done here on purpose. The planted defects
+// of tests/planted show the rest.
+#include <string>
+#include <utility>
+
+#include <doctest/doctest.h>
+
+#include "cluster.hpp"
+#include "gossipmonger/sim/checker.hpp"
+
+namespace gossipmonger {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string rule_of(const checker& watching) {
+  return watching.fault() ? watching.fault()->rule : "none";
+}
+
+void set_by_command(world& where, checker& watching, std::size_t node, std::string_view key,
+                    std::string_view value) {
+  watching.begin_command(node);
+  REQUIRE(where[node].set(key, value));
+  watching.end_command(node);
+}
+
+}  // namespace
+
+TEST_CASE("checker: a cluster that does what it should breaks no rule") {
+  world where(1);
+  checker watching(where, true);
+  add_cluster(where, 4);
+  for (std::size_t node = 0; node < 4; ++node) {
+    set_by_command(where, watching, node, "key", "of " + name_of(node));
+  }
+
+  where.run_for(60s);
+
+  CHECK(rule_of(watching) == "none");
+  CHECK(where.has_agreed());
+}
+
+TEST_CASE("checker: an entry of its own that a node changes without its application is found") {
+  world where(1);
+  checker watching(where, true);
+  add_cluster(where, 2);
+  where.run_for(5s);
+
+  REQUIRE(where[1].set("key", "nobody asked"));
+
+  CHECK(rule_of(watching) == "I3 single writer");
+  CHECK(watching.fault()->nodes == std::vector<std::size_t>{1});
+}
+
+TEST_CASE("checker: bytes that their owner never wrote are found where they are stored") {
+  world where(1);
+  checker watching(where, true);
+  add_cluster(where, 2);
+  where.run_for(5s);
+  // What a peer forges under a checksum that holds: nothing but the ledger can tell.
+  where.set_mutation(1, 0.7);
+
+  for (int i = 0; i < 400 && !watching.fault(); ++i) {
+    set_by_command(where, watching, 1, "key" + std::to_string(i), std::string(200, 'v'));
+    where.run_for(1s);
+  }
+
+  REQUIRE(watching.fault());
+  CHECK_MESSAGE((rule_of(watching) == "I2 prefix" || rule_of(watching) == "identity"),
+                rule_of(watching));
+}
+
+TEST_CASE("checker: a fault is found once, and the first is kept") {
+  world where(1);
+  checker watching(where, true);
+
+  watching.report("one", "first", {});
+  watching.report("two", "second", {});
+
+  CHECK(rule_of(watching) == "one");
+  CHECK(watching.fault()->text == "first");
+}
+
+}  // namespace gossipmonger

@@ -1,0 +1,48 @@
+// Runs seeds in child processes, so that a crash of one (an assertion, a sanitizer) is a finding
+// like any other and ends no other run. Blocking; not thread-safe.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "gossipmonger/sim/scenario.hpp"
+#include "gossipmonger/sim/simulation.hpp"
+
+namespace gossipmonger {
+
+/// What one seed came to. `rule` is empty where all held; "crash" where the process ended.
+struct seed_outcome {
+  seed_outcome() = default;
+
+  std::uint64_t seed = 0;
+  std::string rule;
+  std::string text;
+  std::uint64_t at_ms = 0;
+  std::uint64_t trace_hash = 0;
+  std::uint64_t node_ms = 0;
+  std::uint64_t decisions = 0;
+  world_counters counters;
+};
+
+struct seed_range {
+  seed_range() = default;
+
+  std::uint64_t first = 1;
+  std::uint64_t last = 1;
+  std::size_t jobs = 1;
+  bool is_checked = true;
+  bool stops_at_failure = false;
+  std::optional<std::chrono::milliseconds> time_budget;
+};
+
+/// Runs every seed of the range; `on_outcome` is called as they end.
+void run_seeds(const seed_range& range, const std::function<void(const seed_outcome&)>& on_outcome);
+
+/// One scenario in a process of its own.
+[[nodiscard]] seed_outcome run_apart(const scenario& of, bool is_checked);
+
+}  // namespace gossipmonger
