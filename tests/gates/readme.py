@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The README's C++ examples are files of the tests, byte for byte, so that what they show is
-compiled and run; and each test that it names as showing something is there."""
+compiled and run; and each test that it, or the catalogue of bad input, names is there."""
 
 import pathlib
 import re
@@ -11,8 +11,10 @@ EXAMPLES = ["tests/consumers/main.cpp", "tests/testing/example_test.cpp"]  # in 
 
 
 def named_tests():
-    """What stands in backticks below the heading on conformance, in the form of a test's name."""
+    """What stands in backticks below the heading on conformance, and in the catalogue, in the form
+    of a test's name."""
     section = (ROOT / "README.md").read_text().split("## Conformance", 1)[-1].split("\n## ", 1)[0]
+    section += (ROOT / "tests/hostile/README.md").read_text()
     spans = [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", section)]
     return [span for span in spans if re.match(r"[a-z_ UDP]+: ", span)]
 
@@ -35,7 +37,7 @@ def main():
             return 1
     missing = set(named_tests()) - set(existing_tests())
     for name in sorted(missing):
-        print(f"README.md: there is no test `{name}`")
+        print(f"README.md or tests/hostile/README.md: there is no test `{name}`")
     return 1 if missing else 0
 
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "command.hpp"
+#include "drop_watch.hpp"
 #include "gossipmonger/core/endpoint.hpp"
 #include "gossipmonger/core/event.hpp"
 #include "gossipmonger/core/types.hpp"
@@ -31,6 +32,8 @@ class format {
   [[nodiscard]] virtual std::string started(const node& of, const endpoint& bound,
                                             wall_time at) const = 0;
   [[nodiscard]] virtual std::string event(const event_view& what, wall_time at) const = 0;
+
+  [[nodiscard]] virtual std::string dropped(const refused_count& what, wall_time at) const = 0;
 
   // Answers, one a command.
   [[nodiscard]] virtual std::string set(std::string_view key, std::uint64_t version) const = 0;

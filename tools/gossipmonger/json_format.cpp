@@ -58,6 +58,14 @@ std::string json_format::event(const event_view& what, wall_time at) const {
   return to_line(line);
 }
 
+std::string json_format::dropped(const refused_count& what, wall_time at) const {
+  json line = make_event("dropped", at);
+  line["counter"] = what.counter;
+  line["count"] = what.count;
+  line["total"] = what.total;
+  return to_line(line);
+}
+
 std::string json_format::set(std::string_view key, std::uint64_t version) const {
   json line = make_reply("set");
   line["key"] = key;

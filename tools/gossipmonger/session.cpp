@@ -39,7 +39,8 @@ session::session(node& of, udp_transport& over, const format& speech, line_reade
       input_(input),
       output_(output),
       signals_(of.get_executor(), SIGINT, SIGTERM),
-      lifetime_(of.get_executor()) {}
+      lifetime_(of.get_executor()),
+      drops_due_(of.get_executor()) {}
 
 void session::spawn(asio::awaitable<void> part) {
   auto on_end = [](std::exception_ptr thrown) {
@@ -54,6 +55,7 @@ void session::start(std::optional<milliseconds> lifetime) {
   spawn(live(lifetime));
   spawn(gossip());
   spawn(print_events(node_.subscribe()));
+  spawn(print_drops());
   spawn(obey_commands());
 }
 
@@ -92,6 +94,7 @@ asio::awaitable<void> session::live(std::optional<milliseconds> lifetime) {
   input_.stop();
   output_.stop_waiting();
   signals_.cancel();
+  drops_due_.cancel();
 }
 
 asio::awaitable<void> session::gossip() {
@@ -109,6 +112,20 @@ asio::awaitable<void> session::print_events(subscription events) {
     if (!next) co_return;
     output_.write(format_.event(*next, now()));
     if (count % burst == 0) co_await asio::post(asio::use_awaitable);
+  }
+}
+
+asio::awaitable<void> session::print_drops() {
+  while (!is_ending_) {
+    drops_due_.expires_after(std::chrono::seconds(1));
+    std::error_code woken;
+    co_await drops_due_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+    const bool has_room = co_await output_.room();
+    if (!has_room) co_return;
+    const auto counters = named_counters(node_.stats(), transport_.counters());
+    for (const refused_count& one : drops_.look(counters)) {
+      output_.write(format_.dropped(one, now()));
+    }
   }
 }
 

@@ -41,6 +41,8 @@ class session {
   asio::awaitable<void> live(std::optional<std::chrono::milliseconds> lifetime);
   asio::awaitable<void> gossip();
   asio::awaitable<void> print_events(subscription events);
+  /// One line a second and reason, at most.
+  asio::awaitable<void> print_drops();
   asio::awaitable<void> obey_commands();
   asio::awaitable<std::string> answer(input_line line);
   asio::awaitable<std::string> leave(command_kind kind);
@@ -56,6 +58,8 @@ class session {
   line_writer& output_;
   asio::signal_set signals_;
   asio::steady_timer lifetime_;
+  asio::steady_timer drops_due_;
+  drop_watch drops_;
   bool is_ending_ = false;
   bool has_quit_ = false;  // and so has left already
 };

@@ -153,6 +153,11 @@ std::string text_format::event(const event_view& what, wall_time at) const {
   return line + "\n";
 }
 
+std::string text_format::dropped(const refused_count& what, wall_time at) const {
+  return opening(at, "dropped", colour::yellow) + what.counter + "  " + std::to_string(what.count) +
+         painted("  " + std::to_string(what.total) + " in all", colour::dim) + "\n";
+}
+
 std::string text_format::set(std::string_view key, std::uint64_t version) const {
   return escaped(key) + " is set, at version " + std::to_string(version) + "\n";
 }

@@ -13,6 +13,7 @@ class text_format final : public format {
   [[nodiscard]] std::string started(const node& of, const endpoint& bound,
                                     wall_time at) const override;
   [[nodiscard]] std::string event(const event_view& what, wall_time at) const override;
+  [[nodiscard]] std::string dropped(const refused_count& what, wall_time at) const override;
   [[nodiscard]] std::string set(std::string_view key, std::uint64_t version) const override;
   [[nodiscard]] std::string set_ttl(std::string_view key, std::uint64_t version,
                                     std::chrono::milliseconds ttl) const override;
