@@ -26,12 +26,16 @@ constexpr std::size_t cookie_bytes = 6;
 
 }  // namespace
 
-arena::arena() : where(1), heard_(4, datagram(0)) {
+config arena::small() {
   config common;
   common.peers_max = 3;  // with the enemy the node knows as many
   common.parked_bytes_max = 0;
   common.keys_per_peer_max = 16;
   common.bytes_per_peer_max = 4096;
+  return common;
+}
+
+arena::arena(config common) : where(1), heard_(4, datagram(0)) {
   where.on_delivery = [this](std::size_t to, std::span<const std::byte> bytes) {
     if (to == 0) overhear(bytes);
   };

@@ -21,9 +21,12 @@ namespace gossipmonger {
 /// A resource.
 class arena {
  public:
-  arena();
+  explicit arena(config common = small());
   arena(const arena&) = delete;
   arena& operator=(const arena&) = delete;
+
+  /// Capacities that one datagram can fill.
+  [[nodiscard]] static config small();
 
   [[nodiscard]] protocol& node() { return where[0]; }
   [[nodiscard]] const protocol& node() const { return where[0]; }
