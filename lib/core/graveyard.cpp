@@ -53,6 +53,7 @@ std::optional<grave> graveyard::find(std::uint64_t name_hash) const {
 bool graveyard::refuses(std::uint64_t name_hash, std::uint64_t generation,
                         std::uint64_t heartbeat) const {
   const std::optional<grave> lies = find(name_hash);
+  if (lies && lies->kind == grave_kind::early) return generation == lies->generation;
   return lies && std::tie(generation, heartbeat) <= std::tie(lies->generation, lies->heartbeat);
 }
 

@@ -14,6 +14,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
+// Besides the forgotten, who was refused for want of room: they lie in the graveyard too.
+constexpr std::size_t refused_max = 1024;
 constexpr std::size_t kept_changes_max = 1024;
 constexpr std::size_t traces_max = 1024;
 constexpr std::size_t compaction_tombstones_min = 64;
@@ -32,7 +34,7 @@ protocol::protocol(config settings, storage_ref entries, const endpoint& address
       random_(seed),
       cluster_key_(make_cluster_key(settings_.cluster_name)),
       peers_(settings_.peers_max, settings_.detector_window),
-      graves_(settings_.peers_max),
+      graves_(settings_.peers_max + refused_max),
       changes_(kept_changes_max),
       reconciler_(settings_, peers_, graves_, entries_, changes_, stats_, random_),
       addresses_(settings_.peers_max + 256, secret_lifetime(settings_), random_.next()),
@@ -75,6 +77,11 @@ std::optional<entry_view> protocol::first_above(std::string_view peer,
     entry = entries_.first_above(*slot, entry->version);
   }
   return entry;
+}
+
+storage_usage protocol::usage(std::string_view peer) const {
+  const std::optional<slot_index> slot = find_slot(peer);
+  return slot ? entries_.usage(*slot) : storage_usage();
 }
 
 nanoseconds protocol::liveness_time(moment now) const { return now.steady - paused_; }

@@ -259,17 +259,28 @@ bool protocol::is_far_future(std::uint64_t generation) const {
   return generation > static_cast<std::uint64_t>(limit);
 }
 
-void protocol::refuse(const identity_view& who, std::uint64_t name_hash, drop_reason reason,
-                      nanoseconds lasting) {
+void protocol::refuse(const identity_view& who, std::uint64_t name_hash, drop_reason reason) {
   drop(reason);
   grave refused;
   refused.name_hash = name_hash;
   refused.generation = who.generation;
   refused.heartbeat = heartbeat_max;  // this incarnation, whatever progress it makes
-  refused.expires = now_ + lasting;
+  refused.expires = now_ + settings_.dead_peer_grace;
+  if (reason == drop_reason::far_future) refused.kind = grave_kind::early;
+  if (reason == drop_reason::capacity) refused.kind = grave_kind::no_room;
   graves_.bury(refused);
   report_once(event_kind::error, who, name_hash,
               "this peer is refused: " + std::string(to_string(reason)));
+}
+
+void protocol::end_refusals() {
+  // My clock may have been the wrong one, and been set; and whoever was refused for want of room is
+  // not asked for again before there is some.
+  const bool has_room = peers_.size() < settings_.peers_max;
+  graves_.remove_if([&](const grave& lies) {
+    if (lies.kind == grave_kind::early) return !is_far_future(lies.generation);
+    return lies.kind == grave_kind::no_room && has_room;
+  });
 }
 
 void protocol::report_once(event_kind kind, const identity_view& who, std::uint64_t name_hash,
@@ -308,27 +319,22 @@ void protocol::handle_identity(const identity_view& who) {
       return handle_heartbeat(known);
     }
     if (is_far_future(who.generation)) {
-      drop(drop_reason::far_future);
-      return report_once(event_kind::error, who, name_hash,
-                         "this peer's new run is refused: far_future");
+      return refuse(who, name_hash, drop_reason::far_future);
     }
     if (!who.address.is_routable()) return drop(drop_reason::endpoint);
     reconciler_.forget(*slot);
     ring_.remove(*slot);
+    graves_.remove(name_hash);
     return enter(*slot, who, true);
   }
 
   if (graves_.refuses(name_hash, who.generation, who.heartbeat)) return drop(drop_reason::refused);
   const nanoseconds grace = settings_.dead_peer_grace;
-  const nanoseconds retry = 16 * settings_.gossip_interval;
-  // My clock may be the wrong one, and be set: it is asked again.
-  if (is_far_future(who.generation)) {
-    return refuse(who, name_hash, drop_reason::far_future, retry);
-  }
-  if (!who.address.is_routable()) return refuse(who, name_hash, drop_reason::endpoint, grace);
+  if (is_far_future(who.generation)) return refuse(who, name_hash, drop_reason::far_future);
+  if (!who.address.is_routable()) return refuse(who, name_hash, drop_reason::endpoint);
   if (who.silent >= grace) return drop(drop_reason::refused);
   const std::optional<slot_index> slot = peers_.try_add(who.name, name_hash);
-  if (!slot) return refuse(who, name_hash, drop_reason::capacity, retry);
+  if (!slot) return refuse(who, name_hash, drop_reason::capacity);
   graves_.remove(name_hash);
   enter(*slot, who, false);
 }

@@ -29,6 +29,7 @@ void protocol::run_round(moment now) {
   update_expectation();
   reconciler_.expire_parked(stats_.rounds);
   graves_.expire(now_);
+  end_refusals();
 
   choose_partners();
   if (stats_.rounds >= judge_from_round_) judge_all();

@@ -34,6 +34,13 @@ bool has_entry(const std::vector<digest_entry>& list, std::uint64_t name_hash) {
                      [name_hash](const digest_entry& one) { return one.name_hash == name_hash; });
 }
 
+/// Whether the sender of `theirs` refuses this incarnation.
+bool is_refused(const digest& theirs, const peer& row) {
+  const digest_entry* refused = find_sorted(theirs.unwanted, row.name_hash);
+  return refused != nullptr && std::tie(row.generation, row.heartbeat) <=
+                                   std::tie(refused->generation, refused->heartbeat);
+}
+
 std::uint64_t read_floor(std::string_view value) {
   if (value.size() != floor_value_bytes) return 0;
   std::uint64_t floor = 0;
@@ -69,7 +76,7 @@ std::size_t reconciler::digest_rows_a_datagram() const {
 // ---------------------------------------------------------------------------------- comparing
 
 void reconciler::compare_entry(const digest_entry& theirs, bool may_request, nanoseconds now,
-                               exchange& out) {
+                               exchange& out, const digest* in) {
   const slot_index slot = peers_.locate(theirs.name_hash);
   if (slot == peer_table::no_slot) {
     if (may_request && !graves_.refuses(theirs.name_hash, theirs.generation, theirs.heartbeat)) {
@@ -81,8 +88,10 @@ void reconciler::compare_entry(const digest_entry& theirs, bool may_request, nan
   }
 
   const peer& mine = peers_[slot];
-  if (!is_advertised(mine, now)) return;
+  // Whom I no longer tell of comes back by a higher generation.
+  if (!is_advertised(mine, now) && theirs.generation <= mine.generation) return;
   if (theirs.generation < mine.generation) {
+    if (in != nullptr && is_refused(*in, mine)) return;
     out.identities.push_back(slot);
     if (mine.max_version > 0) out.owed.emplace_back(slot, mine.generation, 0);
     return;
@@ -90,11 +99,16 @@ void reconciler::compare_entry(const digest_entry& theirs, bool may_request, nan
   const bool is_behind =
       std::tie(mine.generation, mine.max_version) < std::tie(theirs.generation, theirs.max_version);
   if (is_behind) {
-    if (may_request && slot != self_slot) out.requests.push_back(mine.entry());
+    const bool is_refused_here =
+        theirs.generation > mine.generation &&
+        graves_.refuses(theirs.name_hash, theirs.generation, theirs.heartbeat);
+    if (may_request && slot != self_slot && !is_refused_here) {
+      out.requests.push_back(mine.entry());
+    }
     return;
   }
   if (theirs.generation > mine.generation) return;
-  if (theirs.max_version < mine.max_version) {
+  if (theirs.max_version < mine.max_version && (in == nullptr || !is_refused(*in, mine))) {
     out.owed.emplace_back(slot, mine.generation, theirs.max_version);
   }
   if (may_request && slot != self_slot &&
@@ -105,16 +119,14 @@ void reconciler::compare_entry(const digest_entry& theirs, bool may_request, nan
 
 bool reconciler::is_wanted(const digest& theirs, const peer& row, const exchange& out) const {
   if (row.name_hash == out.remote_hash || has_entry(theirs.extra, row.name_hash)) return false;
-  const digest_entry* refused = find_sorted(theirs.unwanted, row.name_hash);
-  return refused == nullptr || !(std::tie(row.generation, row.heartbeat) <=
-                                 std::tie(refused->generation, refused->heartbeat));
+  return !is_refused(theirs, row);
 }
 
 void reconciler::compare(const digest& theirs, std::uint64_t sender_hash, nanoseconds now,
                          exchange& out) {
   out.remote_hash = sender_hash;
-  for (const digest_entry& entry : theirs.range) compare_entry(entry, true, now, out);
-  for (const digest_entry& entry : theirs.extra) compare_entry(entry, true, now, out);
+  for (const digest_entry& entry : theirs.range) compare_entry(entry, true, now, out, &theirs);
+  for (const digest_entry& entry : theirs.extra) compare_entry(entry, true, now, out, &theirs);
   if (theirs.lo > theirs.hi) return;
 
   // Both sides ascend by hash: what the range skips, the sender does not know.
@@ -203,21 +215,28 @@ bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
     const std::uint64_t name_hash = is_grave ? graves[g].name_hash : rows[i].name_hash;
     const bool is_own_place = name_hash == out.sender.name_hash ||
                               (out.receiver.generation != 0 && name_hash == out.receiver.name_hash);
-    const std::size_t needed = reserved() + kept_free() + (is_own_place ? 0 : place_bytes);
+    // A later run that I refuse stands beside the one that I hold, and so in the same datagram.
+    const bool has_grave = !is_grave && g < graves.size() && graves[g].name_hash == name_hash;
+    // So does the receiver, if I take nothing more of it: it must stand in the range or in extra.
+    const bool is_refused_receiver =
+        is_own_place && !is_grave && peers_[rows[i].slot].is_over_capacity;
+    const std::size_t needed = reserved() + kept_free() + (is_own_place ? 0 : place_bytes) +
+                               (has_grave || is_refused_receiver ? place_bytes : 0);
     if (pack.bytes_left() < needed || (!is_grave && leg.digest_rows_left == 0)) {
       out.known.hi = name_hash - 1;
       leg.digest_from = name_hash;
       is_full = true;
       break;
     }
-    if (is_grave) {
+    const auto add_grave = [&](const grave& lies) {
       digest_entry buried;
-      buried.name_hash = name_hash;
-      buried.generation = graves[g].generation;
-      buried.heartbeat = graves[g].heartbeat;
-      if (!peers_.find(name_hash) && name_hash != out.receiver.name_hash) {
-        static_cast<void>(pack.try_add_unwanted(buried));
-      }
+      buried.name_hash = lies.name_hash;
+      buried.generation = lies.generation;
+      buried.heartbeat = lies.heartbeat;
+      static_cast<void>(pack.try_add_unwanted(buried));
+    };
+    if (is_grave) {
+      if (name_hash != out.receiver.name_hash) add_grave(graves[g]);
       ++g;
       continue;
     }
@@ -225,14 +244,16 @@ bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
     const peer& row = peers_[rows[i].slot];
     ++i;
     --leg.digest_rows_left;
-    if (!is_advertised(row, now) && !is_own_place) {
+    if (has_grave) {
+      add_grave(graves[g++]);  // it says more than the row would
+    } else if (!is_advertised(row, now) && (!is_own_place || is_refused_receiver)) {
       digest_entry unwanted = row.entry();
       unwanted.max_version = 0;
       unwanted.has_left = false;
       if (row.is_over_capacity) unwanted.heartbeat = heartbeat_max;
       static_cast<void>(pack.try_add_unwanted(unwanted));
-      continue;
     }
+    if (!is_advertised(row, now) && !is_own_place) continue;
     static_cast<void>(pack.try_add_range(row.entry()));
     has_sender = has_sender || name_hash == out.sender.name_hash;
     has_receiver = has_receiver || name_hash == out.receiver.name_hash;

@@ -447,7 +447,7 @@ TEST_CASE("protocol: peers up to the capacity; one more is refused, and asked fo
   CHECK(drops(a, drop_reason::capacity) == 1);
   CHECK(is_unwanted(world, "a", r.hash()));
 
-  // The others die and are forgotten; the refusal lasts for 16 rounds only.
+  // The others die and are forgotten, which makes room.
   world.run_for(120s);
   CHECK_FALSE(a.is_known("p"));
   r.cookie = 0;
@@ -455,7 +455,7 @@ TEST_CASE("protocol: peers up to the capacity; one more is refused, and asked fo
   CHECK(a.is_known("r"));
 }
 
-TEST_CASE("protocol: a refusal for want of room holds for the incarnation, and for 16 rounds") {
+TEST_CASE("protocol: a refusal for want of room holds for the incarnation, until there is room") {
   small_cluster world;
   config settings = make_config("a");
   settings.peers_max = 1;
@@ -470,10 +470,60 @@ TEST_CASE("protocol: a refusal for want of room holds for the incarnation, and f
   q.enter();
   CHECK(drops(a, drop_reason::capacity) == 1);
   CHECK(drops(a, drop_reason::refused) == 1);
+  world.run_for(600s);
+  CHECK(is_unwanted(world, "a", q.hash()));
 
-  const std::chrono::nanoseconds refused = world.steady;
-  while (a.stats().graveyard_size > 0) world.round("a");
-  CHECK(world.steady - refused == 16s);
+  REQUIRE(a.forget("p"));
+  world.round("a");
+  q.cookie = 0;
+  q.enter();
+  CHECK(a.is_known("q"));
+}
+
+TEST_CASE("protocol: a refused date is asked for again once mine agrees, and no sooner") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  puppet p(world, "a", "p", 1);
+  p.generation += 2 * 86'400'000U;  // two days ahead
+  p.enter();
+  REQUIRE(drops(a, drop_reason::far_future) == 1);
+  world.run_for(600s);
+  CHECK(is_unwanted(world, "a", p.hash()));
+
+  world.wall += 25h;
+  world.round("a");
+  CHECK_FALSE(is_unwanted(world, "a", p.hash()));
+  p.cookie = 0;
+  p.enter();
+  CHECK(a.is_known("p"));
+}
+
+TEST_CASE(
+    "protocol: a known peer's later run with a date far ahead is unwanted, the run held is not") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  puppet p(world, "a", "p", 1);
+  p.enter();
+  static_cast<void>(p.tell(0, 1, {make_entry("k", "held", 1)}));
+  const std::uint64_t right = p.generation;
+
+  p.generation += 2 * 86'400'000U;
+  p.enter();
+
+  CHECK(drops(a, drop_reason::far_future) == 1);
+  CHECK(a.find_member("p", world.now())->generation == right);
+  CHECK(value_of(a, "p", "k") == "held");
+  CHECK(is_unwanted(world, "a", p.hash()));
+  // It says so, and is not asked for what it offers.
+  const letters answers = p.prove();
+  for (const letter& answer : answers) CHECK(answer.content.requests.empty());
+
+  // A run between the two has the right date, and takes its place at once.
+  p.generation = right + 1'000;
+  p.cookie = 0;
+  p.enter();
+  CHECK(a.find_member("p", world.now())->generation == right + 1'000);
+  CHECK_FALSE(is_unwanted(world, "a", p.hash()));
 }
 
 TEST_CASE("protocol: who has been silent for the whole grace is not taken in") {

@@ -81,6 +81,8 @@ class protocol {
   /// The live entry of `peer` with the lowest version above `version`; walks a peer's map.
   [[nodiscard]] std::optional<entry_view> first_above(std::string_view peer,
                                                       std::uint64_t version) const;
+  /// What the entries of `peer` take here; zeros where it is not known.
+  [[nodiscard]] storage_usage usage(std::string_view peer) const;
   /// Self first, then the others by name.
   [[nodiscard]] std::vector<member> members(moment now) const;
   [[nodiscard]] std::optional<member> find_member(std::string_view peer, moment now) const;
@@ -200,8 +202,9 @@ class protocol {
   void handle_own_entry(const digest_entry& mine, std::uint32_t instance);
   void refute(std::uint64_t generation);
   [[nodiscard]] bool is_far_future(std::uint64_t generation) const;
-  void refuse(const identity_view& who, std::uint64_t name_hash, drop_reason reason,
-              std::chrono::nanoseconds lasting);
+  void refuse(const identity_view& who, std::uint64_t name_hash, drop_reason reason);
+  /// Refusals whose reason is no more.
+  void end_refusals();
   /// An event about a name, the first time there is anything to say of it.
   void report_once(event_kind kind, const identity_view& who, std::uint64_t name_hash,
                    std::string text);

@@ -78,8 +78,9 @@ class reconciler {
   void compare(const digest& theirs, std::uint64_t sender_hash, std::chrono::nanoseconds now,
                exchange& out);
   /// What one entry of theirs shows: used for requests too, which want no requests back.
+  /// `in`: the digest that it stands in.
   void compare_entry(const digest_entry& theirs, bool may_request, std::chrono::nanoseconds now,
-                     exchange& out);
+                     exchange& out, const digest* in = nullptr);
   /// Puts the owners in the order of this exchange.
   void shuffle(exchange& out);
 
