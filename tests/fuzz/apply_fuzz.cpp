@@ -211,6 +211,7 @@ class ordeal {
       now_.wall += passed;
       if (honest_.next_deadline() <= now_.steady) honest_.handle_timeout(now_);
       if (me_.next_deadline() <= now_.steady) me_.handle_timeout(now_);
+      check_members();  // who is forgotten here may come back by what follows
       flush();
     }
   }
