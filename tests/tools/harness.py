@@ -15,10 +15,11 @@ INTERVAL = "50ms"
 
 
 class Node:
-    """A running node. What it prints is read at once, unless `is_read` is false."""
+    """A running node, started by the command `before` if given. What it prints is read at once,
+    unless `is_read` is false."""
 
-    def __init__(self, name, *options, is_read=True, **how):
-        command = [PROGRAM, "run", "--json", "--name", name, *options]
+    def __init__(self, name, *options, is_read=True, before=(), **how):
+        command = [*before, PROGRAM, "run", "--json", "--name", name, *options]
         if "--interval" not in options:
             command += ["--interval", INTERVAL]
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
