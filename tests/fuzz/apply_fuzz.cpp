@@ -76,6 +76,15 @@ struct told_peer {
   std::map<std::string, std::uint64_t> versions;  // of each key's last event, removals too
 };
 
+/// What I published.
+struct own_value {
+  own_value() = default;
+  explicit own_value(std::string published) : value(std::move(published)) {}
+
+  std::string value;
+  std::optional<nanoseconds> expires;  // may be gone from then on
+};
+
 /// What a peer was at the last look.
 struct seen_peer {
   seen_peer() = default;
@@ -89,7 +98,8 @@ class ordeal {
   ordeal(std::span<const std::uint8_t> input, message_maker& maker, wire_bytes& wire)
       : from_(input), maker_(maker), wire_(wire), format_(make_cluster_id("default"), 1200) {
     demand(me_.set("mine", "1").has_value() && me_.set("other", "2").has_value(), "keys are set");
-    own_ = {{"mine", "1"}, {"other", "2"}};
+    own_.emplace("mine", "1");
+    own_.emplace("other", "2");
     honest_.join(own_address);
     demand(honest_.set("k1", "honest").has_value(), "a key is set");
     run_rounds(2);
@@ -107,7 +117,7 @@ class ordeal {
 
  private:
   void take_step() {
-    switch (from_.below(10)) {
+    switch (from_.below(11)) {
       case 0:
       case 1:
       case 2:
@@ -127,6 +137,10 @@ class ordeal {
         now_.wall += 1h * (static_cast<std::int64_t>(from_.below(60)) - 30);
         return;
       }
+      case 9:
+        static_cast<void>(
+            me_.forget(maker_.words().names[from_.below(maker_.words().names.size())]));
+        return;
       default:
         me_.release_changes(from_.flag() ? cursor_.sequence : 0);
         if (from_.below(16) == 15) me_.leave(now_);
@@ -224,7 +238,14 @@ class ordeal {
       return;
     }
     const std::string value(from_.below(200), static_cast<char>(from_.byte()));
-    if (me_.set(key, value)) own_[key] = value;
+    if (from_.below(4) != 0) {
+      if (me_.set(key, value)) own_[key] = own_value(value);
+      return;
+    }
+    const nanoseconds ttl = std::chrono::milliseconds(from_.number(20'000));
+    if (!me_.set(key, value, ttl, now_)) return;
+    own_[key] = own_value(value);
+    own_[key].expires = now_.steady + ttl;
   }
 
   void learn_cookies() {
@@ -303,11 +324,16 @@ class ordeal {
     std::uint64_t version = 0;
     while (const auto entry = me_.first_above("me", version)) {
       const auto mine = own_.find(std::string(entry->key));
-      demand(mine != own_.end() && mine->second == entry->value, "I3: only I write my entries");
+      demand(mine != own_.end() && mine->second.value == entry->value,
+             "I3: only I write my entries");
       demand(entry->version <= me_.version(), "no version above my counter");
       version = entry->version;
       ++count;
     }
+    std::erase_if(own_, [this](const auto& mine) {
+      const std::optional<nanoseconds>& expires = mine.second.expires;
+      return expires && *expires <= now_.steady && !me_.get("me", mine.first);
+    });
     demand(count == own_.size(), "I3: none of mine is lost");
   }
 
@@ -420,7 +446,7 @@ class ordeal {
   message received_;
   change_cursor cursor_;
 
-  std::map<std::string, std::string> own_;
+  std::map<std::string, own_value> own_;
   std::map<std::string, seen_peer> seen_;
   std::map<std::string, told_peer> told_;
   std::map<endpoint, std::uint64_t> cookies_;
