@@ -142,6 +142,8 @@ tl::expected<config, config_error> validated(config candidate) {
   check.count("peers_max", c.peers_max, 1, 65'535);
   check.count("keys_per_peer_max", c.keys_per_peer_max, 1, 1ULL << 31);
   check.count("bytes_per_peer_max", c.bytes_per_peer_max, 1024, 1ULL << 40);
+  check.count("value_bytes_max", c.value_bytes_max, 1024, offset_max);
+  check.count("partial_bytes_max", c.partial_bytes_max, c.value_bytes_max, 1ULL << 30);
   check.count("parked_bytes_max", c.parked_bytes_max, 0, 1ULL << 30);
   check.count("retired_max", c.retired_max, 64, 1ULL << 24);
 

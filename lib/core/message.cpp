@@ -26,6 +26,7 @@ void message::clear() {
   identities.clear();
   heartbeats.clear();
   requests.clear();
+  partials.clear();
   deltas.clear();
   entries.clear();
 }
@@ -74,6 +75,8 @@ std::string_view to_string(drop_reason reason) {
       return "capacity";
     case drop_reason::storage:
       return "storage";
+    case drop_reason::fragment:
+      return "fragment";
   }
   return "unknown";
 }

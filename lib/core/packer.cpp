@@ -1,5 +1,6 @@
 #include "gossipmonger/core/packer.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cassert>
 
@@ -16,6 +17,7 @@ constexpr std::size_t reply_frame = header_bytes + root_pointer + 6 * word + 2 *
 constexpr std::size_t news_frame = 1 * word + 2 * word;
 constexpr std::size_t identity_frame = 6 * word + 1 * word;
 constexpr std::size_t delta_frame = 5 * word + 1 * word;
+constexpr std::size_t checksum_bytes = word;
 
 constexpr std::size_t padded(std::size_t bytes) { return (bytes + word - 1) / word * word; }
 
@@ -29,7 +31,18 @@ std::size_t entry_column_bytes(const entry_view& entry) {
   return 1 + length + entry.key.size() + entry.value.size();
 }
 
+/// What a fragment takes in its delta's columns besides the bytes of the value.
+std::size_t fragment_frame(const entry_view& entry, std::uint64_t gap, std::size_t value_bytes) {
+  const std::size_t gaps = gap == 1 ? 0 : varint_bytes(gap);
+  return gaps + 1 + varint_bytes(value_bytes + 1) + checksum_bytes + entry.key.size();
+}
+
 std::size_t column_bytes(const message& m, const delta_view& delta) {
+  if (delta.value_bytes > 0) {
+    const entry_view& entry = m.entries[delta.first_entry];
+    return fragment_frame(entry, entry.version - delta.after.version, delta.value_bytes) +
+           entry.value.size();
+  }
   std::size_t columns = 0;
   std::size_t gaps = 0;
   bool is_gapped = false;
@@ -54,8 +67,8 @@ std::size_t varint_bytes(std::uint64_t number) {
 std::size_t encoded_bytes(const message& m) {
   if (m.kind == message_kind::digest) {
     const digest& known = m.known;
-    return digest_frame +
-           list_bytes(known.range.size() + known.extra.size() + known.unwanted.size());
+    return digest_frame + list_bytes(known.range.size() + known.extra.size() +
+                                     known.unwanted.size() + m.partials.size());
   }
 
   std::size_t bytes = reply_frame;
@@ -63,7 +76,7 @@ std::size_t encoded_bytes(const message& m) {
     bytes += list_tag;
     for (const delta_view& delta : m.deltas) bytes += delta_frame + padded(column_bytes(m, delta));
   }
-  const std::size_t entries = m.heartbeats.size() + m.requests.size();
+  const std::size_t entries = m.heartbeats.size() + m.requests.size() + m.partials.size();
   if (entries + m.identities.size() > 0) bytes += news_frame + list_bytes(entries);
   if (!m.identities.empty()) {
     bytes += list_tag;
@@ -93,34 +106,40 @@ bool packer::try_take(std::size_t more) {
   return true;
 }
 
-bool packer::try_add_to(std::vector<digest_entry>& list, const digest_entry& entry, bool is_first) {
-  if (!try_take(entry_size + (is_first ? list_tag : 0))) return false;
-  list.push_back(entry);
-  return true;
+bool packer::try_take_known() {
+  const digest& known = out_.known;
+  const bool is_first =
+      known.range.empty() && known.extra.empty() && known.unwanted.empty() && out_.partials.empty();
+  return try_take(entry_size + (is_first ? list_tag : 0));
+}
+
+bool packer::try_take_news() {
+  const bool is_first = out_.heartbeats.empty() && out_.requests.empty() && out_.partials.empty();
+  const std::size_t news = is_first && out_.identities.empty() ? news_frame : 0;
+  return try_take(news + entry_size + (is_first ? list_tag : 0));
 }
 
 bool packer::try_add_range(const digest_entry& entry) {
-  const digest& known = out_.known;
-  const bool is_first = known.range.empty() && known.extra.empty() && known.unwanted.empty();
-  return try_add_to(out_.known.range, entry, is_first);
+  if (!try_take_known()) return false;
+  out_.known.range.push_back(entry);
+  return true;
 }
 
 bool packer::try_add_extra(const digest_entry& entry) {
-  const digest& known = out_.known;
-  if (known.extra.size() == digest::extra_max) return false;
-  const bool is_first = known.range.empty() && known.extra.empty() && known.unwanted.empty();
-  return try_add_to(out_.known.extra, entry, is_first);
+  if (out_.known.extra.size() == digest::extra_max || !try_take_known()) return false;
+  out_.known.extra.push_back(entry);
+  return true;
 }
 
 bool packer::try_add_unwanted(const digest_entry& entry) {
-  const digest& known = out_.known;
-  const bool is_first = known.range.empty() && known.extra.empty() && known.unwanted.empty();
-  return try_add_to(out_.known.unwanted, entry, is_first);
+  if (!try_take_known()) return false;
+  out_.known.unwanted.push_back(entry);
+  return true;
 }
 
 bool packer::try_add_identity(const identity_view& identity) {
-  const bool has_news =
-      !out_.identities.empty() || !out_.heartbeats.empty() || !out_.requests.empty();
+  const bool has_news = !out_.identities.empty() || !out_.heartbeats.empty() ||
+                        !out_.requests.empty() || !out_.partials.empty();
   const std::size_t frame = (has_news ? 0 : news_frame) + (out_.identities.empty() ? list_tag : 0);
   if (!try_take(frame + identity_frame + padded(identity.name.size()))) return false;
   out_.identities.push_back(identity);
@@ -128,18 +147,26 @@ bool packer::try_add_identity(const identity_view& identity) {
 }
 
 bool packer::try_add_heartbeat(const digest_entry& entry) {
-  const bool is_first = out_.heartbeats.empty() && out_.requests.empty();
-  const std::size_t news = is_first && out_.identities.empty() ? news_frame : 0;
-  if (!try_take(news + entry_size + (is_first ? list_tag : 0))) return false;
+  if (!try_take_news()) return false;
   out_.heartbeats.push_back(entry);
   return true;
 }
 
 bool packer::try_add_request(const digest_entry& entry) {
-  const bool is_first = out_.heartbeats.empty() && out_.requests.empty();
-  const std::size_t news = is_first && out_.identities.empty() ? news_frame : 0;
-  if (!try_take(news + entry_size + (is_first ? list_tag : 0))) return false;
+  if (!try_take_news()) return false;
   out_.requests.push_back(entry);
+  return true;
+}
+
+bool packer::try_add_partial(const partial_entry& partial) {
+  std::vector<partial_entry>& list = out_.partials;
+  if (list.size() == partials_max) return false;
+  if (!(out_.kind == message_kind::digest ? try_take_known() : try_take_news())) return false;
+  const auto place = std::lower_bound(
+      list.begin(), list.end(), partial.name_hash,
+      [](const partial_entry& one, std::uint64_t hash) { return one.name_hash < hash; });
+  assert(place == list.end() || place->name_hash != partial.name_hash);
+  list.insert(place, partial);
   return true;
 }
 
@@ -185,6 +212,36 @@ void packer::extend_delta(std::uint64_t upto) {
   assert(!out_.deltas.empty());
   delta_view& delta = out_.deltas.back();
   if (upto > delta.upto.version) delta.upto = position(upto);
+}
+
+bool packer::try_add_fragment(std::uint64_t name_hash, std::uint64_t generation, position after,
+                              std::uint64_t top, const entry_view& entry,
+                              std::uint64_t value_checksum) {
+  assert(after.version < entry.version && after.offset < entry.value.size());
+  const std::size_t frame = delta_frame + (out_.deltas.empty() ? list_tag : 0);
+  const std::size_t columns =
+      fragment_frame(entry, entry.version - after.version, entry.value.size());
+  const std::size_t room = bytes_left() < frame ? 0 : (bytes_left() - frame) / word * word;
+  const std::size_t rest = entry.value.size() - after.offset;
+  if (room < columns + std::min(rest, fragment_bytes_min)) return false;
+  const std::size_t count = std::min(rest, room - columns);
+  if (!try_take(frame + padded(columns + count))) return false;
+
+  delta_view& delta = out_.deltas.emplace_back();
+  delta.name_hash = name_hash;
+  delta.generation = generation;
+  delta.after = after;
+  delta.upto = count == rest
+                   ? position(entry.version)
+                   : position(after.version, after.offset + static_cast<std::uint32_t>(count));
+  delta.top = top;
+  delta.first_entry = out_.entries.size();
+  delta.entry_count = 1;
+  delta.value_bytes = static_cast<std::uint32_t>(entry.value.size());
+  delta.value_checksum = value_checksum;
+  entry_view& part = out_.entries.emplace_back(entry);
+  part.value = entry.value.substr(after.offset, count);
+  return true;
 }
 
 void packer::close_delta() {

@@ -11,6 +11,22 @@ std::size_t parking::cost(const parked_delta& parked) {
   return sizeof(parked_delta) + parked.bytes.size() + parked.entries.size() * sizeof(entry_view);
 }
 
+bool parking::is_known(const parked_delta& parked, std::uint64_t max_version, position partial) {
+  const delta_view& delta = parked.delta;
+  if (delta.value_bytes == 0) return delta.upto.version <= max_version;
+  const entry_view& part = parked.entries.front();
+  if (part.version <= max_version || part.version < partial.version) return true;
+  return part.version == partial.version &&
+         delta.after.offset + part.value.size() <= partial.offset;
+}
+
+bool parking::is_next(const parked_delta& parked, std::uint64_t max_version, position partial) {
+  const delta_view& delta = parked.delta;
+  if (delta.after.version > max_version) return false;
+  if (delta.after.offset == 0) return true;
+  return parked.entries.front().version == partial.version && delta.after.offset <= partial.offset;
+}
+
 template <class Predicate>
 void parking::drop_if(Predicate is_dropped) {
   std::erase_if(parked_, [&](const parked_delta& one) {
@@ -30,18 +46,19 @@ bool parking::try_park(slot_index slot, const message& from, const delta_view& d
   const std::size_t room = sizeof(parked_delta) + length + delta.entry_count * sizeof(entry_view);
   if (bytes_ + room > bytes_max_) return false;
   for (const parked_delta& one : parked_) {
-    if (one.slot == slot && one.generation == delta.generation &&
-        one.after <= delta.after.version && one.upto >= delta.upto.version) {
+    if (one.slot != slot || one.delta.generation != delta.generation) continue;
+    const bool is_of_one_value =
+        one.delta.value_bytes == 0 || delta.value_bytes == 0 ||
+        one.entries.front().version == from.entries[delta.first_entry].version;
+    if (is_of_one_value && one.delta.after <= delta.after && one.delta.upto >= delta.upto) {
       return false;
     }
   }
 
   parked_delta& parked = parked_.emplace_back();
   parked.slot = slot;
-  parked.generation = delta.generation;
-  parked.after = delta.after.version;
-  parked.upto = delta.upto.version;
-  parked.top = delta.top;
+  parked.delta = delta;
+  parked.delta.first_entry = 0;
   parked.round = round;
   parked.bytes.reserve(length);
   parked.entries.reserve(delta.entry_count);
@@ -59,10 +76,13 @@ bool parking::try_park(slot_index slot, const message& from, const delta_view& d
   return true;
 }
 
-std::optional<parked_delta> parking::take(slot_index slot, std::uint64_t max_version) {
-  drop_if([=](const parked_delta& one) { return one.slot == slot && one.upto <= max_version; });
+std::optional<parked_delta> parking::take(slot_index slot, std::uint64_t max_version,
+                                          position partial) {
+  drop_if([=](const parked_delta& one) {
+    return one.slot == slot && is_known(one, max_version, partial);
+  });
   const auto place = std::find_if(parked_.begin(), parked_.end(), [=](const parked_delta& one) {
-    return one.slot == slot && one.after <= max_version;
+    return one.slot == slot && is_next(one, max_version, partial);
   });
   if (place == parked_.end()) return std::nullopt;
   bytes_ -= cost(*place);

@@ -142,6 +142,7 @@ protocol_stats protocol::stats() const {
   }
   now.graveyard_size = graves_.all().size();
   now.parked_bytes = reconciler_.parked_bytes();
+  now.partial_bytes = reconciler_.partial_bytes();
   now.retired_entries = entries_.retired_count();
   return now;
 }
@@ -159,10 +160,6 @@ replication protocol::replicated(std::uint64_t version, bool leave) const {
     reached.live_holding += is_live && is_holding ? 1 : 0;
   }
   return reached;
-}
-
-std::size_t protocol::entry_bytes_max() const {
-  return entry_bytes_limit(settings_.datagram_bytes_max);
 }
 
 // ------------------------------------------------------------------------------------- events
@@ -304,7 +301,7 @@ void protocol::join(const endpoint& address) {
 std::error_code protocol::check_write(std::string_view key, std::string_view value) const {
   if (has_left()) return make_error_code(errc::stopped);
   if (!is_valid_name(key)) return make_error_code(errc::key_invalid);
-  if (key.size() + value.size() > entry_bytes_max()) {
+  if (value.size() > settings_.value_bytes_max) {
     return make_error_code(errc::value_too_large);
   }
   return {};

@@ -137,6 +137,7 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
       is_proved ? settings_.exchange_bytes_max : bytes * address_book::amplification_max;
   leg.datagrams_left = settings_.exchange_datagrams_max;
   reconciler_.compare(received.known, received.sender.name_hash, now_, leg);
+  reconciler_.resume(received.partials, leg);
   reconciler_.shuffle(leg);
 }
 
@@ -162,6 +163,7 @@ void protocol::handle_reply(const message& received, const endpoint& source) {
   for (const digest_entry& request : received.requests) {
     reconciler_.compare_entry(request, false, now_, leg);
   }
+  reconciler_.resume(received.partials, leg);
   if (leg.identities.empty() && leg.owed.empty()) return;
   reconciler_.shuffle(leg);
   add_exchange() = std::move(leg);

@@ -62,7 +62,10 @@ reconciler::reconciler(const config& settings, peer_table& peers, graveyard& gra
       changes_(changes),
       stats_(stats),
       random_(draws),
-      parked_(settings.parked_bytes_max) {}
+      parked_(settings.parked_bytes_max),
+      partials_(make_cluster_key(settings.cluster_name), settings.partial_bytes_max),
+      checksums_(make_cluster_key(settings.cluster_name)),
+      whole_bytes_max_(entry_bytes_limit(settings.datagram_bytes_max)) {}
 
 std::size_t reconciler::message_bytes_max() const {
   return settings_.datagram_bytes_max - seal_bytes;
@@ -189,8 +192,12 @@ bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
   constexpr std::size_t place_bytes = 24;
   bool has_sender = false;
   bool has_receiver = out.receiver.generation == 0;
+  const std::optional<slot_index> receiver_slot = peers_.find(out.receiver.name_hash);
+  const std::optional<partial_entry> of_receiver =
+      receiver_slot ? partial_of(*receiver_slot) : std::nullopt;
   const auto reserved = [&] {
-    return (has_sender ? 0 : place_bytes) + (has_receiver ? 0 : place_bytes);
+    const std::size_t receiver_bytes = of_receiver ? 2 * place_bytes : place_bytes;
+    return (has_sender ? 0 : place_bytes) + (has_receiver ? 0 : receiver_bytes);
   };
 
   std::size_t i = peers_.lower_bound(leg.digest_from);
@@ -220,9 +227,13 @@ bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
     // So does the receiver, if I take nothing more of it: it must stand in the range or in extra.
     const bool is_refused_receiver =
         is_own_place && !is_grave && peers_[rows[i].slot].is_over_capacity;
-    const std::size_t needed = reserved() + kept_free() + (is_own_place ? 0 : place_bytes) +
+    // And so do a row and how much of its next value is here.
+    const std::optional<partial_entry> partial = is_grave ? std::nullopt : partial_of(rows[i].slot);
+    const std::size_t row_bytes = partial ? 2 * place_bytes : place_bytes;
+    const std::size_t needed = reserved() + kept_free() + (is_own_place ? 0 : row_bytes) +
                                (has_grave || is_refused_receiver ? place_bytes : 0);
-    if (pack.bytes_left() < needed || (!is_grave && leg.digest_rows_left == 0)) {
+    const bool has_no_place = partial && out.partials.size() == partials_max;
+    if (pack.bytes_left() < needed || has_no_place || (!is_grave && leg.digest_rows_left == 0)) {
       out.known.hi = name_hash - 1;
       leg.digest_from = name_hash;
       is_full = true;
@@ -255,6 +266,7 @@ bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
     }
     if (!is_advertised(row, now) && !is_own_place) continue;
     static_cast<void>(pack.try_add_range(row.entry()));
+    if (partial) static_cast<void>(pack.try_add_partial(*partial));
     has_sender = has_sender || name_hash == out.sender.name_hash;
     has_receiver = has_receiver || name_hash == out.receiver.name_hash;
   }
@@ -265,13 +277,19 @@ bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
   }
 
   if (!has_sender) static_cast<void>(pack.try_add_extra(out.sender));
-  if (!has_receiver) static_cast<void>(pack.try_add_extra(out.receiver));
+  if (!has_receiver) {
+    static_cast<void>(pack.try_add_extra(out.receiver));
+    if (of_receiver) static_cast<void>(pack.try_add_partial(*of_receiver));
+  }
   if (extra_places > 0) {
     for (const slot_index slot : peers_.latest(extra_places)) {
       const peer& row = peers_[slot];
       const bool is_in = row.name_hash >= out.known.lo && row.name_hash <= out.known.hi;
       if (is_in || !is_advertised(row, now) || has_entry(out.known.extra, row.name_hash)) continue;
+      const std::optional<partial_entry> partial = partial_of(slot);
+      if (partial && pack.bytes_left() < 2 * place_bytes) break;
       if (!pack.try_add_extra(row.entry())) break;
+      if (partial) static_cast<void>(pack.try_add_partial(*partial));
     }
   }
   leg.has_extra = false;
@@ -314,7 +332,14 @@ bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
     }
     return pack.try_add_identity(who);
   });
-  take(leg.requests, [&](const digest_entry& request) { return pack.try_add_request(request); });
+  take(leg.requests, [&](const digest_entry& request) {
+    const std::optional<slot_index> slot = peers_.find(request.name_hash);
+    const std::optional<partial_entry> partial = slot ? partial_of(*slot) : std::nullopt;
+    constexpr std::size_t room_for_both = 80;  // with frame and tag of the news
+    if (partial && pack.bytes_left() < room_for_both) return false;
+    if (!pack.try_add_request(request)) return false;
+    return !partial || out.partials.size() == partials_max || pack.try_add_partial(*partial);
+  });
   take(leg.heartbeats, [&](slot_index slot) {
     return !peers_.is_used(slot) || pack.try_add_heartbeat(peers_[slot].entry());
   });
@@ -357,10 +382,9 @@ bool reconciler::fill_turn(exchange& leg, packer& pack, const message& out) {
   }
 
   const peer& row = peers_[turn.slot];
-  const bool is_fresh = out.deltas.empty() && out.identities.empty() && out.requests.empty() &&
-                        out.heartbeats.empty();
-  const bool is_whole = leg.bytes_left >= message_bytes_max();
   if (turn.deficit == 0) turn.deficit = message_bytes_max();
+  const std::optional<entry_view> next = entries_.first_above(turn.slot, turn.after);
+  if (next && is_large(*next)) return fill_fragment(leg, pack, out, *next);
   const std::size_t before = pack.bytes_left();
   const std::uint64_t top = std::max(row.top, row.max_version);
   if (!pack.try_open_delta(row.name_hash, row.generation, position(turn.after), top)) {
@@ -369,8 +393,8 @@ bool reconciler::fill_turn(exchange& leg, packer& pack, const message& out) {
 
   std::uint64_t sent = 0;
   bool is_full = false;
-  for (;;) {
-    const std::optional<entry_view> entry = entries_.first_above(turn.slot, turn.after);
+  for (std::optional<entry_view> entry = next;;
+       entry = entries_.first_above(turn.slot, turn.after)) {
     if (!entry) {
       pack.extend_delta(row.max_version);
       drop_turn();
@@ -381,28 +405,31 @@ bool reconciler::fill_turn(exchange& leg, packer& pack, const message& out) {
       leg.turn += 1;
       break;
     }
+    if (is_large(*entry)) {
+      pack.close_delta();
+      spend(leg, before - pack.bytes_left());
+      stats_.entries_sent += sent;
+      return true;
+    }
     if (!pack.try_add_entry(*entry)) {
-      // Written where datagrams are larger than mine: I cannot carry it, nor what follows it, but
-      // other owners' are next. Where the budget is short of a datagram, by the 3x rule, it is only
-      // for another time.
-      is_full = !(is_fresh && is_whole && sent == 0);
-      if (!is_full) drop_turn();
+      is_full = true;
       break;
     }
     turn.after = entry->version;
     ++sent;
   }
   stats_.entries_sent += sent;
-  if (is_full && leg.turn < leg.owed.size() && sent > 0) {
-    owed_delta& cut = leg.owed[leg.turn];
-    const std::size_t used = before - pack.bytes_left();
-    // A small rest is not worth the frame of one more delta in the next datagram.
-    const std::size_t rest = used < cut.deficit ? cut.deficit - used : 0;
-    cut.deficit = rest < message_bytes_max() / 4 ? 0 : rest;
-    if (cut.deficit == 0) leg.turn += 1;
-  }
+  if (is_full && sent > 0) spend(leg, before - pack.bytes_left());
   pack.close_delta();
   return !is_full;
+}
+
+void reconciler::spend(exchange& leg, std::size_t used) const {
+  owed_delta& turn = leg.owed[leg.turn];
+  // A small rest is not worth the frame of one more delta in the next datagram.
+  const std::size_t rest = used < turn.deficit ? turn.deficit - used : 0;
+  turn.deficit = rest < message_bytes_max() / 4 ? 0 : rest;
+  if (turn.deficit == 0) leg.turn += 1;
 }
 
 // ----------------------------------------------------------------------------------- applying
@@ -419,6 +446,7 @@ void reconciler::apply(const message& from, const delta_view& delta) {
   peer& row = peers_[*slot];
   if (delta.generation < row.generation) return drop(drop_reason::stale);
   if (row.is_over_capacity) return drop(drop_reason::capacity);
+  if (delta.value_bytes != 0) return apply_fragment(*slot, from, delta);
   if (delta.upto.version <= row.max_version) {
     stats_.entries_skipped += delta.entry_count;
     return;
@@ -438,11 +466,17 @@ void reconciler::apply(const message& from, const delta_view& delta) {
 }
 
 void reconciler::apply_parked(slot_index slot) {
-  while (std::optional<parked_delta> parked = parked_.take(slot, peers_[slot].max_version)) {
+  while (std::optional<parked_delta> parked =
+             parked_.take(slot, peers_[slot].max_version, partials_.find(slot))) {
     peer& row = peers_[slot];
-    if (parked->generation != row.generation) continue;
-    row.top = std::max(row.top, parked->top);
-    apply_entries(slot, parked->entries, 0, parked->entries.size(), parked->upto);
+    const delta_view& delta = parked->delta;
+    if (delta.generation != row.generation) continue;
+    if (delta.value_bytes != 0) {
+      take_fragment(slot, delta, parked->entries.front());
+      continue;
+    }
+    row.top = std::max(row.top, delta.top);
+    apply_entries(slot, parked->entries, 0, parked->entries.size(), delta.upto.version);
   }
 }
 
@@ -460,27 +494,38 @@ void reconciler::apply_entries(slot_index slot, const std::vector<entry_view>& e
   }
   row.max_version = std::max(row.max_version, upto);
   row.top = std::max(row.top, row.max_version);
+  if (!partials_.is_empty()) partials_.drop_upto(slot, row.max_version);
   peers_.touch(slot);
+}
+
+bool reconciler::is_refused(slot_index slot, std::string_view key, std::size_t value_bytes) {
+  peer& row = peers_[slot];
+  const storage_usage used = entries_.usage(slot);
+  const std::optional<entry_view> held = entries_.find(slot, key);
+  const std::size_t bytes_held = held ? held->key.size() + held->value.size() : 0;
+  const std::size_t bytes = used.bytes - bytes_held + key.size() + value_bytes;
+  const std::size_t keys = used.live_keys + used.tombstones + (held ? 0 : 1);
+  // While a floor waits for its time, what it will drop stands beside what took its place.
+  const std::size_t times = row.floor != 0 || key == floor_key ? 2 : 1;
+  const bool is_too_large = value_bytes > settings_.value_bytes_max;
+  if (!is_too_large && keys <= times * settings_.keys_per_peer_max &&
+      bytes <= times * settings_.bytes_per_peer_max) {
+    return false;
+  }
+  row.is_over_capacity = true;
+  ++stats_.drops[static_cast<std::size_t>(drop_reason::capacity)];
+  const std::string what = is_too_large ? "a value of this peer exceeds value_bytes_max; "
+                                        : "the entries of this peer exceed keys_per_peer_max or "
+                                          "bytes_per_peer_max; ";
+  changes_.notice(event_kind::error, row.name, row.generation,
+                  what + "nothing further of this generation is taken");
+  return true;
 }
 
 bool reconciler::try_put(slot_index slot, const entry_view& entry) {
   peer& row = peers_[slot];
-  const storage_usage used = entries_.usage(slot);
+  if (is_refused(slot, entry.key, entry.value.size())) return false;
   const std::optional<entry_view> held = entries_.find(slot, entry.key);
-  const std::size_t bytes_held = held ? held->key.size() + held->value.size() : 0;
-  const std::size_t bytes = used.bytes - bytes_held + entry.key.size() + entry.value.size();
-  const std::size_t keys = used.live_keys + used.tombstones + (held ? 0 : 1);
-  // While a floor waits for its time, what it will drop stands beside what took its place.
-  const std::size_t times = row.floor != 0 || entry.key == floor_key ? 2 : 1;
-  if (keys > times * settings_.keys_per_peer_max || bytes > times * settings_.bytes_per_peer_max) {
-    row.is_over_capacity = true;
-    ++stats_.drops[static_cast<std::size_t>(drop_reason::capacity)];
-    changes_.notice(event_kind::error, row.name, row.generation,
-                    "the entries of this peer exceed keys_per_peer_max or bytes_per_peer_max; "
-                    "nothing further of this generation is taken");
-    return false;
-  }
-
   entry_view placed = entry;
   const bool is_same =
       held && held->is_tombstone == entry.is_tombstone && held->value == entry.value;
@@ -511,11 +556,16 @@ void reconciler::apply_floor(slot_index slot) {
 void reconciler::forget(slot_index slot) {
   entries_.forget(slot);
   parked_.forget(slot);
+  partials_.forget(slot);
+  checksums_.forget(slot);
 }
 
 void reconciler::expire_parked(std::uint64_t round) {
   round_ = round;
   if (round > parked_rounds) parked_.expire(round - parked_rounds);
+  // Everyone is met once in a turn of the ring: who had the first part is met again in two.
+  const std::uint64_t turns = 2 * peers_.size() / settings_.fanout + parked_rounds;
+  if (round > turns) partials_.expire(round - turns);
 }
 
 }  // namespace gossipmonger

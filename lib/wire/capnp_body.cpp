@@ -84,7 +84,9 @@ identity_body read_identity(schema::Identity::Reader reader) {
 verdict read_news(schema::News::Reader news, reply_sink& sink) {
   entry_run entries;
   if (!read_entries(news.getEntries(), entries)) return verdict::malformed;
-  if (!sink.take_entries(entries, news.getHeartbeatCount())) return verdict::field;
+  if (!sink.take_entries(entries, news.getHeartbeatCount(), news.getPartialCount())) {
+    return verdict::field;
+  }
   for (const schema::Identity::Reader identity : news.getIdentities()) {
     if (!sink.take_identity(read_identity(identity))) return verdict::field;
   }
@@ -108,6 +110,7 @@ verdict read_deltas(capnp::List<schema::Delta>::Reader deltas, reply_sink& sink)
 
 void write_news(schema::News::Builder news, reply_source& source) {
   news.setHeartbeatCount(source.heartbeat_count);
+  news.setPartialCount(source.partial_count);
   if (source.entry_count != 0) {
     source.write_entries(entry_room(news.initEntries(static_cast<unsigned>(source.entry_count))));
   }
@@ -156,6 +159,7 @@ unsigned char* write_digest(unsigned char* segment, std::size_t segment_bytes,
   digest.setExtraCount(body.extra_count);
   digest.setUnwantedCount(body.unwanted_count);
   digest.setReceiverInstance(body.receiver_instance);
+  digest.setPartialCount(body.partial_count);
   unsigned char* room = segment;
   if (entry_count != 0) room = entry_room(digest.initEntries(static_cast<unsigned>(entry_count)));
   used = used_bytes(message);
@@ -195,6 +199,7 @@ verdict read_digest(const unsigned char* segment, std::size_t segment_bytes, dig
   body.extra_count = digest.getExtraCount();
   body.unwanted_count = digest.getUnwantedCount();
   body.receiver_instance = digest.getReceiverInstance();
+  body.partial_count = digest.getPartialCount();
   return read_entries(digest.getEntries(), entries) ? verdict::ok : verdict::malformed;
 } catch (const kj::Exception&) {
   return verdict::malformed;

@@ -41,6 +41,7 @@ struct digest_body {
   std::uint16_t extra_count = 0;
   std::uint16_t unwanted_count = 0;
   std::uint32_t receiver_instance = 0;
+  std::uint8_t partial_count = 0;
 };
 
 struct reply_body {
@@ -78,8 +79,9 @@ struct delta_body {
 class reply_source {
  public:
   std::size_t delta_count = 0;
-  std::size_t entry_count = 0;  ///< of the news: heartbeats and requests
+  std::size_t entry_count = 0;  ///< of the news: heartbeats, requests and partials
   std::uint16_t heartbeat_count = 0;
+  std::uint8_t partial_count = 0;
   std::size_t identity_count = 0;
 
   virtual delta_body delta(std::size_t index) = 0;
@@ -98,7 +100,8 @@ class reply_source {
 class reply_sink {
  public:
   virtual bool take_root(const reply_body& root) = 0;
-  virtual bool take_entries(const entry_run& entries, std::size_t heartbeat_count) = 0;
+  virtual bool take_entries(const entry_run& entries, std::size_t heartbeat_count,
+                            std::size_t partial_count) = 0;
   /// The number of identities, at most one for each word of the segment.
   virtual bool take_identity(const identity_body& identity) = 0;
   virtual bool take_delta(const delta_body& delta, const byte_run& columns) = 0;

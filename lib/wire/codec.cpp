@@ -49,6 +49,7 @@ constexpr std::uint64_t left_bit_of_generation = std::uint64_t{1} << 44;
 constexpr int heartbeat_low_bits = 20;
 constexpr std::uint64_t heartbeat_low_max = (std::uint64_t{1} << heartbeat_low_bits) - 1;
 constexpr std::uint64_t gapped_bit = std::uint64_t{1} << 60;
+constexpr std::uint64_t fragment_bit = std::uint64_t{1} << 61;
 constexpr std::uint64_t entry_count_max = 0xffff;
 
 constexpr std::size_t floor_value_bytes = 8;
@@ -219,6 +220,42 @@ bool read_entries(const entry_run& run, std::size_t first, std::size_t count, un
   return is_good;
 }
 
+// A partial is packed as an entry with a version and an offset in the places of max version and
+// heartbeat.
+unsigned char* write_partials(const std::vector<partial_entry>& partials, unsigned char* to) {
+  for (const partial_entry& partial : partials) {
+    digest_entry entry;
+    entry.generation = partial.generation;
+    entry.max_version = partial.version;
+    entry.heartbeat = partial.offset;
+    store(to, partial.name_hash);
+    store(to + 8, version_word(entry));
+    store(to + 16, generation_word(entry));
+    to += capnp_body::entry_bytes;
+  }
+  return to;
+}
+
+bool read_partials(const entry_run& run, std::size_t first, std::size_t count,
+                   std::vector<partial_entry>& out) {
+  out.resize(count);
+  const unsigned char* at = run.first + first * run.stride;
+  bool is_good = true;
+  for (std::size_t i = 0; i < count; ++i, at += run.stride) {
+    digest_entry entry;
+    read_entry(at, entry);
+    partial_entry& partial = out[i];
+    partial.name_hash = entry.name_hash;
+    partial.generation = entry.generation;
+    partial.version = entry.max_version;
+    partial.offset = static_cast<std::uint32_t>(entry.heartbeat & offset_max);
+    is_good = is_good && entry.generation != 0 && entry.max_version != 0 && !entry.has_left &&
+              entry.heartbeat != 0 && entry.heartbeat <= offset_max &&
+              (i == 0 || out[i - 1].name_hash < partial.name_hash);
+  }
+  return is_good;
+}
+
 // ------------------------------------------------------------------------------------- digest
 
 // Where `entry` stands in the lists as they are written: range, then extra.
@@ -247,14 +284,18 @@ std::size_t write_digest(const message& m, std::span<std::byte> segment) {
   body.extra_count = static_cast<std::uint16_t>(known.extra.size());
   body.unwanted_count = static_cast<std::uint16_t>(known.unwanted.size());
   body.receiver_instance = m.receiver_instance;
+  assert(m.partials.size() <= partials_max);
+  body.partial_count = static_cast<std::uint8_t>(m.partials.size());
 
-  const std::size_t count = known.range.size() + known.extra.size() + known.unwanted.size();
+  const std::size_t count =
+      known.range.size() + known.extra.size() + known.unwanted.size() + m.partials.size();
   std::size_t used = 0;
   unsigned char* room = capnp_body::write_digest(reinterpret_cast<unsigned char*>(segment.data()),
                                                  segment.size(), body, count, used);
   room = write_entries(known.range, room);
   room = write_entries(known.extra, room);
-  write_entries(known.unwanted, room);
+  room = write_entries(known.unwanted, room);
+  write_partials(m.partials, room);
   return used;
 }
 
@@ -277,7 +318,8 @@ bool has_valid_claim(const digest& known) {
 }
 
 bool take_digest(const digest_body& body, const entry_run& run, message& out) {
-  const std::size_t unclaimed = std::size_t{body.extra_count} + body.unwanted_count;
+  const std::size_t unclaimed =
+      std::size_t{body.extra_count} + body.unwanted_count + body.partial_count;
   if (body.extra_count > digest::extra_max || unclaimed > run.count) return false;
   const std::size_t in_range = run.count - unclaimed;
   const std::size_t known_count = in_range + body.extra_count;
@@ -291,7 +333,8 @@ bool take_digest(const digest_body& body, const entry_run& run, message& out) {
   if (!read_entries(run, 0, in_range, unknown_peers::refused, known.range) ||
       !read_entries(run, in_range, body.extra_count, unknown_peers::refused, known.extra) ||
       !read_entries(run, known_count, body.unwanted_count, unknown_peers::refused,
-                    known.unwanted)) {
+                    known.unwanted) ||
+      !read_partials(run, run.count - body.partial_count, body.partial_count, out.partials)) {
     return false;
   }
   read_entry(run.first + body.sender_index * run.stride, out.sender);
@@ -420,6 +463,64 @@ bool read_columns(const delta_view& delta, bool is_gapped, const byte_run& colum
   return bytes == end;
 }
 
+// ----------------------------------------------------------------------------------- fragments
+
+struct fragment_sizes {
+  std::uint64_t gap = 0;  // 0: it is 1, and not written
+  std::size_t total = 0;
+};
+
+fragment_sizes measure_fragment(const delta_view& delta, const entry_view& entry) {
+  assert(delta.entry_count == 1 && !entry.is_tombstone && !entry.key.empty());
+  assert(entry.version > delta.after.version && entry.version <= delta.top);
+  assert(!entry.value.empty() && delta.value_bytes <= offset_max);
+  fragment_sizes sizes;
+  const std::uint64_t gap = entry.version - delta.after.version;
+  if (gap != 1) sizes.gap = gap;
+  sizes.total = (gap != 1 ? varint_bytes(gap) : 0) + 1 +
+                varint_bytes(std::uint64_t{delta.value_bytes} + 1) + word_bytes + entry.key.size() +
+                entry.value.size();
+  return sizes;
+}
+
+void write_fragment(const delta_view& delta, const entry_view& entry, const fragment_sizes& sizes,
+                    unsigned char* room) {
+  if (sizes.gap != 0) room = write_varint(sizes.gap, room);
+  *room++ = static_cast<unsigned char>(entry.key.size());
+  room = write_varint(std::uint64_t{delta.value_bytes} + 1, room);
+  store(room, delta.value_checksum);
+  room = std::copy_n(bytes_of(entry.key), entry.key.size(), room + word_bytes);
+  std::copy_n(bytes_of(entry.value), entry.value.size(), room);
+}
+
+// Reads the columns of a fragment, and holds them against where `delta` says it begins and ends.
+bool read_fragment(delta_view& delta, bool is_gapped, const byte_run& columns, entry_view& entry) {
+  const unsigned char* at = columns.first;
+  const unsigned char* const end = at + columns.count;
+  std::uint64_t gap = 1;
+  if (is_gapped && (!read_varint(at, end, gap) || gap == 0)) return false;
+  if (gap > delta.top - delta.after.version || at == end) return false;
+  const std::size_t key_bytes = *at++;
+  std::uint64_t value = 0;
+  if (!read_varint(at, end, value) || value < 2 || value - 1 > offset_max) return false;
+  if (static_cast<std::size_t>(end - at) <= word_bytes + key_bytes) return false;
+  const std::uint64_t checksum = load<std::uint64_t>(at);
+  at += word_bytes;
+
+  entry.version = delta.after.version + gap;
+  entry.key = text_of(at, key_bytes);
+  at += key_bytes;
+  entry.value = text_of(at, static_cast<std::size_t>(end - at));
+  delta.value_bytes = static_cast<std::uint32_t>(value - 1);
+  delta.value_checksum = checksum;
+  const std::uint64_t part_end = delta.after.offset + std::uint64_t{entry.value.size()};
+  if (part_end > delta.value_bytes || !is_valid_name(entry.key)) return false;
+  const bool is_last = part_end == delta.value_bytes;
+  return delta.upto == (is_last
+                            ? position(entry.version)
+                            : position(delta.after.version, static_cast<std::uint32_t>(part_end)));
+}
+
 // -------------------------------------------------------------------------------------- reply
 
 std::uint64_t position_word(const position& at) {
@@ -436,7 +537,9 @@ class message_source final : public capnp_body::reply_source {
  public:
   explicit message_source(const message& m) : m_(m) {
     delta_count = m.deltas.size();
-    entry_count = m.heartbeats.size() + m.requests.size();
+    assert(m.partials.size() <= partials_max);
+    entry_count = m.heartbeats.size() + m.requests.size() + m.partials.size();
+    partial_count = static_cast<std::uint8_t>(m.partials.size());
     heartbeat_count = static_cast<std::uint16_t>(m.heartbeats.size());
     identity_count = m.identities.size();
   }
@@ -446,27 +549,37 @@ class message_source final : public capnp_body::reply_source {
     assert(from.generation != 0 && from.generation <= generation_max);
     assert(from.after < from.upto && from.upto.version <= from.top && from.top <= version_max);
     assert(from.entry_count <= entry_count_max);
-    sizes_ = measure(from, entries_of(from));
     delta_body to;
     to.name_hash = from.name_hash;
-    to.generation_and_count = from.generation | std::uint64_t{from.entry_count} << 44 |
-                              (sizes_.gaps != 0 ? gapped_bit : 0);
+    to.generation_and_count = from.generation | std::uint64_t{from.entry_count} << 44;
     to.after = position_word(from.after);
     to.upto = position_word(from.upto);
     to.top = from.top | std::uint64_t{from.after.offset} >> 17 << 47 |
              std::uint64_t{from.upto.offset} >> 17 << 54;
+    if (from.value_bytes != 0) {
+      fragment_ = measure_fragment(from, m_.entries[from.first_entry]);
+      to.generation_and_count |= fragment_bit | (fragment_.gap != 0 ? gapped_bit : 0);
+      to.column_bytes = fragment_.total;
+      return to;
+    }
+    sizes_ = measure(from, entries_of(from));
+    if (sizes_.gaps != 0) to.generation_and_count |= gapped_bit;
     to.column_bytes = sizes_.gaps + from.entry_count + sizes_.values + sizes_.bytes;
     return to;
   }
 
   void write_columns(std::size_t index, unsigned char* room) override {
     const delta_view& from = m_.deltas[index];
+    if (from.value_bytes != 0) {
+      return write_fragment(from, m_.entries[from.first_entry], fragment_, room);
+    }
     gossipmonger::write_columns(from, entries_of(from), sizes_, room);
   }
 
   void write_entries(unsigned char* room) override {
     room = gossipmonger::write_entries(m_.heartbeats, room);
-    gossipmonger::write_entries(m_.requests, room);
+    room = gossipmonger::write_entries(m_.requests, room);
+    write_partials(m_.partials, room);
   }
 
   identity_body identity(std::size_t index) override {
@@ -493,7 +606,8 @@ class message_source final : public capnp_body::reply_source {
   }
 
   const message& m_;
-  column_sizes sizes_;  // of the delta asked for last
+  column_sizes sizes_;       // of the delta asked for last
+  fragment_sizes fragment_;  // likewise, where it is a fragment
 };
 
 class message_sink final : public capnp_body::reply_sink {
@@ -511,11 +625,14 @@ class message_sink final : public capnp_body::reply_sink {
            (out_.receiver.generation != 0 || out_.receiver == digest_entry());
   }
 
-  bool take_entries(const entry_run& run, std::size_t heartbeat_count) override {
-    if (heartbeat_count > run.count) return false;
+  bool take_entries(const entry_run& run, std::size_t heartbeat_count,
+                    std::size_t partial_count) override {
+    if (heartbeat_count + partial_count > run.count) return false;
+    const std::size_t partials_at = run.count - partial_count;
     return read_entries(run, 0, heartbeat_count, unknown_peers::refused, out_.heartbeats) &&
-           read_entries(run, heartbeat_count, run.count - heartbeat_count, unknown_peers::allowed,
-                        out_.requests);
+           read_entries(run, heartbeat_count, partials_at - heartbeat_count, unknown_peers::allowed,
+                        out_.requests) &&
+           read_partials(run, partials_at, partial_count, out_.partials);
   }
 
   bool take_identity(const identity_body& from) override {
@@ -542,11 +659,14 @@ class message_sink final : public capnp_body::reply_sink {
     to.top = from.top & version_max;
     to.first_entry = out_.entries.size();
     to.entry_count = from.generation_and_count >> 44 & entry_count_max;
-    // Offsets stay 0 until values may span datagrams.
-    if (to.generation == 0 || to.after.offset != 0 || to.upto.offset != 0) return false;
-    if (to.after >= to.upto || to.upto.version > to.top) return false;
+    if (to.generation == 0 || to.after >= to.upto || to.upto.version > to.top) return false;
 
     const bool is_gapped = (from.generation_and_count & gapped_bit) != 0;
+    if ((from.generation_and_count & fragment_bit) != 0) {
+      return to.entry_count == 1 &&
+             read_fragment(to, is_gapped, columns, out_.entries.emplace_back());
+    }
+    if (to.after.offset != 0 || to.upto.offset != 0) return false;
     if (to.entry_count == 0) return columns.count == 0 && !is_gapped;
     if (to.entry_count > columns.count / entry_columns_min) return false;
     out_.entries.resize(to.first_entry + to.entry_count);

@@ -54,11 +54,16 @@ struct Digest {
   # Where the receiver's stands; 65535: the sender does not know the receiver.
   extraCount @4 :UInt16;
   unwantedCount @5 :UInt16;
-  # The last `unwantedCount` entries are unwanted, the `extraCount` before them (at most 64)
-  # extra, all before those the range.
+  # The last `unwantedCount` entries (before the partials) are unwanted, the `extraCount` before
+  # them (at most 64) extra, all before those the range.
   receiverInstance @6 :UInt32;
   # The run of the receiver that the sender holds; 0 if none.
   entries @7 :List(Entry);
+  partialCount @8 :UInt8;
+  # The last `partialCount` entries are partials, with strictly ascending hashes: how much the
+  # sender holds of a value that spans datagrams. In place of the max version stands the version of
+  # that value, in place of the heartbeat the number of its first bytes that are there, 1 to
+  # 2^24 - 1; the left bit is 0.
 }
 
 struct Reply {
@@ -84,6 +89,8 @@ struct News {
   # sender's own entries of what it lacks.
   entries @1 :List(Entry);
   identities @2 :List(Identity);
+  partialCount @3 :UInt8;
+  # The last `partialCount` entries are partials of peers that the requests name; as in Digest.
 }
 
 struct Identity {
@@ -109,9 +116,10 @@ struct Delta {
   # The entries of one incarnation in the interval (after, upto].
   nameHash @0 :UInt64;
   generationAndCount @1 :UInt64;
-  # bits 0-43 generation, bits 44-59 number of entries, bit 60: `columns` begins with gaps
+  # bits 0-43 generation, bits 44-59 number of entries, bit 60: `columns` begins with gaps,
+  # bit 61: a fragment
   after @2 :UInt64;
-  # bits 0-46 version, bits 47-63 the lower 17 bits of the offset
+  # bits 0-46 version, bits 47-63 the lower 17 bits of the offset, which is 0 but for a fragment
   upto @3 :UInt64;
   # likewise
   top @4 :UInt64;
@@ -127,4 +135,16 @@ struct Delta {
   #   values   n LEB128 numbers: 0 for a tombstone, else the length of the value + 1
   #   bytes    key and value of each entry in turn
   # Nothing may follow.
+  #
+  # A fragment (bit 61) is a part of one value that spans datagrams: of the owner's next entry after
+  # the version of `after`, from the offset of `after` on. One entry, no tombstone and no marker;
+  # its columns:
+  #   gap      only if bit 60 is set, as above; without: 1
+  #   key      1 byte: the length of the key, at least 1
+  #   value    LEB128: the length of the whole value + 1; the value has 1 to 2^24 - 1 bytes
+  #   checksum 8 bytes, the same in each fragment of a value: SipHash-2-4 of the value under the
+  #            cluster's key with its first half XORed with the SipHash-2-4 of the key
+  #   bytes    the key, then the part of the value, at least one byte: all that follows
+  # `upto` is where the part ends: the version of `after` and the offset there, or, if that is the
+  # end of the value, its version and 0. The version of the value is at most `top`.
 }

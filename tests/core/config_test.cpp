@@ -161,6 +161,20 @@ TEST_CASE("config: counts are held to their bounds") {
   check_count(&config::bytes_per_peer_max, "bytes_per_peer_max", 1024, std::size_t{1} << 40);
   check_count(&config::parked_bytes_max, "parked_bytes_max", 0, std::size_t{1} << 30);
   check_count(&config::retired_max, "retired_max", 64, std::size_t{1} << 24);
+  check_count(&config::value_bytes_max, "value_bytes_max", 1024, (std::size_t{1} << 24) - 1);
+  check_count(&config::partial_bytes_max, "partial_bytes_max", 65'536, std::size_t{1} << 30);
+}
+
+TEST_CASE("config: there must be room for one of the largest values under way") {
+  const auto partial = [](std::size_t bytes) {
+    return wrong_after([=](config& c) {
+      c.value_bytes_max = 100'000;
+      c.partial_bytes_max = bytes;
+    });
+  };
+
+  CHECK(partial(100'000) == "");
+  CHECK(partial(99'999) == "partial_bytes_max");
 }
 
 TEST_CASE("config: a datagram is 1200 to 65504 bytes, a multiple of 8") {

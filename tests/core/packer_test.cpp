@@ -30,8 +30,9 @@ identity_view make_identity(std::string_view name) {
 /// All that a refused addition may not touch.
 std::vector<std::size_t> shape_of(const message& m) {
   std::vector<std::size_t> shape{
-      m.known.range.size(), m.known.extra.size(), m.known.unwanted.size(), m.identities.size(),
-      m.heartbeats.size(),  m.requests.size(),    m.deltas.size(),         m.entries.size()};
+      m.known.range.size(), m.known.extra.size(), m.known.unwanted.size(),
+      m.identities.size(),  m.heartbeats.size(),  m.requests.size(),
+      m.deltas.size(),      m.entries.size(),     m.partials.size()};
   if (!m.deltas.empty()) {
     shape.push_back(m.deltas.back().entry_count);
     shape.push_back(static_cast<std::size_t>(m.deltas.back().upto.version));
@@ -66,7 +67,9 @@ class random_additions {
 
  private:
   bool add_known() {
-    switch (draws_.below(3)) {
+    switch (draws_.below(4)) {
+      case 3:
+        return add_partial();
       case 0:
         return pack_.try_add_range(digest_entry());
       case 1:
@@ -77,7 +80,11 @@ class random_additions {
   }
 
   bool add_news() {
-    switch (draws_.below(8)) {
+    switch (draws_.below(10)) {
+      case 8:
+        return add_partial();
+      case 9:
+        return is_open_ || add_fragment();
       case 0:
         return pack_.try_add_identity(make_identity(some_text(1 + draws_.below(255))));
       case 1:
@@ -98,6 +105,22 @@ class random_additions {
       default:
         return !is_open_ || pack_.try_add_entry(some_entry());
     }
+  }
+
+  bool add_partial() {
+    partial_entry partial;
+    partial.name_hash = draws_.next();
+    return pack_.try_add_partial(partial);
+  }
+
+  bool add_fragment() {
+    const std::size_t length = 1 + draws_.below(2000);
+    const auto offset = static_cast<std::uint32_t>(draws_.below(length));
+    const std::uint64_t after = draws_.below(100);
+    const std::uint64_t gap = draws_.below(2) == 0 ? 1 : 1 + draws_.below(1ULL << draws_.below(40));
+    return pack_.try_add_fragment(
+        1, 1, position(after, offset), version_max,
+        make_entry(some_text(1 + draws_.below(255)), some_text(length), after + gap), 7);
   }
 
   entry_view some_entry() {
@@ -314,4 +337,82 @@ TEST_CASE("packer: an entry at the limit fits alone, whatever its key, gap and d
 
   CHECK(all_fit);
   CHECK(is_tight);
+}
+
+TEST_CASE("packer: a partial is an entry of the digest's lists, or of a reply's news") {
+  message content;
+  packer known(content, message_kind::digest, 1160);
+  REQUIRE(known.try_add_partial(partial_entry()));
+  CHECK(known.bytes() == 72 + 8 + 24);
+  REQUIRE(known.try_add_range(digest_entry()));
+  CHECK(known.bytes() == 104 + 24);
+
+  packer news(content, message_kind::reply, 1160);
+  REQUIRE(news.try_add_partial(partial_entry()));
+  CHECK(news.bytes() == 96 + 24 + 8 + 24);
+  REQUIRE(news.try_add_request(digest_entry()));
+  CHECK(news.bytes() == 152 + 24);
+}
+
+TEST_CASE("packer: partials stand in the order of their hashes, 255 of them") {
+  message content;
+  packer pack(content, message_kind::digest, 9000);
+  for (std::uint64_t i = 255; i >= 1; --i) {
+    partial_entry partial;
+    partial.name_hash = i;
+    REQUIRE(pack.try_add_partial(partial));
+  }
+  CHECK(content.partials.front().name_hash == 1);
+  CHECK(content.partials[100].name_hash == 101);
+  const std::size_t bytes = pack.bytes();
+  partial_entry one_more;
+  one_more.name_hash = 300;
+
+  CHECK_FALSE(pack.try_add_partial(one_more));
+  CHECK(pack.bytes() == bytes);
+}
+
+TEST_CASE("packer: a fragment takes what is left of the datagram, and says where it ends") {
+  const std::string value(5000, 'v');
+  message content;
+  packer pack(content, message_kind::deltas, 1160);
+
+  REQUIRE(pack.try_add_fragment(1, 2, position(3, 100), 9, make_entry("key", value, 4), 77));
+
+  // 96 frame, 8 tag, 48 delta; 1 of key length, 2 of value's, 8 checksum, 3 key: 994 of the value.
+  CHECK(pack.bytes_left() == 0);
+  const delta_view& delta = content.deltas[0];
+  CHECK(delta.after == position(3, 100));
+  CHECK(delta.upto == position(3, 100 + 994));
+  CHECK(delta.entry_count == 1);
+  CHECK(delta.value_bytes == 5000);
+  CHECK(delta.value_checksum == 77);
+  CHECK(delta.top == 9);
+  CHECK(content.entries[0].value.size() == 994);
+  CHECK(content.entries[0].version == 4);
+}
+
+TEST_CASE("packer: the last fragment ends at the version of its value, and takes what it needs") {
+  const std::string value(5000, 'v');
+  message content;
+  packer pack(content, message_kind::deltas, 1160);
+
+  REQUIRE(pack.try_add_fragment(1, 2, position(3, 4990), 9, make_entry("key", value, 4), 77));
+
+  CHECK(content.deltas[0].upto == position(4));
+  CHECK(pack.bytes() == 152 + 24);  // 1 + 2 + 8 + 3 + 10
+}
+
+TEST_CASE("packer: less than 256 bytes of a value are not begun, unless that is its end") {
+  const std::string value(5000, 'v');
+  message content;
+  // 152 of frames, 14 of columns, and 256 of the value: 422, or 424 in words.
+  packer exact(content, message_kind::deltas, 424);
+  CHECK(exact.try_add_fragment(1, 2, position(3), 9, make_entry("key", value, 4), 77));
+  packer short_of_it(content, message_kind::deltas, 421);
+  CHECK_FALSE(short_of_it.try_add_fragment(1, 2, position(3), 9, make_entry("key", value, 4), 77));
+  CHECK(content.deltas.empty());
+  CHECK(content.entries.empty());
+  CHECK(short_of_it.bytes() == 96);
+  CHECK(short_of_it.try_add_fragment(1, 2, position(3, 4990), 9, make_entry("key", value, 4), 77));
 }

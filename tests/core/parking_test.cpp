@@ -56,10 +56,10 @@ TEST_CASE("parking: a delta is taken out once the gap before it is filled, and o
 
   REQUIRE(taken);
   CHECK(taken->slot == 1);
-  CHECK(taken->generation == 1);
-  CHECK(taken->after == 5);
-  CHECK(taken->upto == 9);
-  CHECK(taken->top == 14);
+  CHECK(taken->delta.generation == 1);
+  CHECK(taken->delta.after == position(5));
+  CHECK(taken->delta.upto == position(9));
+  CHECK(taken->delta.top == 14);
   REQUIRE(taken->entries.size() == 1);
   CHECK(taken->entries[0].version == 9);
   CHECK(taken->entries[0].key == "a key of some length, for version 1009");
@@ -188,7 +188,7 @@ TEST_CASE("parking: views stay good while others come and go around them") {
     const auto taken = parked.take(static_cast<slot_index>(i % 3), 10 * i);
     REQUIRE(taken);
     CHECK(taken->entries[0].key ==
-          "a key of some length, for version " + std::to_string(1000 + taken->upto));
+          "a key of some length, for version " + std::to_string(1000 + taken->delta.upto.version));
     CHECK(taken->entries[0].value == std::string(500, 'v'));
   }
 }
@@ -198,4 +198,63 @@ TEST_CASE("parking: without room nothing is parked") {
 
   CHECK_FALSE(one_delta(1, 2).park_in(none));
   CHECK(none.is_empty());
+}
+
+namespace {
+
+/// Bytes [offset, offset + 100) of a value of 1000 with that version, the next after version 5.
+bool park_fragment(parking& parked, std::uint32_t offset, std::uint64_t version = 6) {
+  const std::string bytes(100, 'v');
+  message content;
+  entry_view& entry = content.entries.emplace_back();
+  entry.key = "key";
+  entry.value = bytes;
+  entry.version = version;
+  delta_view& delta = content.deltas.emplace_back();
+  delta.after = position(5, offset);
+  delta.upto = position(5, offset + 100);
+  delta.top = version;
+  delta.entry_count = 1;
+  delta.value_bytes = 1000;
+  return parked.try_park(1, content, delta, 1);
+}
+
+}  // namespace
+
+TEST_CASE("parking: a fragment waits for the bytes before it, of its own version") {
+  parking parked(100'000);
+  REQUIRE(park_fragment(parked, 300));
+
+  CHECK_FALSE(parked.take(1, 4, position(6, 300)).has_value());
+  CHECK_FALSE(parked.take(1, 5, position()).has_value());
+  CHECK_FALSE(parked.take(1, 5, position(6, 299)).has_value());
+  CHECK_FALSE(parked.take(1, 5, position(2, 300)).has_value());
+  const auto taken = parked.take(1, 5, position(6, 300));
+
+  REQUIRE(taken);
+  CHECK(taken->delta.after == position(5, 300));
+  CHECK(taken->delta.value_bytes == 1000);
+  CHECK(taken->entries[0].value.size() == 100);
+}
+
+TEST_CASE("parking: a fragment that is known, or of a value that is outdated, is thrown away") {
+  for (const position partial : {position(6, 400), position(7, 1)}) {
+    parking parked(100'000);
+    REQUIRE(park_fragment(parked, 300));
+    CHECK_FALSE(parked.take(1, 5, partial).has_value());
+    CHECK(parked.is_empty());
+  }
+  parking parked(100'000);
+  REQUIRE(park_fragment(parked, 300));
+  CHECK_FALSE(parked.take(1, 6, position()).has_value());
+  CHECK(parked.is_empty());
+}
+
+TEST_CASE("parking: one fragment is parked once, that of another version beside it") {
+  parking parked(100'000);
+  REQUIRE(park_fragment(parked, 300));
+
+  CHECK_FALSE(park_fragment(parked, 300));
+  CHECK(park_fragment(parked, 400));
+  CHECK(park_fragment(parked, 300, 7));
 }

@@ -419,11 +419,11 @@ TEST_CASE("reconcile: one answer keeps to its budgets of bytes and of datagrams"
   CHECK(by_count.ask(by_count.all_known()).size() == 3);
 }
 
-TEST_CASE("reconcile: the largest entry goes through, and what is behind it") {
+TEST_CASE("reconcile: the largest entry of one datagram goes through, and what is behind it") {
   small_cluster world;
   protocol& a = world.add("a");
   protocol& b = world.add("b");
-  const std::string large(a.entry_bytes_max() - 5, 'v');
+  const std::string large(entry_bytes_limit(1200) - 5, 'v');
   REQUIRE(a.set("small", "1"));
   for (const char* key : {"key 1", "key 2", "key 3"}) REQUIRE(a.set(key, large));
   REQUIRE(a.set("behind", "1"));
@@ -434,24 +434,6 @@ TEST_CASE("reconcile: the largest entry goes through, and what is behind it") {
   CHECK(value_of(b, "a", "key 3") == large);
   CHECK(value_of(b, "a", "behind") == "1");
   CHECK(world.bytes_max_seen <= 1160);
-}
-
-TEST_CASE("reconcile: what I cannot carry stops its own owner here, and nobody else") {
-  // The owner writes where datagrams are larger than mine.
-  node_of_owners owners;
-  puppet& owner = owners.add_owner("owner", 0, 0);
-  const puppet& other = owners.add_owner("other", 2, 10);
-  const std::string large(5000, 'v');
-  static_cast<void>(owner.tell(0, 1, {make_entry("fits", "1", 1)}));
-  static_cast<void>(owner.tell(1, 3, {make_entry("large", large, 2), make_entry("k", "1", 3)}));
-  REQUIRE(owners.node.find_member("owner", owners.world.now())->max_version == 3);
-
-  for (int i = 0; i < 8; ++i) {
-    const letters answer = owners.ask(owners.all_known());
-    CHECK(intervals_of(answer, other.hash()).back().second == 2);
-    CHECK(intervals_of(answer, owner.hash()).back().second == 1);
-    CHECK(answer.size() <= 3);
-  }
 }
 
 // -------------------------------------------------------------------------------- compaction

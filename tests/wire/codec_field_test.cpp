@@ -218,7 +218,7 @@ TEST_CASE("codec: a delta's interval is not empty and ends at or below its top")
   CHECK(deltas_with({{13, version_max}, {14, version_max}}) == "ok");
 }
 
-TEST_CASE("codec: offsets are zero until values may span datagrams") {
+TEST_CASE("codec: offsets are zero but for a fragment") {
   CHECK(deltas_with({{12, 7 | one << 47}}) == "field");
   CHECK(deltas_with({{12, 7 | one << 63}}) == "field");
   CHECK(deltas_with({{13, 8 | one << 47}}) == "field");
@@ -319,6 +319,158 @@ TEST_CASE("codec: versions ascend by gaps of at least one, up to upto") {
   CHECK(deltas_with({{11, 1 | 2 * sample_count},
                      {15, columns_of(6)},
                      {16, word_of({1, 1, 1, 1, 'a', 'b'})}}) == "field");
+}
+
+// ------------------------------------------------------------------------------------ fragments
+
+/// "key" of a value of 30 bytes, [10, 20) of it; the next version after 7. Columns: word 16 holds
+/// 3, 31 and six bytes of the checksum, 17 its last two, the key and three of the value, 18 the
+/// rest.
+void fill_fragment(message& m) {
+  fill_sample_deltas(m);
+  m.entries[0] = make_value("key", "0123456789", 8);
+  delta_view& delta = m.deltas[0];
+  delta.after = position(7, 10);
+  delta.upto = position(7, 20);
+  delta.top = 8;
+  delta.value_bytes = 30;
+  delta.value_checksum = 0x0807060504030201;
+}
+
+std::string_view fragment_with(std::initializer_list<change> changes) {
+  message m;
+  fill_fragment(m);
+  return outcome_of(m, changes);
+}
+
+constexpr std::uint64_t fragment_flag = one << 61;
+constexpr int offset_at = 47;
+
+std::uint64_t fragment_columns(std::uint8_t key_bytes, std::uint8_t value_number) {
+  return word_of({key_bytes, value_number, 1, 2, 3, 4, 5, 6});
+}
+
+TEST_CASE("codec: a fragment travels in the columns that the format says") {
+  message m;
+  fill_fragment(m);
+  datagram wire(m);
+
+  // 1 length of the key, 1 of the value, 8 checksum, 3 key, 10 of the value.
+  CHECK(wire.word(11) == (1 | sample_count | fragment_flag));
+  CHECK(wire.word(12) == (7 | std::uint64_t{10} << offset_at));
+  CHECK(wire.word(13) == (7 | std::uint64_t{20} << offset_at));
+  CHECK(wire.word(15) == columns_of(23));
+  CHECK(wire.word(16) == fragment_columns(3, 31));
+  CHECK(wire.word(17) == word_of({7, 8, 'k', 'e', 'y', '0', '1', '2'}));
+  CHECK(wire.word(18) == word_of({'3', '4', '5', '6', '7', '8', '9', 0}));
+  CHECK(wire.bytes().size() == encoded_bytes(m));
+}
+
+TEST_CASE("codec: a fragment ends where its bytes end") {
+  const auto at = [](std::uint64_t offset) { return 7 | offset << offset_at; };
+  CHECK(fragment_with({}) == "ok");
+  CHECK(fragment_with({{13, at(19)}}) == "field");
+  CHECK(fragment_with({{13, at(21)}}) == "field");
+  CHECK(fragment_with({{12, at(11)}}) == "field");
+  CHECK(fragment_with({{12, at(11)}, {13, at(21)}}) == "ok");
+  CHECK(fragment_with({{12, at(20)}, {13, at(30)}}) == "field");  // the end of the value is (8, 0)
+  CHECK(fragment_with({{12, at(20)}, {13, 8}}) == "ok");
+  CHECK(fragment_with({{12, at(21)}, {13, 8}}) == "field");  // beyond it
+  CHECK(fragment_with({{12, at(20)}, {13, 8 | one << offset_at}, {14, 9}}) == "field");
+  CHECK(fragment_with({{12, at(0)}, {13, at(10)}}) == "ok");
+  CHECK(fragment_with({{13, 8}}) == "field");  // before the end of the value
+}
+
+TEST_CASE("codec: the upper bits of a fragment's offsets count") {
+  const std::uint64_t high = 8 | one << 47 | one << 54;  // both positions 2^17 further
+  CHECK(fragment_with({{14, high}}) == "field");
+  CHECK(fragment_with({{14, 8 | one << 47}}) == "field");
+  message m;
+  fill_fragment(m);
+  m.deltas[0].after.offset = offset_max - 20;
+  m.deltas[0].upto.offset = offset_max - 10;
+  m.deltas[0].value_bytes = offset_max;
+  message received;
+  REQUIRE(datagram(m).decode(received).has_value());
+  CHECK(is_same(received, m));
+}
+
+TEST_CASE("codec: a fragment is of one entry with a key, a length, and at least one byte") {
+  CHECK(fragment_with({{11, 1 | sample_count}}) == "field");  // its offsets without its bit
+  CHECK(fragment_with({{11, 1 | fragment_flag}}) == "field");
+  CHECK(fragment_with({{11, 1 | 2 * sample_count | fragment_flag}}) == "field");
+  CHECK(fragment_with({{16, fragment_columns(0, 31)}}) == "field");  // the floor's key
+  CHECK(fragment_with({{16, fragment_columns(2, 31)}}) == "field");  // then it has 11 bytes
+  CHECK(fragment_with({{16, fragment_columns(255, 31)}}) == "field");
+  CHECK(fragment_with({{16, fragment_columns(3, 0)}}) == "field");   // a tombstone
+  CHECK(fragment_with({{16, fragment_columns(3, 1)}}) == "field");   // of nothing
+  CHECK(fragment_with({{16, fragment_columns(3, 20)}}) == "field");  // shorter than its part
+  CHECK(fragment_with({{16, fragment_columns(3, 22)}}) == "ok");
+  CHECK(fragment_with({{17, word_of({7, 8, 'k', '\n', 'y', '0', '1', '2'})}}) == "field");
+  CHECK(fragment_with({{15, columns_of(13)}}) == "field");  // no byte of the value
+  CHECK(fragment_with({{15, columns_of(9)}}) == "field");   // half a checksum
+  CHECK(fragment_with({{15, columns_of(1)}}) == "field");
+  CHECK(fragment_with({{15, 0}}) == "field");
+  const auto at = [](std::uint64_t offset) { return 7 | offset << offset_at; };
+  CHECK(fragment_with({{15, columns_of(14)}, {13, at(11)}}) == "ok");  // one byte
+}
+
+TEST_CASE("codec: a fragment's version is after its delta's, and at most the top") {
+  message m;
+  fill_fragment(m);
+  m.entries[0].version = 10;
+  m.deltas[0].top = 10;
+  CHECK(outcome_of(m, {}) == "ok");
+  CHECK(outcome_of(m, {{14, 9}}) == "field");
+  CHECK(fragment_with({{14, 7}}) == "field");
+}
+
+// ------------------------------------------------------------------------------------- partials
+
+TEST_CASE("codec: partials are the last entries, ascending, with a version and an offset") {
+  message m;
+  fill_sample_digest(m);
+  for (const unsigned hash : {0x20U, 0x40U}) {  // words 16 and 19
+    partial_entry& partial = m.partials.emplace_back();
+    partial.name_hash = hash;
+    partial.generation = 5;
+    partial.version = 9;
+    partial.offset = 0x123456;
+  }
+  datagram wire(m);
+  CHECK(wire.word(4) == (0xdeadbeef | std::uint64_t{2} << 32));
+  CHECK(wire.word(17) == (9 | std::uint64_t{0x1} << 48));  // 0x123456 >> 20
+  CHECK(wire.word(18) == (5 | std::uint64_t{0x23456} << 44));
+  CHECK(outcome_of(m, {}) == "ok");
+
+  CHECK(outcome_of(m, {{19, 0x21}}) == "ok");
+  CHECK(outcome_of(m, {{19, 0x20}}) == "field");
+  CHECK(outcome_of(m, {{17, 0 | one << 48}}) == "field");             // no version
+  CHECK(outcome_of(m, {{17, 9 | one << 47}}) == "field");             // left
+  CHECK(outcome_of(m, {{18, std::uint64_t{1} << 44}}) == "field");    // no generation
+  CHECK(outcome_of(m, {{17, 9}, {18, 5}}) == "field");                // no offset
+  CHECK(outcome_of(m, {{17, 9 | std::uint64_t{15} << 48}}) == "ok");  // 24 bits of it
+  CHECK(outcome_of(m, {{17, 9 | std::uint64_t{16} << 48}}) == "field");
+  // More of them than there are entries, with what else is counted.
+  CHECK(outcome_of(m, {{4, std::uint64_t{4} << 32}}) == "field");
+  CHECK(outcome_of(m, {{4, std::uint64_t{255} << 32}}) == "field");
+}
+
+TEST_CASE("codec: a reply's partials follow its requests") {
+  message m;
+  fill_sample_reply(m);
+  partial_entry& partial = m.partials.emplace_back();
+  partial.name_hash = 3;
+  partial.generation = 1;
+  partial.version = 2;
+  partial.offset = 7;
+  CHECK(outcome_of(m, {}) == "ok");
+  CHECK(datagram(m).word(19) == (1 | one << 16));
+
+  CHECK(outcome_of(m, {{19, 1}}) == "ok");                       // then it is a request
+  CHECK(outcome_of(m, {{19, 1 | 2 * (one << 16)}}) == "field");  // the request is no partial
+  CHECK(outcome_of(m, {{19, 1 | 3 * (one << 16)}}) == "field");
+  CHECK(outcome_of(m, {{19, 3 | one << 16}}) == "field");
 }
 
 TEST_CASE("codec: a small datagram cannot make the vectors large") {

@@ -37,6 +37,19 @@ void fill_list(std::vector<digest_entry>& list, std::size_t count, std::uint64_t
   for (const std::uint64_t hash : hashes) list.push_back(draw_entry(numbers, hash));
 }
 
+void fill_partials(message& m, random_source& numbers) {
+  std::vector<std::uint64_t> hashes(numbers.below(4) == 0 ? numbers.below(8) : 0);
+  for (std::uint64_t& hash : hashes) hash = numbers.next();
+  std::sort(hashes.begin(), hashes.end());
+  for (const std::uint64_t hash : hashes) {
+    partial_entry& partial = m.partials.emplace_back();
+    partial.name_hash = hash;
+    partial.generation = 1 + draw(numbers, generation_max - 1);
+    partial.version = 1 + draw(numbers, version_max - 1);
+    partial.offset = static_cast<std::uint32_t>(1 + draw(numbers, offset_max - 1));
+  }
+}
+
 void fill_random_digest(message& m, random_source& numbers) {
   digest& known = m.known;
   if (numbers.below(4) != 0) {
@@ -55,6 +68,29 @@ void fill_random_digest(message& m, random_source& numbers) {
   };
   m.sender = pick();
   if (numbers.below(3) != 0) m.receiver = pick();
+  fill_partials(m, numbers);
+}
+
+void add_random_fragment(message& m, std::vector<std::string>& texts, random_source& numbers) {
+  delta_view& delta = m.deltas.emplace_back();
+  delta.name_hash = numbers.next();
+  delta.generation = 1 + draw(numbers, generation_max - 1);
+  delta.first_entry = m.entries.size();
+  delta.entry_count = 1;
+  const std::string_view part = draw_text(numbers, texts, 1, 300);
+  const auto rest = static_cast<std::uint32_t>(part.size());
+  delta.after = position(draw(numbers, version_max / 2),
+                         static_cast<std::uint32_t>(draw(numbers, offset_max - rest)));
+  const std::uint64_t gap = numbers.below(2) == 0 ? 1 : 1 + draw(numbers, version_max / 4);
+  const std::uint64_t version = delta.after.version + gap;
+  m.entries.push_back(make_value(draw_text(numbers, texts, 1, 20), part, version));
+  const std::uint32_t end = delta.after.offset + rest;
+  const bool is_last = numbers.below(2) == 0 || end == offset_max;
+  delta.value_bytes =
+      is_last ? end : end + 1 + static_cast<std::uint32_t>(draw(numbers, offset_max - end - 1));
+  delta.upto = is_last ? position(version) : position(delta.after.version, end);
+  delta.value_checksum = numbers.next();
+  delta.top = version + draw(numbers, version_max / 8);
 }
 
 void add_random_delta(message& m, std::vector<std::string>& texts, random_source& numbers) {
@@ -88,7 +124,11 @@ void fill_random_reply(message& m, std::vector<std::string>& texts, random_sourc
   m.sender = draw_entry(numbers, numbers.next());
   if (numbers.below(3) != 0) m.receiver = draw_entry(numbers, numbers.next());
   for (std::size_t left = numbers.below(4); left != 0; --left) {
-    add_random_delta(m, texts, numbers);
+    if (numbers.below(4) == 0) {
+      add_random_fragment(m, texts, numbers);
+    } else {
+      add_random_delta(m, texts, numbers);
+    }
   }
   for (std::size_t left = numbers.below(6); left != 0; --left) {
     m.heartbeats.push_back(draw_entry(numbers, numbers.next()));
@@ -98,6 +138,7 @@ void fill_random_reply(message& m, std::vector<std::string>& texts, random_sourc
     m.requests.push_back(is_unknown ? make_entry(numbers.next(), 0, 0, 0)
                                     : draw_entry(numbers, numbers.next()));
   }
+  fill_partials(m, numbers);
   for (std::size_t left = numbers.below(4); left != 0; --left) {
     identity_view& who = m.identities.emplace_back();
     who.name = draw_text(numbers, texts, 1, 255);
@@ -123,7 +164,8 @@ bool is_same_identity(const identity_view& a, const identity_view& b) {
 bool is_same_delta(const delta_view& a, const delta_view& b) {
   return a.name_hash == b.name_hash && a.generation == b.generation && a.after == b.after &&
          a.upto == b.upto && a.top == b.top && a.first_entry == b.first_entry &&
-         a.entry_count == b.entry_count;
+         a.entry_count == b.entry_count && a.value_bytes == b.value_bytes &&
+         a.value_checksum == b.value_checksum;
 }
 
 bool is_same_entry(const entry_view& a, const entry_view& b) {
@@ -249,7 +291,7 @@ bool is_same(const message& a, const message& b) {
          a.receiver_instance == b.receiver_instance && a.more == b.more &&
          a.known.lo == b.known.lo && a.known.hi == b.known.hi && a.known.range == b.known.range &&
          a.known.extra == b.known.extra && a.known.unwanted == b.known.unwanted &&
-         a.heartbeats == b.heartbeats && a.requests == b.requests &&
+         a.heartbeats == b.heartbeats && a.requests == b.requests && a.partials == b.partials &&
          std::equal(a.identities.begin(), a.identities.end(), b.identities.begin(),
                     b.identities.end(), is_same_identity) &&
          std::equal(a.deltas.begin(), a.deltas.end(), b.deltas.begin(), b.deltas.end(),

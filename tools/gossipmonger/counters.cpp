@@ -20,6 +20,8 @@ std::vector<std::pair<std::string, std::uint64_t>> named_counters(const protocol
       {"entries_applied", node.entries_applied},
       {"entries_skipped", node.entries_skipped},
       {"deltas_parked", node.deltas_parked},
+      {"fragments_sent", node.fragments_sent},
+      {"fragments_applied", node.fragments_applied},
       {"replies_cut", node.replies_cut},
       {"exchanges_dropped", node.exchanges_dropped},
       {"compactions", node.compactions},
@@ -31,6 +33,7 @@ std::vector<std::pair<std::string, std::uint64_t>> named_counters(const protocol
       {"peers_reachable", node.peers_reachable},
       {"graveyard_size", node.graveyard_size},
       {"parked_bytes", node.parked_bytes},
+      {"partial_bytes", node.partial_bytes},
       {"retired_entries", node.retired_entries},
   };
   for (std::size_t i = 0; i < drop_reason_count; ++i) {

@@ -30,6 +30,10 @@ struct identity_view {
 /// The entries of one incarnation with after < version <= upto, ascending (I2).
 ///   applied only if after <= the receiver's max version of it, which then becomes
 ///   max(max version, upto); of a delta that was cut, upto is its last entry's version
+///
+/// A fragment is a delta with `value_bytes`: its one entry is the owner's next after after.version,
+/// with the bytes of its value from after.offset on. Then upto is the place where they end, and
+/// (the entry's version, 0) where that is the end of the value.
 struct delta_view {
   delta_view() = default;
 
@@ -40,6 +44,8 @@ struct delta_view {
   std::uint64_t top = 0;        ///< highest owner version the sender has evidence of; >= upto
   std::size_t first_entry = 0;  ///< its entries: message::entries[first_entry ...]
   std::size_t entry_count = 0;
+  std::uint32_t value_bytes = 0;     ///< of a fragment: the whole value's; else 0
+  std::uint64_t value_checksum = 0;  ///< of a fragment: see value_checksum.hpp
 };
 
 }  // namespace gossipmonger

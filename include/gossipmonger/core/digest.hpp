@@ -22,6 +22,22 @@ struct digest_entry {
   bool has_left = false;
 };
 
+/// How much of one peer's next value the sender holds already, where that value spans datagrams. At
+/// most one a peer.
+struct partial_entry {
+  partial_entry() = default;
+
+  friend bool operator==(const partial_entry&, const partial_entry&) = default;
+
+  std::uint64_t name_hash = 0;
+  std::uint64_t generation = 0;
+  std::uint64_t version = 0;  ///< of the value; above the sender's max version of the peer
+  std::uint32_t offset = 0;   ///< its first bytes that are there: 1 .. offset_max
+};
+
+/// Partials that a message may tell.
+inline constexpr std::size_t partials_max = 255;
+
 /// One self-contained datagram's worth of a digest. Three lists:
 ///   range     strictly ascending hashes within [lo, hi]; a peer absent inside is unknown to the
 ///             sender, outside nothing is claimed; lo > hi is malformed, save 1 > 0: no claim

@@ -34,9 +34,10 @@ enum class drop_reason : std::uint8_t {
   refused,        ///< an identity that I keep refusing (graveyard, forgotten)
   capacity,       ///< a peer, key or byte above a capacity
   storage,        ///< the storage refused a write
+  fragment,       ///< a part of a value that contradicts the parts before, or its checksum
 };
 
-inline constexpr std::size_t drop_reason_count = 21;
+inline constexpr std::size_t drop_reason_count = 22;
 
 /// "length", "magic", …: the name of the counter.
 [[nodiscard]] std::string_view to_string(drop_reason reason);

@@ -112,6 +112,8 @@ struct protocol_stats {
   std::uint64_t entries_applied = 0;
   std::uint64_t entries_skipped = 0;  ///< known already when they came
   std::uint64_t deltas_parked = 0;
+  std::uint64_t fragments_sent = 0;     ///< parts of values that span datagrams
+  std::uint64_t fragments_applied = 0;  ///< that brought bytes not yet held
   std::uint64_t replies_cut = 0;        ///< by the 3x rule
   std::uint64_t exchanges_dropped = 0;  ///< the driver did not poll in time
   std::uint64_t compactions = 0;
@@ -124,6 +126,7 @@ struct protocol_stats {
   std::size_t peers_reachable = 0;  ///< gauge
   std::size_t graveyard_size = 0;   ///< gauge
   std::size_t parked_bytes = 0;     ///< gauge
+  std::size_t partial_bytes = 0;    ///< gauge: of values that are not whole yet
   std::size_t retired_entries = 0;  ///< gauge
 };
 

@@ -45,6 +45,8 @@ struct message {
   std::vector<identity_view> identities;  ///< legs 2, 3
   std::vector<digest_entry> heartbeats;   ///< leg 2: entries newer at the sender
   std::vector<digest_entry> requests;     ///< leg 2: the sender's own entries of what it lacks
+  std::vector<partial_entry> partials;    ///< legs 1, 2: of peers that the digest or the requests
+                                          ///< name; strictly ascending hashes
   std::vector<delta_view> deltas;         ///< legs 2, 3
   std::vector<entry_view> entries;        ///< of all deltas, in their order
 };

@@ -24,9 +24,13 @@ inline constexpr std::size_t datagram_bytes_ceiling = 65504;
 ///   expects: m.deltas[i] covers m.entries[first_entry, first_entry + entry_count), in order
 [[nodiscard]] std::size_t encoded_bytes(const message& m);
 
-/// The largest key + value that `set` may accept, so that the entry alone with its delta frame
-/// fits into a datagram together with header and seal, whatever its version gap.
+/// The largest key + value that travels whole: the entry alone with its delta frame fits into a
+/// datagram together with header and seal, whatever its version gap. What is larger travels in
+/// fragments.
 [[nodiscard]] std::size_t entry_bytes_limit(std::size_t datagram_bytes_max);
+
+/// Less of a value is not worth the frame of a delta.
+inline constexpr std::size_t fragment_bytes_min = 256;
 
 /// Bytes of `number` as LEB128 (DWARF 5, section 7.6): 1 to 10.
 [[nodiscard]] std::size_t varint_bytes(std::uint64_t number);
@@ -48,6 +52,8 @@ class packer {
   [[nodiscard]] bool try_add_identity(const identity_view& identity);
   [[nodiscard]] bool try_add_heartbeat(const digest_entry& entry);
   [[nodiscard]] bool try_add_request(const digest_entry& entry);
+  /// expects: no partial of that peer is in the message
+  [[nodiscard]] bool try_add_partial(const partial_entry& partial);
 
   /// Opens a delta that starts at `after`; its `upto` is `after` until entries follow.
   /// Only the last opened delta takes entries.
@@ -59,14 +65,21 @@ class packer {
   void extend_delta(std::uint64_t upto);
   /// Takes the open delta back if it covers nothing (after == upto).
   void close_delta();
+  /// Adds a delta with as much of `entry`'s value as there is room for, from `after.offset` on; no
+  /// less than `fragment_bytes_min` unless the value ends before. No delta is open then.
+  ///   expects: after.version < entry.version; after.offset < entry.value.size() <= offset_max
+  [[nodiscard]] bool try_add_fragment(std::uint64_t name_hash, std::uint64_t generation,
+                                      position after, std::uint64_t top, const entry_view& entry,
+                                      std::uint64_t value_checksum);
 
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
   [[nodiscard]] std::size_t bytes_left() const { return budget_ - bytes_; }
 
  private:
   [[nodiscard]] bool try_take(std::size_t more);
-  [[nodiscard]] bool try_add_to(std::vector<digest_entry>& list, const digest_entry& entry,
-                                bool is_first);
+  /// For one more entry of a digest's lists, or of a reply's news.
+  [[nodiscard]] bool try_take_known();
+  [[nodiscard]] bool try_take_news();
 
   message& out_;
   std::size_t budget_;

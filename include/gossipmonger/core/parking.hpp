@@ -19,10 +19,7 @@ struct parked_delta {
   parked_delta() = default;
 
   slot_index slot = 0;
-  std::uint64_t generation = 0;
-  std::uint64_t after = 0;
-  std::uint64_t upto = 0;
-  std::uint64_t top = 0;
+  delta_view delta;                 ///< its entries are those below
   std::uint64_t round = 0;          ///< when it was parked
   std::vector<char> bytes;          ///< keys and values, one after the other; stays put on a move
   std::vector<entry_view> entries;  ///< views into `bytes`
@@ -37,9 +34,11 @@ class parking {
   /// Copies the delta; false if there is no room, or the same interval is parked already.
   [[nodiscard]] bool try_park(slot_index slot, const message& from, const delta_view& delta,
                               std::uint64_t round);
-  /// Takes out one delta of the slot with after <= `max_version` < upto; what is wholly known by
-  /// then is thrown away.
-  [[nodiscard]] std::optional<parked_delta> take(slot_index slot, std::uint64_t max_version);
+  /// Takes out one delta of the slot that follows what is held: everything up to `max_version`, and
+  /// `partial`, version and offset of a value that is not whole; (0, 0) for none. What is wholly
+  /// known by then is thrown away.
+  [[nodiscard]] std::optional<parked_delta> take(slot_index slot, std::uint64_t max_version,
+                                                 position partial = position());
   void forget(slot_index slot);
   /// Drops what was parked before `round`.
   void expire(std::uint64_t round);
@@ -49,6 +48,10 @@ class parking {
 
  private:
   [[nodiscard]] static std::size_t cost(const parked_delta& parked);
+  [[nodiscard]] static bool is_known(const parked_delta& parked, std::uint64_t max_version,
+                                     position partial);
+  [[nodiscard]] static bool is_next(const parked_delta& parked, std::uint64_t max_version,
+                                    position partial);
   template <class Predicate>
   void drop_if(Predicate is_dropped);
 

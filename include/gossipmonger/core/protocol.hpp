@@ -97,8 +97,6 @@ class protocol {
   [[nodiscard]] std::chrono::nanoseconds next_deadline() const {
     return std::min(next_round_, expiry_.next());
   }
-  /// Key + value of `set` may take this much together.
-  [[nodiscard]] std::size_t entry_bytes_max() const;
 
   // Inputs.
   /// `bytes` is the size of the datagram it came in.

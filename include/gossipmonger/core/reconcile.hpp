@@ -16,9 +16,11 @@
 #include "gossipmonger/core/message.hpp"
 #include "gossipmonger/core/packer.hpp"
 #include "gossipmonger/core/parking.hpp"
+#include "gossipmonger/core/partial_values.hpp"
 #include "gossipmonger/core/peer_table.hpp"
 #include "gossipmonger/core/random.hpp"
 #include "gossipmonger/core/storage.hpp"
+#include "gossipmonger/core/value_checksums.hpp"
 
 namespace gossipmonger {
 
@@ -30,6 +32,7 @@ struct owed_delta {
   slot_index slot;
   std::uint64_t generation;
   std::uint64_t after;
+  position part;            ///< of a value that spans datagrams: its version, what they hold of it
   std::size_t deficit = 0;  ///< bytes left of its turn (deficit round robin)
 };
 
@@ -81,6 +84,8 @@ class reconciler {
   /// `in`: the digest that it stands in.
   void compare_entry(const digest_entry& theirs, bool may_request, std::chrono::nanoseconds now,
                      exchange& out, const digest* in = nullptr);
+  /// What the other side says that it holds of large values: those are taken up where it stopped.
+  void resume(const std::vector<partial_entry>& partials, exchange& out) const;
   /// Puts the owners in the order of this exchange.
   void shuffle(exchange& out);
 
@@ -92,10 +97,12 @@ class reconciler {
   void apply(const message& from, const delta_view& delta);
   /// The row's entries go: it was superseded or forgotten.
   void forget(slot_index slot);
-  /// Parked deltas that waited for a gap that nobody filled.
+  /// Parked deltas that waited for a gap that nobody filled; partial values of which nobody had the
+  /// rest.
   void expire_parked(std::uint64_t round);
 
   [[nodiscard]] std::size_t parked_bytes() const { return parked_.bytes(); }
+  [[nodiscard]] std::size_t partial_bytes() const { return partials_.bytes(); }
   /// Bytes of a datagram that a message may take: the seal's room stays free (I4).
   [[nodiscard]] std::size_t message_bytes_max() const;
   /// Rows of a digest that surely fit into one datagram.
@@ -106,10 +113,25 @@ class reconciler {
   void fill_deltas(exchange& leg, packer& pack, const message& out);
   /// False: the datagram is full.
   [[nodiscard]] bool fill_turn(exchange& leg, packer& pack, const message& out);
+  /// False: the datagram has no room for a part of that value.
+  [[nodiscard]] bool fill_fragment(exchange& leg, packer& pack, const message& out,
+                                   const entry_view& entry);
+  /// Counts bytes against the turn, which ends when too few are left of its quantum.
+  void spend(exchange& leg, std::size_t used) const;
+  /// Whether key and value travel in fragments.
+  [[nodiscard]] bool is_large(const entry_view& entry) const {
+    return entry.key.size() + entry.value.size() > whole_bytes_max_;
+  }
+  /// What this node holds of the next value of a peer, if that is a part.
+  [[nodiscard]] std::optional<partial_entry> partial_of(slot_index slot) const;
   [[nodiscard]] bool is_wanted(const digest& theirs, const peer& row, const exchange& out) const;
   void apply_entries(slot_index slot, const std::vector<entry_view>& entries, std::size_t first,
                      std::size_t count, std::uint64_t upto);
+  void apply_fragment(slot_index slot, const message& from, const delta_view& delta);
+  void take_fragment(slot_index slot, const delta_view& delta, const entry_view& part);
   [[nodiscard]] bool try_put(slot_index slot, const entry_view& entry);
+  /// Whether that much of a peer exceeds a capacity, which is then said of it, once.
+  [[nodiscard]] bool is_refused(slot_index slot, std::string_view key, std::size_t value_bytes);
   void apply_floor(slot_index slot);
   void apply_parked(slot_index slot);
 
@@ -121,6 +143,9 @@ class reconciler {
   protocol_stats& stats_;
   random_source& random_;
   parking parked_;
+  partial_values partials_;
+  value_checksums checksums_;
+  std::size_t whole_bytes_max_;
   std::uint64_t round_ = 0;
 };
 

@@ -48,7 +48,7 @@ struct entry_view {
 };
 
 /// How far into an owner's writes: everything up to `version`, and of the next value the first
-/// `offset` bytes. The offset is 0 until values may span datagrams.
+/// `offset` bytes. The offset is 0 but for a value that spans datagrams.
 struct position {
   position() = default;
   explicit position(std::uint64_t at_version, std::uint32_t at_offset = 0)

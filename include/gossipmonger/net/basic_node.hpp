@@ -152,8 +152,6 @@ class basic_node {
   /// Self first, then the others by name.
   [[nodiscard]] std::vector<member> peers() const { return core().members(now()); }
   [[nodiscard]] protocol_stats stats() const { return core().stats(); }
-  /// Key and value of `set` may take this much together.
-  [[nodiscard]] std::size_t entry_bytes_max() const { return core().entry_bytes_max(); }
 
   // What I publish. None of these waits; gossip carries it on.
   /// Errors as protocol::set.
