@@ -14,7 +14,7 @@ class gossipmonger_category final : public std::error_category {
       case errc::name_invalid:
         return "name is not 1 to 255 bytes of UTF-8 without control characters";
       case errc::value_too_large:
-        return "key and value together do not fit into one datagram";
+        return "the value exceeds value_bytes_max";
       case errc::ttl_invalid:
         return "the time to live is not above 0 and up to 365 days";
       case errc::capacity_reached:

@@ -7,13 +7,14 @@ import harness
 # What scripts may rely on; the README lists the same.
 COUNTERS = """
     rounds digests_sent digests_received replies_sent replies_received deltas_sent deltas_received
-    entries_sent entries_applied entries_skipped deltas_parked replies_cut exchanges_dropped
+    entries_sent entries_applied entries_skipped deltas_parked fragments_sent
+    fragments_applied replies_cut exchanges_dropped
     compactions refutations pauses convictions peers_known peers_live peers_reachable
-    graveyard_size parked_bytes retired_entries
+    graveyard_size parked_bytes partial_bytes retired_entries
     drop_length drop_magic drop_wire_version drop_cluster drop_checksum drop_kind drop_malformed
     drop_field drop_reflected drop_not_for_me drop_unproved drop_about_self drop_unknown_peer
     drop_gap drop_stale drop_name_conflict drop_far_future drop_endpoint drop_refused
-    drop_capacity drop_storage
+    drop_capacity drop_storage drop_fragment
     udp_received udp_received_bytes udp_truncated udp_receive_errors udp_kernel_drops udp_sent
     udp_sent_bytes
     udp_send_error_no_buffers udp_send_error_connection_refused udp_send_error_message_size
@@ -127,7 +128,7 @@ class Commands(harness.ProgramTest):
                                 ("members now", "members", "members"),
                                 ("set " + 256 * "k" + " v", "set", "255 bytes"),
                                 (b"set \xff v", "set", "UTF-8"),
-                                ("set k " + 1200 * "v", "set", "datagram"),
+                                ("set k " + 65537 * "v", "set", "value_bytes_max"),
                                 (b"\xffx", "\ufffdx", "no such command"),
                                 (100 * "x", 64 * "x", "no such command")):
             with self.subTest(line=line):
@@ -145,6 +146,20 @@ class Commands(harness.ProgramTest):
         self.assertEqual((reply["reply"], reply["command"]), ("error", "set"))
         self.assertIn("longer", reply["message"])
         self.assertEqual(a.reply(), {"reply": "set", "key": "k", "version": 1})
+
+    def test_a_value_of_many_datagrams_reaches_the_other_node_unchanged(self):
+        option = ("--value-bytes-max", str(2 * 2**20))
+        a = self.node("a", *option)
+        b = self.node("b", "--seed", a.endpoint, *option)
+        b.event("peer_live", peer="a")
+        value = "".join(chr(ord("a") + i * i % 26) for i in range(2 * 2**20))
+
+        self.assertEqual(a.ask("set k " + value), {"reply": "set", "key": "k", "version": 1})
+        got = b.until("get a k", lambda got: got["value"] is not None)
+
+        self.assertEqual(got["value"], value)
+        self.assertGreater(b.ask("stats")["fragments_applied"], 1000)
+        self.assertIn("value_bytes_max", a.ask("set k " + value + "v")["message"])
 
     def test_blank_lines_get_no_answer(self):
         a = self.node("a")

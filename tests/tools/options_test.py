@@ -19,7 +19,7 @@ class Options(harness.ProgramTest):
         status, output, errors = self.run_program("run", "--help")
         self.assertEqual((status, errors), (0, ""))
         for option in ("--name", "--cluster", "--listen", "--advertise", "--seed", "--set",
-                       "--interval", "--fanout", "--seconds", "--json"):
+                       "--interval", "--fanout", "--value-bytes-max", "--seconds", "--json"):
             self.assertIn(option, output)
         status, output, errors = self.run_program("--version")
         self.assertEqual((status, errors), (0, ""))
@@ -38,7 +38,9 @@ class Options(harness.ProgramTest):
                               ("--fanout", "two"), ("--seed", "nowhere"), ("--seed", "a:70000"),
                               ("--listen", "nowhere"), ("--advertise", "0.0.0.0:1"),
                               ("--advertise", "1.2.3.4:0"), ("--set", "key"), ("--set", "=value"),
-                              ("--set", "k=" + 2000 * "v"), ("--seconds", "0"), ("--seconds", "x"),
+                              ("--set", "k=" + 65537 * "v"),
+                              ("--value-bytes-max", "1023"), ("--value-bytes-max", "16777216"),
+                              ("--value-bytes-max", "-1"), ("--value-bytes-max", "1k"), ("--seconds", "0"), ("--seconds", "x"),
                               ("--seconds", "nan"), ("--cluster", "")):
             with self.subTest(option=option, value=value[:20]):
                 self.assert_refused(["run", "--name", "a", option, value], option)

@@ -14,8 +14,11 @@
 
 namespace gossipmonger {
 
-line_reader::line_reader(const asio::any_io_executor& executor, int descriptor)
-    : ready_(executor, asio::steady_timer::time_point::max()), descriptor_(descriptor) {
+line_reader::line_reader(const asio::any_io_executor& executor, int descriptor,
+                         std::size_t line_bytes_max)
+    : ready_(executor, asio::steady_timer::time_point::max()),
+      descriptor_(descriptor),
+      line_bytes_max_(line_bytes_max) {
   thread_ = std::thread([this] { run(); });
 }
 
@@ -102,7 +105,7 @@ void line_reader::take(std::string_view bytes) {
   while (!bytes.empty()) {
     const std::size_t line_end = bytes.find('\n');
     const std::string_view part = bytes.substr(0, line_end);
-    const std::size_t room = line_bytes_max - partial_.text.size();
+    const std::size_t room = line_bytes_max_ - partial_.text.size();
     partial_.text += part.substr(0, room);
     if (part.size() > room) partial_.is_too_long = true;
     if (line_end == std::string_view::npos) return;
@@ -120,8 +123,9 @@ void line_reader::end_line() {
   }
   {
     std::unique_lock lock(mutex_);
-    room_.wait(
-        lock, [this] { return is_stopping_ || (lines_.size() < lines_max && bytes_ < bytes_max); });
+    room_.wait(lock, [this] {
+      return is_stopping_ || (lines_.size() < lines_max && bytes_ < line_bytes_max_);
+    });
     bytes_ += partial_.text.size();
     lines_.push_back(std::exchange(partial_, input_line()));
   }

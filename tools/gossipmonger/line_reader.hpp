@@ -28,12 +28,10 @@ struct input_line {
 };
 
 /// A resource; the io_context of its executor outlives it. Holds at most `lines_max` lines or a
-/// line more than `bytes_max`; then it lets the writer of the other end wait.
+/// line more than `line_bytes_max`; then it lets the writer of the other end wait.
 class line_reader {
  public:
-  static constexpr std::size_t line_bytes_max = std::size_t{1} << 20;
-
-  line_reader(const asio::any_io_executor& executor, int descriptor);
+  line_reader(const asio::any_io_executor& executor, int descriptor, std::size_t line_bytes_max);
   line_reader(const line_reader&) = delete;
   line_reader& operator=(const line_reader&) = delete;
   ~line_reader();
@@ -42,12 +40,14 @@ class line_reader {
   /// counts as a line unless it is empty. Resumes on the executor; one pending call.
   [[nodiscard]] asio::awaitable<std::optional<input_line>> next();
 
+  /// What of a line is read at most; a longer one is told as too long.
+  [[nodiscard]] std::size_t line_bytes_max() const { return line_bytes_max_; }
+
   /// Ends the thread, and with it a pending `next`.
   void stop();
 
  private:
   static constexpr std::size_t lines_max = 256;
-  static constexpr std::size_t bytes_max = line_bytes_max;
 
   // On the thread.
   void run();
@@ -61,6 +61,7 @@ class line_reader {
 
   asio::steady_timer ready_;  // never expires; cancelled when there is something to see
   const int descriptor_;
+  const std::size_t line_bytes_max_;
   wake_pipe wake_;
   input_line partial_;  // the thread's
 

@@ -137,7 +137,11 @@ int run(options wanted) {
     running->end();
   };
   line_writer output(io.get_executor(), STDOUT_FILENO, on_broken_output);
-  line_reader input(io.get_executor(), STDIN_FILENO);
+  // A value of the largest size fits in, even if each byte of it is written as an escape of four.
+  constexpr std::size_t line_bytes_min = std::size_t{1} << 20;
+  const std::size_t line_bytes_max =
+      std::max(line_bytes_min, 4 * (*made)->settings().value_bytes_max + 4096);
+  line_reader input(io.get_executor(), STDIN_FILENO, line_bytes_max);
   session one(**made, over, *speech, input, output);
   running = &one;
   one.start(wanted.lifetime);

@@ -59,6 +59,7 @@ std::optional<milliseconds> parse_seconds(std::string_view text) {
 struct raw_options {
   std::string interval = "1s";
   std::int64_t fanout = 1;
+  std::int64_t value_bytes_max = 0;
   std::vector<std::string> pairs;
   std::optional<std::string> seconds;
 };
@@ -88,6 +89,10 @@ void declare(CLI::App& run, options& to, raw_options& raw) {
   run.add_option("--fanout", raw.fanout, "Live peers to gossip with in each round")
       ->type_name("N")
       ->capture_default_str();
+  run.add_option("--value-bytes-max", raw.value_bytes_max,
+                 "The largest value that is published or taken, equal on all nodes")
+      ->type_name("N")
+      ->capture_default_str();
   run.add_option("--seconds", raw.seconds, "Leave and end after so many; else run until a signal")
       ->type_name("N");
   run.add_flag("--json", to.is_json, "One JSON object a line");
@@ -106,6 +111,11 @@ tl::expected<void, config_error> take(const raw_options& raw, options& to) {
         make_error("fanout", std::to_string(raw.fanout), "1 to 16"));
   }
   to.settings.fanout = static_cast<std::size_t>(raw.fanout);
+  if (raw.value_bytes_max < 0) {
+    return tl::unexpected<config_error>(
+        make_error("value_bytes_max", std::to_string(raw.value_bytes_max), "1024 to 16777215"));
+  }
+  to.settings.value_bytes_max = static_cast<std::size_t>(raw.value_bytes_max);
   // A grace shorter than this is not allowed, and there is no option to say so.
   to.settings.dead_peer_grace = std::max(to.settings.dead_peer_grace, 10 * *interval);
 
@@ -130,11 +140,12 @@ tl::expected<void, config_error> take(const raw_options& raw, options& to) {
 }  // namespace
 
 early_exit bad_option(const config_error& error) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 4> others{{
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 5> others{{
       {"cluster_name", "cluster"},
       {"seeds", "seed"},
       {"gossip_interval", "interval"},
       {"dead_peer_grace", "interval"},
+      {"value_bytes_max", "value-bytes-max"},
   }};
   config_error spelled = error;
   for (const auto& [option, on_command_line] : others) {
@@ -147,6 +158,7 @@ tl::expected<options, early_exit> parse_options(int argc, const char* const* arg
   options parsed;
   raw_options raw;
   raw.fanout = static_cast<std::int64_t>(parsed.settings.fanout);
+  raw.value_bytes_max = static_cast<std::int64_t>(parsed.settings.value_bytes_max);
   CLI::App app("A node of a gossip cluster: who is there, who is alive, and what each publishes.",
                "gossipmonger");
   app.set_version_flag("--version", "gossipmonger " GOSSIPMONGER_VERSION);

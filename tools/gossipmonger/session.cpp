@@ -149,7 +149,7 @@ asio::awaitable<void> session::obey_commands() {
 
 asio::awaitable<std::string> session::answer(input_line line) {
   if (line.is_too_long) {
-    const std::string allowed = std::to_string(line_reader::line_bytes_max);
+    const std::string allowed = std::to_string(input_.line_bytes_max());
     const command_error error =
         make_command_error(line.text, "the line is longer than " + allowed + " bytes");
     co_return format_.error(error);

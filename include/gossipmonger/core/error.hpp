@@ -16,7 +16,7 @@ enum class errc {
   key_invalid = 1,
   /// The same for a name. Nothing changed.
   name_invalid,
-  /// Key and value together do not fit into one datagram (I4). Nothing written.
+  /// The value exceeds value_bytes_max. Nothing written.
   value_too_large,
   /// The time to live is not above 0, or above 365 days. Nothing written.
   ttl_invalid,
