@@ -40,8 +40,9 @@ class Options(harness.ProgramTest):
                               ("--advertise", "1.2.3.4:0"), ("--set", "key"), ("--set", "=value"),
                               ("--set", "k=" + 65537 * "v"),
                               ("--value-bytes-max", "1023"), ("--value-bytes-max", "16777216"),
-                              ("--value-bytes-max", "-1"), ("--value-bytes-max", "1k"), ("--seconds", "0"), ("--seconds", "x"),
-                              ("--seconds", "nan"), ("--cluster", "")):
+                              ("--value-bytes-max", "-1"), ("--value-bytes-max", "1k"),
+                              ("--seconds", "0"), ("--seconds", "x"), ("--seconds", "nan"),
+                              ("--cluster", "")):
             with self.subTest(option=option, value=value[:20]):
                 self.assert_refused(["run", "--name", "a", option, value], option)
         self.assert_refused(["run", "--name", "a\tb"], "--name", "a\\x09b")
