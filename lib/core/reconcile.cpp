@@ -498,7 +498,7 @@ void reconciler::apply_entries(slot_index slot, const std::vector<entry_view>& e
   peers_.touch(slot);
 }
 
-bool reconciler::is_refused(slot_index slot, std::string_view key, std::size_t value_bytes) {
+bool reconciler::exceeds_capacity(slot_index slot, std::string_view key, std::size_t value_bytes) {
   peer& row = peers_[slot];
   const storage_usage used = entries_.usage(slot);
   const std::optional<entry_view> held = entries_.find(slot, key);
@@ -524,7 +524,7 @@ bool reconciler::is_refused(slot_index slot, std::string_view key, std::size_t v
 
 bool reconciler::try_put(slot_index slot, const entry_view& entry) {
   peer& row = peers_[slot];
-  if (is_refused(slot, entry.key, entry.value.size())) return false;
+  if (exceeds_capacity(slot, entry.key, entry.value.size())) return false;
   const std::optional<entry_view> held = entries_.find(slot, entry.key);
   entry_view placed = entry;
   const bool is_same =

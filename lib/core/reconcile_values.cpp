@@ -87,7 +87,7 @@ void reconciler::take_fragment(slot_index slot, const delta_view& delta, const e
   }
   row.top = std::max(row.top, delta.top);
   // Before anything of it is kept: what could not be put in the end is not begun.
-  if (is_refused(slot, part.key, delta.value_bytes)) return partials_.forget(slot);
+  if (exceeds_capacity(slot, part.key, delta.value_bytes)) return partials_.forget(slot);
 
   switch (partials_.take(slot, delta, part, round_)) {
     case partial_values::outcome::grown:

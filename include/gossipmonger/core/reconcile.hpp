@@ -131,7 +131,8 @@ class reconciler {
   void take_fragment(slot_index slot, const delta_view& delta, const entry_view& part);
   [[nodiscard]] bool try_put(slot_index slot, const entry_view& entry);
   /// Whether that much of a peer exceeds a capacity, which is then said of it, once.
-  [[nodiscard]] bool is_refused(slot_index slot, std::string_view key, std::size_t value_bytes);
+  [[nodiscard]] bool exceeds_capacity(slot_index slot, std::string_view key,
+                                      std::size_t value_bytes);
   void apply_floor(slot_index slot);
   void apply_parked(slot_index slot);
 
