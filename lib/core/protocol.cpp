@@ -7,10 +7,14 @@
 #include <limits>
 #include <utility>
 
+#include "planted.hpp"
+
 namespace gossipmonger {
 
 namespace {
 
+using planted::defect;
+using planted::is_on;
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
@@ -47,7 +51,9 @@ protocol::protocol(config settings, storage_ref entries, const endpoint& address
       peers_.try_add(settings_.name, siphash(cluster_key_, settings_.name));
   peer& self = peers_[*slot];
   self.generation =
-      std::min(std::max(settings_.generation_last + 1, clock_generation), generation_max);
+      std::min(std::max(settings_.generation_last + (is_on(defect::generation_reused) ? 0 : 1),
+                        clock_generation),
+               generation_max);
   self.instance = static_cast<std::uint32_t>(1 + random_.below(0xffffffff));
   self.address = address;
   self.status = peer_status::self;
@@ -253,7 +259,7 @@ std::optional<event_view> protocol::show_item(const change_item& item,
 }
 
 void protocol::release_changes(std::uint64_t sequence) {
-  entries_.purge(sequence);
+  entries_.purge(is_on(defect::tombstones_early) ? changes_.last() : sequence);
   changes_.release(sequence);
   // A subscription that is too far behind begins anew; what is kept for it stays bounded (I5).
   if (entries_.retired_count() > settings_.retired_max) {

@@ -4,11 +4,14 @@
 #include <utility>
 
 #include "gossipmonger/core/protocol.hpp"
+#include "planted.hpp"
 
 namespace gossipmonger {
 
 namespace {
 
+using planted::defect;
+using planted::is_on;
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
@@ -133,8 +136,9 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
   leg.kind = message_kind::reply;
   leg.cookie_echo = received.cookie;
   leg.is_cut_by_proof = !is_proved;
-  leg.bytes_left =
-      is_proved ? settings_.exchange_bytes_max : bytes * address_book::amplification_max;
+  leg.bytes_left = is_proved || is_on(defect::replies_unlimited)
+                       ? settings_.exchange_bytes_max
+                       : bytes * address_book::amplification_max;
   leg.datagrams_left = settings_.exchange_datagrams_max;
   reconciler_.compare(received.known, received.sender.name_hash, now_, leg);
   reconciler_.resume(received.partials, leg);
@@ -214,7 +218,8 @@ void protocol::handle_heartbeat(slot_index slot, const digest_entry& entry) {
   if (slot == self_slot) return handle_own_entry(entry, 0);
   peer& row = peers_[slot];
   if (row.generation != entry.generation) return;
-  if (entry.heartbeat > row.heartbeat) advance_heartbeat(slot, entry.heartbeat);
+  const bool is_newer = entry.heartbeat > row.heartbeat || is_on(defect::heartbeat_regression);
+  if (is_newer) advance_heartbeat(slot, entry.heartbeat);
   if (entry.has_left && !row.has_left) {
     row.has_left = true;
     judge(slot, peer_status::left);
@@ -310,7 +315,9 @@ void protocol::handle_identity(const identity_view& who) {
       mine.heartbeat = who.heartbeat;
       return handle_own_entry(mine, who.instance);
     }
-    if (who.generation < peers_[*slot].generation) return drop(drop_reason::stale);
+    if (who.generation < peers_[*slot].generation && !is_on(defect::stale_identity)) {
+      return drop(drop_reason::stale);
+    }
     if (who.generation == peers_[*slot].generation) {
       // Whom I advertise as unwanted is told of by its identity: that brings its heartbeat.
       digest_entry known;

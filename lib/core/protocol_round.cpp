@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "gossipmonger/core/protocol.hpp"
+#include "planted.hpp"
 
 namespace gossipmonger {
 
@@ -85,7 +86,7 @@ void protocol::bury(slot_index slot) {
   buried.heartbeat = row.heartbeat;
   buried.expires = now_ + settings_.dead_peer_grace;
   graves_.bury(buried);
-  changes_.forget(row, slot);
+  if (!planted::is_on(planted::defect::forgetting_untold)) changes_.forget(row, slot);
   reconciler_.forget(slot);
   ring_.remove(slot);
   peers_.remove(slot);

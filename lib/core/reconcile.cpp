@@ -8,10 +8,14 @@
 #include <tuple>
 #include <utility>
 
+#include "planted.hpp"
+
 namespace gossipmonger {
 
 namespace {
 
+using planted::defect;
+using planted::is_on;
 using std::chrono::nanoseconds;
 
 constexpr std::uint64_t hash_max = std::numeric_limits<std::uint64_t>::max();
@@ -36,6 +40,7 @@ bool has_entry(const std::vector<digest_entry>& list, std::uint64_t name_hash) {
 
 /// Whether the sender of `theirs` refuses this incarnation.
 bool is_refused(const digest& theirs, const peer& row) {
+  if (is_on(defect::unwanted_ignored)) return false;
   const digest_entry* refused = find_sorted(theirs.unwanted, row.name_hash);
   return refused != nullptr && std::tie(row.generation, row.heartbeat) <=
                                    std::tie(refused->generation, refused->heartbeat);
@@ -68,7 +73,7 @@ reconciler::reconciler(const config& settings, peer_table& peers, graveyard& gra
       whole_bytes_max_(entry_bytes_limit(settings.datagram_bytes_max)) {}
 
 std::size_t reconciler::message_bytes_max() const {
-  return settings_.datagram_bytes_max - seal_bytes;
+  return settings_.datagram_bytes_max - (is_on(defect::seal_ignored) ? 0 : seal_bytes);
 }
 
 std::size_t reconciler::digest_rows_a_datagram() const {
@@ -136,7 +141,7 @@ void reconciler::compare(const digest& theirs, std::uint64_t sender_hash, nanose
   const std::span<const peer_table::hashed_slot> rows = peers_.by_hash();
   std::size_t claimed = 0;
   for (std::size_t i = peers_.lower_bound(theirs.lo); i < rows.size(); ++i) {
-    if (rows[i].name_hash > theirs.hi) break;
+    if (rows[i].name_hash > theirs.hi && !is_on(defect::outside_range)) break;
     while (claimed < theirs.range.size() && theirs.range[claimed].name_hash < rows[i].name_hash) {
       ++claimed;
     }
@@ -411,6 +416,10 @@ bool reconciler::fill_turn(exchange& leg, packer& pack, const message& out) {
       stats_.entries_sent += sent;
       return true;
     }
+    if (is_on(defect::version_skipped) && entry->version % 16 == 0) {
+      turn.after = entry->version;
+      continue;
+    }
     if (!pack.try_add_entry(*entry)) {
       is_full = true;
       break;
@@ -439,19 +448,21 @@ void reconciler::apply(const message& from, const delta_view& delta) {
     ++stats_.drops[static_cast<std::size_t>(reason)];
   };
   const std::optional<slot_index> slot = peers_.find(delta.name_hash);
-  if (slot == self_slot) return drop(drop_reason::about_self);
-  if (!slot || delta.generation > peers_[*slot].generation) {
+  if (slot == self_slot) {
+    if (!is_on(defect::self_delta)) return drop(drop_reason::about_self);
+  } else if (!slot || delta.generation > peers_[*slot].generation) {
     return drop(drop_reason::unknown_peer);
+  } else if (delta.generation < peers_[*slot].generation && !is_on(defect::stale_generation)) {
+    return drop(drop_reason::stale);
   }
   peer& row = peers_[*slot];
-  if (delta.generation < row.generation) return drop(drop_reason::stale);
   if (row.is_over_capacity) return drop(drop_reason::capacity);
   if (delta.value_bytes != 0) return apply_fragment(*slot, from, delta);
-  if (delta.upto.version <= row.max_version) {
+  if (delta.upto.version <= row.max_version && !is_on(defect::version_regression)) {
     stats_.entries_skipped += delta.entry_count;
     return;
   }
-  if (delta.after.version > row.max_version) {
+  if (delta.after.version > row.max_version && !is_on(defect::gap_applied)) {
     if (parked_.try_park(*slot, from, delta, round_)) {
       ++stats_.deltas_parked;
     } else {
@@ -484,7 +495,7 @@ void reconciler::apply_entries(slot_index slot, const std::vector<entry_view>& e
                                std::size_t first, std::size_t count, std::uint64_t upto) {
   peer& row = peers_[slot];
   for (std::size_t i = first; i < first + count; ++i) {
-    if (entries[i].version <= row.max_version) {
+    if (entries[i].version <= row.max_version && !is_on(defect::overlap_applied)) {
       ++stats_.entries_skipped;
       continue;
     }
@@ -492,13 +503,14 @@ void reconciler::apply_entries(slot_index slot, const std::vector<entry_view>& e
     row.max_version = entries[i].version;  // a prefix, at every step (I2)
     ++stats_.entries_applied;
   }
-  row.max_version = std::max(row.max_version, upto);
+  row.max_version = is_on(defect::version_regression) ? upto : std::max(row.max_version, upto);
   row.top = std::max(row.top, row.max_version);
   if (!partials_.is_empty()) partials_.drop_upto(slot, row.max_version);
   peers_.touch(slot);
 }
 
 bool reconciler::exceeds_capacity(slot_index slot, std::string_view key, std::size_t value_bytes) {
+  if (is_on(defect::capacity_ignored)) return false;
   peer& row = peers_[slot];
   const storage_usage used = entries_.usage(slot);
   const std::optional<entry_view> held = entries_.find(slot, key);
@@ -530,7 +542,7 @@ bool reconciler::try_put(slot_index slot, const entry_view& entry) {
   const bool is_same =
       held && held->is_tombstone == entry.is_tombstone && held->value == entry.value;
   // The marker is no content: it takes its place in the version order only.
-  placed.sequence = is_same ? held->sequence : changes_.take();
+  placed.sequence = is_same && !is_on(defect::order_moved) ? held->sequence : changes_.take();
   if (const result<void> put = entries_.put(slot, placed); !put) {
     ++stats_.drops[static_cast<std::size_t>(drop_reason::storage)];
     // It is tried again every round: told once, until it works.
@@ -548,13 +560,14 @@ bool reconciler::try_put(slot_index slot, const entry_view& entry) {
 
 void reconciler::apply_floor(slot_index slot) {
   peer& row = peers_[slot];
-  if (row.floor == 0 || row.max_version < row.top) return;
+  const bool is_early = row.max_version < row.top && !is_on(defect::floor_at_once);
+  if (row.floor == 0 || is_early) return;
   changes_.advance_to(entries_.drop_upto(slot, row.floor, changes_.last()));
   row.floor = 0;
 }
 
 void reconciler::forget(slot_index slot) {
-  entries_.forget(slot);
+  if (!is_on(defect::state_kept)) entries_.forget(slot);
   parked_.forget(slot);
   partials_.forget(slot);
   checksums_.forget(slot);

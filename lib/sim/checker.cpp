@@ -7,7 +7,6 @@
 
 #include "gossipmonger/core/hash.hpp"
 #include "gossipmonger/core/packer.hpp"
-#include "gossipmonger/sim/belief.hpp"
 
 namespace gossipmonger {
 
@@ -16,6 +15,7 @@ namespace {
 using std::chrono::nanoseconds;
 
 constexpr std::uint64_t amplification_max = 3;
+constexpr std::size_t refused_max = 1024;  // beside peers_max, in the graveyard
 
 std::string quoted(std::string_view peer, std::string_view key, std::uint64_t version) {
   return std::string(peer) + " " + (key.empty() ? "(floor)" : std::string(key)) + " @" +
@@ -83,9 +83,14 @@ class checker::watch : public storage_observer {
   std::map<endpoint, contact> contacts;
   std::uint64_t unproved_round = 0;
   std::size_t unproved_count = 0;
-  belief reader;
+  belief reader;                 // reads at once
+  std::unique_ptr<belief> late;  // reads when it is told to
 
  private:
+  void touch(slot_index slot, std::string_view key) {
+    reader.touch(slot, key);
+    if (late) late->touch(slot, key);
+  }
   void handle_own_put(const entry_view& entry);
 
   checker& owner_;
@@ -116,14 +121,14 @@ void checker::watch::handle_own_put(const entry_view& entry) {
   written.is_tombstone = entry.is_tombstone;
   own->latest[written.key] = entry.version;
   if (entry.is_tombstone) own->erasures[written.key] = entry.version;
-  reader.touch(self_slot, entry.key);
+  touch(self_slot, entry.key);
 }
 
 void checker::watch::handle_put(slot_index slot, const entry_view& entry) {
   if (slot == self_slot) return handle_own_put(entry);
   const peer& of = core().peers()[slot];
   replica& before = row(slot);
-  reader.touch(slot, entry.key);
+  touch(slot, entry.key);
   if (entry.version <= of.max_version) {
     report("I1 monotone", "applied again: " + quoted(of.name, entry.key, entry.version) +
                               ", max version " + std::to_string(of.max_version));
@@ -161,7 +166,7 @@ void checker::watch::handle_drop_upto(slot_index slot, std::uint64_t version) {
     from = entry->version;
     if (entry->is_tombstone || entry->key == floor_key) continue;
     const std::string key(entry->key);
-    reader.touch(slot, key);
+    touch(slot, key);
     row(slot).erased[key] = entry->version;
     if (run == nullptr || !owner_.trusts_content_) continue;
     const auto erased = run->erasures.find(key);
@@ -198,6 +203,7 @@ void checker::report(std::string rule, std::string text, std::vector<std::size_t
   fault_->text = std::move(text);
   fault_->at = world_.time();
   fault_->nodes = std::move(nodes);
+  if (on_fault) on_fault(*fault_);
 }
 
 const checker::ledger* checker::find_run(const std::string& name, std::uint64_t generation,
@@ -244,6 +250,7 @@ void checker::handle_start(node_index node) {
   watches_[node] = std::make_unique<watch>(*this, node);
   watch& started = *watches_[node];
   world_.storage_of(node).observer = &started;
+  if (!is_prompt_[node]) started.late = std::make_unique<belief>();
 
   const protocol& core = world_[node];
   auto& runs = ledgers_[std::string(core.name())];
@@ -269,6 +276,10 @@ void checker::end_command(node_index node) {
 void checker::set_prompt(node_index node, bool is_prompt) {
   if (is_prompt_.size() <= node) is_prompt_.resize(node + 1, true);
   is_prompt_[node] = is_prompt;
+  const bool is_running = node < watches_.size() && watches_[node];
+  if (is_running && !is_prompt && !watches_[node]->late) {
+    watches_[node]->late = std::make_unique<belief>();
+  }
 }
 
 void checker::handle_arrival(node_index node, const endpoint& source, const message& received,
@@ -293,7 +304,11 @@ void checker::handle_step(node_index node, bool is_timer) {
   check_rows(node);
   check_tables(node);
   if (is_timer) check_phi(node);
-  if (is_prompt_[node] && core.last_change() > watched.reader.cursor().sequence) read_events(node);
+  if (core.last_change() > watched.reader.cursor().sequence) {
+    read(node, watched.reader, true);
+    if (watched.late && is_prompt_[node]) read(node, *watched.late, false);
+    release(node);
+  }
   watched.running = watch::input::timer;
 }
 
@@ -434,7 +449,9 @@ void checker::check_tables(node_index node) {
   const config& settings = world_.settings(node);
   const simulated_storage& entries = world_.storage_of(node);
   if (core.peers().size() > settings.peers_max) report("I5 bounds", "peers", {node});
-  if (core.graves().all().size() > settings.peers_max) report("I5 bounds", "graves", {node});
+  if (core.graves().all().size() > settings.peers_max + refused_max) {
+    report("I5 bounds", "graves", {node});
+  }
   for (const peer_table::hashed_slot& one : core.peers().by_hash()) {
     const storage_usage used = entries.usage(one.slot);
     // While a floor waits for its time, twice as much.
@@ -454,14 +471,24 @@ void checker::check_phi(node_index node) {
 }
 
 void checker::read_events(node_index node) {
-  if (node >= watches_.size() || !watches_[node]) return;
-  watch& watched = *watches_[node];
+  if (node >= watches_.size() || !watches_[node] || !watches_[node]->late) return;
+  read(node, *watches_[node]->late, false);
+  release(node);
+}
+
+void checker::read(node_index node, belief& by, bool is_shown) {
   const std::string fault =
-      watched.reader.read(world_[node], world_.storage_of(node), [&](const event_view& seen) {
-        if (on_event) on_event(node, seen);
+      by.read(world_[node], world_.storage_of(node), [&](const event_view& seen) {
+        if (is_shown && on_event) on_event(node, seen);
       });
   if (!fault.empty()) report("events", fault, {node});
-  world_[node].release_changes(watched.reader.cursor().sequence);
+}
+
+void checker::release(node_index node) {
+  const watch& watched = *watches_[node];
+  std::uint64_t read_upto = watched.reader.cursor().sequence;
+  if (watched.late) read_upto = std::min(read_upto, watched.late->cursor().sequence);
+  world_[node].release_changes(read_upto);
   const std::size_t retired = world_.storage_of(node).retired_count();
   if (retired > world_.settings(node).retired_max) {
     report("I5 bounds", std::to_string(retired) + " retired entries", {node});

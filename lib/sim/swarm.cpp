@@ -75,7 +75,7 @@ class swarm_drawing {
       if (i > 1 && chance(3)) node.seeds.push_back(1);
       if (has_short_grace_) node.settings.dead_peer_grace = 20s;
       if (has_mixed_settings_) mix_settings(node.settings);
-      if (has_small_tables_) shrink_tables(node.settings);
+      if (has_small_tables_) shrink_tables(node.settings, count);
       if (has_slow_readers_ && chance(2)) node.read_interval = milliseconds(500 + below(20'000));
     }
     if (has_duplicate_ && count > 2) drawn_.nodes.back().settings.name = "n1";
@@ -88,11 +88,14 @@ class swarm_drawing {
     if (chance(4)) settings.exchange_bytes_max = 1200 + static_cast<std::size_t>(below(8)) * 1200;
     if (chance(4)) settings.seed_every_rounds = 4;
     if (chance(4)) settings.detector_window = 8;
+    if (chance(3)) settings.datagram_bytes_max = 1200 + static_cast<std::size_t>(below(900)) * 8;
   }
 
-  void shrink_tables(config& settings) {
+  void shrink_tables(config& settings, std::size_t count) {
     if (chance(3)) settings.parked_bytes_max = static_cast<std::size_t>(below(4)) * 2000;
     if (chance(3)) settings.retired_max = 64;
+    if (chance(6)) settings.peers_max = 1 + static_cast<std::size_t>(below(count));
+    if (chance(6)) settings.keys_per_peer_max = 10 + static_cast<std::size_t>(below(40));
   }
 
   void draw_starts() {

@@ -5,7 +5,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
+#include <memory>
 #include <sstream>
 #include <vector>
 
@@ -17,25 +19,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-seed_outcome run_here(std::uint64_t seed, const scenario& of, bool is_checked) {
-  simulation_options how;
-  how.is_checked = is_checked;
-  const simulation_report report = simulate(of, how);
-  seed_outcome out;
-  out.seed = seed;
-  out.trace_hash = report.trace_hash;
-  out.node_ms = static_cast<std::uint64_t>(report.node_time / milliseconds{1});
-  out.decisions = report.decisions;
-  out.counters = report.counters;
-  if (report.fault) {
-    out.rule = report.fault->rule;
-    out.text = report.fault->text;
-    for (const std::size_t node : report.fault->nodes) out.text += "; n" + std::to_string(node);
-    out.at_ms = static_cast<std::uint64_t>(report.fault->at / milliseconds{1});
-  }
-  return out;
-}
-
 std::string to_line(const seed_outcome& of) {
   std::ostringstream line;
   const world_counters& c = of.counters;
@@ -45,6 +28,44 @@ std::string to_line(const seed_outcome& of) {
        << c.truncated << ' ' << c.over_mtu << ' ' << c.mutated << ' ' << c.overflowed << ' '
        << c.delivered << '\t' << of.rule << '\t' << of.text << '\n';
   return line.str();
+}
+
+void write_all(int to, const std::string& text) {
+  std::size_t done = 0;
+  while (done < text.size()) {
+    const ssize_t written = ::write(to, text.data() + done, text.size() - done);
+    if (written <= 0) ::_exit(3);
+    done += static_cast<std::size_t>(written);
+  }
+}
+
+/// How a child ends that said what it found.
+constexpr int found_status = 7;
+
+void describe(const violation& found, seed_outcome& out) {
+  out.rule = found.rule;
+  out.text = found.text;
+  for (const std::size_t node : found.nodes) out.text += "; n" + std::to_string(node);
+  out.at_ms = static_cast<std::uint64_t>(found.at / milliseconds{1});
+}
+
+/// In a child: a fault is written to `to` at once, and ends it.
+seed_outcome run_here(std::uint64_t seed, const scenario& of, bool is_checked, int to) {
+  seed_outcome out;
+  out.seed = seed;
+  simulation_options how;
+  how.is_checked = is_checked;
+  how.on_fault = [&](const violation& found) {
+    describe(found, out);
+    write_all(to, to_line(out));
+    ::_exit(found_status);
+  };
+  const simulation_report report = simulate(of, how);
+  out.trace_hash = report.trace_hash;
+  out.node_ms = static_cast<std::uint64_t>(report.node_time / milliseconds{1});
+  out.decisions = report.decisions;
+  out.counters = report.counters;
+  return out;
 }
 
 seed_outcome from_line(const std::string& text) {
@@ -58,15 +79,6 @@ seed_outcome from_line(const std::string& text) {
   std::getline(line, of.rule, '\t');
   std::getline(line, of.text, '\t');
   return of;
-}
-
-void write_all(int to, const std::string& text) {
-  std::size_t done = 0;
-  while (done < text.size()) {
-    const ssize_t written = ::write(to, text.data() + done, text.size() - done);
-    if (written <= 0) ::_exit(3);
-    done += static_cast<std::size_t>(written);
-  }
 }
 
 /// A child and the seeds that it runs: every `step`th from `next` on.
@@ -115,7 +127,8 @@ class worker {
     if (child_ == 0) {
       ::close(ends[0]);
       for (std::uint64_t seed = next_; seed <= range_.last; seed += step_) {
-        write_all(ends[1], to_line(run_here(seed, draw_scenario(seed), range_.is_checked)));
+        write_all(ends[1],
+                  to_line(run_here(seed, draw_scenario(seed), range_.is_checked, ends[1])));
       }
       ::_exit(0);
     }
@@ -125,10 +138,12 @@ class worker {
   void handle_end(const std::function<void(const seed_outcome&)>& on_outcome) {
     ::close(pipe_);
     pipe_ = -1;
-    ::waitpid(child_, nullptr, 0);
+    int status = 0;
+    ::waitpid(child_, &status, 0);
     child_ = -1;
     text_.clear();
     if (next_ > range_.last) return;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == found_status) return start();
     seed_outcome crashed;
     crashed.seed = next_;
     crashed.rule = "crash";
@@ -187,7 +202,7 @@ seed_outcome run_apart(const scenario& of, bool is_checked) {
   const pid_t child = ::fork();
   if (child == 0) {
     ::close(ends[0]);
-    write_all(ends[1], to_line(run_here(of.seed, of, is_checked)));
+    write_all(ends[1], to_line(run_here(of.seed, of, is_checked, ends[1])));
     ::_exit(0);
   }
   ::close(ends[1]);

@@ -21,6 +21,7 @@
 
 #include "gossipmonger/core/change_list.hpp"
 #include "gossipmonger/core/event.hpp"
+#include "gossipmonger/sim/belief.hpp"
 #include "gossipmonger/sim/world.hpp"
 
 namespace gossipmonger {
@@ -44,14 +45,16 @@ class checker : public world_observer {
   /// Around each command that the application gives the node.
   void begin_command(node_index node);
   void end_command(node_index node);
-  /// Folds the events that the node's reader has not read yet, and compares with the state.
-  void read_events(node_index node);
-  /// Readers read at once, unless told to wait for `read_events`.
+  /// Every node has a reader that folds its events at once, and compares with the state. Where
+  /// `is_prompt` is not set, it has a second one that waits for `read_events`.
   void set_prompt(node_index node, bool is_prompt);
+  void read_events(node_index node);
 
   [[nodiscard]] const std::optional<violation>& fault() const { return fault_; }
   /// For rules that hold over more than one step; kept if it is the first.
   void report(std::string rule, std::string text, std::vector<std::size_t> nodes);
+  /// Told of the fault where it is found: what a node does after it may not come to an end.
+  std::function<void(const violation& found)> on_fault;
   /// Each event, as the reader of that node gets it.
   std::function<void(node_index node, const event_view& seen)> on_event;
 
@@ -90,6 +93,9 @@ class checker : public world_observer {
                                        std::size_t& count) const;
   [[nodiscard]] bool has_written(const std::string& name, std::uint64_t generation,
                                  const entry_view& entry) const;
+  void read(node_index node, belief& by, bool is_shown);
+  /// What every reader has passed may go.
+  void release(node_index node);
   void check_rows(node_index node);
   void check_row(node_index node, slot_index slot);
   void check_prefix(node_index node, slot_index slot, std::uint64_t from);

@@ -25,6 +25,8 @@ struct simulation_options {
   std::function<void(std::string_view line)> on_trace;
   /// Gets each decision before it is made, and nothing for the end.
   std::function<void(const decision* next)> on_decision;
+  /// Told of a fault where it is found, inside the step: a broken node may not come to its end.
+  std::function<void(const violation& found)> on_fault;
   /// Gets each event as a reader sees it.
   std::function<void(std::size_t node, const event_view& seen)> on_event;
 };

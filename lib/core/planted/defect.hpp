@@ -1,0 +1,35 @@
+// Mistakes that this protocol tempts one to make. In the library nobody can make them: `is_on` of
+// none/planted.hpp is constant and false. One extra build of the core (tests/planted) chooses one
+// of them at run time, and the simulator has to find it: so the harness is itself tested.
+#pragma once
+
+#include <cstdint>
+
+namespace gossipmonger::planted {
+
+enum class defect : std::uint8_t {
+  none,
+  gap_applied,           ///< a delta that begins after what is held is applied
+  overlap_applied,       ///< entries that are known already are put again
+  stale_generation,      ///< a delta of an older generation is applied
+  version_regression,    ///< a delta that ends below the max version sets it back
+  self_delta,            ///< deltas about the node itself are applied
+  floor_at_once,         ///< a floor takes effect when it comes, not at `top`
+  order_moved,           ///< equal bytes move in the change order
+  version_skipped,       ///< the sender leaves an entry out of an interval
+  outside_range,         ///< who is absent outside the range counts as unknown
+  unwanted_ignored,      ///< what the other refuses is sent all the same
+  state_kept,            ///< a new generation keeps the entries of the old one
+  no_checksum,           ///< the checksum is not compared
+  replies_unlimited,     ///< an unproved address gets more than three times what it sent
+  graveyard_missing,     ///< who was forgotten comes back as it was
+  tombstones_early,      ///< removals go before every reader has seen them
+  generation_reused,     ///< a new run takes the generation of the last one
+  heartbeat_regression,  ///< an older heartbeat sets a newer one back
+  seal_ignored,          ///< datagrams take the seal's room
+  stale_identity,        ///< an older incarnation takes a newer one's place
+  capacity_ignored,      ///< a peer may have as many keys as it likes
+  forgetting_untold,     ///< no event says that a peer was forgotten
+};
+
+}  // namespace gossipmonger::planted

@@ -1,0 +1,26 @@
+// For the one build whose core may be made to err: which defect it has is chosen at run time.
+// Stands in for lib/core/planted/none/planted.hpp by the include path.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <string_view>
+
+#include "defect.hpp"
+
+namespace gossipmonger::planted {
+
+inline defect chosen = defect::none;
+
+[[nodiscard]] inline bool is_on(defect asked) { return chosen == asked; }
+
+/// By number. The first one's also shows in a binary that it was built with this file.
+inline constexpr std::array<std::string_view, 22> defect_names{
+    "planted_none",       "gap_applied",          "overlap_applied",   "stale_generation",
+    "version_regression", "self_delta",           "floor_at_once",     "order_moved",
+    "version_skipped",    "outside_range",        "unwanted_ignored",  "state_kept",
+    "no_checksum",        "replies_unlimited",    "graveyard_missing", "tombstones_early",
+    "generation_reused",  "heartbeat_regression", "seal_ignored",      "stale_identity",
+    "capacity_ignored",   "forgetting_untold"};
+
+}  // namespace gossipmonger::planted
