@@ -85,10 +85,12 @@ class swarm_drawing {
     if (chance(2)) settings.gossip_interval = milliseconds(100 + 100 * below(3));
     if (chance(3)) settings.fanout = 1 + static_cast<std::size_t>(below(3));
     if (chance(4)) settings.digest_datagrams_max = 1;
+    if (chance(3)) settings.datagram_bytes_max = 1200 + static_cast<std::size_t>(below(900)) * 8;
     if (chance(4)) settings.exchange_bytes_max = 1200 + static_cast<std::size_t>(below(8)) * 1200;
+    settings.exchange_bytes_max =
+        std::max(settings.exchange_bytes_max, settings.datagram_bytes_max);
     if (chance(4)) settings.seed_every_rounds = 4;
     if (chance(4)) settings.detector_window = 8;
-    if (chance(3)) settings.datagram_bytes_max = 1200 + static_cast<std::size_t>(below(900)) * 8;
   }
 
   void shrink_tables(config& settings, std::size_t count) {
