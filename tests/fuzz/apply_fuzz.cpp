@@ -44,7 +44,9 @@ config make_settings(std::string_view name) {
   settings.dead_peer_grace = 12s;
   settings.peers_max = 4;
   settings.keys_per_peer_max = 8;
-  settings.bytes_per_peer_max = 1024;
+  settings.bytes_per_peer_max = 4096;
+  settings.value_bytes_max = 2500;
+  settings.partial_bytes_max = 3000;
   settings.parked_bytes_max = 2048;
   settings.retired_max = 64;
   const auto checked = validated(settings);
@@ -102,6 +104,7 @@ class ordeal {
     own_.emplace("other", "2");
     honest_.join(own_address);
     demand(honest_.set("k1", "honest").has_value(), "a key is set");
+    demand(honest_.set("large", std::string(2000, 'h')).has_value(), "a large value is set");
     run_rounds(2);
     learn_cookies();
     check();
@@ -237,7 +240,8 @@ class ordeal {
       if (erased) own_.erase(key);
       return;
     }
-    const std::string value(from_.below(200), static_cast<char>(from_.byte()));
+    const std::size_t size = from_.below(8) == 7 ? 2400 : from_.below(200);
+    const std::string value(size, static_cast<char>(from_.byte()));
     if (from_.below(4) != 0) {
       if (me_.set(key, value)) own_[key] = own_value(value);
       return;
@@ -343,6 +347,7 @@ class ordeal {
     demand(stats.peers_known <= settings.peers_max, "I5: peers");
     demand(stats.graveyard_size <= settings.peers_max, "I5: graves");
     demand(stats.parked_bytes <= settings.parked_bytes_max, "I5: parked bytes");
+    demand(stats.partial_bytes <= settings.partial_bytes_max, "I5: bytes of partial values");
   }
 
   void check_members() {

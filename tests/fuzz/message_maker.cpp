@@ -4,6 +4,9 @@
 #include <chrono>
 #include <utility>
 
+#include "gossipmonger/core/hash.hpp"
+#include "gossipmonger/core/value_checksums.hpp"
+
 namespace gossipmonger {
 
 namespace {
@@ -115,9 +118,64 @@ void message_maker::fill_digest(byte_source& from, message& m) {
     m.receiver = entry(from);
     known.extra.push_back(m.receiver);
   }
+  fill_partials(from, m);
+}
+
+void message_maker::fill_partials(byte_source& from, message& m) {
+  for (std::size_t left = from.below(16) / 4; left > 0; --left) {
+    partial_entry partial;
+    partial.name_hash = hash(from);
+    partial.generation = generation(from);
+    partial.version = std::max<std::uint64_t>(1, count(from, version_max));
+    partial.offset = static_cast<std::uint32_t>(1 + from.number(offset_max - 1));
+    m.partials.push_back(partial);
+  }
+  const auto is_lower = [](const partial_entry& one, const partial_entry& other) {
+    return one.name_hash < other.name_hash;
+  };
+  std::sort(m.partials.begin(), m.partials.end(), is_lower);
+  const auto is_equal = [](const partial_entry& one, const partial_entry& other) {
+    return one.name_hash == other.name_hash;
+  };
+  m.partials.erase(std::unique(m.partials.begin(), m.partials.end(), is_equal), m.partials.end());
 }
 
 // -------------------------------------------------------------------------------------- reply
+
+// Fragments of few different values, so that those of one meet; as a rule with its checksum.
+void message_maker::fill_fragment(byte_source& from, message& m) {
+  constexpr std::size_t step = 256;
+  const std::string_view name = key(from);
+  const std::size_t size = 1 + step * (1 + from.below(8)) + from.below(2);
+  const std::string whole(size, static_cast<char>('a' + from.below(3)));
+  const std::size_t offset = from.below(8) < 6 ? step * from.below(8) : from.number(size - 1);
+  if (offset >= size || text_bytes_ + size > text_bytes_max) return;
+  const std::size_t most = size - offset;
+  const std::size_t length = from.flag() ? most : std::min(most, step * (1 + from.below(3)));
+  text_bytes_ += length;
+
+  delta_view delta;
+  delta.name_hash = hash(from);
+  delta.generation = generation(from);
+  delta.after = position(count(from, version_max), static_cast<std::uint32_t>(offset));
+  const std::uint64_t gap = from.below(4) == 3 ? 1 + count(from, version_max) : 1;
+  if (gap > version_max - delta.after.version) return;
+  entry_view one;
+  one.key = name;
+  one.value = keep(whole.substr(offset, length));
+  one.version = delta.after.version + gap;
+  const bool is_last = offset + length == size;
+  delta.upto = is_last ? position(one.version)
+                       : position(delta.after.version, static_cast<std::uint32_t>(offset + length));
+  delta.value_bytes = static_cast<std::uint32_t>(size);
+  delta.value_checksum = value_checksum(make_cluster_key("default"), name, whole);
+  if (from.below(8) == 7) delta.value_checksum ^= from.byte();
+  delta.top = std::min(version_max, one.version + count(from, version_max));
+  delta.first_entry = m.entries.size();
+  delta.entry_count = 1;
+  m.entries.push_back(one);
+  m.deltas.push_back(delta);
+}
 
 void message_maker::fill_delta(byte_source& from, message& m) {
   delta_view delta;
@@ -166,8 +224,14 @@ void message_maker::fill_reply(byte_source& from, message& m) {
     m.requests.back() = digest_entry();
     m.requests.back().name_hash = unknown;
   }
+  fill_partials(from, m);
   for (std::size_t left = from.below(4); left > 0; --left) {
-    if (text_bytes_ < text_bytes_max) fill_delta(from, m);
+    if (text_bytes_ >= text_bytes_max) break;
+    if (from.below(3) == 2) {
+      fill_fragment(from, m);
+    } else {
+      fill_delta(from, m);
+    }
   }
 }
 
