@@ -122,6 +122,47 @@ void send_many_extra(arena& to) {
   to.send(std::move(wire));
 }
 
+/// The first five of ten bytes of a value, with words of the delta and bytes of its columns
+/// changed: length of the key, length of the value + 1, eight of a checksum, the key, the part.
+void send_fragment_with(arena& to, std::initializer_list<change> words,
+                        std::initializer_list<change> bytes = {}) {
+  message m;
+  to.begin(m, message_kind::deltas);
+  delta_view& delta = to.add_delta(m, "enemy", 7, 7);
+  delta.upto = position(7, 5);
+  delta.top = 300;
+  delta.value_bytes = 10;
+  delta.entry_count = 1;
+  m.entries.push_back(make_value("k", "01234", 8));
+  datagram wire = to.encoded(m);
+  const std::size_t first = element_of(wire, 0, 0);
+  for (const change& one : words) wire.word(first + one.word) = one.to;
+  const std::uint64_t tag = wire.word(first - 1);
+  const std::size_t columns = target(wire, first + (tag >> 32 & 0xffff));
+  for (const change& one : bytes) {
+    wire.byte(header_bytes + 8 * columns + one.word) = static_cast<std::uint8_t>(one.to);
+  }
+  to.send(std::move(wire));
+}
+
+/// Two partials behind the one entry of a digest, with words of the three changed.
+void send_partials_with(arena& to, std::initializer_list<change> entries, std::uint64_t count = 2) {
+  message m;
+  to.begin(m, message_kind::digest);
+  m.known.extra = {m.sender};
+  for (std::uint64_t hash = 1; hash <= 2; ++hash) {
+    partial_entry& partial = m.partials.emplace_back();
+    partial.name_hash = hash;
+    partial.generation = 1;
+    partial.version = 1;
+    partial.offset = 1;
+  }
+  datagram wire = to.encoded(m);
+  for (const change& one : entries) wire.word(element_of(wire, 0, 0) + one.word) = one.to;
+  wire.word(target(wire, 0) + 3) = count << 32;  // beside the instance of no receiver
+  to.send(std::move(wire));
+}
+
 std::vector<bad_input> digest_rows() {
   return {
       {"a digest whose sender stands nowhere",
@@ -209,6 +250,74 @@ std::vector<bad_input> reply_rows() {
          send_identity_with(to, {{1, std::uint64_t{1} << 63}});
          send_identity_with(to, {{1, everything}});
        }},
+  };
+}
+
+std::vector<bad_input> fragment_rows() {
+  return {
+      {"a delta from an offset that is no fragment",
+       {field},
+       dropped,
+       [](arena& to) { send_delta_with(to, {{2, 7 | std::uint64_t{5} << 47}}); }},
+      {"a fragment of two entries",
+       {field},
+       dropped,
+       [](arena& to) {
+         send_fragment_with(to, {{1, 1 | std::uint64_t{2} << 44 | std::uint64_t{1} << 61}});
+       }},
+      {"a fragment that ends elsewhere than it says",
+       {field},
+       dropped,
+       [](arena& to) { send_fragment_with(to, {{3, 7 | std::uint64_t{6} << 47}}); }},
+      {"a fragment behind the end of its value",
+       {field},
+       dropped,
+       [](arena& to) { send_fragment_with(to, {}, {{1, 3}}); }},
+      {"a fragment of an empty value, of a tombstone",
+       {field},
+       dropped,
+       [](arena& to) {
+         send_fragment_with(to, {}, {{1, 1}});
+         send_fragment_with(to, {}, {{1, 0}});
+       }},
+      {"a fragment without a key",
+       {field},
+       dropped,
+       [](arena& to) { send_fragment_with(to, {}, {{0, 0}}); }},
+      {"a fragment whose key takes all its bytes",
+       {field},
+       dropped,
+       [](arena& to) { send_fragment_with(to, {}, {{0, 6}}); }},
+      {"a fragment that begins at 2^24 - 1",
+       {field},
+       dropped,
+       [](arena& to) {
+         send_fragment_with(
+             to, {{2, 7 | std::uint64_t{0x1ffff} << 47}, {4, 300 | std::uint64_t{0x7f} << 47}});
+       }},
+      {"a partial of generation 0",
+       {field},
+       dropped,
+       [](arena& to) { send_partials_with(to, {{5, std::uint64_t{1} << 44}}); }},
+      {"a partial of no bytes",
+       {field},
+       dropped,
+       [](arena& to) { send_partials_with(to, {{5, 1}}); }},
+      {"a partial of version 0",
+       {field},
+       dropped,
+       [](arena& to) { send_partials_with(to, {{4, 0}}); }},
+      {"two partials of one peer, and out of order",
+       {field},
+       dropped,
+       [](arena& to) {
+         send_partials_with(to, {{6, 1}});
+         send_partials_with(to, {{6, 0}});
+       }},
+      {"more partials than entries",
+       {field},
+       dropped,
+       [](arena& to) { send_partials_with(to, {}, 200); }},
   };
 }
 
@@ -311,6 +420,7 @@ std::vector<bad_input> field_rows() {
   std::vector<bad_input> all = digest_rows();
   for (bad_input& row : reply_rows()) all.push_back(std::move(row));
   for (bad_input& row : delta_rows()) all.push_back(std::move(row));
+  for (bad_input& row : fragment_rows()) all.push_back(std::move(row));
   return all;
 }
 

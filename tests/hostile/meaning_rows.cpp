@@ -100,6 +100,34 @@ void send_rewrite(arena& to) {
   to.send(m);
 }
 
+/// `part` of a value of `value_bytes`, from its begin on, as the next write of `peer`.
+void add_fragment(const arena& to, message& m, std::string_view peer, std::string_view part,
+                  std::uint32_t value_bytes, std::uint64_t checksum, std::uint64_t after) {
+  delta_view& delta = to.add_delta(m, peer, after, after + 1);
+  const auto length = static_cast<std::uint32_t>(part.size());
+  if (length < value_bytes) delta.upto = position(after, length);
+  delta.value_bytes = value_bytes;
+  delta.value_checksum = checksum;
+  delta.entry_count = 1;
+  m.entries.push_back(make_value("large", part, after + 1));
+}
+
+void send_fragment(arena& to, std::string_view peer, std::uint32_t value_bytes,
+                   std::uint64_t after) {
+  message m;
+  to.begin(m, message_kind::deltas);
+  add_fragment(to, m, peer, "a lie", value_bytes, 1, after);
+  to.send(m);
+}
+
+void send_contradiction(arena& to) {
+  message m;
+  to.begin(m, message_kind::deltas);
+  add_fragment(to, m, "enemy", "half", 8, 1, 3);
+  add_fragment(to, m, "enemy", "half", 8, 2, 3);
+  to.send(m);
+}
+
 /// A digest of the enemy, who knows this of the others.
 void begin_digest(const arena& to, message& m) {
   to.begin(m, message_kind::digest);
@@ -220,6 +248,27 @@ std::vector<bad_input> meaning_rows() {
        {gap},
        dropped,
        [](arena& to) { send_delta(to, "enemy", version_max - 1, version_max); }},
+      {"a fragment of mine",
+       {about_self},
+       dropped,
+       [](arena& to) { send_fragment(to, "n0", 10, 0); }},
+      {"a fragment after a gap",
+       {gap},
+       dropped,
+       [](arena& to) { send_fragment(to, "enemy", 10, 10); }},
+      {"a fragment of a value that I hold",
+       {},
+       ignored,
+       [](arena& to) { send_fragment(to, "enemy", 10, 1); }},
+      {"a value whose checksum does not hold",
+       {fragment},
+       dropped,
+       [](arena& to) { send_fragment(to, "enemy", 5, 3); }},
+      {"fragments that contradict each other", {fragment}, dropped, send_contradiction},
+      {"a fragment of a value of 16 MiB",
+       {capacity},
+       dropped,
+       [](arena& to) { send_fragment(to, "enemy", offset_max, 3); }},
       {"a regression: what went before, with other values", {}, ignored, send_rewrite},
       {"a new peer of two days ahead",
        {far_future, refused},
