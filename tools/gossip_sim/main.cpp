@@ -14,6 +14,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "expected_trace.hpp"
 #include "gossipmonger/sim/shrink.hpp"
 #include "gossipmonger/sim/simulation.hpp"
 #include "gossipmonger/sim/swarm.hpp"
@@ -32,6 +33,8 @@ struct sim_options {
   std::string time_budget;
   std::string trace_file;
   std::string replay_file;
+  std::vector<std::string> expected_files;
+  bool is_rewriting = false;
   bool is_shrinking = false;
   bool is_printing = false;
   bool has_hashes = false;
@@ -181,6 +184,18 @@ int replay(const sim_options& options) {
   return run_one(options, *read, "--replay " + options.replay_file);
 }
 
+int check_files(const sim_options& options) {
+  int failed = 0;
+  for (const std::string& path : options.expected_files) {
+    const std::string wrong = check_expected(path, options.is_rewriting);
+    if (wrong.empty()) continue;
+    std::printf("%s\n", wrong.c_str());
+    ++failed;
+  }
+  std::printf("%zu scenarios, %d failed\n", options.expected_files.size(), failed);
+  return failed == 0 ? 0 : 1;
+}
+
 void describe(CLI::App& app, sim_options& options) {
   app.add_option("--seed", options.seed, "run one seed");
   app.add_option("--seeds", options.seeds, "run a range of seeds, as 1..2000");
@@ -188,6 +203,8 @@ void describe(CLI::App& app, sim_options& options) {
   app.add_option("--time-budget", options.time_budget, "end a range after so long, as 240s");
   app.add_option("--trace", options.trace_file, "write every step of one run to this file");
   app.add_option("--replay", options.replay_file, "run a scenario file");
+  app.add_option("--expect", options.expected_files, "run scenario files and compare their events");
+  app.add_flag("--rewrite", options.is_rewriting, "with --expect: write down what was seen");
   app.add_flag("--shrink", options.is_shrinking, "cut a failing run down, and print it");
   app.add_flag("--print", options.is_printing, "print the scenario, and do not run it");
   app.add_flag("--hashes", options.has_hashes, "print the trace hash of each seed");
@@ -206,6 +223,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
+  if (!options.expected_files.empty()) return check_files(options);
   if (!options.replay_file.empty()) return replay(options);
   if (options.seed) {
     return run_one(options, draw_scenario(*options.seed),
