@@ -151,4 +151,40 @@ tl::expected<config, config_error> validated(config candidate) {
   return candidate;
 }
 
+tl::expected<config, config_error> validated_change(const config& present, config candidate) {
+  tl::expected<config, config_error> checked = validated(std::move(candidate));
+  if (!checked) return checked;
+  const config& c = *checked;
+  checker check;
+  const auto keep = [&check](bool is_same, std::string_view option, std::string value,
+                             const std::string& held) {
+    check.require(is_same, option, std::move(value), held + ", until the node is started anew");
+  };
+  const auto keep_text = [&keep](std::string_view option, const std::string& value,
+                                 const std::string& held) {
+    keep(value == held, option, "\"" + value + "\"", "\"" + held + "\"");
+  };
+  const auto keep_count = [&keep](std::string_view option, std::uint64_t value,
+                                  std::uint64_t held) {
+    keep(value == held, option, std::to_string(value), std::to_string(held));
+  };
+  const auto address_text = [](const std::optional<endpoint>& address) {
+    return address ? address->to_string() : std::string("none");
+  };
+  keep_text("name", c.name, present.name);
+  keep_text("cluster_name", c.cluster_name, present.cluster_name);
+  keep(c.advertise == present.advertise, "advertise", address_text(c.advertise),
+       address_text(present.advertise));
+  keep_count("generation_last", c.generation_last, present.generation_last);
+  keep(c.random_seed == present.random_seed, "random_seed",
+       c.random_seed ? std::to_string(*c.random_seed) : "none",
+       present.random_seed ? std::to_string(*present.random_seed) : "none");
+  keep_count("datagram_bytes_max", c.datagram_bytes_max, present.datagram_bytes_max);
+  keep_count("detector_window", c.detector_window, present.detector_window);
+  keep_count("peers_max", c.peers_max, present.peers_max);
+  keep_count("parked_bytes_max", c.parked_bytes_max, present.parked_bytes_max);
+  if (check.has_found()) return tl::unexpected<config_error>(check.take());
+  return checked;
+}
+
 }  // namespace gossipmonger

@@ -297,6 +297,24 @@ std::optional<trace_event> protocol::poll_trace() {
 
 // ------------------------------------------------------------------------------------ writing
 
+tl::expected<void, config_error> protocol::change(config settings, moment now) {
+  tl::expected<config, config_error> checked = validated_change(settings_, std::move(settings));
+  if (!checked) return tl::unexpected<config_error>(std::move(checked.error()));
+  observe_time(now);
+  const bool is_slower = checked->gossip_interval > settings_.gossip_interval;
+  settings_ = std::move(*checked);
+  addresses_.set_secret_lifetime(secret_lifetime(settings_));
+  update_expectation();
+  if (is_slower) {
+    // The others become as slow, one after the other: what was seen of them convicts nobody.
+    for (const peer_table::hashed_slot& one : peers_.by_hash()) {
+      peers_[one.slot].detector.reset(now_);
+    }
+  }
+  next_round_ = std::min(next_round_, now.steady + settings_.gossip_interval);
+  return {};
+}
+
 void protocol::set_seeds(std::vector<endpoint> seeds) { seeds_ = std::move(seeds); }
 
 void protocol::join(const endpoint& address) {

@@ -242,3 +242,54 @@ TEST_CASE("config: what is allowed comes back as it was") {
   CHECK(checked->fanout == 3);
   CHECK(checked->seeds == std::vector<std::string>{"host:7000"});
 }
+
+TEST_CASE("config: what a node is built for cannot be changed while it runs, the rest can") {
+  config present;
+  present.name = "a";
+  const auto refused = [&present](const config& wanted) {
+    const auto changed = validated_change(present, wanted);
+    return changed ? std::string("none") : changed.error().option;
+  };
+  config wanted = present;
+  wanted.gossip_interval = std::chrono::milliseconds(200);
+  wanted.fanout = 3;
+  wanted.exchange_bytes_max = 2400;
+  wanted.seeds = {"seed:7000"};
+  wanted.dead_peer_phi = 12;
+  CHECK(refused(wanted) == "none");
+
+  wanted = present;
+  wanted.name = "b";
+  CHECK(refused(wanted) == "name");
+  wanted = present;
+  wanted.cluster_name = "other";
+  CHECK(refused(wanted) == "cluster_name");
+  wanted = present;
+  wanted.advertise = endpoint::v4(10, 0, 0, 1, 7000);
+  CHECK(refused(wanted) == "advertise");
+  wanted = present;
+  wanted.generation_last = 1;
+  CHECK(refused(wanted) == "generation_last");
+  wanted = present;
+  wanted.random_seed = 1;
+  CHECK(refused(wanted) == "random_seed");
+  wanted = present;
+  wanted.datagram_bytes_max = 1400;
+  CHECK(refused(wanted) == "datagram_bytes_max");
+  wanted = present;
+  wanted.detector_window = 50;
+  CHECK(refused(wanted) == "detector_window");
+  wanted = present;
+  wanted.peers_max = 5;
+  CHECK(refused(wanted) == "peers_max");
+  wanted = present;
+  wanted.parked_bytes_max = 0;
+  CHECK(refused(wanted) == "parked_bytes_max");
+  wanted = present;
+  wanted.fanout = 0;
+  CHECK(refused(wanted) == "fanout");
+  wanted = present;
+  wanted.peers_max = 5;
+  CHECK(validated_change(present, wanted).error().message() ==
+        "peers_max: 5 is not allowed; allowed: 4096, until the node is started anew");
+}

@@ -94,6 +94,32 @@ TEST_CASE("node: what is forgotten is gone at once, and a live peer is back soon
   CHECK(world.nodes[0]->is_known("n2"));
 }
 
+TEST_CASE("node: interval and seeds change while it runs, at once") {
+  node_world world;
+  config slow = node_world::settings(0);
+  slow.gossip_interval = 60s;
+  memory_node& first = world.add(slow);
+  config lonely = node_world::settings(1);
+  lonely.seeds.clear();
+  memory_node& second = world.add(lonely);
+  world.driver.run_for(5s);
+  REQUIRE(first.stats().rounds == 1);
+  REQUIRE_FALSE(second.is_known("n0"));
+
+  slow.gossip_interval = 200ms;
+  REQUIRE(first.change(slow));
+  world.driver.run_for(2s);
+  CHECK(first.stats().rounds >= 9);
+  lonely.seeds = {"10.0.0.1:7000"};
+  REQUIRE(second.change(lonely));
+  world.driver.run_for(4s);  // a round asks a seed while too few live
+
+  CHECK(second.is_known("n0"));
+  CHECK(first.is_known("n1"));
+  slow.name = "other";
+  CHECK(first.change(slow).error().option == "name");
+}
+
 TEST_CASE("node: peers() shows self first, then everybody as live and reachable") {
   node_world world;
   for (int i = 0; i < 4; ++i) world.add();

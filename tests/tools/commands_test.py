@@ -77,6 +77,23 @@ class Commands(harness.ProgramTest):
         self.assertEqual(a.ask("set-ttl 700ms k v")["version"], 3)
         self.assertEqual(a.ask("set k v")["version"], 3)
 
+    def test_options_are_changed_while_the_node_runs(self):
+        a = self.node("a")
+        before = a.ask("options")
+        self.assertEqual(before["gossip_interval"], harness.INTERVAL)
+        self.assertEqual((before["fanout"], before["seeds"]), ("1", ""))
+
+        self.assertEqual(a.ask("option fanout 3"),
+                         {"reply": "option", "name": "fanout", "value": "3"})
+        self.assertEqual(a.ask("option gossip_interval 1h")["reply"], "error")  # above the grace
+        self.assertEqual(a.ask("option gossip_interval 20ms")["reply"], "option")
+        self.assertEqual(a.ask("options"), before | {"fanout": "3", "gossip_interval": "20ms"})
+
+        b = self.node("b")
+        self.assertEqual(a.ask("option seeds " + b.endpoint)["reply"], "option")
+        a.event("peer_live", peer="b")
+        b.event("peer_live", peer="a")
+
     def test_a_dead_peer_is_forgotten_and_a_live_one_comes_back(self):
         a, b = self.pair("--set", "k=v")
 
@@ -115,6 +132,13 @@ class Commands(harness.ProgramTest):
                                 ("set-ttl 0s k v", "set-ttl", "365 days"),
                                 ("set-ttl 8761h k v", "set-ttl", "365 days"),
                                 ("set-ttl 4294967295h k v", "set-ttl", "365 days"),
+                                ("option", "option", "option NAME VALUE"),
+                                ("option size 1", "option", "gossip_interval"),
+                                ("option fanout 17", "option", "1 to 16"),
+                                ("option fanout two", "option", "a number"),
+                                ("option gossip_interval 5", "option", "a time"),
+                                ("option gossip_interval 1ms", "option", "10 ms to 1 h"),
+                                ("option seeds nowhere", "option", "HOST:PORT"),
                                 ("forget", "forget", "forget PEER"),
                                 ("forget nobody", "forget", "no peer of that name"),
                                 ("forget a", "forget", "own"),

@@ -21,13 +21,15 @@ struct usage {
   std::string_view form;
 };
 
-constexpr std::array<usage, 10> usages{{
+constexpr std::array<usage, 12> usages{{
     {command_kind::set, "set", "set KEY VALUE"},
     {command_kind::set_ttl, "set-ttl", "set-ttl TIME KEY VALUE"},
     {command_kind::erase, "erase", "erase KEY"},
     {command_kind::get, "get", "get PEER KEY"},
     {command_kind::members, "members", "members"},
     {command_kind::forget, "forget", "forget PEER"},
+    {command_kind::option, "option", "option NAME VALUE"},
+    {command_kind::options, "options", "options"},
     {command_kind::state, "state", "state"},
     {command_kind::stats, "stats", "stats"},
     {command_kind::leave, "leave", "leave"},
@@ -190,6 +192,7 @@ tl::expected<command, command_error> parse_command(std::string_view line) {
   bool is_well = true;
   switch (parsed.kind) {
     case command_kind::set:
+    case command_kind::option:
       parsed.key = from.word();
       parsed.value = from.rest();
       break;
@@ -212,6 +215,7 @@ tl::expected<command, command_error> parse_command(std::string_view line) {
       parsed.peer = from.required_rest();
       break;
     case command_kind::members:
+    case command_kind::options:
     case command_kind::state:
     case command_kind::stats:
     case command_kind::leave:

@@ -17,6 +17,8 @@ enum class command_kind : std::uint8_t {
   get,
   members,
   forget,
+  option,
+  options,
   state,
   stats,
   leave,
@@ -28,8 +30,8 @@ struct command {
 
   command_kind kind = command_kind::quit;
   std::string peer;                 ///< of get, forget
-  std::string key;                  ///< of set, set-ttl, erase, get
-  std::string value;                ///< of set, set-ttl
+  std::string key;                  ///< of set, set-ttl, erase, get; the name of an option
+  std::string value;                ///< of set, set-ttl, option
   std::chrono::milliseconds ttl{};  ///< of set-ttl
 };
 

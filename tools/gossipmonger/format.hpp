@@ -45,6 +45,10 @@ class format {
                                         const std::optional<entry_view>& entry) const = 0;
   [[nodiscard]] virtual std::string members(const std::vector<member>& all) const = 0;
   [[nodiscard]] virtual std::string forgotten(std::string_view peer) const = 0;
+  [[nodiscard]] virtual std::string changed(std::string_view name,
+                                            std::string_view value) const = 0;
+  [[nodiscard]] virtual std::string options(
+      const std::vector<std::pair<std::string, std::string>>& named) const = 0;
   [[nodiscard]] virtual std::string state(const node& of) const = 0;
   [[nodiscard]] virtual std::string stats(
       const std::vector<std::pair<std::string, std::uint64_t>>& counters) const = 0;

@@ -124,6 +124,20 @@ std::string json_format::forgotten(std::string_view peer) const {
   return to_line(line);
 }
 
+std::string json_format::changed(std::string_view name, std::string_view value) const {
+  json line = make_reply("option");
+  line["name"] = name;
+  line["value"] = value;
+  return to_line(line);
+}
+
+std::string json_format::options(
+    const std::vector<std::pair<std::string, std::string>>& named) const {
+  json line = make_reply("options");
+  for (const auto& [name, value] : named) line[name] = value;
+  return to_line(line);
+}
+
 std::string json_format::state(const node& of) const {
   json peers = json::object();
   for (const member& one : of.peers()) {

@@ -26,6 +26,8 @@ constexpr const char* commands_help =
   get PEER KEY            what PEER publishes under KEY, as far as this node knows
   members                 the nodes, and this one's verdict on each
   forget PEER             let go of a dead PEER, on this node; a live one is back soon
+  option NAME VALUE       change an option while the node runs
+  options                 those that can be, with their values
   state                   every key of every node
   stats                   every counter by name
   leave                   tell the cluster that this node goes; it then publishes no more

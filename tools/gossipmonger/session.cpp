@@ -12,6 +12,7 @@
 #include <asio/use_awaitable.hpp>
 
 #include "counters.hpp"
+#include "run_options.hpp"
 
 namespace gossipmonger {
 
@@ -200,6 +201,15 @@ std::string session::answer_at_once(const command& asked, std::string_view line)
       const result<void> forgotten = node_.forget(asked.peer);
       return forgotten ? format_.forgotten(asked.peer) : refused(forgotten.error());
     }
+    case command_kind::option: {
+      auto wanted = with_option(node_.settings(), asked.key, asked.value);
+      if (!wanted) return format_.error(make_command_error(line, wanted.error().message()));
+      const auto changed = node_.change(std::move(*wanted));
+      if (!changed) return format_.error(make_command_error(line, changed.error().message()));
+      return format_.changed(asked.key, asked.value);
+    }
+    case command_kind::options:
+      return format_.options(named_options(node_.settings()));
     case command_kind::state:
       return format_.state(node_);
     case command_kind::stats:

@@ -219,6 +219,21 @@ std::string text_format::forgotten(std::string_view peer) const {
   return escaped(peer) + " is forgotten here\n";
 }
 
+std::string text_format::changed(std::string_view name, std::string_view value) const {
+  return escaped(name) + " is " + escaped(value) + "\n";
+}
+
+std::string text_format::options(
+    const std::vector<std::pair<std::string, std::string>>& named) const {
+  std::size_t width = 0;
+  for (const auto& [name, value] : named) width = std::max(width, name.size());
+  std::string text;
+  for (const auto& [name, value] : named) {
+    text += padded(name, width + 2) + escaped(value) + "\n";
+  }
+  return text;
+}
+
 std::string text_format::state(const node& of) const {
   std::string text;
   for (const member& one : of.peers()) {

@@ -111,6 +111,10 @@ class protocol {
   // Commands.
   /// Where peers reach me, if that was not known at the start.  expects: no round has run yet
   void set_address(const endpoint& address) { peers_[self_slot].address = address; }
+  /// Runs with `settings` from now on, all of them or, where one is not allowed, none. Seeds are
+  /// the driver's to look up: `set_seeds`. The next round may come sooner.
+  ///   errors: as validated_change
+  [[nodiscard]] tl::expected<void, config_error> change(config settings, moment now);
   /// Where to find the cluster; replaces what was given before. Addresses of mine are skipped.
   void set_seeds(std::vector<endpoint> seeds);
   /// Begins an exchange with `address`, once: in the next round, or as soon as a round has room for

@@ -198,6 +198,21 @@ class basic_node {
     return forgotten;
   }
 
+  /// Runs with other options from now on, as protocol::change: take `settings()`, change what shall
+  /// be otherwise. The timer and the look-up of seeds follow at once.
+  [[nodiscard]] tl::expected<void, config_error> change(config wanted) {
+    const bool has_other_seeds = wanted.seeds != settings().seeds;
+    tl::expected<void, config_error> changed = core().change(std::move(wanted), now());
+    if (!changed) return changed;
+    wake_timer();
+    if (has_other_seeds) {
+      ++seeds_revision_;
+      if (seeds_timer_ != nullptr) seeds_timer_->cancel();
+      start_seeds_loop();
+    }
+    return changed;
+  }
+
   // What happens.
   [[nodiscard]] subscription subscribe(const event_filter& filter = event_filter()) {
     return subscription(state_, filter);
@@ -379,6 +394,13 @@ class basic_node {
     if (state_->round_timer != nullptr) state_->round_timer->cancel();
   }
 
+  void start_seeds_loop() {
+    const bool is_running = has_run_ && !state_->is_stopped;
+    if (!is_running || has_seeds_loop_ || settings().seeds.empty()) return;
+    has_seeds_loop_ = true;
+    spawn(seeds_loop(), seeds_cancel_.slot());
+  }
+
   void begin_stop() {
     if (state_->is_stopped) return;
     state_->is_stopped = true;
@@ -409,6 +431,9 @@ class basic_node {
   std::vector<std::uint64_t> send_room_;
   std::vector<outbound> send_batch_;
   asio::cancellation_signal seeds_cancel_;
+  timer* seeds_timer_ = nullptr;      // of the seeds loop, while it waits
+  std::uint64_t seeds_revision_ = 0;  // raised with each change of the option
+  bool has_seeds_loop_ = false;
   std::size_t running_ = 0;
   bool has_run_ = false;
   bool is_sending_ = false;
@@ -427,7 +452,7 @@ asio::awaitable<result<void>> basic_node<Storage, Transport>::run() {
 
   spawn(receive_loop(), asio::cancellation_slot());
   spawn(round_loop(), asio::cancellation_slot());
-  if (!settings().seeds.empty()) spawn(seeds_loop(), seeds_cancel_.slot());
+  start_seeds_loop();
   // Cancellation means stop; the loops are then awaited all the same.
   co_await asio::this_coro::throw_if_cancelled(false);
   while (running_ > 0) {
@@ -561,7 +586,8 @@ bool basic_node<Storage, Transport>::try_find_address(const std::vector<endpoint
 template <storage Storage, transport Transport>
 asio::awaitable<void> basic_node<Storage, Transport>::find_seeds(std::vector<endpoint>& found,
                                                                  bool& is_whole) {
-  for (const std::string& seed : settings().seeds) {
+  const std::vector<std::string> wanted = settings().seeds;  // they may be changed meanwhile
+  for (const std::string& seed : wanted) {
     if (const std::optional<endpoint> numeric = endpoint::parse(seed)) {
       found.push_back(*numeric);
       continue;
@@ -585,11 +611,13 @@ asio::awaitable<void> basic_node<Storage, Transport>::seeds_loop() {
   while (!state_->is_stopped) {
     std::vector<endpoint> found;
     bool is_whole = true;
+    const std::uint64_t revision = seeds_revision_;
     co_await find_seeds(found, is_whole);
     if (state_->is_stopped) co_return;
+    if (revision != seeds_revision_) continue;
     const bool has_address = try_find_address(found);
     const bool is_good = is_whole && has_address;
-    if (!found.empty()) core().set_seeds(std::move(found));
+    if (!found.empty() || settings().seeds.empty()) core().set_seeds(std::move(found));
     if (has_address) wake_timer();
     if (!is_good && !is_reported) {
       core().report(has_address ? "a seed's name could not be resolved; it is tried again"
@@ -602,7 +630,9 @@ asio::awaitable<void> basic_node<Storage, Transport>::seeds_loop() {
     backoff = is_good ? std::chrono::milliseconds{1000}
                       : std::min(2 * backoff, settings().resolve_interval);
     std::error_code woken;
+    seeds_timer_ = &pause;
     co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+    seeds_timer_ = nullptr;
   }
 }
 

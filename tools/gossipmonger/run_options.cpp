@@ -1,0 +1,128 @@
+#include "run_options.hpp"
+
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <cstddef>
+#include <cstdio>
+#include <optional>
+#include <system_error>
+#include <variant>
+
+#include "bytes.hpp"
+#include "duration.hpp"
+
+namespace gossipmonger {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+using field = std::variant<std::size_t config::*, double config::*, milliseconds config::*,
+                           std::vector<std::string> config::*>;
+
+struct option {
+  std::string_view name;
+  field where;
+};
+
+constexpr std::size_t option_count = 14;
+
+const std::array<option, option_count>& all_options() {
+  static const std::array<option, option_count> options{{
+      {"seeds", &config::seeds},
+      {"resolve_interval", &config::resolve_interval},
+      {"gossip_interval", &config::gossip_interval},
+      {"jitter", &config::jitter},
+      {"fanout", &config::fanout},
+      {"live_peers_min", &config::live_peers_min},
+      {"seed_every_rounds", &config::seed_every_rounds},
+      {"unproved_addresses_max", &config::unproved_addresses_max},
+      {"digest_datagrams_max", &config::digest_datagrams_max},
+      {"exchange_bytes_max", &config::exchange_bytes_max},
+      {"exchange_datagrams_max", &config::exchange_datagrams_max},
+      {"dead_peer_phi", &config::dead_peer_phi},
+      {"dead_peer_grace", &config::dead_peer_grace},
+      {"retired_max", &config::retired_max},
+  }};
+  return options;
+}
+
+std::string to_text(std::size_t count) { return std::to_string(count); }
+std::string to_text(milliseconds time) { return std::to_string(time.count()) + "ms"; }
+
+std::string to_text(double number) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%g", number);
+  return text.data();
+}
+
+std::string to_text(const std::vector<std::string>& list) {
+  std::string text;
+  for (const std::string& one : list) text += (text.empty() ? "" : ",") + one;
+  return text;
+}
+
+template <class Number>
+bool try_read_number(std::string_view text, Number& to) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), to);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+bool try_read(std::string_view text, std::size_t& to) { return try_read_number(text, to); }
+bool try_read(std::string_view text, double& to) { return try_read_number(text, to); }
+
+bool try_read(std::string_view text, milliseconds& to) {
+  const std::optional<milliseconds> time = parse_duration(text);
+  if (time) to = *time;
+  return time.has_value();
+}
+
+bool try_read(std::string_view text, std::vector<std::string>& to) {
+  to.clear();
+  while (!text.empty()) {
+    const std::size_t comma = text.find(',');
+    to.emplace_back(text.substr(0, comma));
+    text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
+  }
+  return true;
+}
+
+config_error make_error(std::string_view name, std::string value, std::string allowed) {
+  config_error error;
+  error.option = name;
+  error.value = std::move(value);
+  error.allowed = std::move(allowed);
+  return error;
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> named_options(const config& of) {
+  std::vector<std::pair<std::string, std::string>> named;
+  for (const option& one : all_options()) {
+    named.emplace_back(one.name,
+                       std::visit([&of](auto where) { return to_text(of.*where); }, one.where));
+  }
+  return named;
+}
+
+tl::expected<config, config_error> with_option(config of, std::string_view name,
+                                               std::string_view text) {
+  for (const option& one : all_options()) {
+    if (one.name != name) continue;
+    const bool is_read =
+        std::visit([&](auto where) { return try_read(text, of.*where); }, one.where);
+    if (is_read) return of;
+    const bool is_time = std::holds_alternative<milliseconds config::*>(one.where);
+    return tl::unexpected<config_error>(
+        make_error(name, in_quotes(text), is_time ? "a time such as 200ms, 1s or 5m" : "a number"));
+  }
+  std::string names;
+  for (const option& one : all_options()) {
+    names += (names.empty() ? "" : ", ") + std::string(one.name);
+  }
+  return tl::unexpected<config_error>(make_error("option", in_quotes(name), names));
+}
+
+}  // namespace gossipmonger
