@@ -277,6 +277,12 @@ TEST_CASE("config: what a node is built for cannot be changed while it runs, the
   wanted.datagram_bytes_max = 1400;
   CHECK(refused(wanted) == "datagram_bytes_max");
   wanted = present;
+  wanted.value_bytes_max = 2000;
+  CHECK(refused(wanted) == "value_bytes_max");
+  wanted = present;
+  wanted.partial_bytes_max += 1;
+  CHECK(refused(wanted) == "partial_bytes_max");
+  wanted = present;
   wanted.detector_window = 50;
   CHECK(refused(wanted) == "detector_window");
   wanted = present;

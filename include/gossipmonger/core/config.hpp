@@ -79,8 +79,8 @@ struct config_error {
 
 /// The same for a node that runs with `present`: also the first option that differs and cannot be
 /// changed while it runs. Those are who it is (name, cluster_name, advertise, generation_last,
-/// random_seed) and what its tables are built for (datagram_bytes_max, detector_window, peers_max,
-/// parked_bytes_max).
+/// random_seed) and what its tables are built for (datagram_bytes_max, value_bytes_max,
+/// partial_bytes_max, detector_window, peers_max, parked_bytes_max).
 [[nodiscard]] tl::expected<config, config_error> validated_change(const config& present,
                                                                   config candidate);
 
