@@ -133,6 +133,8 @@ tl::expected<config, config_error> validated(config candidate) {
   check.count("exchange_bytes_max", c.exchange_bytes_max, c.datagram_bytes_max, 1ULL << 30);
   check.count("exchange_datagrams_max", c.exchange_datagrams_max, 1, 65'536);
 
+  check.require(c.suspicion_rounds == 0 || (c.suspicion_rounds >= 4 && c.suspicion_rounds <= 1000),
+                "suspicion_rounds", std::to_string(c.suspicion_rounds), "0, or 4 to 1000");
   check.number("dead_peer_phi", c.dead_peer_phi, 1.0, 1000.0);
   check.count("detector_window", c.detector_window, 4, 1000);
   // Ten times an interval that is refused above may be no number.

@@ -7,8 +7,6 @@ namespace gossipmonger {
 
 namespace {
 
-constexpr std::uint64_t microseconds_max = 0xffffffff;
-
 std::uint64_t to_microseconds(std::chrono::nanoseconds time) {
   if (time.count() <= 0) return 0;
   return static_cast<std::uint64_t>(time.count()) / 1000;
@@ -28,17 +26,18 @@ failure_detector::failure_detector(std::size_t window) : window_(window) {}
 
 void failure_detector::advance(std::chrono::nanoseconds now, const detector_expectation& expected) {
   const std::uint64_t interval =
-      std::min({to_microseconds(now - last_), to_microseconds(expected.maximum), microseconds_max});
+      std::min(to_microseconds(now - last_), to_microseconds(expected.maximum));
   last_ = std::max(last_, now);
-  const auto sample = static_cast<std::uint32_t>(interval);
+  // Four bytes each, and wide enough for rounds of an hour in a cluster of thousands.
+  const auto sample = static_cast<float>(interval);
   if (intervals_.size() < window_) {
     intervals_.push_back(sample);
   } else {
-    sum_ -= intervals_[next_];
+    sum_ -= static_cast<std::uint64_t>(intervals_[next_]);
     intervals_[next_] = sample;
     next_ = (next_ + 1) % window_;
   }
-  sum_ += sample;
+  sum_ += static_cast<std::uint64_t>(sample);
 }
 
 void failure_detector::reset(std::chrono::nanoseconds now) {

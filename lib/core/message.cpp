@@ -23,6 +23,7 @@ void message::clear() {
   receiver_instance = 0;
   more = false;
   known.clear();
+  doubts.clear();
   identities.clear();
   heartbeats.clear();
   requests.clear();

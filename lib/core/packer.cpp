@@ -10,10 +10,9 @@ namespace {
 
 constexpr std::size_t word = 8;
 constexpr std::size_t root_pointer = word;
-constexpr std::size_t list_tag = word;
-constexpr std::size_t entry_size = 3 * word;
-constexpr std::size_t digest_frame = header_bytes + root_pointer + 4 * word + 1 * word;
-constexpr std::size_t reply_frame = header_bytes + root_pointer + 6 * word + 2 * word;
+constexpr std::size_t list_tag = list_tag_bytes;
+static_assert(digest_frame_bytes == header_bytes + root_pointer + 4 * word + 1 * word);
+static_assert(reply_frame_bytes == header_bytes + root_pointer + 6 * word + 2 * word);
 constexpr std::size_t news_frame = 1 * word + 2 * word;
 constexpr std::size_t identity_frame = 6 * word + 1 * word;
 constexpr std::size_t delta_frame = 5 * word + 1 * word;
@@ -22,7 +21,7 @@ constexpr std::size_t checksum_bytes = word;
 constexpr std::size_t padded(std::size_t bytes) { return (bytes + word - 1) / word * word; }
 
 std::size_t list_bytes(std::size_t entries) {
-  return entries == 0 ? 0 : list_tag + entries * entry_size;
+  return entries == 0 ? 0 : list_tag + entries * entry_bytes;
 }
 
 /// What an entry takes in its delta's columns besides its version gap.
@@ -67,16 +66,18 @@ std::size_t varint_bytes(std::uint64_t number) {
 std::size_t encoded_bytes(const message& m) {
   if (m.kind == message_kind::digest) {
     const digest& known = m.known;
-    return digest_frame + list_bytes(known.range.size() + known.extra.size() +
-                                     known.unwanted.size() + m.partials.size());
+    return digest_frame_bytes +
+           list_bytes(known.range.size() + known.extra.size() + known.unwanted.size() +
+                      m.partials.size() + m.doubts.size());
   }
 
-  std::size_t bytes = reply_frame;
+  std::size_t bytes = reply_frame_bytes;
   if (!m.deltas.empty()) {
     bytes += list_tag;
     for (const delta_view& delta : m.deltas) bytes += delta_frame + padded(column_bytes(m, delta));
   }
-  const std::size_t entries = m.heartbeats.size() + m.requests.size() + m.partials.size();
+  const std::size_t entries =
+      m.heartbeats.size() + m.requests.size() + m.partials.size() + m.doubts.size();
   if (entries + m.identities.size() > 0) bytes += news_frame + list_bytes(entries);
   if (!m.identities.empty()) {
     bytes += list_tag;
@@ -86,7 +87,7 @@ std::size_t encoded_bytes(const message& m) {
 }
 
 std::size_t entry_bytes_limit(std::size_t datagram_bytes_max) {
-  const std::size_t frame = seal_bytes + reply_frame + list_tag + delta_frame;
+  const std::size_t frame = seal_bytes + reply_frame_bytes + list_tag + delta_frame;
   const std::size_t lengths = varint_bytes(version_max) + 1 + varint_bytes(datagram_bytes_max);
   return (datagram_bytes_max - frame) / word * word - lengths;
 }
@@ -94,7 +95,7 @@ std::size_t entry_bytes_limit(std::size_t datagram_bytes_max) {
 packer::packer(message& out, message_kind kind, std::size_t budget_bytes)
     : out_(out),
       budget_(budget_bytes),
-      bytes_(kind == message_kind::digest ? digest_frame : reply_frame) {
+      bytes_(kind == message_kind::digest ? digest_frame_bytes : reply_frame_bytes) {
   assert(bytes_ <= budget_);
   out.clear();
   out.kind = kind;
@@ -108,15 +109,16 @@ bool packer::try_take(std::size_t more) {
 
 bool packer::try_take_known() {
   const digest& known = out_.known;
-  const bool is_first =
-      known.range.empty() && known.extra.empty() && known.unwanted.empty() && out_.partials.empty();
-  return try_take(entry_size + (is_first ? list_tag : 0));
+  const bool is_first = known.range.empty() && known.extra.empty() && known.unwanted.empty() &&
+                        out_.partials.empty() && out_.doubts.empty();
+  return try_take(entry_bytes + (is_first ? list_tag : 0));
 }
 
 bool packer::try_take_news() {
-  const bool is_first = out_.heartbeats.empty() && out_.requests.empty() && out_.partials.empty();
+  const bool is_first = out_.heartbeats.empty() && out_.requests.empty() && out_.partials.empty() &&
+                        out_.doubts.empty();
   const std::size_t news = is_first && out_.identities.empty() ? news_frame : 0;
-  return try_take(news + entry_size + (is_first ? list_tag : 0));
+  return try_take(news + entry_bytes + (is_first ? list_tag : 0));
 }
 
 bool packer::try_add_range(const digest_entry& entry) {
@@ -139,7 +141,7 @@ bool packer::try_add_unwanted(const digest_entry& entry) {
 
 bool packer::try_add_identity(const identity_view& identity) {
   const bool has_news = !out_.identities.empty() || !out_.heartbeats.empty() ||
-                        !out_.requests.empty() || !out_.partials.empty();
+                        !out_.requests.empty() || !out_.partials.empty() || !out_.doubts.empty();
   const std::size_t frame = (has_news ? 0 : news_frame) + (out_.identities.empty() ? list_tag : 0);
   if (!try_take(frame + identity_frame + padded(identity.name.size()))) return false;
   out_.identities.push_back(identity);
@@ -167,6 +169,13 @@ bool packer::try_add_partial(const partial_entry& partial) {
       [](const partial_entry& one, std::uint64_t hash) { return one.name_hash < hash; });
   assert(place == list.end() || place->name_hash != partial.name_hash);
   list.insert(place, partial);
+  return true;
+}
+
+bool packer::try_add_doubt(const doubt_entry& entry) {
+  if (out_.doubts.size() == doubt_entry::doubts_max) return false;
+  if (!(out_.kind == message_kind::digest ? try_take_known() : try_take_news())) return false;
+  out_.doubts.push_back(entry);
   return true;
 }
 

@@ -106,6 +106,8 @@ member protocol::describe(slot_index slot, nanoseconds now) const {
   seen.address = row.address;
   seen.status = row.status;
   seen.is_reachable = slot == self_slot || is_reachable(row);
+  seen.is_suspect = slot != self_slot && row.is_suspect &&
+                    (row.status == peer_status::live || row.status == peer_status::unjudged);
   seen.max_version = row.max_version;
   seen.heartbeat = row.heartbeat;
   const bool is_judged = row.status == peer_status::live || row.status == peer_status::unjudged;
@@ -144,7 +146,10 @@ protocol_stats protocol::stats() const {
   now.peers_known = peers_.size();
   now.peers_live = live_peers();
   for (const peer_table::hashed_slot& one : peers_.by_hash()) {
-    if (one.slot != self_slot && is_reachable(peers_[one.slot])) ++now.peers_reachable;
+    if (one.slot == self_slot) continue;
+    const peer& row = peers_[one.slot];
+    if (is_reachable(row)) ++now.peers_reachable;
+    if (row.status == peer_status::live && row.is_suspect) ++now.peers_suspect;
   }
   now.graveyard_size = graves_.all().size();
   now.parked_bytes = reconciler_.parked_bytes();

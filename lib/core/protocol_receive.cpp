@@ -41,6 +41,8 @@ void protocol::observe_time(moment now) {
     next_round_ = now.steady;
     judge_from_round_ = stats_.rounds + 2;
     ++stats_.pauses;
+    now_ = std::max(now_, liveness_time(now));
+    suspend_suspicion();
   }
   now_ = std::max(now_, liveness_time(now));
   // The latest date this process ever read: a clock that steps back does not make what was learnt
@@ -129,6 +131,7 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
   if (is_proved) {
     handle_heartbeats(received.known.range);
     handle_heartbeats(received.known.extra);
+    handle_doubts(received, source);
   }
 
   exchange& leg = add_exchange();
@@ -143,12 +146,16 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
   reconciler_.compare(received.known, received.sender.name_hash, now_, leg);
   reconciler_.resume(received.partials, leg);
   reconciler_.shuffle(leg);
+  if (!is_proved) return;
+  leg.doubts = answers_;
+  if (!received.doubts.empty() || is_to_be_told(source)) plan_doubts(leg);
 }
 
 void protocol::handle_reply(const message& received, const endpoint& source) {
   for (const identity_view& who : received.identities) handle_identity(who);
   handle_sender(received, source, true);
   handle_heartbeats(received.heartbeats);
+  handle_doubts(received, source);
   stats_.deltas_received += received.deltas.size();
   for (const delta_view& delta : received.deltas) {
     if (!peers_.find(delta.name_hash)) trace(trace_kind::unknown_peer, source, delta.name_hash, 0);
@@ -181,6 +188,7 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
   handle_heartbeat(received.sender);
   peer& row = peers_[*slot];
   row.last_reply = now_;
+  handle_direct_proof(*slot, received.sender.heartbeat);
   row.route.reset();
   if (source != row.address) row.route = source;
 
@@ -229,6 +237,12 @@ void protocol::handle_heartbeat(slot_index slot, const digest_entry& entry) {
 void protocol::advance_heartbeat(slot_index slot, std::uint64_t heartbeat) {
   peer& row = peers_[slot];
   row.heartbeat = heartbeat;
+  if (row.is_suspect && row.doubts.handle_heartbeat(heartbeat, make_suspicion_rules())) {
+    row.is_suspect = false;
+    ++stats_.doubts_refuted;
+  }
+  // What it said before it fell silent is still on its way: no sign of life.
+  if (row.status == peer_status::dead && row.is_suspect) return;
   // The silence that ends here was an outage, no interval of a peer that lives: it does not make
   // the next crash harder to find.
   const bool was_gone = row.status == peer_status::dead && row.advances == 0;
@@ -245,11 +259,13 @@ void protocol::advance_heartbeat(slot_index slot, std::uint64_t heartbeat) {
 
 void protocol::judge(slot_index slot, peer_status status) {
   peer& row = peers_[slot];
-  const bool was_met = row.status == peer_status::unjudged || row.status == peer_status::live;
-  const bool is_met = status == peer_status::live;
+  const bool was_new = row.status == peer_status::unjudged;
+  const bool was_live = row.status == peer_status::live;
+  const bool is_live = status == peer_status::live;
   row.status = status;
-  if (was_met && !is_met) ring_.remove(slot);
-  if (!was_met && is_met) ring_.add(slot, random_);
+  if (was_new) newcomers_.remove(slot);
+  if (was_live && !is_live) ring_.remove(slot);
+  if (!was_live && is_live) ring_.add(slot, random_);
   if (status == peer_status::dead) {
     row.detector.reset(now_);
     row.advances = 0;
@@ -333,6 +349,7 @@ void protocol::handle_identity(const identity_view& who) {
     if (!who.address.is_routable()) return drop(drop_reason::endpoint);
     reconciler_.forget(*slot);
     ring_.remove(*slot);
+    newcomers_.remove(*slot);
     graves_.remove(name_hash);
     return enter(*slot, who, true);
   }
@@ -349,6 +366,7 @@ void protocol::handle_identity(const identity_view& who) {
 }
 
 void protocol::enter(slot_index slot, const identity_view& who, bool is_restart) {
+  std::erase(rumours_, slot);
   peer& row = peers_[slot];
   peer fresh(settings_.detector_window);
   fresh.name = row.name;
@@ -369,7 +387,7 @@ void protocol::enter(slot_index slot, const identity_view& who, bool is_restart)
     changes_.judge(row, slot);
     return;
   }
-  ring_.add(slot, random_);
+  newcomers_.add(slot, random_);
 }
 
 // --------------------------------------------------------------------------------- my own name

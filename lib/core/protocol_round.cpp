@@ -32,7 +32,9 @@ void protocol::run_round(moment now) {
   graves_.expire(now_);
   end_refusals();
 
+  begin_suspicion_round();
   choose_partners();
+  spread_doubts();
   if (stats_.rounds >= judge_from_round_) judge_all();
   forget_gone();
   schedule_next(now);
@@ -57,7 +59,9 @@ void protocol::judge_all() {
   for (const peer_table::hashed_slot& one : peers_.by_hash()) {
     const peer& row = peers_[one.slot];
     const bool may_die = row.status == peer_status::live || row.status == peer_status::unjudged;
-    if (!may_die || row.detector.phi(now_, expected_) <= settings_.dead_peer_phi) continue;
+    if (!may_die) continue;
+    const bool is_silent = row.detector.phi(now_, expected_) > settings_.dead_peer_phi;
+    if (!is_silent && !is_convicted(one.slot)) continue;
     if (row.status == peer_status::live) ++stats_.convictions;
     judge(one.slot, peer_status::dead);
   }
@@ -88,7 +92,9 @@ void protocol::bury(slot_index slot) {
   graves_.bury(buried);
   if (!planted::is_on(planted::defect::forgetting_untold)) changes_.forget(row, slot);
   reconciler_.forget(slot);
+  std::erase(rumours_, slot);
   ring_.remove(slot);
+  newcomers_.remove(slot);
   peers_.remove(slot);
 }
 
@@ -140,20 +146,34 @@ bool protocol::is_started(const endpoint& to) const {
 }
 
 bool protocol::try_start_live() {
+  // Newcomers, however many come and go, take at most every other start from those that live.
+  const bool has_both = ring_.size() > 0 && newcomers_.size() > 0;
+  is_newcomers_turn_ = has_both ? !is_newcomers_turn_ : newcomers_.size() > 0;
+  peer_ring& first = is_newcomers_turn_ ? newcomers_ : ring_;
+  peer_ring& second = is_newcomers_turn_ ? ring_ : newcomers_;
   // While somebody waits for a version of mine, or I leave, who may lack that comes first.
   for (const bool is_choosy : {true, false}) {
     if (is_choosy && preferred_version_ == 0 && !has_left()) continue;
-    // Somebody who stands first in one turn may stand last in the next: two turns show everybody.
-    for (std::size_t tries = 0; tries < 2 * ring_.size(); ++tries) {
-      const peer& row = peers_[ring_.next(random_)];
-      const bool is_holding = row.held_generation == generation() &&
-                              row.held_version >= preferred_version_ &&
-                              (!has_left() || row.holds_my_leave);
-      if (is_choosy && is_holding) continue;
-      const endpoint to = row.route.value_or(row.address);
-      if (is_started(to)) continue;
-      if (try_start(to, row.name_hash)) return true;
+    if (try_start_from(first, is_choosy) || try_start_from(second, is_choosy)) return true;
+  }
+  return false;
+}
+
+bool protocol::try_start_from(peer_ring& ring, bool is_choosy) {
+  // Somebody who stands first in one turn may stand last in the next: two turns show everybody.
+  for (std::size_t tries = 0; tries < 2 * ring.size(); ++tries) {
+    const slot_index slot = ring.next(random_);
+    const peer& row = peers_[slot];
+    const bool is_holding = row.held_generation == generation() &&
+                            row.held_version >= preferred_version_ &&
+                            (!has_left() || row.holds_my_leave);
+    if (is_choosy && is_holding) continue;
+    const endpoint to = row.route.value_or(row.address);
+    if (is_started(to) || !try_start(to, row.name_hash)) continue;
+    if (row.status == peer_status::live && settings_.suspicion_rounds > 0) {
+      prober_.expect(slot, row.generation, now_);
     }
+    return true;
   }
   return false;
 }
@@ -190,6 +210,7 @@ void protocol::start_exchange(const endpoint& to, std::uint64_t remote_hash) {
   leg.digest_from = digest_cursor_;
   leg.digest_rows_left = peers_.by_hash().size();
   leg.has_extra = true;
+  if (is_proved) plan_doubts(leg);
 }
 
 // ------------------------------------------------------------------------------------ sending
@@ -202,7 +223,7 @@ std::optional<transmit> protocol::poll_transmit(moment now) {
                                      : reconciler_.fill_reply(leg, outgoing_, now_);
     if (!is_filled) {
       // The next round's digest goes on where this one's budget ended.
-      const bool is_whole = is_digest && leg.padded_bytes == 0;
+      const bool is_whole = is_digest && !leg.is_short && leg.padded_bytes == 0;
       if (is_whole) digest_cursor_ = leg.digest_rows_left == 0 ? 0 : leg.digest_from;
       exchanges_.pop_front();
       continue;

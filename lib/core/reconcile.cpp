@@ -25,6 +25,8 @@ constexpr std::uint64_t floor_value_bytes = 8;
 constexpr std::size_t identity_bytes_min = 64;
 // Less room than this behind a frame carries nothing worth a datagram.
 constexpr std::size_t place_margin = 64;
+// Of what changed last, entries in the first datagram of a digest that cannot tell of everything.
+constexpr std::size_t latest_max = 16;
 
 const digest_entry* find_sorted(const std::vector<digest_entry>& list, std::uint64_t name_hash) {
   const auto place = std::lower_bound(
@@ -55,6 +57,28 @@ std::uint64_t read_floor(std::string_view value) {
   return floor;
 }
 
+/// Whether that entry stands in `out` for another reason than the range's.
+bool has_own_place(const message& out, std::uint64_t name_hash) {
+  return name_hash == out.sender.name_hash ||
+         (out.receiver.generation != 0 && name_hash == out.receiver.name_hash);
+}
+
+void add_grave(const grave& lies, packer& pack) {
+  digest_entry buried;
+  buried.name_hash = lies.name_hash;
+  buried.generation = lies.generation;
+  buried.heartbeat = lies.heartbeat;
+  static_cast<void>(pack.try_add_unwanted(buried));
+}
+
+/// What the leg has to say of doubts goes into its first datagram.
+void add_doubts(exchange& leg, packer& pack) {
+  for (const doubt_entry& doubt : leg.doubts) {
+    if (!pack.try_add_doubt(doubt)) break;
+  }
+  leg.doubts.clear();
+}
+
 }  // namespace
 
 reconciler::reconciler(const config& settings, peer_table& peers, graveyard& graves,
@@ -78,7 +102,7 @@ std::size_t reconciler::message_bytes_max() const {
 
 std::size_t reconciler::digest_rows_a_datagram() const {
   // Besides frame and tag, places for sender and receiver.
-  return (message_bytes_max() - 80) / 24 - 2;
+  return (message_bytes_max() - digest_frame_bytes - list_tag_bytes) / entry_bytes - 2;
 }
 
 // ---------------------------------------------------------------------------------- comparing
@@ -186,124 +210,133 @@ void reconciler::set_frame(const exchange& leg, message& out) const {
 }
 
 bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
-  const std::span<const peer_table::hashed_slot> rows = peers_.by_hash();
   if (leg.datagrams_left == 0 || leg.digest_rows_left == 0) return false;
-
   packer pack(out, message_kind::digest, message_bytes_max());
   set_frame(leg, out);
+  add_doubts(leg, pack);
 
   // Sender and receiver stand in every datagram: in the range, or else, by a place kept free for
-  // each, in extra.
-  constexpr std::size_t place_bytes = 24;
-  bool has_sender = false;
-  bool has_receiver = out.receiver.generation == 0;
-  const std::optional<slot_index> receiver_slot = peers_.find(out.receiver.name_hash);
-  const std::optional<partial_entry> of_receiver =
-      receiver_slot ? partial_of(*receiver_slot) : std::nullopt;
-  const auto reserved = [&] {
-    const std::size_t receiver_bytes = of_receiver ? 2 * place_bytes : place_bytes;
-    return (has_sender ? 0 : place_bytes) + (has_receiver ? 0 : receiver_bytes);
-  };
-
-  std::size_t i = peers_.lower_bound(leg.digest_from);
-  const std::span<const grave> graves = graves_.all();
-  std::size_t g = 0;
-  while (g < graves.size() && graves[g].name_hash < leg.digest_from) ++g;
-
-  // The first datagram leaves room for what changed last, where the leg cannot tell of everything.
+  // each, in extra. The first datagram leaves room for what changed last, where the leg cannot tell
+  // of everything.
+  digest_places places;
+  places.has_receiver = out.receiver.generation == 0;
+  if (const std::optional<slot_index> slot = peers_.find(out.receiver.name_hash)) {
+    places.of_receiver = partial_of(*slot);
+  }
   const bool is_partial = leg.digest_rows_left > leg.datagrams_left * digest_rows_a_datagram();
-  const std::size_t extra_places = leg.has_extra && is_partial ? std::size_t{16} : 0;
-  const auto kept_free = [&] {
-    const bool has_tag = !out.known.range.empty() || !out.known.unwanted.empty();
-    return (has_tag ? 0 : std::size_t{8}) + extra_places * place_bytes;
-  };
+  if (leg.has_extra && is_partial) places.extra = latest_max;
 
-  out.known.lo = leg.digest_from;
-  out.known.hi = hash_max;
-  bool is_full = false;
-  while (i < rows.size() || g < graves.size()) {
-    const bool is_grave =
-        i == rows.size() || (g < graves.size() && graves[g].name_hash < rows[i].name_hash);
-    const std::uint64_t name_hash = is_grave ? graves[g].name_hash : rows[i].name_hash;
-    const bool is_own_place = name_hash == out.sender.name_hash ||
-                              (out.receiver.generation != 0 && name_hash == out.receiver.name_hash);
-    // A later run that I refuse stands beside the one that I hold, and so in the same datagram.
-    const bool has_grave = !is_grave && g < graves.size() && graves[g].name_hash == name_hash;
-    // So does the receiver, if I take nothing more of it: it must stand in the range or in extra.
-    const bool is_refused_receiver =
-        is_own_place && !is_grave && peers_[rows[i].slot].is_over_capacity;
-    // And so do a row and how much of its next value is here.
-    const std::optional<partial_entry> partial = is_grave ? std::nullopt : partial_of(rows[i].slot);
-    const std::size_t row_bytes = partial ? 2 * place_bytes : place_bytes;
-    const std::size_t needed = reserved() + kept_free() + (is_own_place ? 0 : row_bytes) +
-                               (has_grave || is_refused_receiver ? place_bytes : 0);
-    const bool has_no_place = partial && out.partials.size() == partials_max;
-    if (pack.bytes_left() < needed || has_no_place || (!is_grave && leg.digest_rows_left == 0)) {
-      out.known.hi = name_hash - 1;
-      leg.digest_from = name_hash;
-      is_full = true;
-      break;
-    }
-    const auto add_grave = [&](const grave& lies) {
-      digest_entry buried;
-      buried.name_hash = lies.name_hash;
-      buried.generation = lies.generation;
-      buried.heartbeat = lies.heartbeat;
-      static_cast<void>(pack.try_add_unwanted(buried));
-    };
-    if (is_grave) {
-      if (name_hash != out.receiver.name_hash) add_grave(graves[g]);
-      ++g;
-      continue;
-    }
-    peers_.fetch_ahead(i);
-    const peer& row = peers_[rows[i].slot];
-    ++i;
-    --leg.digest_rows_left;
-    if (has_grave) {
-      add_grave(graves[g++]);  // it says more than the row would
-    } else if (!is_advertised(row, now) && (!is_own_place || is_refused_receiver)) {
-      digest_entry unwanted = row.entry();
-      unwanted.max_version = 0;
-      unwanted.has_left = false;
-      if (row.is_over_capacity) unwanted.heartbeat = heartbeat_max;
-      static_cast<void>(pack.try_add_unwanted(unwanted));
-    }
-    if (!is_advertised(row, now) && !is_own_place) continue;
-    static_cast<void>(pack.try_add_range(row.entry()));
-    if (partial) static_cast<void>(pack.try_add_partial(*partial));
-    has_sender = has_sender || name_hash == out.sender.name_hash;
-    has_receiver = has_receiver || name_hash == out.receiver.name_hash;
+  if (leg.is_short) {
+    leg.digest_rows_left = 0;
+  } else {
+    fill_range(leg, pack, out, now, places);
   }
-  if (!is_full) leg.digest_from = 0;
-  if (out.known.lo > out.known.hi) {
-    out.known.lo = 1;
-    out.known.hi = 0;
-  }
-
-  if (!has_sender) static_cast<void>(pack.try_add_extra(out.sender));
-  if (!has_receiver) {
-    static_cast<void>(pack.try_add_extra(out.receiver));
-    if (of_receiver) static_cast<void>(pack.try_add_partial(*of_receiver));
-  }
-  if (extra_places > 0) {
-    for (const slot_index slot : peers_.latest(extra_places)) {
-      const peer& row = peers_[slot];
-      const bool is_in = row.name_hash >= out.known.lo && row.name_hash <= out.known.hi;
-      if (is_in || !is_advertised(row, now) || has_entry(out.known.extra, row.name_hash)) continue;
-      const std::optional<partial_entry> partial = partial_of(slot);
-      if (partial && pack.bytes_left() < 2 * place_bytes) break;
-      if (!pack.try_add_extra(row.entry())) break;
-      if (partial) static_cast<void>(pack.try_add_partial(*partial));
-    }
-  }
+  fill_extra(pack, out, now, places);
   leg.has_extra = false;
   --leg.datagrams_left;
   return true;
 }
 
+void reconciler::fill_range(exchange& leg, packer& pack, message& out, nanoseconds now,
+                            digest_places& places) const {
+  const std::span<const peer_table::hashed_slot> rows = peers_.by_hash();
+  const std::span<const grave> graves = graves_.all();
+  std::size_t i = peers_.lower_bound(leg.digest_from);
+  std::size_t g = 0;
+  while (g < graves.size() && graves[g].name_hash < leg.digest_from) ++g;
+  const auto kept_free = [&] {
+    const bool has_tag =
+        !out.known.range.empty() || !out.known.unwanted.empty() || !out.doubts.empty();
+    const std::size_t of_receiver = places.of_receiver ? 2 : 1;
+    const std::size_t kept =
+        (places.has_sender ? 0U : 1U) + (places.has_receiver ? 0U : of_receiver) + places.extra;
+    return (has_tag ? 0 : list_tag_bytes) + kept * entry_bytes;
+  };
+
+  out.known.lo = leg.digest_from;
+  out.known.hi = hash_max;
+  leg.digest_from = 0;
+  while (i < rows.size() || g < graves.size()) {
+    const bool is_grave =
+        i == rows.size() || (g < graves.size() && graves[g].name_hash < rows[i].name_hash);
+    const std::uint64_t name_hash = is_grave ? graves[g].name_hash : rows[i].name_hash;
+    // A later run that I refuse stands beside the one that I hold, and so in the same datagram.
+    const grave* const beside =
+        !is_grave && g < graves.size() && graves[g].name_hash == name_hash ? &graves[g] : nullptr;
+    const bool is_own_place = has_own_place(out, name_hash);
+    const bool is_doubled =
+        beside != nullptr || (is_own_place && !is_grave && peers_[rows[i].slot].is_over_capacity);
+    // And so do a row and how much of its next value is here.
+    const std::optional<partial_entry> partial = is_grave ? std::nullopt : partial_of(rows[i].slot);
+    const std::size_t row_bytes = partial ? 2 * entry_bytes : entry_bytes;
+    const std::size_t needed =
+        kept_free() + (is_own_place ? 0 : row_bytes) + (is_doubled ? entry_bytes : 0);
+    const bool has_no_place = partial && out.partials.size() == partials_max;
+    if (pack.bytes_left() < needed || has_no_place || (!is_grave && leg.digest_rows_left == 0)) {
+      out.known.hi = name_hash - 1;
+      leg.digest_from = name_hash;
+      break;
+    }
+    if (is_grave) {
+      if (name_hash != out.receiver.name_hash) add_grave(graves[g], pack);
+      ++g;
+      continue;
+    }
+    peers_.fetch_ahead(i);
+    add_row(rows[i++].slot, beside, pack, out, now, places);
+    if (beside != nullptr) ++g;
+    --leg.digest_rows_left;
+  }
+  if (out.known.lo > out.known.hi) {
+    out.known.lo = 1;
+    out.known.hi = 0;
+  }
+}
+
+void reconciler::add_row(slot_index slot, const grave* beside, packer& pack, const message& out,
+                         nanoseconds now, digest_places& places) const {
+  const peer& row = peers_[slot];
+  const bool is_own_place = has_own_place(out, row.name_hash);
+  const bool is_told_of = is_advertised(row, now);
+  if (beside != nullptr) {
+    add_grave(*beside, pack);  // it says more than the row would
+  } else if (!is_told_of && (!is_own_place || row.is_over_capacity)) {
+    // So does the receiver, if I take nothing more of it, though it stands in the range besides.
+    digest_entry unwanted = row.entry();
+    unwanted.max_version = 0;
+    unwanted.has_left = false;
+    if (row.is_over_capacity) unwanted.heartbeat = heartbeat_max;
+    static_cast<void>(pack.try_add_unwanted(unwanted));
+  }
+  if (!is_told_of && !is_own_place) return;
+  static_cast<void>(pack.try_add_range(row.entry()));
+  if (const std::optional<partial_entry> partial = partial_of(slot)) {
+    static_cast<void>(pack.try_add_partial(*partial));
+  }
+  places.has_sender = places.has_sender || row.name_hash == out.sender.name_hash;
+  places.has_receiver = places.has_receiver || row.name_hash == out.receiver.name_hash;
+}
+
+void reconciler::fill_extra(packer& pack, message& out, nanoseconds now,
+                            const digest_places& places) {
+  if (!places.has_sender) static_cast<void>(pack.try_add_extra(out.sender));
+  if (!places.has_receiver) {
+    static_cast<void>(pack.try_add_extra(out.receiver));
+    if (places.of_receiver) static_cast<void>(pack.try_add_partial(*places.of_receiver));
+  }
+  if (places.extra == 0) return;
+  for (const slot_index slot : peers_.latest(places.extra)) {
+    const peer& row = peers_[slot];
+    const bool is_in = row.name_hash >= out.known.lo && row.name_hash <= out.known.hi;
+    if (is_in || !is_advertised(row, now) || has_entry(out.known.extra, row.name_hash)) continue;
+    const std::optional<partial_entry> partial = partial_of(slot);
+    if (partial && pack.bytes_left() < 2 * entry_bytes) break;
+    if (!pack.try_add_extra(row.entry())) break;
+    if (partial) static_cast<void>(pack.try_add_partial(*partial));
+  }
+}
+
 bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
-  constexpr std::size_t frame_bytes = 96;
   const bool is_first = leg.is_first;
   const auto has_more = [&leg] {
     return !leg.identities.empty() || !leg.heartbeats.empty() || !leg.requests.empty() ||
@@ -311,11 +344,12 @@ bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
   };
   if (!is_first && !has_more()) return false;
   const std::size_t budget = std::min(message_bytes_max(), leg.bytes_left);
-  if (leg.datagrams_left == 0 || budget < frame_bytes) return false;
+  if (leg.datagrams_left == 0 || budget < reply_frame_bytes) return false;
 
   packer pack(out, leg.kind, budget);
   set_frame(leg, out);
   out.padded_bytes = 0;
+  add_doubts(leg, pack);
 
   const auto take = [](auto& list, auto try_add) {
     std::size_t taken = 0;
@@ -351,13 +385,13 @@ bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
   if (leg.identities.empty() && leg.requests.empty()) fill_deltas(leg, pack, out);
 
   const bool is_empty = out.identities.empty() && out.requests.empty() && out.heartbeats.empty() &&
-                        out.deltas.empty();
+                        out.deltas.empty() && out.doubts.empty();
   if (is_empty && !is_first && !leg.is_cut_by_proof) return false;
   leg.is_first = false;
   leg.bytes_left -= std::min(leg.bytes_left, pack.bytes());
   --leg.datagrams_left;
   const bool is_spent =
-      is_empty || leg.datagrams_left == 0 || leg.bytes_left < frame_bytes + place_margin;
+      is_empty || leg.datagrams_left == 0 || leg.bytes_left < reply_frame_bytes + place_margin;
   if (is_spent && has_more()) {
     leg.datagrams_left = 0;
     if (leg.is_cut_by_proof) {

@@ -84,7 +84,8 @@ identity_body read_identity(schema::Identity::Reader reader) {
 verdict read_news(schema::News::Reader news, reply_sink& sink) {
   entry_run entries;
   if (!read_entries(news.getEntries(), entries)) return verdict::malformed;
-  if (!sink.take_entries(entries, news.getHeartbeatCount(), news.getPartialCount())) {
+  if (!sink.take_entries(entries, news.getHeartbeatCount(), news.getPartialCount(),
+                         news.getDoubtCount())) {
     return verdict::field;
   }
   for (const schema::Identity::Reader identity : news.getIdentities()) {
@@ -111,6 +112,7 @@ verdict read_deltas(capnp::List<schema::Delta>::Reader deltas, reply_sink& sink)
 void write_news(schema::News::Builder news, reply_source& source) {
   news.setHeartbeatCount(source.heartbeat_count);
   news.setPartialCount(source.partial_count);
+  news.setDoubtCount(source.doubt_count);
   if (source.entry_count != 0) {
     source.write_entries(entry_room(news.initEntries(static_cast<unsigned>(source.entry_count))));
   }
@@ -160,6 +162,7 @@ unsigned char* write_digest(unsigned char* segment, std::size_t segment_bytes,
   digest.setUnwantedCount(body.unwanted_count);
   digest.setReceiverInstance(body.receiver_instance);
   digest.setPartialCount(body.partial_count);
+  digest.setDoubtCount(body.doubt_count);
   unsigned char* room = segment;
   if (entry_count != 0) room = entry_room(digest.initEntries(static_cast<unsigned>(entry_count)));
   used = used_bytes(message);
@@ -200,6 +203,7 @@ verdict read_digest(const unsigned char* segment, std::size_t segment_bytes, dig
   body.unwanted_count = digest.getUnwantedCount();
   body.receiver_instance = digest.getReceiverInstance();
   body.partial_count = digest.getPartialCount();
+  body.doubt_count = digest.getDoubtCount();
   return read_entries(digest.getEntries(), entries) ? verdict::ok : verdict::malformed;
 } catch (const kj::Exception&) {
   return verdict::malformed;

@@ -42,6 +42,7 @@ struct digest_body {
   std::uint16_t unwanted_count = 0;
   std::uint32_t receiver_instance = 0;
   std::uint8_t partial_count = 0;
+  std::uint8_t doubt_count = 0;
 };
 
 struct reply_body {
@@ -79,9 +80,10 @@ struct delta_body {
 class reply_source {
  public:
   std::size_t delta_count = 0;
-  std::size_t entry_count = 0;  ///< of the news: heartbeats, requests and partials
+  std::size_t entry_count = 0;  ///< of the news: heartbeats, requests, partials and doubts
   std::uint16_t heartbeat_count = 0;
   std::uint8_t partial_count = 0;
+  std::uint8_t doubt_count = 0;
   std::size_t identity_count = 0;
 
   virtual delta_body delta(std::size_t index) = 0;
@@ -101,7 +103,7 @@ class reply_sink {
  public:
   virtual bool take_root(const reply_body& root) = 0;
   virtual bool take_entries(const entry_run& entries, std::size_t heartbeat_count,
-                            std::size_t partial_count) = 0;
+                            std::size_t partial_count, std::size_t doubt_count) = 0;
   /// The number of identities, at most one for each word of the segment.
   virtual bool take_identity(const identity_body& identity) = 0;
   virtual bool take_delta(const delta_body& delta, const byte_run& columns) = 0;

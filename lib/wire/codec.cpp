@@ -49,6 +49,8 @@ constexpr std::uint64_t left_bit_of_version = std::uint64_t{1} << 47;
 constexpr std::uint64_t left_bit_of_generation = std::uint64_t{1} << 44;
 constexpr int heartbeat_low_bits = 20;
 constexpr std::uint64_t heartbeat_low_max = (std::uint64_t{1} << heartbeat_low_bits) - 1;
+constexpr int proof_age_at = 16;
+constexpr std::uint64_t question_bit = std::uint64_t{1} << 40;
 constexpr std::uint64_t gapped_bit = std::uint64_t{1} << 60;
 constexpr std::uint64_t fragment_bit = std::uint64_t{1} << 61;
 constexpr std::uint64_t entry_count_max = 0xffff;
@@ -200,6 +202,41 @@ void read_entry(const unsigned char* at, digest_entry& entry) {
   unpack(load<std::uint64_t>(at + 8), load<std::uint64_t>(at + 16), entry);
 }
 
+// A doubt stands in the place of an entry.
+unsigned char* write_doubts(const std::vector<doubt_entry>& doubts, unsigned char* to) {
+  for (const doubt_entry& doubt : doubts) {
+    assert(doubt.proof_age <= doubt_entry::proof_age_max && doubt.heartbeat <= heartbeat_max);
+    assert(doubt.generation != 0 && doubt.generation <= generation_max);
+    const std::uint64_t ages = doubt.doubt_age | std::uint64_t{doubt.proof_age} << proof_age_at |
+                               (doubt.is_question ? question_bit : 0);
+    store(to, doubt.name_hash);
+    store(to + 8, ages | doubt.heartbeat >> heartbeat_low_bits << 48);
+    store(to + 16, doubt.generation | (doubt.heartbeat & heartbeat_low_max) << 44);
+    to += capnp_body::entry_bytes;
+  }
+  return to;
+}
+
+bool read_doubts(const entry_run& run, std::size_t first, std::vector<doubt_entry>& out) {
+  out.resize(run.count - first);
+  bool is_good = out.size() <= doubt_entry::doubts_max;
+  const unsigned char* at = run.first + first * run.stride;
+  for (doubt_entry& doubt : out) {
+    digest_entry packed;
+    read_entry(at, packed);
+    at += run.stride;
+    doubt.name_hash = packed.name_hash;
+    doubt.generation = packed.generation;
+    doubt.heartbeat = packed.heartbeat;
+    doubt.doubt_age = static_cast<std::uint16_t>(packed.max_version & doubt_entry::no_doubt);
+    doubt.proof_age =
+        static_cast<std::uint32_t>(packed.max_version >> proof_age_at & doubt_entry::proof_age_max);
+    doubt.is_question = (packed.max_version & question_bit) != 0;
+    is_good = is_good && doubt.generation != 0;
+  }
+  return is_good;
+}
+
 bool is_nothing(const digest_entry& entry) {
   return entry.generation == 0 && entry.max_version == 0 && entry.heartbeat == 0 && !entry.has_left;
 }
@@ -286,18 +323,20 @@ std::size_t write_digest(const message& m, std::span<std::byte> segment) {
   body.extra_count = static_cast<std::uint16_t>(known.extra.size());
   body.unwanted_count = static_cast<std::uint16_t>(known.unwanted.size());
   body.receiver_instance = m.receiver_instance;
-  assert(m.partials.size() <= partials_max);
+  assert(m.partials.size() <= partials_max && m.doubts.size() <= doubt_entry::doubts_max);
   body.partial_count = static_cast<std::uint8_t>(m.partials.size());
+  body.doubt_count = static_cast<std::uint8_t>(m.doubts.size());
 
-  const std::size_t count =
-      known.range.size() + known.extra.size() + known.unwanted.size() + m.partials.size();
+  const std::size_t count = known.range.size() + known.extra.size() + known.unwanted.size() +
+                            m.partials.size() + m.doubts.size();
   std::size_t used = 0;
   unsigned char* room = capnp_body::write_digest(reinterpret_cast<unsigned char*>(segment.data()),
                                                  segment.size(), body, count, used);
   room = write_entries(known.range, room);
   room = write_entries(known.extra, room);
   room = write_entries(known.unwanted, room);
-  write_partials(m.partials, room);
+  room = write_partials(m.partials, room);
+  write_doubts(m.doubts, room);
   return used;
 }
 
@@ -321,7 +360,7 @@ bool has_valid_claim(const digest& known) {
 
 bool take_digest(const digest_body& body, const entry_run& run, message& out) {
   const std::size_t unclaimed =
-      std::size_t{body.extra_count} + body.unwanted_count + body.partial_count;
+      std::size_t{body.extra_count} + body.unwanted_count + body.partial_count + body.doubt_count;
   if (body.extra_count > digest::extra_max || unclaimed > run.count) return false;
   const std::size_t in_range = run.count - unclaimed;
   const std::size_t known_count = in_range + body.extra_count;
@@ -336,7 +375,8 @@ bool take_digest(const digest_body& body, const entry_run& run, message& out) {
       !read_entries(run, in_range, body.extra_count, unknown_peers::refused, known.extra) ||
       !read_entries(run, known_count, body.unwanted_count, unknown_peers::refused,
                     known.unwanted) ||
-      !read_partials(run, run.count - body.partial_count, body.partial_count, out.partials)) {
+      !read_partials(run, known_count + body.unwanted_count, body.partial_count, out.partials) ||
+      !read_doubts(run, run.count - body.doubt_count, out.doubts)) {
     return false;
   }
   read_entry(run.first + body.sender_index * run.stride, out.sender);
@@ -539,10 +579,11 @@ class message_source final : public capnp_body::reply_source {
  public:
   explicit message_source(const message& m) : m_(m) {
     delta_count = m.deltas.size();
-    assert(m.partials.size() <= partials_max);
-    entry_count = m.heartbeats.size() + m.requests.size() + m.partials.size();
+    assert(m.partials.size() <= partials_max && m.doubts.size() <= doubt_entry::doubts_max);
+    entry_count = m.heartbeats.size() + m.requests.size() + m.partials.size() + m.doubts.size();
     partial_count = static_cast<std::uint8_t>(m.partials.size());
     heartbeat_count = static_cast<std::uint16_t>(m.heartbeats.size());
+    doubt_count = static_cast<std::uint8_t>(m.doubts.size());
     identity_count = m.identities.size();
   }
 
@@ -581,7 +622,8 @@ class message_source final : public capnp_body::reply_source {
   void write_entries(unsigned char* room) override {
     room = gossipmonger::write_entries(m_.heartbeats, room);
     room = gossipmonger::write_entries(m_.requests, room);
-    write_partials(m_.partials, room);
+    room = write_partials(m_.partials, room);
+    write_doubts(m_.doubts, room);
   }
 
   identity_body identity(std::size_t index) override {
@@ -627,14 +669,16 @@ class message_sink final : public capnp_body::reply_sink {
            (out_.receiver.generation != 0 || out_.receiver == digest_entry());
   }
 
-  bool take_entries(const entry_run& run, std::size_t heartbeat_count,
-                    std::size_t partial_count) override {
-    if (heartbeat_count + partial_count > run.count) return false;
-    const std::size_t partials_at = run.count - partial_count;
+  bool take_entries(const entry_run& run, std::size_t heartbeat_count, std::size_t partial_count,
+                    std::size_t doubt_count) override {
+    if (heartbeat_count + partial_count + doubt_count > run.count) return false;
+    const std::size_t doubts_at = run.count - doubt_count;
+    const std::size_t partials_at = doubts_at - partial_count;
     return read_entries(run, 0, heartbeat_count, unknown_peers::refused, out_.heartbeats) &&
            read_entries(run, heartbeat_count, partials_at - heartbeat_count, unknown_peers::allowed,
                         out_.requests) &&
-           read_partials(run, partials_at, partial_count, out_.partials);
+           read_partials(run, partials_at, partial_count, out_.partials) &&
+           read_doubts(run, doubts_at, out_.doubts);
   }
 
   bool take_identity(const identity_body& from) override {

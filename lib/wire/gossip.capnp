@@ -54,16 +54,31 @@ struct Digest {
   # Where the receiver's stands; 65535: the sender does not know the receiver.
   extraCount @4 :UInt16;
   unwantedCount @5 :UInt16;
-  # The last `unwantedCount` entries (before the partials) are unwanted, the `extraCount` before
-  # them (at most 64) extra, all before those the range.
+  # Of the entries before the partials and doubts, the last `unwantedCount` are unwanted, the
+  # `extraCount` before them (at most 64) extra, all before those the range.
   receiverInstance @6 :UInt32;
   # The run of the receiver that the sender holds; 0 if none.
   entries @7 :List(Entry);
   partialCount @8 :UInt8;
-  # The last `partialCount` entries are partials, with strictly ascending hashes: how much the
-  # sender holds of a value that spans datagrams. In place of the max version stands the version of
-  # that value, in place of the heartbeat the number of its first bytes that are there, 1 to
-  # 2^24 - 1; the left bit is 0.
+  # The last `partialCount` entries before the doubts are partials, with strictly ascending hashes:
+  # how much the sender holds of a value that spans datagrams. In place of the max version stands
+  # the version of that value, in place of the heartbeat the number of its first bytes that are
+  # there, 1 to 2^24 - 1; the left bit is 0.
+  doubtCount @9 :UInt8;
+  # The last `doubtCount` elements of `entries`, at most 32, behind all others, are of the form
+  # Doubt.
+}
+
+struct Doubt {
+  # What the sender knows of whether one incarnation lives, in the place of an Entry. Ages are in
+  # sixteenths of the gossip interval, at the time of sending.
+  nameHash @0 :UInt64;
+  agesAndHeartbeat @1 :UInt64;
+  # bits 0-15 age of the doubt, 65535: there is none; bits 16-39 age of the latest direct proof,
+  # saturating; bit 40: a question, of the receiver alone; bits 48-63 the upper 16 bits of the
+  # heartbeat that the proof bore. A proof younger than the doubt refutes it.
+  generationAndHeartbeat @2 :UInt64;
+  # as in Entry
 }
 
 struct Reply {
@@ -85,12 +100,15 @@ struct Reply {
 
 struct News {
   heartbeatCount @0 :UInt16;
-  # The first `heartbeatCount` entries are newer at the sender; the others are requests: the
-  # sender's own entries of what it lacks.
+  # The first `heartbeatCount` entries are newer at the sender; the others, up to the doubts, are
+  # requests: the sender's own entries of what it lacks.
   entries @1 :List(Entry);
   identities @2 :List(Identity);
   partialCount @3 :UInt8;
-  # The last `partialCount` entries are partials of peers that the requests name; as in Digest.
+  # The last `partialCount` entries before the doubts are partials of peers that the requests name;
+  # as in Digest.
+  doubtCount @4 :UInt8;
+  # As in Digest.
 }
 
 struct Identity {

@@ -147,6 +147,14 @@ TEST_CASE("config: phi is 1 to 1000") {
   CHECK(wrong_with(&config::dead_peer_phi, 1000.5) == "dead_peer_phi");
 }
 
+TEST_CASE("config: suspicion lasts 4 to 1000 rounds, or there is none") {
+  CHECK(wrong_with(&config::suspicion_rounds, std::size_t{0}) == "");
+  CHECK(wrong_with(&config::suspicion_rounds, std::size_t{4}) == "");
+  CHECK(wrong_with(&config::suspicion_rounds, std::size_t{1000}) == "");
+  CHECK(wrong_with(&config::suspicion_rounds, std::size_t{3}) == "suspicion_rounds");
+  CHECK(wrong_with(&config::suspicion_rounds, std::size_t{1001}) == "suspicion_rounds");
+}
+
 TEST_CASE("config: counts are held to their bounds") {
   check_count(&config::fanout, "fanout", 1, 16);
   check_count(&config::live_peers_min, "live_peers_min", 0, 1000);

@@ -85,6 +85,18 @@ TEST_CASE("failure_detector: an interval over the maximum counts as the maximum"
   CHECK(detector.mean(expect(2s, 16s)) == nanoseconds(40s) / 6 / 1000 * 1000);  // (8 + 32) / 6
 }
 
+TEST_CASE("failure_detector: rounds of an hour among thousands are counted as long as they are") {
+  failure_detector detector(4);
+  const detector_expectation expected(1h, 4096, 1, 360);  // a gap of 11 rounds
+  REQUIRE(expected.prior == 22h);
+  detector.reset(0s);
+  for (int i = 1; i <= 4; ++i) detector.advance(i * 22h, expected);
+
+  // Kept in 24 bits: 22 h to a few milliseconds.
+  CHECK(detector.mean(expected) > 22h - 10ms);
+  CHECK(detector.mean(expected) < 22h + 10ms);
+}
+
 TEST_CASE("failure_detector: a full window lets go of its oldest interval") {
   failure_detector detector(4);
   detector.reset(0s);

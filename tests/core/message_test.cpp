@@ -25,6 +25,7 @@ TEST_CASE("message: clear leaves nothing of the datagram before") {
   used.known.range.resize(1);
   used.known.extra.resize(1);
   used.known.unwanted.resize(1);
+  used.doubts.resize(1);
   used.identities.resize(1);
   used.heartbeats.resize(1);
   used.requests.resize(1);
@@ -47,6 +48,7 @@ TEST_CASE("message: clear leaves nothing of the datagram before") {
   CHECK(used.known.range.empty());
   CHECK(used.known.extra.empty());
   CHECK(used.known.unwanted.empty());
+  CHECK(used.doubts.empty());
   CHECK(used.identities.empty());
   CHECK(used.heartbeats.empty());
   CHECK(used.requests.empty());

@@ -20,6 +20,7 @@ letter::letter(const message& original, const endpoint& sender, const endpoint& 
   content.receiver_instance = original.receiver_instance;
   content.more = original.more;
   content.known = original.known;
+  content.doubts = original.doubts;
   content.identities = original.identities;
   content.heartbeats = original.heartbeats;
   content.requests = original.requests;

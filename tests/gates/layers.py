@@ -75,7 +75,7 @@ CORE_ORDER = [
     {"message", "config", "random"},
     {"failure_detector", "packer", "parking", "peer_ring", "address_book",
      "graveyard", "expiry", "value_checksums"},
-    {"partial_values"},
+    {"partial_values", "suspicion", "prober"},
     {"peer_table"},
     {"storage", "change_list"},
     {"memory_storage"},

@@ -120,6 +120,7 @@ TEST_CASE("conformance: a dead peer gets a digest with probability dead / (live 
 TEST_CASE("conformance: with nobody live, a dead peer gets a digest every round") {
   config common = plain();
   common.dead_peer_phi = 2;
+  common.suspicion_rounds = 0;  // its probes in vain would make addresses wait
   world where(4);
   add_cluster(where, 8, common);
   REQUIRE(where.run_until([&] { return where.has_agreed(); }, 20s));
@@ -146,7 +147,10 @@ TEST_CASE("conformance: a seed gets a digest every round while too few live") {
 
     // One for a live peer in each round; with two live of a least three, one for the seed.
     CHECK(sent.all() == (live_peers_min > 2 ? 40 : 20));
-    CHECK(sent.to(where.address(0)) == (live_peers_min > 2 ? 30 : 10));
+    const std::size_t to_seed = live_peers_min > 2 ? 30 : 10;
+    // Where the count begins and ends in a turn of the ring, one more or less.
+    CHECK(sent.to(where.address(0)) + 1 >= to_seed);
+    CHECK(sent.to(where.address(0)) <= to_seed + 1);
   }
 }
 
@@ -242,6 +246,7 @@ TEST_CASE("conformance: a higher dead_peer_phi convicts later") {
   std::vector<std::chrono::nanoseconds> times;
   for (const double phi : {2.0, 4.0, 8.0, 16.0}) {
     config common = plain();
+    common.suspicion_rounds = 0;
     common.dead_peer_phi = phi;
     world where(10);
     add_cluster(where, 5, common);

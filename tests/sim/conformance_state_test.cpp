@@ -315,7 +315,7 @@ TEST_CASE("conformance: a dead peer's keys reach a joiner, and go everywhere aft
   where.run_for(60s);
   CHECK(status_at(where, joiner, "n4") == peer_status::dead);
   // The grace counts from its last heartbeat, for the joiner too: that keeps nobody alive.
-  where.run_for(120s);
+  where.run_for(130s);
   for (const std::size_t node : {std::size_t{0}, std::size_t{1}, joiner}) {
     CHECK(!where[node].is_known("n4"));
     CHECK(value_at(where, node, "n4", "key0") == "(none)");

@@ -9,7 +9,8 @@ COUNTERS = """
     rounds digests_sent digests_received replies_sent replies_received deltas_sent deltas_received
     entries_sent entries_applied entries_skipped deltas_parked fragments_sent
     fragments_applied replies_cut exchanges_dropped
-    compactions refutations pauses convictions peers_known peers_live peers_reachable
+    compactions refutations pauses convictions probes_unanswered doubts_raised doubts_refuted
+    peers_known peers_live peers_reachable peers_suspect
     graveyard_size parked_bytes partial_bytes retired_entries
     drop_length drop_magic drop_wire_version drop_cluster drop_checksum drop_kind drop_malformed
     drop_field drop_reflected drop_not_for_me drop_unproved drop_about_self drop_unknown_peer
@@ -211,7 +212,7 @@ class Commands(harness.ProgramTest):
         me, other = b.ask("members")["members"]
 
         self.assertEqual(set(me), {"name", "generation", "endpoint", "status", "reachable",
-                                   "max_version", "heartbeat", "phi"})
+                                   "suspect", "max_version", "heartbeat", "phi"})
         self.assertEqual((me["name"], me["status"], me["phi"]), ("b", "self", None))
         self.assertEqual((other["name"], other["status"], other["reachable"]), ("a", "live", True))
         self.assertEqual(other["endpoint"], a.endpoint)

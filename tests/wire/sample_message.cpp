@@ -21,6 +21,19 @@ digest_entry draw_entry(random_source& numbers, std::uint64_t name_hash) {
   return entry;
 }
 
+void add_random_doubts(message& m, random_source& numbers) {
+  if (numbers.below(3) != 0) return;
+  for (std::size_t left = numbers.below(doubt_entry::doubts_max + 1); left != 0; --left) {
+    doubt_entry& doubt = m.doubts.emplace_back();
+    doubt.name_hash = numbers.next();
+    doubt.generation = 1 + draw(numbers, generation_max - 1);
+    doubt.heartbeat = draw(numbers, heartbeat_max);
+    doubt.doubt_age = static_cast<std::uint16_t>(draw(numbers, doubt_entry::no_doubt));
+    doubt.proof_age = static_cast<std::uint32_t>(draw(numbers, doubt_entry::proof_age_max));
+    doubt.is_question = numbers.below(2) != 0;
+  }
+}
+
 std::string_view draw_text(random_source& numbers, std::vector<std::string>& texts,
                            std::size_t shortest, std::size_t longest) {
   std::string text(shortest + numbers.below(longest - shortest + 1), ' ');
@@ -283,6 +296,7 @@ void fill_random(message& m, std::vector<std::string>& texts, random_source& num
   } else {
     fill_random_reply(m, texts, numbers);
   }
+  add_random_doubts(m, numbers);
 }
 
 bool is_same(const message& a, const message& b) {
@@ -292,6 +306,7 @@ bool is_same(const message& a, const message& b) {
          a.known.lo == b.known.lo && a.known.hi == b.known.hi && a.known.range == b.known.range &&
          a.known.extra == b.known.extra && a.known.unwanted == b.known.unwanted &&
          a.heartbeats == b.heartbeats && a.requests == b.requests && a.partials == b.partials &&
+         a.doubts == b.doubts &&
          std::equal(a.identities.begin(), a.identities.end(), b.identities.begin(),
                     b.identities.end(), is_same_identity) &&
          std::equal(a.deltas.begin(), a.deltas.end(), b.deltas.begin(), b.deltas.end(),

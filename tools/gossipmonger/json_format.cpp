@@ -108,6 +108,7 @@ std::string json_format::members(const std::vector<member>& all) const {
     row["endpoint"] = one.address.to_string();
     row["status"] = to_string(one.status);
     row["reachable"] = one.is_reachable;
+    row["suspect"] = one.is_suspect;
     row["max_version"] = one.max_version;
     row["heartbeat"] = one.heartbeat;
     row["phi"] = one.phi ? json(*one.phi) : json();

@@ -188,7 +188,7 @@ std::string text_format::members(const std::vector<member>& all) const {
     const bool is_self = one.status == peer_status::self;
     std::vector<std::string> row;
     row.push_back(escaped(one.name));
-    row.emplace_back(to_string(one.status));
+    row.emplace_back(one.is_suspect ? "suspect" : to_string(one.status));
     row.emplace_back(is_self ? "-" : one.is_reachable ? "yes" : "no");
     row.push_back(one.phi ? one_decimal(*one.phi) : "-");
     row.push_back(std::to_string(one.max_version));

@@ -46,6 +46,7 @@ struct config {
   std::size_t exchange_datagrams_max = 128;  ///< 1 - 65536 likewise
 
   // Liveness.
+  std::size_t suspicion_rounds = 12;  ///< 4 - 1000 from a doubt to the verdict; 0: phi alone judges
   double dead_peer_phi = 8.0;         ///< 1 - 1000: higher convicts later and errs less
   std::size_t detector_window = 100;  ///< 4 - 1000 intervals; 4 bytes each a peer
   std::chrono::milliseconds dead_peer_grace{std::chrono::hours{1}};

@@ -72,6 +72,7 @@ struct member {
   endpoint address;
   peer_status status = peer_status::unjudged;
   bool is_reachable = false;  ///< it answered me itself, lately
+  bool is_suspect = false;    ///< somebody could not reach it: dead soon, unless it is heard
   std::uint64_t max_version = 0;
   std::uint64_t heartbeat = 0;
   std::optional<double> phi;  ///< none for self and for what is not judged by phi
@@ -120,10 +121,14 @@ struct protocol_stats {
   std::uint64_t refutations = 0;
   std::uint64_t pauses = 0;  ///< my own timer was late
   std::uint64_t convictions = 0;
+  std::uint64_t probes_unanswered = 0;  ///< a live peer's answer was missing after a round
+  std::uint64_t doubts_raised = 0;      ///< by me, for all to hear
+  std::uint64_t doubts_refuted = 0;     ///< doubts that I shared, until there was proof of life
   drop_counters drops{};
   std::size_t peers_known = 0;      ///< gauge, self not counted
   std::size_t peers_live = 0;       ///< gauge
   std::size_t peers_reachable = 0;  ///< gauge
+  std::size_t peers_suspect = 0;    ///< gauge
   std::size_t graveyard_size = 0;   ///< gauge
   std::size_t parked_bytes = 0;     ///< gauge
   std::size_t partial_bytes = 0;    ///< gauge: of values that are not whole yet

@@ -43,10 +43,10 @@ class failure_detector {
   void fetch() const { __builtin_prefetch(intervals_.data() + next_); }
 
  private:
-  std::vector<std::uint32_t> intervals_;  // microseconds, a ring once full
+  std::vector<float> intervals_;  // whole microseconds, a ring once full; above 16 s rounded
   std::size_t window_;
   std::size_t next_ = 0;
-  std::uint64_t sum_ = 0;  // of intervals_
+  std::uint64_t sum_ = 0;  // of intervals_, exactly
   std::chrono::nanoseconds last_{};
 };
 

@@ -42,6 +42,8 @@ struct message {
   digest known;  ///< leg 1; sender and receiver stand in it too, the receiver
                  ///< only where its generation is not 0
 
+  std::vector<doubt_entry> doubts;  ///< any leg; at most `doubts_max`
+
   std::vector<identity_view> identities;  ///< legs 2, 3
   std::vector<digest_entry> heartbeats;   ///< leg 2: entries newer at the sender
   std::vector<digest_entry> requests;     ///< leg 2: the sender's own entries of what it lacks

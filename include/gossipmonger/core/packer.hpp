@@ -13,6 +13,13 @@ namespace gossipmonger {
 
 /// Bytes of the fixed header.
 inline constexpr std::size_t header_bytes = 24;
+/// An entry of a digest, a heartbeat, a request or a doubt; and what the first of a list costs
+/// more.
+inline constexpr std::size_t entry_bytes = 24;
+inline constexpr std::size_t list_tag_bytes = 8;
+/// An empty digest; an empty reply.
+inline constexpr std::size_t digest_frame_bytes = 72;
+inline constexpr std::size_t reply_frame_bytes = 96;
 /// Kept free in every datagram for an XChaCha20-Poly1305 seal: 24 nonce and 16 tag.
 inline constexpr std::size_t seal_bytes = 40;
 /// Least and greatest size of datagram that a node may be configured for. 1200 is what every path
@@ -54,6 +61,8 @@ class packer {
   [[nodiscard]] bool try_add_request(const digest_entry& entry);
   /// expects: no partial of that peer is in the message
   [[nodiscard]] bool try_add_partial(const partial_entry& partial);
+  /// In a message of either kind.
+  [[nodiscard]] bool try_add_doubt(const doubt_entry& entry);
 
   /// Opens a delta that starts at `after`; its `upto` is `after` until entries follow.
   /// Only the last opened delta takes entries.

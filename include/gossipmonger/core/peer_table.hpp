@@ -16,6 +16,7 @@
 #include "gossipmonger/core/endpoint.hpp"
 #include "gossipmonger/core/event.hpp"
 #include "gossipmonger/core/failure_detector.hpp"
+#include "gossipmonger/core/suspicion.hpp"
 #include "gossipmonger/core/types.hpp"
 
 namespace gossipmonger {
@@ -40,6 +41,7 @@ struct alignas(128) peer {
   bool has_left = false;
   bool is_over_capacity = false;    ///< something of it was refused: it is unwanted as it is
   bool is_storage_failing = false;  ///< the storage refused its latest entry
+  bool is_suspect = false;          ///< as `doubts` says, but at hand
 
   // What a heartbeat that advanced changes besides, in the neighbouring cache line.
   failure_detector detector;
@@ -55,6 +57,7 @@ struct alignas(128) peer {
   std::uint64_t floor = 0;  ///< of the newest marker; takes effect at max_version >= top
 
   // Liveness.
+  suspicion doubts;
   std::optional<std::chrono::nanoseconds> last_reply;  ///< proved, straight from it
 
   // What it holds of me.

@@ -36,9 +36,11 @@
 #include "gossipmonger/core/message.hpp"
 #include "gossipmonger/core/peer_ring.hpp"
 #include "gossipmonger/core/peer_table.hpp"
+#include "gossipmonger/core/prober.hpp"
 #include "gossipmonger/core/random.hpp"
 #include "gossipmonger/core/reconcile.hpp"
 #include "gossipmonger/core/storage.hpp"
+#include "gossipmonger/core/suspicion.hpp"
 
 namespace gossipmonger {
 
@@ -215,6 +217,35 @@ class protocol {
   void advance_heartbeat(slot_index slot, std::uint64_t heartbeat);
   void judge(slot_index slot, peer_status status);
 
+  // Suspicion.
+  [[nodiscard]] suspicion_rules make_suspicion_rules() const;
+  /// What is told of a peer; with `doubted` as a question may tell it, before it is public.
+  [[nodiscard]] doubt_entry describe_doubt(slot_index slot,
+                                           std::optional<std::chrono::nanoseconds> doubted) const;
+  void begin_suspicion_round();
+  /// Whether nothing more is to be awaited; else what follows from the silence.
+  [[nodiscard]] bool try_settle(probe& one);
+  void ask_around(const probe& about);
+  /// A live peer with a proved address, by chance.
+  [[nodiscard]] std::optional<slot_index> draw_live();
+  /// A leg 1 without a claim, to hear whether somebody answers, or to tell it something.
+  void start_short(const endpoint& to, std::uint64_t remote_hash, std::optional<doubt_entry> told);
+  /// What I take for true of that peer has changed: it is to be told.
+  void spread(slot_index slot);
+  [[nodiscard]] std::uint32_t told_max() const;
+  void plan_doubts(exchange& leg);
+  void spread_doubts();
+  /// The first reply to an address in a round carries what is to be spread.
+  [[nodiscard]] bool is_to_be_told(const endpoint& address);
+  void handle_doubts(const message& received, const endpoint& source);
+  void handle_doubt(slot_index slot, const doubt_entry& told, std::uint64_t from_hash,
+                    const endpoint& source);
+  void handle_direct_proof(slot_index slot, std::uint64_t heartbeat);
+  void answer_askers(slot_index slot);
+  void end_doubt(slot_index slot);
+  [[nodiscard]] bool is_convicted(slot_index slot);
+  void suspend_suspicion();
+
   // The round.
   void run_round(moment now);
   void update_expectation();
@@ -224,6 +255,8 @@ class protocol {
   void bury(slot_index slot);
   void choose_partners();
   [[nodiscard]] bool try_start_live();
+  /// The next of that ring; with `is_choosy`, who is not known to hold what is waited for.
+  [[nodiscard]] bool try_start_from(peer_ring& ring, bool is_choosy);
   void try_start_seed();
   /// Whether a digest may go there: somebody else's address, of a kind that can be sent to.
   [[nodiscard]] bool is_partner(const endpoint& to) const;
@@ -255,7 +288,9 @@ class protocol {
   change_list changes_;
   reconciler reconciler_;
   address_book addresses_;
-  peer_ring ring_;
+  peer_ring ring_;       // of live peers
+  peer_ring newcomers_;  // of those not judged yet
+  bool is_newcomers_turn_ = false;
   expiry expiry_;
 
   std::vector<endpoint> seeds_;
@@ -270,6 +305,15 @@ class protocol {
   std::chrono::nanoseconds next_round_{};
   std::uint64_t judge_from_round_ = 0;
   detector_expectation expected_;
+
+  prober prober_;
+  std::vector<slot_index> rumours_;       // of whom there is something to spread
+  std::chrono::nanoseconds spread_at_{};  // when that last changed
+  std::vector<endpoint> told_addresses_;  // in replies of this round
+  std::vector<doubt_entry> answers_;      // to the doubts of the message in hand
+  /// Short legs a round, for whatever reason (I5).
+  static constexpr std::size_t short_legs_max = 24;
+  std::size_t short_legs_left_ = short_legs_max;  // in this round
 
   std::uint64_t digest_cursor_ = 0;
   std::uint64_t preferred_version_ = 0;

@@ -53,6 +53,9 @@ struct exchange {
   std::uint64_t digest_from = 0;
   std::size_t digest_rows_left = 0;
   bool has_extra = false;
+  bool is_short = false;  ///< no claim: sender, receiver and doubts only
+
+  std::vector<doubt_entry> doubts;  ///< of any leg; its first datagram carries them
 
   // Legs 2 and 3.
   std::vector<slot_index> identities;
@@ -109,7 +112,24 @@ class reconciler {
   [[nodiscard]] std::size_t digest_rows_a_datagram() const;
 
  private:
+  /// Which entries still want a place in the datagram, wherever the range ends.
+  struct digest_places {
+    digest_places() = default;
+
+    bool has_sender = false;
+    bool has_receiver = false;
+    std::optional<partial_entry> of_receiver;  // beside its entry
+    std::size_t extra = 0;                     // for what changed last
+  };
+
   void set_frame(const exchange& leg, message& out) const;
+  void fill_range(exchange& leg, packer& pack, message& out, std::chrono::nanoseconds now,
+                  digest_places& places) const;
+  void fill_extra(packer& pack, message& out, std::chrono::nanoseconds now,
+                  const digest_places& places);
+  /// `beside` is the grave of a later run of the row's name, or null.
+  void add_row(slot_index slot, const grave* beside, packer& pack, const message& out,
+               std::chrono::nanoseconds now, digest_places& places) const;
   void fill_deltas(exchange& leg, packer& pack, const message& out);
   /// False: the datagram is full.
   [[nodiscard]] bool fill_turn(exchange& leg, packer& pack, const message& out);

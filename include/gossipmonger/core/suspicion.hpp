@@ -1,0 +1,84 @@
+// Whether one incarnation is taken for failed: what proves that it lived, and when, against what
+// raises a doubt, and since when. All times are on the local liveness clock. A value.
+// Source: suspicion with refutation after Das, Gupta, Motivala, SWIM, DSN 2002, section 4.2.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "gossipmonger/core/digest.hpp"
+
+namespace gossipmonger {
+
+/// What the rules of suspicion take from the options. A value.
+struct suspicion_rules {
+  suspicion_rules(std::chrono::nanoseconds of_interval, double of_jitter, std::size_t of_rounds)
+      : interval(of_interval), jitter(of_jitter), rounds(of_rounds) {}
+
+  /// The last part of a suspicion, in which its holder asks the suspect itself.
+  [[nodiscard]] std::chrono::nanoseconds last_third() const {
+    return interval * static_cast<std::int64_t>(rounds / 3);
+  }
+  [[nodiscard]] std::chrono::nanoseconds whole() const {
+    return interval * static_cast<std::int64_t>(rounds);
+  }
+
+  std::chrono::nanoseconds interval;
+  double jitter;
+  std::size_t rounds;  ///< from the doubt to the verdict
+};
+
+class suspicion {
+ public:
+  suspicion() = default;
+
+  /// It was heard directly at `now`, with that heartbeat. An older heartbeat is a datagram that was
+  /// delayed, and proves nothing. True: this ends a doubt.
+  bool prove(std::uint64_t heartbeat, std::chrono::nanoseconds now);
+  /// Somebody else heard it directly at `at`. Only a higher heartbeat counts, or else a proof would
+  /// grow younger as it goes round. True: this ends a doubt.
+  bool adopt(std::uint64_t heartbeat, std::chrono::nanoseconds at);
+  /// Somebody could not reach it, at `at`. The earliest doubt later than the proof stands, and any
+  /// where there is no proof.
+  /// `heartbeat` is the highest heard of. True: this begins a suspicion.
+  bool doubt(std::chrono::nanoseconds at, std::uint64_t heartbeat, std::chrono::nanoseconds now);
+  /// It beats so high that it lived after the doubt, whoever says so. True: this ends a doubt.
+  bool handle_heartbeat(std::uint64_t heartbeat, const suspicion_rules& rules);
+  /// Nothing was heard while this process stood still: a doubt starts over to be confirmed.
+  void handle_pause(std::chrono::nanoseconds now) { heard_ = now; }
+
+  [[nodiscard]] bool has_proof() const { return proved_.has_value(); }
+  [[nodiscard]] bool is_suspect() const { return doubted_.has_value(); }
+  /// Time to ask the suspect once more, myself.
+  [[nodiscard]] bool is_near_verdict(std::chrono::nanoseconds now,
+                                     const suspicion_rules& rules) const;
+  /// The doubt stood for all of its rounds, and for a third of them before my own eyes.
+  [[nodiscard]] bool is_ripe(std::chrono::nanoseconds now, const suspicion_rules& rules) const;
+  [[nodiscard]] bool is_proved_after(std::chrono::nanoseconds at) const {
+    return proved_ && *proved_ >= at;
+  }
+  /// The least heartbeat that only an incarnation alive after `at` can have: from the proof, one a
+  /// round, and what jitter may add. Without a proof, well above what was heard before the doubt.
+  [[nodiscard]] std::uint64_t heartbeat_after(std::chrono::nanoseconds at,
+                                              const suspicion_rules& rules) const;
+
+  /// As it is told to others; `doubted_at` in place of my own doubt, where that is given.
+  [[nodiscard]] doubt_entry entry(
+      std::chrono::nanoseconds now, std::chrono::nanoseconds interval,
+      std::optional<std::chrono::nanoseconds> doubted_at = std::nullopt) const;
+
+  std::uint32_t told = 0;  ///< how often, since the last change
+
+ private:
+  [[nodiscard]] bool try_end();
+
+  std::uint64_t heartbeat_ = 0;  // that the proof bore
+  std::uint64_t unproved_ = 0;  // the highest heard of when the doubt came, where there is no proof
+  std::optional<std::chrono::nanoseconds> proved_;
+  std::optional<std::chrono::nanoseconds> doubted_;  // later than proved_
+  std::chrono::nanoseconds heard_{};                 // of the doubt, first
+};
+
+}  // namespace gossipmonger

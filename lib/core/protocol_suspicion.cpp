@@ -1,0 +1,265 @@
+// Suspicion: probes and what follows from silence, doubts and refutations as they come and go.
+#include <algorithm>
+#include <bit>
+#include <tuple>
+
+#include "gossipmonger/core/protocol.hpp"
+
+namespace gossipmonger {
+
+namespace {
+
+using std::chrono::nanoseconds;
+
+/// Who is asked beside the peer itself, in each try.
+constexpr std::size_t asked_a_try = 3;
+/// More legs a round while there is something to spread.
+constexpr std::size_t spreading_legs = 2;
+/// Each doubt is told so many times log2 n.
+constexpr std::size_t told_times = 3;
+constexpr std::size_t told_addresses_max = 64;
+constexpr std::size_t draws_max = 16;
+
+bool may_die(const peer& row) {
+  return row.status == peer_status::live || row.status == peer_status::unjudged;
+}
+
+}  // namespace
+
+suspicion_rules protocol::make_suspicion_rules() const {
+  return {settings_.gossip_interval, settings_.jitter, settings_.suspicion_rounds};
+}
+
+doubt_entry protocol::describe_doubt(slot_index slot, std::optional<nanoseconds> doubted) const {
+  const peer& row = peers_[slot];
+  doubt_entry told = row.doubts.entry(now_, settings_.gossip_interval, doubted);
+  told.name_hash = row.name_hash;
+  told.generation = row.generation;
+  return told;
+}
+
+// -------------------------------------------------------------------------------- my own probes
+
+void protocol::begin_suspicion_round() {
+  short_legs_left_ = short_legs_max;
+  told_addresses_.clear();
+  prober_.expire_askers(stats_.rounds - std::min<std::uint64_t>(2, stats_.rounds));
+  std::erase_if(prober_.pending(), [this](probe& one) { return try_settle(one); });
+}
+
+bool protocol::try_settle(probe& one) {
+  if (!peers_.is_used(one.slot)) return true;
+  peer& row = peers_[one.slot];
+  if (row.generation != one.generation || row.status != peer_status::live) return true;
+  const suspicion_rules rules = make_suspicion_rules();
+  const bool is_alive = row.doubts.is_proved_after(one.sent) ||
+                        (one.doubted && row.doubts.has_proof() &&
+                         row.heartbeat >= row.doubts.heartbeat_after(*one.doubted, rules));
+  if (is_alive) {
+    prober_.count_outcome(one.tries == 0);
+    return true;
+  }
+  if (one.is_public) return false;
+
+  if (!one.doubted) one.doubted = now_;
+  if (one.tries == 0) ++stats_.probes_unanswered;
+  if (one.tries < prober_.tries_needed()) {
+    ++one.tries;
+    ask_around(one);
+    return false;
+  }
+  one.is_public = true;
+  ++stats_.doubts_raised;
+  if (row.doubts.doubt(*one.doubted, row.heartbeat, now_)) row.is_suspect = true;
+  spread(one.slot);
+  return false;
+}
+
+void protocol::ask_around(const probe& about) {
+  const peer& row = peers_[about.slot];
+  start_short(row.route.value_or(row.address), row.name_hash, {});
+  doubt_entry question = describe_doubt(about.slot, about.doubted);
+  question.is_question = true;
+  for (std::size_t i = 0; i < asked_a_try; ++i) {
+    const std::optional<slot_index> other = draw_live();
+    if (!other || *other == about.slot) continue;
+    const peer& asked = peers_[*other];
+    start_short(asked.route.value_or(asked.address), asked.name_hash, question);
+  }
+}
+
+std::optional<slot_index> protocol::draw_live() {
+  const auto rows = peers_.by_hash();
+  for (std::size_t tries = 0; tries < draws_max; ++tries) {
+    const slot_index slot = rows[static_cast<std::size_t>(random_.below(rows.size()))].slot;
+    const peer& row = peers_[slot];
+    if (row.status != peer_status::live) continue;
+    if (addresses_.is_proved(row.route.value_or(row.address))) return slot;
+  }
+  return std::nullopt;
+}
+
+void protocol::start_short(const endpoint& to, std::uint64_t remote_hash,
+                           std::optional<doubt_entry> told) {
+  const auto queued = std::find_if(
+      exchanges_.begin(), exchanges_.end(),
+      [&to](const exchange& leg) { return leg.kind == message_kind::digest && leg.to == to; });
+  if (queued != exchanges_.end()) {
+    // What goes there anyway takes it along, unless that carries no doubts.
+    if (told && queued->doubts.size() < doubt_entry::doubts_max) queued->doubts.push_back(*told);
+    return;
+  }
+  if (short_legs_left_ == 0 || !try_start(to, remote_hash)) return;
+  --short_legs_left_;
+  exchange& leg = exchanges_.back();
+  leg.is_short = true;
+  leg.digest_rows_left = 1;
+  leg.datagrams_left = 1;
+  if (told) leg.doubts.insert(leg.doubts.begin(), *told);
+  if (leg.doubts.size() > doubt_entry::doubts_max) leg.doubts.pop_back();
+}
+
+// ----------------------------------------------------------------------------------- spreading
+
+void protocol::spread(slot_index slot) {
+  peers_[slot].doubts.told = 0;
+  spread_at_ = now_;
+  if (std::find(rumours_.begin(), rumours_.end(), slot) == rumours_.end()) rumours_.push_back(slot);
+}
+
+std::uint32_t protocol::told_max() const {
+  return static_cast<std::uint32_t>(
+      told_times * static_cast<std::size_t>(std::bit_width(peers_.by_hash().size())));
+}
+
+void protocol::plan_doubts(exchange& leg) {
+  if (rumours_.empty()) return;
+  std::erase_if(rumours_, [this, most = told_max()](slot_index slot) {
+    if (!peers_.is_used(slot)) return true;
+    const peer& row = peers_[slot];
+    return row.doubts.told >= most || (row.is_suspect && !may_die(row));
+  });
+  std::sort(rumours_.begin(), rumours_.end(), [this](slot_index one, slot_index other) {
+    return std::tie(peers_[one].doubts.told, one) < std::tie(peers_[other].doubts.told, other);
+  });
+  for (const slot_index slot : rumours_) {
+    if (leg.doubts.size() >= doubt_entry::doubts_max) return;
+    ++peers_[slot].doubts.told;
+    leg.doubts.push_back(describe_doubt(slot, std::nullopt));
+  }
+}
+
+void protocol::spread_doubts() {
+  if (rumours_.empty()) return;
+  const auto rounds = static_cast<std::int64_t>(std::bit_width(peers_.by_hash().size())) + 1;
+  if (now_ - spread_at_ > settings_.gossip_interval * rounds) return;
+  for (std::size_t i = 0; i < spreading_legs; ++i) {
+    const std::optional<slot_index> other = draw_live();
+    if (!other) return;
+    const peer& row = peers_[*other];
+    start_short(row.route.value_or(row.address), row.name_hash, std::nullopt);
+  }
+}
+
+bool protocol::is_to_be_told(const endpoint& address) {
+  if (rumours_.empty()) return false;
+  if (std::find(told_addresses_.begin(), told_addresses_.end(), address) != told_addresses_.end()) {
+    return false;
+  }
+  if (told_addresses_.size() < told_addresses_max) told_addresses_.push_back(address);
+  return true;
+}
+
+// ----------------------------------------------------------------------------------- receiving
+
+void protocol::handle_doubts(const message& received, const endpoint& source) {
+  answers_.clear();
+  if (settings_.suspicion_rounds == 0) return;
+  for (const doubt_entry& told : received.doubts) {
+    const std::optional<slot_index> slot = peers_.find(told.name_hash);
+    if (!slot || *slot == self_slot) continue;
+    const peer& row = peers_[*slot];
+    const bool is_judged_by_silence = may_die(row) || row.status == peer_status::dead;
+    if (row.generation != told.generation || !is_judged_by_silence) continue;
+    handle_doubt(*slot, told, received.sender.name_hash, source);
+  }
+}
+
+void protocol::handle_doubt(slot_index slot, const doubt_entry& told, std::uint64_t from_hash,
+                            const endpoint& source) {
+  peer& row = peers_[slot];
+  const nanoseconds unit = settings_.gossip_interval / doubt_entry::ages_a_round;
+  const nanoseconds proved = now_ - unit * told.proof_age;
+  const nanoseconds doubted = now_ - unit * told.doubt_age;
+  const bool has_proof = told.proof_age < doubt_entry::proof_age_max;
+  if (has_proof && row.doubts.adopt(told.heartbeat, proved)) end_doubt(slot);
+  answer_askers(slot);
+  if (told.heartbeat > row.heartbeat) advance_heartbeat(slot, told.heartbeat);
+  if (told.doubt_age == doubt_entry::no_doubt) return;
+
+  if (row.doubts.is_proved_after(doubted)) {
+    // I know better than who tells me.
+    if (proved >= doubted) return;
+    if (answers_.size() < doubt_entry::doubts_max) {
+      answers_.push_back(describe_doubt(slot, std::nullopt));
+    }
+    if (!told.is_question && row.doubts.told >= told_max()) spread(slot);
+    return;
+  }
+  if (!may_die(row)) return;
+  const suspicion_rules rules = make_suspicion_rules();
+  if (row.doubts.has_proof() && row.heartbeat >= row.doubts.heartbeat_after(doubted, rules)) return;
+  if (told.is_question) {
+    prober_.add_asker(asker(slot, row.generation, source, from_hash, stats_.rounds));
+    start_short(row.route.value_or(row.address), row.name_hash, std::nullopt);
+    return;
+  }
+  if (!row.doubts.doubt(doubted, row.heartbeat, now_)) return;
+  row.is_suspect = true;
+  spread(slot);
+  // While it is fresh, who hears of it looks for itself; later, others have done so.
+  if (now_ - doubted <= 2 * rules.interval) {
+    start_short(row.route.value_or(row.address), row.name_hash, std::nullopt);
+  }
+}
+
+void protocol::handle_direct_proof(slot_index slot, std::uint64_t heartbeat) {
+  if (peers_[slot].doubts.prove(heartbeat, now_)) end_doubt(slot);
+  answer_askers(slot);
+}
+
+void protocol::answer_askers(slot_index slot) {
+  const peer& row = peers_[slot];
+  while (const std::optional<asker> waiting = prober_.take_asker(slot, row.generation)) {
+    start_short(waiting->address, waiting->name_hash, describe_doubt(slot, std::nullopt));
+  }
+}
+
+void protocol::end_doubt(slot_index slot) {
+  peers_[slot].is_suspect = false;
+  ++stats_.doubts_refuted;
+  spread(slot);
+}
+
+// ------------------------------------------------------------------------------------- judging
+
+bool protocol::is_convicted(slot_index slot) {
+  peer& row = peers_[slot];
+  if (!row.is_suspect) return false;
+  const suspicion_rules rules = make_suspicion_rules();
+  if (row.doubts.is_ripe(now_, rules)) return true;
+  // The last word is the suspect's own.
+  if (row.doubts.is_near_verdict(now_, rules)) {
+    start_short(row.route.value_or(row.address), row.name_hash, std::nullopt);
+  }
+  return false;
+}
+
+void protocol::suspend_suspicion() {
+  prober_.handle_pause();
+  for (const peer_table::hashed_slot& one : peers_.by_hash()) {
+    peers_[one.slot].doubts.handle_pause(now_);
+  }
+}
+
+}  // namespace gossipmonger

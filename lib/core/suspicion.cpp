@@ -1,0 +1,99 @@
+#include "gossipmonger/core/suspicion.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace gossipmonger {
+
+namespace {
+
+using std::chrono::nanoseconds;
+
+// Rounds by which an incarnation that lives is ahead of the last heartbeat that one at rest shows.
+constexpr std::uint64_t heartbeat_margin = 2;
+// Rounds that a relayed heartbeat may have been on its way.
+constexpr std::uint64_t relayed_margin = 16;
+// A heartbeat's time strays from its due by jitter / sqrt(3) a round, at random: this many standard
+// deviations of that over `n` rounds are 2.4 * jitter * sqrt(n).
+constexpr double stray = 2.4;
+
+/// Of a time span, in ages; to the nearest, so that passing it on does not drift.
+std::uint64_t to_age(nanoseconds span, nanoseconds interval, std::uint64_t most) {
+  const nanoseconds unit = std::max(nanoseconds{1}, interval / doubt_entry::ages_a_round);
+  const std::int64_t age = std::max(nanoseconds{0}, span + unit / 2) / unit;
+  return std::min(static_cast<std::uint64_t>(age), most);
+}
+
+}  // namespace
+
+bool suspicion::try_end() {
+  if (!doubted_ || !proved_ || *doubted_ > *proved_) return false;
+  doubted_.reset();
+  return true;
+}
+
+bool suspicion::prove(std::uint64_t heartbeat, nanoseconds now) {
+  if (proved_ && heartbeat < heartbeat_) return false;
+  heartbeat_ = heartbeat;
+  proved_ = now;
+  return try_end();
+}
+
+bool suspicion::adopt(std::uint64_t heartbeat, nanoseconds at) {
+  if (proved_ && heartbeat <= heartbeat_) return false;
+  heartbeat_ = heartbeat;
+  proved_ = proved_ ? std::max(*proved_, at) : at;
+  return try_end();
+}
+
+bool suspicion::doubt(nanoseconds at, std::uint64_t heartbeat, nanoseconds now) {
+  if (proved_ && at <= *proved_) return false;
+  if (doubted_) {
+    doubted_ = std::min(*doubted_, at);
+    return false;
+  }
+  doubted_ = at;
+  heard_ = now;
+  unproved_ = heartbeat;
+  return true;
+}
+
+std::uint64_t suspicion::heartbeat_after(nanoseconds at, const suspicion_rules& rules) const {
+  if (!proved_) return unproved_ + relayed_margin;
+  const std::int64_t rounds = std::max(nanoseconds{0}, at - *proved_) / rules.interval;
+  const double strayed = std::ceil(stray * rules.jitter * std::sqrt(static_cast<double>(rounds)));
+  return heartbeat_ + static_cast<std::uint64_t>(rounds) + heartbeat_margin +
+         static_cast<std::uint64_t>(strayed);
+}
+
+bool suspicion::handle_heartbeat(std::uint64_t heartbeat, const suspicion_rules& rules) {
+  if (!doubted_ || heartbeat < heartbeat_after(*doubted_, rules)) return false;
+  doubted_.reset();
+  return true;
+}
+
+bool suspicion::is_near_verdict(nanoseconds now, const suspicion_rules& rules) const {
+  return doubted_ && now - *doubted_ >= rules.whole() - rules.last_third();
+}
+
+bool suspicion::is_ripe(nanoseconds now, const suspicion_rules& rules) const {
+  return doubted_ && now - *doubted_ >= rules.whole() && now - heard_ >= rules.last_third();
+}
+
+doubt_entry suspicion::entry(nanoseconds now, nanoseconds interval,
+                             std::optional<nanoseconds> doubted_at) const {
+  doubt_entry told_of;
+  told_of.heartbeat = heartbeat_;
+  if (proved_) {
+    told_of.proof_age =
+        static_cast<std::uint32_t>(to_age(now - *proved_, interval, doubt_entry::proof_age_max));
+  }
+  const std::optional<nanoseconds> since = doubted_at ? doubted_at : doubted_;
+  if (since) {
+    constexpr std::uint16_t doubt_age_max = doubt_entry::no_doubt - 1;
+    told_of.doubt_age = static_cast<std::uint16_t>(to_age(now - *since, interval, doubt_age_max));
+  }
+  return told_of;
+}
+
+}  // namespace gossipmonger

@@ -1,0 +1,343 @@
+// The rules of suspicion, between a node and peers whose every word the test chooses.
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "protocol_fixture.hpp"
+
+using namespace gossipmonger;
+using namespace std::chrono_literals;
+
+namespace {
+
+peer_status status_of(small_cluster& world, std::string_view node, std::string_view peer) {
+  return world[node].find_member(peer, world.now())->status;
+}
+
+bool is_suspect(small_cluster& world, std::string_view node, std::string_view peer) {
+  return world[node].find_member(peer, world.now())->is_suspect;
+}
+
+/// A doubt about `who`, in ages of a sixteenth of a round.
+doubt_entry make_doubt(const puppet& who, std::uint16_t doubt_age, std::uint32_t proof_age) {
+  doubt_entry doubt;
+  doubt.name_hash = who.hash();
+  doubt.generation = who.generation;
+  doubt.heartbeat = who.heartbeat;
+  doubt.doubt_age = doubt_age;
+  doubt.proof_age = proof_age;
+  return doubt;
+}
+
+letters tell(puppet& teller, const doubt_entry& doubt) {
+  message& digest = teller.begin(message_kind::digest);
+  digest.known.extra.push_back(digest.sender);
+  digest.doubts.push_back(doubt);
+  return teller.send();
+}
+
+/// What any of them says of `about`, if one does.
+std::optional<doubt_entry> told_of(const letters& all, const puppet& about) {
+  for (const letter& one : all) {
+    for (const doubt_entry& doubt : one.content.doubts) {
+      if (doubt.name_hash == about.hash()) return doubt;
+    }
+  }
+  return std::nullopt;
+}
+
+std::size_t count_to(const letters& all, const endpoint& to) {
+  return static_cast<std::size_t>(
+      std::count_if(all.begin(), all.end(), [&](const letter& one) { return one.to == to; }));
+}
+
+/// The next round of "a", and all it has to say in it.
+letters round_of_a(small_cluster& world) {
+  protocol& a = world["a"];
+  const auto due = std::max(world.steady, a.next_deadline());
+  world.wall += due - world.steady;
+  world.steady = due;
+  a.handle_timeout(world.now());
+  return world.collect("a");
+}
+
+/// It beats and is heard by "a".
+void beat(puppet& who) {
+  ++who.heartbeat;
+  who.begin(message_kind::digest);
+  static_cast<void>(who.send());
+}
+
+/// A node "a" that knows a teller and a suspect, both live, and a doubt of now about the suspect.
+struct doubted {
+  doubted() : teller(world, "a", "teller", 1), suspect(world, "a", "suspect", 2) {
+    config settings = make_config("a");
+    settings.dead_peer_phi = 1000;
+    world.add(settings);
+    teller.enter();
+    suspect.enter();
+    world.steady += 500ms;
+  }
+
+  small_cluster world;
+  puppet teller;
+  puppet suspect;
+};
+
+}  // namespace
+
+TEST_CASE("suspicion: a doubt later than what I heard makes a suspect, an earlier one does not") {
+  doubted given;
+  tell(given.teller, make_doubt(given.suspect, 16, 32));  // a round ago: I heard it since
+  CHECK_FALSE(is_suspect(given.world, "a", "suspect"));
+
+  const letters answers = tell(given.teller, make_doubt(given.suspect, 0, 32));
+
+  CHECK(is_suspect(given.world, "a", "suspect"));
+  CHECK(given.world["a"].stats().peers_suspect == 1);
+  CHECK(status_of(given.world, "a", "suspect") == peer_status::live);
+  CHECK(count_to(answers, given.suspect.address) == 1);  // and I look for myself, at once
+}
+
+TEST_CASE("suspicion: who knows better answers with the proof") {
+  doubted given;
+
+  const letters answers = tell(given.teller, make_doubt(given.suspect, 16, 32));
+
+  const std::optional<doubt_entry> answer = told_of(answers, given.suspect);
+  REQUIRE(answer);
+  CHECK(answer->doubt_age == doubt_entry::no_doubt);
+  CHECK(answer->proof_age == 8);  // half a round
+  CHECK(answer->heartbeat == given.suspect.heartbeat);
+}
+
+TEST_CASE("suspicion: the verdict comes twelve rounds after the doubt, by silence alone") {
+  doubted given;
+  tell(given.teller, make_doubt(given.suspect, 0, 32));
+  const auto doubt_at = given.world.steady;
+
+  while (status_of(given.world, "a", "suspect") == peer_status::live) {
+    REQUIRE(given.world.steady - doubt_at < 20s);
+    round_of_a(given.world);
+    beat(given.teller);
+  }
+
+  CHECK(given.world.steady - doubt_at >= 12s);
+  CHECK(given.world.steady - doubt_at < 13s);
+  CHECK(given.world["a"].stats().convictions == 1);
+  CHECK(status_of(given.world, "a", "teller") == peer_status::live);
+}
+
+TEST_CASE("suspicion: the suspect's own word refutes, and is passed on") {
+  doubted given;
+  tell(given.teller, make_doubt(given.suspect, 0, 32));
+  for (int i = 0; i < 10; ++i) round_of_a(given.world);
+
+  beat(given.suspect);
+
+  CHECK_FALSE(is_suspect(given.world, "a", "suspect"));
+  CHECK(given.world["a"].stats().doubts_refuted == 1);
+  given.teller.begin(message_kind::digest);
+  const std::optional<doubt_entry> told = told_of(given.teller.send(), given.suspect);
+  REQUIRE(told);
+  CHECK(told->proof_age == 0);
+}
+
+TEST_CASE("suspicion: another's later proof refutes, if its heartbeat is higher") {
+  doubted given;
+  tell(given.teller, make_doubt(given.suspect, 0, 32));
+  round_of_a(given.world);
+
+  doubt_entry proof = make_doubt(given.suspect, doubt_entry::no_doubt, 0);
+  tell(given.teller, proof);
+  CHECK(is_suspect(given.world, "a", "suspect"));
+  proof.heartbeat += 1;
+  tell(given.teller, proof);
+  CHECK_FALSE(is_suspect(given.world, "a", "suspect"));
+}
+
+TEST_CASE("suspicion: a doubt of another incarnation, of a stranger or of myself is none") {
+  doubted given;
+  doubt_entry other_run = make_doubt(given.suspect, 0, 32);
+  other_run.generation -= 1;
+  tell(given.teller, other_run);
+  other_run.generation += 2;
+  tell(given.teller, other_run);
+  doubt_entry stranger = make_doubt(given.suspect, 0, 32);
+  stranger.name_hash = 4711;
+  tell(given.teller, stranger);
+  doubt_entry mine = make_doubt(given.suspect, 0, 32);
+  mine.name_hash = hash_of("a");
+  mine.generation = given.world["a"].generation();
+  tell(given.teller, mine);
+
+  CHECK(given.world["a"].stats().peers_suspect == 0);
+}
+
+TEST_CASE("suspicion: who did not prove its address raises no doubt") {
+  doubted given;
+  given.teller.cookie = 0;
+
+  tell(given.teller, make_doubt(given.suspect, 0, 32));
+
+  CHECK_FALSE(is_suspect(given.world, "a", "suspect"));
+}
+
+TEST_CASE("suspicion: with suspicion_rounds 0 nobody is doubted, nor asked twice") {
+  small_cluster world;
+  config settings = make_config("a");
+  settings.suspicion_rounds = 0;
+  settings.dead_peer_phi = 1000;
+  world.add(settings);
+  puppet teller(world, "a", "teller", 1);
+  puppet suspect(world, "a", "suspect", 2);
+  teller.enter();
+  suspect.enter();
+  world.steady += 500ms;
+
+  tell(teller, make_doubt(suspect, 0, 32));
+  for (int i = 0; i < 30; ++i) CHECK(round_of_a(world).size() <= 1);
+
+  CHECK(world["a"].stats().peers_suspect == 0);
+  CHECK(world["a"].stats().probes_unanswered == 0);
+  CHECK(world["a"].stats().convictions == 0);
+}
+
+TEST_CASE("suspicion: a question is answered by him who heard, and spreads nothing") {
+  doubted given;
+  doubt_entry question = make_doubt(given.suspect, 16, 32);
+  question.is_question = true;
+
+  const letters at_once = tell(given.teller, question);
+
+  REQUIRE(told_of(at_once, given.suspect));
+  CHECK(told_of(at_once, given.suspect)->proof_age == 8);
+  CHECK_FALSE(is_suspect(given.world, "a", "suspect"));
+}
+
+TEST_CASE("suspicion: who did not hear asks for the asker, and tells when it hears") {
+  doubted given;
+  doubt_entry question = make_doubt(given.suspect, 0, 32);
+  question.is_question = true;
+
+  const letters asked = tell(given.teller, question);
+  CHECK(count_to(asked, given.suspect.address) == 1);
+  CHECK_FALSE(told_of(asked, given.suspect));  // not known to me
+  CHECK_FALSE(is_suspect(given.world, "a", "suspect"));
+
+  ++given.suspect.heartbeat;
+  given.suspect.begin(message_kind::reply);
+  const letters told = given.suspect.send();
+  CHECK(count_to(told, given.teller.address) == 1);
+  REQUIRE(told_of(told, given.suspect));
+  CHECK(told_of(told, given.suspect)->heartbeat == given.suspect.heartbeat);
+  CHECK(told_of(told, given.suspect)->proof_age == 0);
+}
+
+TEST_CASE("suspicion: an unanswered probe is asked again and around, and then doubted aloud") {
+  small_cluster world;
+  world.add("a");
+  std::vector<std::unique_ptr<puppet>> peers;
+  for (std::uint8_t i = 0; i < 5; ++i) {
+    peers.push_back(std::make_unique<puppet>(world, "a", "p" + std::to_string(i), i + 1));
+    peers.back()->enter();
+  }
+  world.steady += 10ms;
+  letters sent = round_of_a(world);
+  REQUIRE(sent.size() == 1);
+  const endpoint silent = sent.front().to;
+  const auto about = std::find_if(peers.begin(), peers.end(),
+                                  [&](const auto& one) { return one->address == silent; });
+  const auto others_speak = [&] {
+    for (const auto& one : peers) {
+      if (one->address != silent) beat(*one);
+    }
+  };
+
+  others_speak();
+  sent = round_of_a(world);
+  CHECK(count_to(sent, silent) == 1);
+  CHECK(world["a"].stats().probes_unanswered == 1);
+  std::size_t questions = 0;
+  for (const letter& one : sent) {
+    for (const doubt_entry& doubt : one.content.doubts) {
+      CHECK(doubt.is_question);
+      CHECK(doubt.name_hash == (*about)->hash());
+      CHECK(doubt.doubt_age == 0);
+      ++questions;
+    }
+  }
+  CHECK(questions >= 1);
+  CHECK(questions <= 3);
+  CHECK_FALSE(is_suspect(world, "a", (*about)->name));
+
+  others_speak();
+  sent = round_of_a(world);
+  CHECK(is_suspect(world, "a", (*about)->name));
+  CHECK(world["a"].stats().doubts_raised == 1);
+  const std::optional<doubt_entry> told = told_of(sent, **about);
+  REQUIRE(told);
+  CHECK(told->doubt_age == 16);  // since the answer was missed, a round ago
+  CHECK_FALSE(told->is_question);
+}
+
+TEST_CASE("suspicion: an answer within the private round ends it") {
+  small_cluster world;
+  world.add("a");
+  puppet p(world, "a", "p", 1);
+  p.enter();
+  world.steady += 10ms;
+  round_of_a(world);
+  round_of_a(world);
+  REQUIRE(world["a"].stats().probes_unanswered == 1);
+
+  beat(p);
+  round_of_a(world);
+
+  CHECK(world["a"].stats().doubts_raised == 0);
+  CHECK_FALSE(is_suspect(world, "a", "p"));
+}
+
+TEST_CASE("suspicion: what a suspect said before it fell silent does not bring it back") {
+  doubted given;
+  tell(given.teller, make_doubt(given.suspect, 0, 32));
+  for (int i = 0; i < 14; ++i) round_of_a(given.world);
+  REQUIRE(status_of(given.world, "a", "suspect") == peer_status::dead);
+
+  const auto relay = [&](std::uint64_t heartbeat) {
+    message& reply = given.teller.begin(message_kind::reply);
+    digest_entry entry;
+    entry.name_hash = given.suspect.hash();
+    entry.generation = given.suspect.generation;
+    entry.heartbeat = heartbeat;
+    reply.heartbeats.push_back(entry);
+    static_cast<void>(given.teller.send());
+  };
+  // Proved half a round before the doubt, so 2 more are what a peer at rest may show.
+  relay(given.suspect.heartbeat + 1);
+  relay(given.suspect.heartbeat + 1);
+  CHECK(status_of(given.world, "a", "suspect") == peer_status::dead);
+
+  relay(given.suspect.heartbeat + 10);
+  relay(given.suspect.heartbeat + 11);
+  CHECK(status_of(given.world, "a", "suspect") == peer_status::live);
+}
+
+TEST_CASE("suspicion: after a pause a doubt is confirmed anew before there is a verdict") {
+  doubted given;
+  tell(given.teller, make_doubt(given.suspect, 0, 32));
+  for (int i = 0; i < 11; ++i) round_of_a(given.world);
+  REQUIRE(status_of(given.world, "a", "suspect") == peer_status::live);
+
+  given.world.steady += 1h;
+  given.world.wall += 1h;
+  std::size_t rounds = 0;
+  while (status_of(given.world, "a", "suspect") == peer_status::live) {
+    REQUIRE(++rounds < 20);
+    round_of_a(given.world);
+  }
+
+  CHECK(rounds >= 4);
+}

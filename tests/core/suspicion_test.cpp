@@ -1,0 +1,127 @@
+// Rounds of one second, jitter 0.1, twelve rounds from doubt to verdict.
+#include "gossipmonger/core/suspicion.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace gossipmonger;
+using namespace std::chrono_literals;
+
+namespace {
+
+const suspicion_rules rules(1s, 0.1, 12);
+
+suspicion proved_at(std::chrono::nanoseconds time, std::uint64_t heartbeat) {
+  suspicion known;
+  known.prove(heartbeat, time);
+  return known;
+}
+
+}  // namespace
+
+TEST_CASE("suspicion: a doubt counts if it is later than the proof, or there is none") {
+  suspicion unknown;
+  CHECK(unknown.doubt(5s, 7, 5s));
+  CHECK_FALSE(unknown.handle_heartbeat(22, rules));  // 7 and 16 rounds on its way
+  CHECK(unknown.handle_heartbeat(23, rules));
+  CHECK(unknown.doubt(5s, 7, 5s));
+  CHECK(unknown.prove(1, 6s));
+
+  suspicion known = proved_at(10s, 7);
+  CHECK_FALSE(known.doubt(9s, 7, 12s));
+  CHECK_FALSE(known.doubt(10s, 7, 12s));
+  CHECK_FALSE(known.is_suspect());
+  CHECK(known.doubt(11s, 7, 12s));
+  CHECK(known.is_suspect());
+}
+
+TEST_CASE("suspicion: a later proof ends it; a delayed datagram is none") {
+  suspicion known = proved_at(10s, 7);
+  REQUIRE(known.doubt(11s, 7, 12s));
+
+  CHECK_FALSE(known.prove(6, 13s));
+  CHECK(known.is_suspect());
+  CHECK(known.prove(7, 13s));  // the same round of its, heard again
+  CHECK_FALSE(known.is_suspect());
+}
+
+TEST_CASE("suspicion: another's proof counts if its heartbeat is higher and its time is later") {
+  suspicion known = proved_at(10s, 7);
+  REQUIRE(known.doubt(11s, 7, 12s));
+
+  CHECK_FALSE(known.adopt(7, 13s));  // what I knew, grown younger on its way
+  CHECK(known.is_suspect());
+  CHECK_FALSE(known.adopt(8, 10s + 900ms));  // newer, but from before the doubt
+  CHECK(known.is_suspect());
+  CHECK(known.adopt(9, 11s));
+  CHECK_FALSE(known.is_suspect());
+  CHECK_FALSE(known.doubt(11s, 7, 14s));  // and it is immune against what was refuted
+}
+
+TEST_CASE("suspicion: of several doubts the earliest stands") {
+  suspicion known = proved_at(10s, 7);
+  REQUIRE(known.doubt(14s, 7, 15s));
+
+  CHECK_FALSE(known.doubt(12s, 7, 16s));
+  CHECK_FALSE(known.doubt(13s, 7, 16s));
+
+  CHECK_FALSE(known.is_ripe(24s - 1ns, rules));
+  CHECK(known.is_ripe(24s, rules));
+}
+
+TEST_CASE("suspicion: ripe after its rounds, and a third of them before my own eyes") {
+  suspicion early = proved_at(10s, 7);
+  REQUIRE(early.doubt(11s, 7, 11s));
+  CHECK_FALSE(early.is_near_verdict(19s - 1ns, rules));
+  CHECK(early.is_near_verdict(19s, rules));  // 11 + 12 - 4
+  CHECK_FALSE(early.is_ripe(23s - 1ns, rules));
+  CHECK(early.is_ripe(23s, rules));
+
+  // Told of a doubt that is ripe already: one liar convicts nobody at once.
+  suspicion late = proved_at(10s, 7);
+  REQUIRE(late.doubt(11s, 7, 30s));
+  CHECK(late.is_near_verdict(30s, rules));
+  CHECK_FALSE(late.is_ripe(34s - 1ns, rules));
+  CHECK(late.is_ripe(34s, rules));
+
+  // A pause is no time in which I could have heard anything.
+  early.handle_pause(40s);
+  CHECK_FALSE(early.is_ripe(44s - 1ns, rules));
+  CHECK(early.is_ripe(44s, rules));
+}
+
+TEST_CASE("suspicion: a heartbeat that only the living reach refutes") {
+  suspicion known = proved_at(10s, 100);
+  // 16 rounds from the proof: 100 + 16 + 2, and ceil(2.4 * 0.1 * sqrt(16)) = 1 for jitter.
+  CHECK(known.heartbeat_after(26s, rules) == 119);
+  REQUIRE(known.doubt(26s, 7, 27s));
+
+  CHECK_FALSE(known.handle_heartbeat(118, rules));
+  CHECK(known.is_suspect());
+  CHECK(known.handle_heartbeat(119, rules));
+  CHECK_FALSE(known.is_suspect());
+}
+
+TEST_CASE("suspicion: it is told in sixteenths of a round, and comes back as it went") {
+  suspicion known = proved_at(10s, 7);
+  CHECK(known.entry(12s, 1s).doubt_age == doubt_entry::no_doubt);
+  REQUIRE(known.doubt(11s, 7, 11s));
+
+  const doubt_entry told = known.entry(12s + 32ms, 1s);  // 1.032 s is 16.5 sixteenths: the next
+
+  CHECK(told.heartbeat == 7);
+  CHECK(told.doubt_age == 17);
+  CHECK(told.proof_age == 33);
+  CHECK_FALSE(told.is_question);
+  CHECK(known.entry(12s, 1s, 11s + 500ms).doubt_age == 8);
+}
+
+TEST_CASE("suspicion: ages that do not fit saturate, and a doubt stays one") {
+  suspicion known = proved_at(0s, 7);
+  REQUIRE(known.doubt(1s, 7, 1s));
+
+  const doubt_entry told = known.entry(2'000'000s, 1s);
+
+  CHECK(told.doubt_age == doubt_entry::no_doubt - 1);
+  CHECK(told.proof_age == doubt_entry::proof_age_max);
+  CHECK(suspicion().entry(5s, 1s).proof_age == doubt_entry::proof_age_max);
+}
