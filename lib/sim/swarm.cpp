@@ -52,10 +52,10 @@ class swarm_drawing {
 
   void choose_faults() {
     is_large_ = chance(40);
-    for (bool* fault :
-         {&has_bad_links_, &has_cuts_, &has_damage_, &has_mtu_, &has_pauses_, &has_clocks_,
-          &has_crashes_, &has_bad_disks_, &has_storage_faults_, &has_slow_readers_, &has_moves_,
-          &has_late_joins_, &has_leaves_, &has_mixed_settings_, &has_small_tables_}) {
+    for (bool* fault : {&has_bad_links_, &has_cuts_, &has_damage_, &has_mtu_, &has_pauses_,
+                        &has_clocks_, &has_crashes_, &has_bad_disks_, &has_storage_faults_,
+                        &has_slow_readers_, &has_moves_, &has_late_joins_, &has_leaves_,
+                        &has_mixed_settings_, &has_small_tables_, &has_large_values_}) {
       *fault = chance(3);
     }
     has_duplicate_ = chance(12);
@@ -134,7 +134,21 @@ class swarm_drawing {
     }
   }
 
+  /// Enough erasures at once for a compaction, and what it kept is written again.
+  void churn(std::size_t node) {
+    decision& erased = decide(decision_kind::wipe, node);
+    erased.count = 150 + below(150);
+    erased.keys = keys_;
+    erased.salt = below(1'000'000);
+    decision& written = decide(decision_kind::write, node);
+    written.count = 100;
+    written.keys = keys_;
+    written.bytes = 50 + below(300);
+    written.salt = below(1'000'000);
+  }
+
   void happen_to_keys() {
+    if (keys_ > 100 && chance(4)) return churn(any_node());
     const bool is_wipe = chance(2);
     decision& made = decide(is_wipe ? decision_kind::wipe : decision_kind::write, any_node());
     const bool is_many = keys_ > 100 || chance(4);
@@ -142,6 +156,10 @@ class swarm_drawing {
     made.keys = keys_;
     made.bytes = is_wipe ? 0 : below(chance(5) ? 900 : 20);
     made.salt = below(1'000'000);
+    if (!is_wipe && has_large_values_ && chance(2)) {
+      made.count = 1 + below(4);
+      made.bytes = 2000 + below(30'000);
+    }
   }
 
   void happen_to_links() {
@@ -232,6 +250,7 @@ class swarm_drawing {
   bool has_leaves_ = false;
   bool has_mixed_settings_ = false;
   bool has_small_tables_ = false;
+  bool has_large_values_ = false;
   bool has_duplicate_ = false;
   bool has_mutator_ = false;
   bool has_short_grace_ = false;

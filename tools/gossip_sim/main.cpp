@@ -15,6 +15,7 @@
 #include <CLI/CLI.hpp>
 
 #include "expected_trace.hpp"
+#include "figures.hpp"
 #include "gossipmonger/sim/shrink.hpp"
 #include "gossipmonger/sim/simulation.hpp"
 #include "gossipmonger/sim/swarm.hpp"
@@ -35,6 +36,7 @@ struct sim_options {
   std::string replay_file;
   std::vector<std::string> expected_files;
   bool is_rewriting = false;
+  bool has_figures = false;
   bool is_shrinking = false;
   bool is_printing = false;
   bool has_hashes = false;
@@ -205,6 +207,7 @@ void describe(CLI::App& app, sim_options& options) {
   app.add_option("--replay", options.replay_file, "run a scenario file");
   app.add_option("--expect", options.expected_files, "run scenario files and compare their events");
   app.add_flag("--rewrite", options.is_rewriting, "with --expect: write down what was seen");
+  app.add_flag("--figures", options.has_figures, "how fast the simulator is");
   app.add_flag("--shrink", options.is_shrinking, "cut a failing run down, and print it");
   app.add_flag("--print", options.is_printing, "print the scenario, and do not run it");
   app.add_flag("--hashes", options.has_hashes, "print the trace hash of each seed");
@@ -222,6 +225,10 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (options.has_figures) {
+    print_figures();
+    return 0;
   }
   if (!options.expected_files.empty()) return check_files(options);
   if (!options.replay_file.empty()) return replay(options);
