@@ -404,8 +404,8 @@ void simulation::end_faults() {
   }
   for (const auto& [name, node] : owners) {
     // Who is somebody's seed comes back, or nobody could find anybody.
-    const auto knows = [node = node](const scenario_node& one) {
-      return std::find(one.seeds.begin(), one.seeds.end(), node) != one.seeds.end();
+    const auto knows = [sought = node](const scenario_node& one) {
+      return std::find(one.seeds.begin(), one.seeds.end(), sought) != one.seeds.end();
     };
     const bool is_seed = std::any_of(scenario_.nodes.begin(), scenario_.nodes.end(), knows);
     if (!members_[node].has_left || is_seed) start(node);
