@@ -162,12 +162,12 @@ bool packer::try_add_request(const digest_entry& entry) {
 
 bool packer::try_add_partial(const partial_entry& partial) {
   std::vector<partial_entry>& list = out_.partials;
-  if (list.size() == partials_max) return false;
-  if (!(out_.kind == message_kind::digest ? try_take_known() : try_take_news())) return false;
   const auto place = std::lower_bound(
       list.begin(), list.end(), partial.name_hash,
       [](const partial_entry& one, std::uint64_t hash) { return one.name_hash < hash; });
-  assert(place == list.end() || place->name_hash != partial.name_hash);
+  if (place != list.end() && place->name_hash == partial.name_hash) return true;
+  if (list.size() == partials_max) return false;
+  if (!(out_.kind == message_kind::digest ? try_take_known() : try_take_news())) return false;
   list.insert(place, partial);
   return true;
 }

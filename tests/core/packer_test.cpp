@@ -354,6 +354,21 @@ TEST_CASE("packer: a partial is an entry of the digest's lists, or of a reply's 
   CHECK(news.bytes() == 152 + 24);
 }
 
+TEST_CASE("packer: a second partial of one peer adds nothing") {
+  message content;
+  packer pack(content, message_kind::reply, 1160);
+  partial_entry partial;
+  partial.name_hash = 7;
+  partial.offset = 1;
+  REQUIRE(pack.try_add_partial(partial));
+  const std::size_t bytes = pack.bytes();
+
+  CHECK(pack.try_add_partial(partial));
+
+  CHECK(content.partials.size() == 1);
+  CHECK(pack.bytes() == bytes);
+}
+
 TEST_CASE("packer: partials stand in the order of their hashes, 255 of them") {
   message content;
   packer pack(content, message_kind::digest, 9000);

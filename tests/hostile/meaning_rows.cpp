@@ -144,6 +144,16 @@ void send_versions(arena& to) {
   to.send(m);
 }
 
+/// The reply asks for what is missing of a value, and says what is there: once.
+void send_twice(arena& to) {
+  send_fragment(to, "enemy", 4000, 3);
+  message m;
+  begin_digest(to, m);
+  m.sender.max_version = 9;
+  m.known.extra.assign(5, m.sender);
+  to.send(m);
+}
+
 void send_strangers(arena& to) {
   message m;
   to.begin(m, message_kind::reply);
@@ -287,6 +297,7 @@ std::vector<bad_input> meaning_rows() {
       {"a thousand names beyond the capacity", {capacity}, dropped, send_names},
       {"heartbeats and requests of nobody", {}, ignored, send_strangers},
       {"a digest of versions that nobody wrote", {}, answered, send_versions},
+      {"a peer five times in a digest, with a value of its under way", {}, answered, send_twice},
       {"a digest that wants everything, unproved", {}, answered, ask_for_all},
       {"a digest that refuses everybody", {}, answered, refuse_all},
       {"a digest under my own name, unproved", {reflected}, answered, claim_my_name},

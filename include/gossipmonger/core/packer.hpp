@@ -59,7 +59,8 @@ class packer {
   [[nodiscard]] bool try_add_identity(const identity_view& identity);
   [[nodiscard]] bool try_add_heartbeat(const digest_entry& entry);
   [[nodiscard]] bool try_add_request(const digest_entry& entry);
-  /// expects: no partial of that peer is in the message
+  /// Where one of that peer stands in the message already, as when a hostile digest names a peer
+  /// twice, it stays, and this returns true.
   [[nodiscard]] bool try_add_partial(const partial_entry& partial);
   /// In a message of either kind.
   [[nodiscard]] bool try_add_doubt(const doubt_entry& entry);
