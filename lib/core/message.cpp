@@ -14,6 +14,8 @@ void digest::clear() {
 
 void message::clear() {
   kind = message_kind::digest;
+  versions = {};
+  wire_version = 1;
   features = 0;
   cookie_echo = 0;
   cookie = 0;

@@ -110,6 +110,9 @@ member protocol::describe(slot_index slot, nanoseconds now) const {
                     (row.status == peer_status::live || row.status == peer_status::unjudged);
   seen.max_version = row.max_version;
   seen.heartbeat = row.heartbeat;
+  seen.wire_versions = row.spoken;
+  seen.features = row.features;
+  if (slot == self_slot) seen.wire_versions = spoken_;
   const bool is_judged = row.status == peer_status::live || row.status == peer_status::unjudged;
   if (slot != self_slot && is_judged) seen.phi = row.detector.phi(now, expected_);
   return seen;

@@ -32,6 +32,30 @@ std::size_t count_known(const digest& known) {
 
 void protocol::count_drop(drop_reason reason) { drop(reason); }
 
+void protocol::handle_unreadable(const wire_range& theirs, const endpoint& source) {
+  drop(drop_reason::wire_version);
+  // Where we have a version in common, it does not know that yet.
+  if (common_wire_version(theirs, spoken_) != 0) return;
+  identity_view who;
+  for (const peer_table::hashed_slot& one : peers_.by_hash()) {
+    const peer& row = peers_[one.slot];
+    if (row.route.value_or(row.address) != source) continue;
+    who.name = row.name;
+    who.generation = row.generation;
+  }
+  const auto text_of = [](const wire_range& range) {
+    return std::to_string(range.lowest) + " to " + std::to_string(range.highest);
+  };
+  report_once(event_kind::error, who, siphash(cluster_key_, source),
+              "the node at " + source.to_string() + " speaks wire versions " + text_of(theirs) +
+                  ", this one " + text_of(spoken_) + ": neither can read the other");
+}
+
+std::uint8_t protocol::version_for(const std::optional<wire_range>& theirs) const {
+  const std::uint8_t common = theirs ? common_wire_version(*theirs, spoken_) : std::uint8_t{0};
+  return common != 0 ? common : spoken_.lowest;
+}
+
 void protocol::observe_time(moment now) {
   // A timer that is a whole round late means that this process, or the machine, stood still: what
   // passed meanwhile says nothing about the peers.
@@ -67,6 +91,7 @@ void protocol::handle_namesake(const message& received, const endpoint& source, 
   leg.to = source;
   leg.kind = message_kind::reply;
   leg.cookie_echo = received.cookie;
+  leg.spoken = received.versions;
   leg.bytes_left = bytes * address_book::amplification_max;
   leg.datagrams_left = 1;
 }
@@ -138,6 +163,7 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
   leg.to = source;
   leg.kind = message_kind::reply;
   leg.cookie_echo = received.cookie;
+  leg.spoken = received.versions;
   leg.is_cut_by_proof = !is_proved;
   leg.bytes_left = is_proved || is_on(defect::replies_unlimited)
                        ? settings_.exchange_bytes_max
@@ -167,6 +193,7 @@ void protocol::handle_reply(const message& received, const endpoint& source) {
   leg.to = source;
   leg.kind = message_kind::deltas;
   leg.cookie_echo = received.cookie;
+  leg.spoken = received.versions;
   leg.remote_hash = received.sender.name_hash;
   leg.is_first = false;
   leg.bytes_left = settings_.exchange_bytes_max;
@@ -188,6 +215,8 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
   handle_heartbeat(received.sender);
   peer& row = peers_[*slot];
   row.last_reply = now_;
+  row.spoken = received.versions;
+  row.features = received.features;
   handle_direct_proof(*slot, received.sender.heartbeat);
   row.route.reset();
   if (source != row.address) row.route = source;

@@ -205,6 +205,9 @@ void protocol::start_exchange(const endpoint& to, std::uint64_t remote_hash) {
   leg.kind = message_kind::digest;
   leg.remote_hash = remote_hash;
   leg.cookie_echo = addresses_.cookie_from(to);
+  if (const std::optional<slot_index> slot = peers_.find(remote_hash)) {
+    leg.spoken = peers_[*slot].spoken;
+  }
   leg.datagrams_left = is_proved ? settings_.digest_datagrams_max : 1;
   leg.padded_bytes = is_proved ? 0 : address_book::unproved_bytes_min;
   leg.digest_from = digest_cursor_;
@@ -229,6 +232,7 @@ std::optional<transmit> protocol::poll_transmit(moment now) {
       continue;
     }
     outgoing_.cookie = addresses_.cookie_for(leg.to, now.steady);
+    outgoing_.wire_version = version_for(leg.spoken);
     if (is_digest) {
       ++stats_.digests_sent;
       const digest& known = outgoing_.known;

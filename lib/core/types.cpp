@@ -1,5 +1,7 @@
 #include "gossipmonger/core/types.hpp"
 
+#include <algorithm>
+
 namespace gossipmonger {
 namespace {
 
@@ -57,6 +59,11 @@ bool is_valid_name(std::string_view text) {
     }
   }
   return true;
+}
+
+std::uint8_t common_wire_version(const wire_range& one, const wire_range& other) {
+  const std::uint8_t highest = std::min(one.highest, other.highest);
+  return highest >= std::max(one.lowest, other.lowest) ? highest : std::uint8_t{0};
 }
 
 }  // namespace gossipmonger

@@ -78,7 +78,8 @@ void world::start(node_index node) {
                                             started.address, random_.next(), now(node));
   started.core->set_seeds(started.seeds);
   started.wire = std::make_unique<codec>(make_cluster_id(started.settings.cluster_name),
-                                         datagram_bytes_ceiling);
+                                         datagram_bytes_ceiling, started.spoken);
+  started.core->set_wire_versions(started.spoken);
   if (observer != nullptr) observer->handle_start(node);
   set_timer(node);
 }
@@ -263,7 +264,11 @@ void world::deliver(const happening& arrived) {
   if (on_delivery) on_delivery(arrived.node, datagram);
   const tl::expected<void, drop_reason> decoded = target.wire->decode(datagram, received_);
   if (!decoded) {
-    target.core->count_drop(decoded.error());
+    if (decoded.error() == drop_reason::wire_version) {
+      target.core->handle_unreadable(received_.versions, arrived.source);
+    } else {
+      target.core->count_drop(decoded.error());
+    }
     return;
   }
   if (observer != nullptr) {

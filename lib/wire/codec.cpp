@@ -37,7 +37,8 @@ constexpr std::size_t cookie_echo_at = 12;
 constexpr std::size_t cookie_at = 18;
 constexpr std::uint8_t magic = 0x67;
 constexpr std::uint8_t more_bit = 0x80;
-constexpr std::uint8_t reserved_kind_bits = 0x70;
+constexpr std::uint8_t version_bits = 0x70;
+constexpr int version_shift = 4;
 constexpr std::size_t cookie_bytes = 6;
 constexpr std::uint64_t cookie_max = (std::uint64_t{1} << 48) - 1;
 
@@ -116,14 +117,15 @@ std::uint64_t load_cookie(const std::byte* from) {
   return load<std::uint64_t>(bytes.data());
 }
 
-void write_header(const message& m, std::uint32_t cluster_id, std::span<std::byte> datagram) {
+void write_header(const message& m, const wire_range& spoken, std::uint32_t cluster_id,
+                  std::span<std::byte> datagram) {
+  assert(m.wire_version >= spoken.lowest && m.wire_version <= spoken.highest);
   std::byte* const at = datagram.data();
-  auto kind = static_cast<std::uint8_t>(m.kind);
-  if (m.more) kind |= more_bit;
+  const int below_highest = spoken.highest - m.wire_version;
+  const int kind = static_cast<int>(m.kind) | below_highest << version_shift;
   store(at, magic);
-  store(at + versions_at,
-        static_cast<std::uint8_t>(wire_version_highest << 4 | wire_version_lowest));
-  store(at + kind_at, kind);
+  store(at + versions_at, static_cast<std::uint8_t>(spoken.highest << 4 | spoken.lowest));
+  store(at + kind_at, static_cast<std::uint8_t>(kind | (m.more ? more_bit : 0)));
   store(at + features_at, m.features);
   store(at + cluster_at, cluster_id);
   store_cookie(at + cookie_echo_at, m.cookie_echo);
@@ -131,20 +133,23 @@ void write_header(const message& m, std::uint32_t cluster_id, std::span<std::byt
   store(at + checksum_at, checksum_of(datagram));
 }
 
-// The body is written in the sender's highest version: that one must be ours too.
-bool is_version_spoken(std::uint8_t versions) {
-  const int lowest = versions & 0x0f;
-  const int highest = versions >> 4;
-  return lowest >= 1 && lowest <= highest && highest >= wire_version_lowest &&
-         highest <= wire_version_highest;
+/// Who speaks what, and what this one is written in; whether I read that.
+bool read_versions(const std::byte* at, const wire_range& spoken, message& out) {
+  const auto versions = load<std::uint8_t>(at + versions_at);
+  out.versions.lowest = versions & 0x0f;
+  out.versions.highest = versions >> 4;
+  const int below_highest = (load<std::uint8_t>(at + kind_at) & version_bits) >> version_shift;
+  const int written = out.versions.highest - below_highest;
+  const bool is_sound = out.versions.lowest >= 1 && written >= out.versions.lowest;
+  if (!is_sound || written < spoken.lowest || written > spoken.highest) return false;
+  out.wire_version = static_cast<std::uint8_t>(written);
+  return true;
 }
 
-decoded read_header(std::span<const std::byte> datagram, std::uint32_t cluster_id, message& out) {
+decoded read_header(std::span<const std::byte> datagram, const wire_range& spoken,
+                    std::uint32_t cluster_id, message& out) {
   const std::byte* const at = datagram.data();
   if (load<std::uint8_t>(at) != magic) return tl::unexpected(drop_reason::magic);
-  if (!is_version_spoken(load<std::uint8_t>(at + versions_at))) {
-    return tl::unexpected(drop_reason::wire_version);
-  }
   if (load<std::uint32_t>(at + cluster_at) != cluster_id) {
     return tl::unexpected(drop_reason::cluster);
   }
@@ -152,13 +157,14 @@ decoded read_header(std::span<const std::byte> datagram, std::uint32_t cluster_i
       !planted::is_on(planted::defect::no_checksum)) {
     return tl::unexpected(drop_reason::checksum);
   }
+  // After the checksum: who is told of as too old or too new shall have said so.
+  if (!read_versions(at, spoken, out)) return tl::unexpected(drop_reason::wire_version);
 
   const auto kind = load<std::uint8_t>(at + kind_at);
   const auto leg = static_cast<message_kind>(kind & 0x0f);
   if (leg != message_kind::digest && leg != message_kind::reply && leg != message_kind::deltas) {
     return tl::unexpected(drop_reason::kind);
   }
-  if ((kind & reserved_kind_bits) != 0) return tl::unexpected(drop_reason::field);
   out.kind = leg;
   out.more = (kind & more_bit) != 0;
   out.features = load<std::uint8_t>(at + features_at);
@@ -763,8 +769,11 @@ decoded read_body(std::span<const std::byte> segment, message& out) {
 
 }  // namespace
 
-codec::codec(std::uint32_t cluster_id, std::size_t datagram_bytes_max)
-    : cluster_id_(cluster_id), datagram_bytes_max_(datagram_bytes_max) {}
+codec::codec(std::uint32_t cluster_id, std::size_t datagram_bytes_max, wire_range spoken)
+    : cluster_id_(cluster_id), datagram_bytes_max_(datagram_bytes_max), spoken_(spoken) {
+  assert(spoken_.lowest >= 1 && spoken_.lowest <= spoken_.highest && spoken_.highest <= 15);
+  assert(spoken_.highest - spoken_.lowest <= version_bits >> version_shift);
+}
 
 std::size_t codec::encode(const message& m, std::span<std::byte> buffer) const {
   const std::size_t written_bytes = encoded_bytes(m);
@@ -779,7 +788,7 @@ std::size_t codec::encode(const message& m, std::span<std::byte> buffer) const {
       m.kind == message_kind::digest ? write_digest(m, segment) : write_reply(m, segment);
   assert(used == segment.size());  // the size model of the packer is exact (I4)
   static_cast<void>(used);
-  write_header(m, cluster_id_, datagram);
+  write_header(m, spoken_, cluster_id_, datagram);
   return size;
 }
 
@@ -791,7 +800,7 @@ tl::expected<void, drop_reason> codec::decode(std::span<const std::byte> datagra
   }
   assert(is_word_aligned(datagram.data()));
   out.clear();
-  const decoded header = read_header(datagram, cluster_id_, out);
+  const decoded header = read_header(datagram, spoken_, cluster_id_, out);
   if (!header) return header;
   return read_body(datagram.subspan(header_bytes), out);
 }

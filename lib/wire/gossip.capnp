@@ -9,19 +9,20 @@ $Cxx.namespace("gossipmonger::schema");
 # optionally followed by zero words (padding). All numbers are little-endian. Header:
 #
 #   0   u8   magic 0x67
-#   1   u8   wire versions of the sender: highest << 4 | lowest; the body is of the highest
+#   1   u8   wire versions that the sender speaks: highest << 4 | lowest, each 1 to 15
 #   2   u8   kind in the low four bits: 1 digest (root Digest), 2 reply, 3 deltas (root Reply);
-#            bit 7: `more`, the reply was cut by the 3x rule; bits 4-6 are zero
+#            bits 4-6: by how much the version of the body is below the sender's highest;
+#            bit 7: `more`, the reply was cut by the 3x rule
 #   3   u8   feature bits; unknown ones are ignored
 #   4   u32  cluster id
 #   8   u32  CRC32C over the whole datagram with this field zero
 #   12  u48  cookie echo: the cookie that the receiver once gave the sender, 0 for none
 #   18  u48  cookie for the receiver to echo, 0 for none
 #
-# Wire versions: a node writes every datagram in its highest version, and reads those that are
-# written in a version of its own range; there is no negotiation per peer. So a cluster changes over
-# in two steps: first every node learns to read the new version while it still names (and writes)
-# the old one as its highest, then every node names the new one.
+# Wire versions: the header is the same in all of them. A node reads a body that is written in a
+# version of its own range, and drops any other as `wire_version`. It writes to each peer in the
+# highest version that both speak, as far as it has heard from it, and else in its own lowest. So a
+# cluster is upgraded node by node, as long as neighbouring releases have a version in common.
 #
 # A reader may walk each word of the body once (traversal limit: the body's size). Words that
 # nothing points to are ignored, since they may hold fields of a later schema; the same goes for

@@ -4,8 +4,10 @@
 
 #include <string>
 
+using gossipmonger::common_wire_version;
 using gossipmonger::is_valid_name;
 using gossipmonger::position;
+using gossipmonger::wire_range;
 
 TEST_CASE("types: a name has 1 to 255 bytes") {
   CHECK(is_valid_name("a"));
@@ -85,4 +87,12 @@ TEST_CASE("types: positions are ordered by version, then by offset") {
   CHECK(position(2, 0) < position(2, 1));
   CHECK(position(2) == position(2, 0));
   CHECK(position() == position(0, 0));
+}
+
+TEST_CASE("types: two ranges of wire versions have a highest in common, or none") {
+  CHECK(common_wire_version(wire_range(1, 1), wire_range(1, 1)) == 1);
+  CHECK(common_wire_version(wire_range(1, 2), wire_range(1, 1)) == 1);
+  CHECK(common_wire_version(wire_range(1, 3), wire_range(2, 5)) == 3);
+  CHECK(common_wire_version(wire_range(2, 2), wire_range(1, 1)) == 0);
+  CHECK(common_wire_version(wire_range(1, 2), wire_range(3, 4)) == 0);
 }

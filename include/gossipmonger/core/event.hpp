@@ -10,6 +10,7 @@
 
 #include "gossipmonger/core/drop_reason.hpp"
 #include "gossipmonger/core/endpoint.hpp"
+#include "gossipmonger/core/types.hpp"
 
 namespace gossipmonger {
 
@@ -75,7 +76,9 @@ struct member {
   bool is_suspect = false;    ///< somebody could not reach it: dead soon, unless it is heard
   std::uint64_t max_version = 0;
   std::uint64_t heartbeat = 0;
-  std::optional<double> phi;  ///< none for self and for what is not judged by phi
+  std::optional<double> phi;                ///< none for self and for what is not judged by phi
+  std::optional<wire_range> wire_versions;  ///< none: nothing was heard from itself
+  std::uint8_t features = 0;                ///< bits, as it said itself
 };
 
 /// What happens below the events, for people who look at the protocol: opt-in.

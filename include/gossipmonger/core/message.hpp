@@ -28,7 +28,9 @@ struct message {
   void clear();
 
   message_kind kind = message_kind::digest;
-  std::uint8_t features = 0;      ///< feature bits of the sender
+  wire_range versions;            ///< that the sender speaks
+  std::uint8_t wire_version = 1;  ///< that this one is written in
+  std::uint8_t features = 0;      ///< feature bits of the sender; those I do not know are ignored
   std::uint64_t cookie_echo = 0;  ///< the cookie the receiver gave the sender; 0: none (48 bits)
   std::uint64_t cookie = 0;       ///< a cookie for the receiver to echo; 0: none (48 bits)
   std::size_t padded_bytes = 0;   ///< encode to at least this many bytes, with zeros

@@ -49,8 +49,10 @@ struct alignas(128) peer {
 
   // Identity, and the state of the incarnation.
   std::string name;
-  endpoint address;               ///< as it advertises itself
-  std::optional<endpoint> route;  ///< where it last proved to be, if that differs
+  endpoint address;                  ///< as it advertises itself
+  std::optional<endpoint> route;     ///< where it last proved to be, if that differs
+  std::optional<wire_range> spoken;  ///< wire versions, as it said itself
+  std::uint8_t features = 0;         ///< likewise
 
   // What this replica holds besides (I1, I2).
   std::uint64_t top = 0;    ///< highest owner version there is evidence of

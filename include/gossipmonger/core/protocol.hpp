@@ -109,10 +109,15 @@ class protocol {
   void report(std::string text);
   /// A datagram that did not decode.
   void count_drop(drop_reason reason);
+  /// One of the cluster's own, undamaged, in a wire version that I do not read: counted, and where
+  /// its sender speaks none of mine, told once in an `error` event.
+  void handle_unreadable(const wire_range& theirs, const endpoint& source);
 
   // Commands.
   /// Where peers reach me, if that was not known at the start.  expects: no round has run yet
   void set_address(const endpoint& address) { peers_[self_slot].address = address; }
+  /// What my driver reads and writes, if not version 1 alone.  expects: no round has run yet
+  void set_wire_versions(const wire_range& spoken) { spoken_ = spoken; }
   /// Runs with `settings` from now on, all of them or, where one is not allowed, none. Seeds are
   /// the driver's to look up: `set_seeds`. The next round may come sooner.
   ///   errors: as validated_change
@@ -212,6 +217,8 @@ class protocol {
   /// An event about a name, the first time there is anything to say of it.
   void report_once(event_kind kind, const identity_view& who, std::uint64_t name_hash,
                    std::string text);
+  /// In what version I write to who speaks `theirs`; not knowing, in my lowest.
+  [[nodiscard]] std::uint8_t version_for(const std::optional<wire_range>& theirs) const;
   void enter(slot_index slot, const identity_view& who, bool is_restart);
   /// expects: `heartbeat` is above the row's
   void advance_heartbeat(slot_index slot, std::uint64_t heartbeat);
@@ -279,6 +286,7 @@ class protocol {
   void compact();
 
   config settings_;
+  wire_range spoken_;
   storage_ref entries_;
   random_source random_;
   hash_key cluster_key_;

@@ -65,6 +65,20 @@ struct position {
 /// characters (U+0000-001F, U+007F-009F).
 [[nodiscard]] bool is_valid_name(std::string_view text);
 
+/// The wire versions that a node reads and writes: [lowest, highest], each 1 to 15.
+struct wire_range {
+  wire_range() = default;
+  wire_range(std::uint8_t from, std::uint8_t upto) : lowest(from), highest(upto) {}
+
+  friend bool operator==(const wire_range&, const wire_range&) = default;
+
+  std::uint8_t lowest = 1;
+  std::uint8_t highest = 1;
+};
+
+/// The highest version that both speak; 0 if there is none.
+[[nodiscard]] std::uint8_t common_wire_version(const wire_range& one, const wire_range& other);
+
 /// The reserved key of the floor marker (owner-driven compaction): empty, hence no user's key.
 inline constexpr std::string_view floor_key{};
 

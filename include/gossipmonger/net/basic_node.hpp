@@ -347,6 +347,7 @@ class basic_node {
     state_->core = std::make_unique<protocol>(std::move(settings),
                                               storage_ref(static_cast<Storage&>(state_->entries)),
                                               address, seed, now());
+    state_->core->set_wire_versions(codec_.versions());
   }
 
   [[nodiscard]] protocol& core() { return *state_->core; }
@@ -511,6 +512,9 @@ void basic_node<Storage, Transport>::handle(const inbound& received) {
   if (received.size > received.buffer.size()) return core().count_drop(drop_reason::length);
   const std::span<const std::byte> datagram = received.buffer.first(received.size);
   const tl::expected<void, drop_reason> decoded = codec_.decode(datagram, received_);
+  if (!decoded && decoded.error() == drop_reason::wire_version) {
+    return core().handle_unreadable(received_.versions, received.source);
+  }
   if (!decoded) return core().count_drop(decoded.error());
   core().handle_message(received_, received.source, received.size, now());
 }

@@ -101,6 +101,10 @@ class world {
   void crash(node_index node);
   /// It starts anew, empty, with the same configuration, or another; as a new run.
   void restart(node_index node, std::optional<config> settings = std::nullopt);
+  /// What it reads and writes from its next start on: a release that speaks other wire versions.
+  void set_wire_versions(node_index node, const wire_range& spoken) {
+    nodes_[node].spoken = spoken;
+  }
   /// Moves to a fresh address. A running node goes on without noticing, as behind a NAT that binds
   /// anew; one that starts after this advertises the new address.
   void move(node_index node);
@@ -169,6 +173,7 @@ class world {
     std::unique_ptr<simulated_storage> entries;
     std::unique_ptr<protocol> core;
     std::unique_ptr<codec> wire;
+    wire_range spoken;
     storage_conditions storage_faults;
     double mutation = 0;
     std::chrono::nanoseconds wall_offset{};

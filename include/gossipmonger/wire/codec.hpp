@@ -16,24 +16,30 @@
 
 namespace gossipmonger {
 
-/// The wire versions this library speaks: [lowest, highest], each 1 to 15.
+/// The wire versions this library speaks.
 inline constexpr std::uint8_t wire_version_lowest = 1;
 inline constexpr std::uint8_t wire_version_highest = 1;
 
 class codec {
  public:
-  /// `datagram_bytes_max`: what `decode` accepts at most.
-  codec(std::uint32_t cluster_id, std::size_t datagram_bytes_max);
+  /// `datagram_bytes_max`: what `decode` accepts at most. `spoken`: less or more than this library
+  /// speaks is for tests of roll-outs; the body of every version is that of version 1.
+  codec(std::uint32_t cluster_id, std::size_t datagram_bytes_max,
+        wire_range spoken = wire_range(wire_version_lowest, wire_version_highest));
   codec(const codec&) = delete;
   codec& operator=(const codec&) = delete;
 
+  [[nodiscard]] const wire_range& versions() const { return spoken_; }
+
   /// Writes `m` to the start of `buffer` and returns the datagram's size, a multiple of 8, which
-  /// is max(encoded_bytes(m), m.padded_bytes).
-  ///   expects: buffer is 8-byte aligned and holds that size; every field of m within its limits
+  /// is max(encoded_bytes(m), m.padded_bytes). The range in the header is the codec's own.
+  ///   expects: buffer is 8-byte aligned and holds that size; every field of m within its limits,
+  ///            m.wire_version within the range
   [[nodiscard]] std::size_t encode(const message& m, std::span<std::byte> buffer) const;
 
   /// Reads `datagram` into `out`, whose views then point into it.
-  ///   errors:  the reason of the drop; `out` is then unspecified
+  ///   errors:  the reason of the drop; `out` is then unspecified, but for `versions` where the
+  ///            reason is wire_version: a datagram of the cluster, undamaged, that I cannot read
   ///   expects: the datagram starts 8-byte aligned
   [[nodiscard]] tl::expected<void, drop_reason> decode(std::span<const std::byte> datagram,
                                                        message& out) const;
@@ -41,6 +47,7 @@ class codec {
  private:
   std::uint32_t cluster_id_;
   std::size_t datagram_bytes_max_;
+  wire_range spoken_;
 };
 
 }  // namespace gossipmonger
