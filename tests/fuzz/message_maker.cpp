@@ -121,6 +121,21 @@ void message_maker::fill_digest(byte_source& from, message& m) {
   fill_partials(from, m);
 }
 
+// Of young ages mostly, so that proof and doubt meet.
+void message_maker::fill_doubts(byte_source& from, message& m) {
+  for (std::size_t left = from.below(16) / 3; left > 0; --left) {
+    doubt_entry& doubt = m.doubts.emplace_back();
+    doubt.name_hash = hash(from);
+    doubt.generation = generation(from);
+    doubt.heartbeat = count(from, heartbeat_max);
+    const bool is_young = from.below(4) != 0;
+    doubt.doubt_age = static_cast<std::uint16_t>(is_young ? from.byte() : from.number(0xffff));
+    doubt.proof_age = static_cast<std::uint32_t>(
+        is_young ? from.byte() : from.number(doubt_entry::proof_age_max));
+    doubt.is_question = from.below(4) == 3;
+  }
+}
+
 void message_maker::fill_partials(byte_source& from, message& m) {
   for (std::size_t left = from.below(16) / 4; left > 0; --left) {
     partial_entry partial;
@@ -251,6 +266,7 @@ void message_maker::fill(byte_source& from, message& m) {
   } else {
     fill_reply(from, m);
   }
+  fill_doubts(from, m);
 }
 
 }  // namespace gossipmonger
