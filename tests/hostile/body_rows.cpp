@@ -84,8 +84,8 @@ void send_loop(arena& to) {
   const std::size_t news = news_pointer(wire);
   const std::size_t first = target(wire, 0);
   const std::uint64_t shape = wire.word(0) >> 32;
-  wire.word(first) &= ~std::uint64_t{0xffffff};  // where news counts heartbeats and partials
-  wire.word(deltas_pointer(wire)) = 0;           // where it has its entries
+  wire.word(first) = 0;                 // where news counts what it has
+  wire.word(deltas_pointer(wire)) = 0;  // where it has its entries
   wire.word(news) =
       struct_pointer(static_cast<std::int32_t>(first) - static_cast<std::int32_t>(news) - 1,
                      shape & 0xffff, shape >> 16);
