@@ -70,7 +70,7 @@ void world::start(node_index node) {
   simulated_node& started = nodes_[node];
   if (started.core && observer != nullptr) observer->handle_stop(node);
   ++started.run;
-  const hash_key key(random_.next(), random_.next());
+  const hash_key key{random_.next(), random_.next()};  // braces: in this order (I6)
   started.core.reset();
   started.entries = std::make_unique<simulated_storage>(key, random_.next());
   started.entries->conditions = started.storage_faults;

@@ -100,7 +100,7 @@ void simulated_cluster::start(process& started) {
   config settings = started.settings;
   settings.random_seed = random_.next();
   manual_clock::set_wall_offset(started.wall_offset);
-  const hash_key key(random_.next(), random_.next());
+  const hash_key key{random_.next(), random_.next()};  // braces: in this order (I6)
   auto made = simulated_node::create(std::move(settings), *started.transport,
                                      memory_storage(memory_storage_limits(), key));
   if (!made) {
