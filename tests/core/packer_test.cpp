@@ -30,9 +30,9 @@ identity_view make_identity(std::string_view name) {
 /// All that a refused addition may not touch.
 std::vector<std::size_t> shape_of(const message& m) {
   std::vector<std::size_t> shape{
-      m.known.range.size(), m.known.extra.size(), m.known.unwanted.size(),
-      m.identities.size(),  m.heartbeats.size(),  m.requests.size(),
-      m.deltas.size(),      m.entries.size(),     m.partials.size()};
+      m.known.range.size(), m.known.extra.size(), m.known.unwanted.size(), m.identities.size(),
+      m.heartbeats.size(),  m.requests.size(),    m.doubts.size(),         m.deltas.size(),
+      m.entries.size(),     m.partials.size()};
   if (!m.deltas.empty()) {
     shape.push_back(m.deltas.back().entry_count);
     shape.push_back(static_cast<std::size_t>(m.deltas.back().upto.version));
@@ -67,9 +67,11 @@ class random_additions {
 
  private:
   bool add_known() {
-    switch (draws_.below(4)) {
+    switch (draws_.below(5)) {
       case 3:
         return add_partial();
+      case 4:
+        return pack_.try_add_doubt(doubt_entry());
       case 0:
         return pack_.try_add_range(digest_entry());
       case 1:
@@ -80,7 +82,9 @@ class random_additions {
   }
 
   bool add_news() {
-    switch (draws_.below(10)) {
+    switch (draws_.below(11)) {
+      case 10:
+        return pack_.try_add_doubt(doubt_entry());
       case 8:
         return add_partial();
       case 9:

@@ -131,6 +131,41 @@ TEST_CASE("codec: the hashes of range and unwanted ascend strictly within [lo, h
   CHECK(outcome_of(m, {{2, 0x2f}}) == "field");
 }
 
+// In place of a version: ages of 0x1234 and 0x56789a sixteenths, a question, heartbeat 3 << 20 | 5.
+TEST_CASE("codec: a doubt has the bits that the format says") {
+  message m;
+  fill_sample_digest(m);
+  doubt_entry& doubt = m.doubts.emplace_back();
+  doubt.name_hash = 0x77;
+  doubt.generation = 9;
+  doubt.heartbeat = 0x300005;
+  doubt.doubt_age = 0x1234;
+  doubt.proof_age = 0x56789a;
+  doubt.is_question = true;
+
+  datagram wire(m);
+
+  CHECK(wire.word(4) == 0x0000'0100'dead'beef);  // one doubt, no partial
+  CHECK(wire.word(16) == 0x77);                  // behind the three entries
+  CHECK(wire.word(17) == 0x0003'0156'789a'1234);
+  CHECK(wire.word(18) == 0x0000'5000'0000'0009);
+  message received;
+  REQUIRE(wire.decode(received).has_value());
+  CHECK(is_same(received, m));
+}
+
+TEST_CASE("codec: a doubt is of an incarnation, there are 32 at most, and all are in the list") {
+  message m;
+  fill_sample_digest(m);
+  for (std::uint64_t i = 0; i < doubt_entry::doubts_max; ++i) {
+    m.doubts.emplace_back().generation = 1;
+  }
+  CHECK(outcome_of(m, {}) == "ok");
+  CHECK(outcome_of(m, {{18, 0x0000'0000'0000'0000}}) == "field");  // of generation 0
+  CHECK(outcome_of(m, {{4, 0x0000'2100'dead'beef}}) == "field");   // 33
+  CHECK(outcome_of(m, {{4, 0x0000'ff00'dead'beef}}) == "field");   // more than there are
+}
+
 TEST_CASE("codec: no claim is 1 and 0, and then only extra entries") {
   message m;
   m.known.extra.push_back(make_entry(5, 1, 1, 1));
