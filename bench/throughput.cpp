@@ -244,6 +244,13 @@ bool measure_joiner(const options& chosen, const std::string& part, std::size_t 
   print(part, "keys delivered to the reader", static_cast<double>(seen.updates), 0, "updates");
   print(part, "time from start to the last", time.count(), 3, "s");
   print(part, "updates delivered", static_cast<double>(seen.updates) / time.count(), 0, "1/s");
+  print(part, "entries that came twice", static_cast<double>(reader.stats().entries_skipped), 0,
+        "entries");
+  print(part, "spared, being on their way", static_cast<double>(writer.stats().entries_spared), 0,
+        "entries");
+  print(part, "bursts halved", static_cast<double>(writer.stats().bursts_halved), 0, "times");
+  print(part, "waits for the budget", static_cast<double>(writer.stats().sends_delayed), 0,
+        "times");
   print_traffic(part, writer.counters(), reader.counters(), time, cpu);
   return true;
 }

@@ -132,6 +132,10 @@ tl::expected<config, config_error> validated(config candidate) {
   check.count("digest_datagrams_max", c.digest_datagrams_max, 1, 1024);
   check.count("exchange_bytes_max", c.exchange_bytes_max, c.datagram_bytes_max, 1ULL << 30);
   check.count("exchange_datagrams_max", c.exchange_datagrams_max, 1, 65'536);
+  if (c.send_bytes_per_interval != 0) {
+    check.count("send_bytes_per_interval", c.send_bytes_per_interval, c.datagram_bytes_max,
+                1ULL << 40);
+  }
 
   check.require(c.suspicion_rounds == 0 || (c.suspicion_rounds >= 4 && c.suspicion_rounds <= 1000),
                 "suspicion_rounds", std::to_string(c.suspicion_rounds), "0, or 4 to 1000");

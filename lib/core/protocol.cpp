@@ -22,6 +22,8 @@ using std::chrono::nanoseconds;
 constexpr std::size_t refused_max = 1024;
 constexpr std::size_t kept_changes_max = 1024;
 constexpr std::size_t traces_max = 1024;
+// What the wire takes for an entry besides key and value, about.
+constexpr std::size_t entry_overhead_bytes = 8;
 constexpr std::size_t compaction_tombstones_min = 64;
 
 nanoseconds secret_lifetime(const config& settings) {
@@ -42,6 +44,7 @@ protocol::protocol(config settings, storage_ref entries, const endpoint& address
       changes_(kept_changes_max),
       reconciler_(settings_, peers_, graves_, entries_, changes_, stats_, random_),
       addresses_(settings_.peers_max + 256, secret_lifetime(settings_), random_.next()),
+      write_rate_(settings_.exchange_bytes_max, now.steady),
       now_(now.steady),
       wall_(now.wall),
       next_round_(now.steady) {
@@ -98,6 +101,10 @@ bool protocol::is_reachable(const peer& row) const {
   return row.last_reply && now_ - *row.last_reply < settings_.gossip_interval * rounds;
 }
 
+std::uint64_t protocol::held_version(const peer& row) const {
+  return row.held_generation == generation() ? std::min(row.held_version, version()) : 0;
+}
+
 member protocol::describe(slot_index slot, nanoseconds now) const {
   const peer& row = peers_[slot];
   member seen;
@@ -115,6 +122,7 @@ member protocol::describe(slot_index slot, nanoseconds now) const {
   if (slot == self_slot) seen.wire_versions = spoken_;
   const bool is_judged = row.status == peer_status::live || row.status == peer_status::unjudged;
   if (slot != self_slot && is_judged) seen.phi = row.detector.phi(now, expected_);
+  if (slot != self_slot) seen.backlog = version() - held_version(row);
   return seen;
 }
 
@@ -153,7 +161,10 @@ protocol_stats protocol::stats() const {
     const peer& row = peers_[one.slot];
     if (is_reachable(row)) ++now.peers_reachable;
     if (row.status == peer_status::live && row.is_suspect) ++now.peers_suspect;
+    if (row.status != peer_status::live) continue;
+    now.backlog_max = std::max(now.backlog_max, version() - held_version(row));
   }
+  now.write_bytes_per_interval = write_rate_.bytes_per_interval();
   now.graveyard_size = graves_.all().size();
   now.parked_bytes = reconciler_.parked_bytes();
   now.partial_bytes = reconciler_.partial_bytes();
@@ -355,6 +366,7 @@ result<std::uint64_t> protocol::write(const entry_view& entry) {
     return tl::unexpected<std::error_code>(put.error());
   }
   peer& self = peers_[self_slot];
+  write_rate_.spend(entry.key.size() + entry.value.size() + entry_overhead_bytes);
   self.max_version = placed.version;
   self.top = placed.version;
   peers_.touch(self_slot);

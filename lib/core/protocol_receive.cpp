@@ -1,5 +1,6 @@
 // What comes in: who sent it, what it says of them, of me and of others, and what to answer.
 #include <algorithm>
+#include <bit>
 #include <tuple>
 #include <utility>
 
@@ -26,6 +27,11 @@ std::uint32_t low_half(std::uint64_t hash) { return static_cast<std::uint32_t>(h
 
 std::size_t count_known(const digest& known) {
   return known.range.size() + known.extra.size() + known.unwanted.size();
+}
+
+/// Rounds in which news is surely everywhere among so many peers, and told of.
+std::size_t news_rounds(std::size_t peers) {
+  return 2 * static_cast<std::size_t>(std::bit_width(peers)) + 4;
 }
 
 }  // namespace
@@ -143,8 +149,8 @@ void protocol::begin_anew(const endpoint& source, std::uint64_t remote_hash) {
 }
 
 exchange& protocol::add_exchange() {
-  if (exchanges_.size() == exchanges_max) {
-    exchanges_.pop_front();
+  if (exchanges_.size() + bulk_.size() >= exchanges_max) {
+    (bulk_.empty() ? exchanges_ : bulk_).pop_front();
     ++stats_.exchanges_dropped;
   }
   return exchanges_.emplace_back();
@@ -169,12 +175,38 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
                        ? settings_.exchange_bytes_max
                        : bytes * address_book::amplification_max;
   leg.datagrams_left = settings_.exchange_datagrams_max;
+  if (is_proved) leg.seen_heartbeat = seen_heartbeat(received);
   reconciler_.compare(received.known, received.sender.name_hash, now_, leg);
   reconciler_.resume(received.partials, leg);
+  reconciler_.limit_burst(leg);
   reconciler_.shuffle(leg);
+  supersede(leg);
   if (!is_proved) return;
   leg.doubts = answers_;
   if (!received.doubts.empty() || is_to_be_told(source)) plan_doubts(leg);
+}
+
+std::uint64_t protocol::seen_heartbeat(const message& received) const {
+  const peer& self = peers_[self_slot];
+  const bool is_of_this_run = received.receiver.generation == self.generation &&
+                              received.receiver_instance == self.instance;
+  return is_of_this_run ? received.receiver.heartbeat : 0;
+}
+
+void protocol::supersede(const exchange& fresh) {
+  if (fresh.owed.empty()) return;
+  std::vector<bool> is_planned;
+  const auto strike_out = [&](exchange& waiting) {
+    if (&waiting == &fresh || waiting.owed.empty() || waiting.to != fresh.to) return;
+    if (is_planned.empty()) {
+      is_planned.resize(peers_.slots(), false);
+      for (const owed_delta& turn : fresh.owed) is_planned[turn.slot] = true;
+    }
+    std::erase_if(waiting.owed, [&](const owed_delta& turn) { return is_planned[turn.slot]; });
+    waiting.turn = 0;
+  };
+  for (exchange& waiting : exchanges_) strike_out(waiting);
+  for (exchange& waiting : bulk_) strike_out(waiting);
 }
 
 void protocol::handle_reply(const message& received, const endpoint& source) {
@@ -198,12 +230,15 @@ void protocol::handle_reply(const message& received, const endpoint& source) {
   leg.is_first = false;
   leg.bytes_left = settings_.exchange_bytes_max;
   leg.datagrams_left = settings_.exchange_datagrams_max;
+  leg.seen_heartbeat = seen_heartbeat(received);
   for (const digest_entry& request : received.requests) {
     reconciler_.compare_entry(request, false, now_, leg);
   }
   reconciler_.resume(received.partials, leg);
   if (leg.identities.empty() && leg.owed.empty()) return;
+  reconciler_.limit_burst(leg);
   reconciler_.shuffle(leg);
+  supersede(leg);
   add_exchange() = std::move(leg);
 }
 
@@ -230,6 +265,12 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
     row.held_version = is_same ? std::max(row.held_version, mine.max_version) : mine.max_version;
     row.held_generation = self.generation;
     row.holds_my_leave = (is_same && row.holds_my_leave) || mine.has_left;
+    // A newcomer that copies lacks much, and less each time; who lacks more each time, and more
+    // than is on its way through the cluster, does not keep up.
+    const std::uint64_t lag = version() - held_version(row);
+    const std::uint64_t carried = write_rate_.entries_in(news_rounds(peers_.size()));
+    if (lag > row.lag && lag > carried) write_rate_.fall_behind();
+    row.lag = lag;
   }
   const bool was_silent = row.status == peer_status::unjudged || row.status == peer_status::dead;
   if (was_silent) {

@@ -1,6 +1,7 @@
 // The round, and what goes out.
 #include <algorithm>
 
+#include "gossipmonger/core/packer.hpp"
 #include "gossipmonger/core/protocol.hpp"
 #include "planted.hpp"
 
@@ -22,6 +23,14 @@ void protocol::handle_timeout(moment now) {
   run_round(now);
 }
 
+bool protocol::is_writable(moment now) {
+  return write_rate_.is_open(now.steady, settings_.gossip_interval);
+}
+
+nanoseconds protocol::writable_at() const {
+  return write_rate_.is_open_at(settings_.gossip_interval);
+}
+
 void protocol::run_round(moment now) {
   ++stats_.rounds;
   restarted_.clear();
@@ -37,6 +46,7 @@ void protocol::run_round(moment now) {
   spread_doubts();
   if (stats_.rounds >= judge_from_round_) judge_all();
   forget_gone();
+  if (write_rate_.end_round(now.steady, settings_.gossip_interval)) ++stats_.writes_slowed;
   schedule_next(now);
 }
 
@@ -218,21 +228,48 @@ void protocol::start_exchange(const endpoint& to, std::uint64_t remote_hash) {
 
 // ------------------------------------------------------------------------------------ sending
 
+bool protocol::has_budget(moment now) {
+  sends_at_.reset();
+  if (settings_.send_bytes_per_interval == 0) return true;
+  budget_.refill(now.steady, settings_.send_bytes_per_interval, settings_.gossip_interval);
+  if (budget_.has_room()) return true;
+  sends_at_ = budget_.has_room_at();
+  ++stats_.sends_delayed;
+  return false;
+}
+
+nanoseconds protocol::next_deadline() const {
+  return sends_at_ ? std::min(*sends_at_, next_timeout()) : next_timeout();
+}
+
+void protocol::end_exchange(const exchange& leg) {
+  // The next round's digest goes on where this one's budget ended.
+  const bool is_whole = leg.kind == message_kind::digest && !leg.is_short && leg.padded_bytes == 0;
+  if (is_whole) digest_cursor_ = leg.digest_rows_left == 0 ? 0 : leg.digest_from;
+}
+
 std::optional<transmit> protocol::poll_transmit(moment now) {
-  while (!exchanges_.empty()) {
-    exchange& leg = exchanges_.front();
+  for (;;) {
+    std::deque<exchange>& queue = exchanges_.empty() ? bulk_ : exchanges_;
+    if (queue.empty()) {
+      sends_at_.reset();
+      return std::nullopt;
+    }
+    if (!has_budget(now)) return std::nullopt;
+    exchange& leg = queue.front();
     const bool is_digest = leg.kind == message_kind::digest;
     const bool is_filled = is_digest ? reconciler_.fill_digest(leg, outgoing_, now_)
                                      : reconciler_.fill_reply(leg, outgoing_, now_);
     if (!is_filled) {
-      // The next round's digest goes on where this one's budget ended.
-      const bool is_whole = is_digest && !leg.is_short && leg.padded_bytes == 0;
-      if (is_whole) digest_cursor_ = leg.digest_rows_left == 0 ? 0 : leg.digest_from;
-      exchanges_.pop_front();
+      end_exchange(leg);
+      queue.pop_front();
       continue;
     }
     outgoing_.cookie = addresses_.cookie_for(leg.to, now.steady);
     outgoing_.wire_version = version_for(leg.spoken);
+    if (settings_.send_bytes_per_interval != 0) {
+      budget_.take(std::max(encoded_bytes(outgoing_), outgoing_.padded_bytes));
+    }
     if (is_digest) {
       ++stats_.digests_sent;
       const digest& known = outgoing_.known;
@@ -243,9 +280,13 @@ std::optional<transmit> protocol::poll_transmit(moment now) {
       stats_.deltas_sent += outgoing_.deltas.size();
       trace(trace_kind::deltas_send, leg.to, leg.remote_hash, outgoing_.entries.size());
     }
-    return transmit(leg.to, outgoing_);
+    const endpoint to = leg.to;
+    if (!leg.is_urgent()) {
+      bulk_.push_back(std::move(leg));
+      queue.pop_front();
+    }
+    return transmit(to, outgoing_);
   }
-  return std::nullopt;
 }
 
 }  // namespace gossipmonger

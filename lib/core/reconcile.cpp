@@ -27,6 +27,12 @@ constexpr std::size_t identity_bytes_min = 64;
 constexpr std::size_t place_margin = 64;
 // Of what changed last, entries in the first datagram of a digest that cannot tell of everything.
 constexpr std::size_t latest_max = 16;
+constexpr std::size_t flights_max = 1024;
+// What was sent is there, or lost, after so many intervals without a sign.
+constexpr int flight_intervals = 4;
+// An exchange is not made smaller than this, nor larger by more after each that came whole.
+constexpr std::size_t burst_datagrams_min = 32;
+constexpr std::size_t burst_datagrams_step = 8;
 
 const digest_entry* find_sorted(const std::vector<digest_entry>& list, std::uint64_t name_hash) {
   const auto place = std::lower_bound(
@@ -94,7 +100,8 @@ reconciler::reconciler(const config& settings, peer_table& peers, graveyard& gra
       parked_(settings.parked_bytes_max),
       partials_(make_cluster_key(settings.cluster_name), settings.partial_bytes_max),
       checksums_(make_cluster_key(settings.cluster_name)),
-      whole_bytes_max_(entry_bytes_limit(settings.datagram_bytes_max)) {}
+      whole_bytes_max_(entry_bytes_limit(settings.datagram_bytes_max)),
+      flights_(flights_max) {}
 
 std::size_t reconciler::message_bytes_max() const {
   return settings_.datagram_bytes_max - (is_on(defect::seal_ignored) ? 0 : seal_bytes);
@@ -125,7 +132,7 @@ void reconciler::compare_entry(const digest_entry& theirs, bool may_request, nan
   if (theirs.generation < mine.generation) {
     if (in != nullptr && is_refused(*in, mine)) return;
     out.identities.push_back(slot);
-    if (mine.max_version > 0) out.owed.emplace_back(slot, mine.generation, 0);
+    owe(slot, 0, now, out);
     return;
   }
   const bool is_behind =
@@ -140,13 +147,57 @@ void reconciler::compare_entry(const digest_entry& theirs, bool may_request, nan
     return;
   }
   if (theirs.generation > mine.generation) return;
-  if (theirs.max_version < mine.max_version && (in == nullptr || !is_refused(*in, mine))) {
-    out.owed.emplace_back(slot, mine.generation, theirs.max_version);
+  if (theirs.max_version < mine.max_version) {
+    if (in == nullptr || !is_refused(*in, mine)) owe(slot, theirs.max_version, now, out);
+  } else if (out.has_flights) {
+    const flight_answer seen =
+        flights_.handle_held(out.remote_hash, mine.name_hash, mine.generation, theirs.max_version,
+                             out.seen_heartbeat, now);
+    adapt_burst(out.remote_hash, seen, now);
   }
   if (may_request && slot != self_slot &&
       (theirs.heartbeat < mine.heartbeat || (mine.has_left && !theirs.has_left))) {
     out.heartbeats.push_back(slot);
   }
+}
+
+void reconciler::owe(slot_index slot, std::uint64_t after, nanoseconds now, exchange& out) {
+  const peer& row = peers_[slot];
+  if (!flights_.is_empty()) {
+    const flight_answer seen = flights_.handle_held(out.remote_hash, row.name_hash, row.generation,
+                                                    after, out.seen_heartbeat, now);
+    adapt_burst(out.remote_hash, seen, now);
+    stats_.entries_spared += seen.after - after;
+    after = seen.after;
+  }
+  if (after >= row.max_version) return;
+  out.owed.emplace_back(slot, row.generation, after);
+}
+
+// ------------------------------------------------------------------------------------- bursts
+
+void reconciler::adapt_burst(std::uint64_t remote_hash, const flight_answer& seen,
+                             nanoseconds now) {
+  if (!seen.was_lost && !seen.has_arrived) return;
+  const std::optional<slot_index> slot = peers_.find(remote_hash);
+  if (!slot) return;
+  peer& row = peers_[*slot];
+  const std::size_t most = settings_.exchange_datagrams_max;
+  const std::size_t burst = row.burst_datagrams == 0 ? most : row.burst_datagrams;
+  if (seen.was_lost && now - row.burst_changed >= settings_.gossip_interval) {
+    row.burst_datagrams = std::min(most, std::max(burst / 2, burst_datagrams_min));
+    row.burst_changed = now;
+    ++stats_.bursts_halved;
+  } else if (seen.has_arrived && row.burst_datagrams != 0) {
+    const std::size_t larger = burst + burst_datagrams_step;
+    row.burst_datagrams = larger >= most ? 0 : larger;
+  }
+}
+
+void reconciler::limit_burst(exchange& out) const {
+  const std::optional<slot_index> slot = peers_.find(out.remote_hash);
+  if (!slot || peers_[*slot].burst_datagrams == 0) return;
+  out.datagrams_left = std::min(out.datagrams_left, peers_[*slot].burst_datagrams);
 }
 
 bool reconciler::is_wanted(const digest& theirs, const peer& row, const exchange& out) const {
@@ -157,6 +208,7 @@ bool reconciler::is_wanted(const digest& theirs, const peer& row, const exchange
 void reconciler::compare(const digest& theirs, std::uint64_t sender_hash, nanoseconds now,
                          exchange& out) {
   out.remote_hash = sender_hash;
+  out.has_flights = flights_.has_any(sender_hash);
   for (const digest_entry& entry : theirs.range) compare_entry(entry, true, now, out, &theirs);
   for (const digest_entry& entry : theirs.extra) compare_entry(entry, true, now, out, &theirs);
   if (theirs.lo > theirs.hi) return;
@@ -177,7 +229,7 @@ void reconciler::compare(const digest& theirs, std::uint64_t sender_hash, nanose
     // What the budget cannot carry is not planned: an empty digest from a stranger costs little.
     if (out.identities.size() > out.bytes_left / identity_bytes_min) return;
     out.identities.push_back(rows[i].slot);
-    if (row.max_version > 0) out.owed.emplace_back(rows[i].slot, row.generation, 0);
+    owe(rows[i].slot, 0, now, out);
   }
 }
 
@@ -387,6 +439,16 @@ bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
   const bool is_empty = out.identities.empty() && out.requests.empty() && out.heartbeats.empty() &&
                         out.deltas.empty() && out.doubts.empty();
   if (is_empty && !is_first && !leg.is_cut_by_proof) return false;
+  // A reply of one datagram costs little to send again; what goes on is remembered.
+  if (!is_first && leg.remote_hash != 0 && !out.deltas.empty()) {
+    const nanoseconds due = now + flight_intervals * settings_.gossip_interval;
+    for (const delta_view& delta : out.deltas) {
+      // A part of a value: its receiver says how far it is.
+      if (delta.after.offset != 0 || delta.upto.offset != 0) continue;
+      flights_.handle_sent(leg.remote_hash, delta.name_hash, delta.generation, delta.upto.version,
+                           peers_[self_slot].heartbeat, due);
+    }
+  }
   leg.is_first = false;
   leg.bytes_left -= std::min(leg.bytes_left, pack.bytes());
   --leg.datagrams_left;

@@ -127,6 +127,8 @@ void world::set_timer(node_index node) {
   timer.order = ++order_;
   timer.node = node;
   timer.run = nodes_[node].run;
+  nodes_[node].timer_at = timer.at;
+  nodes_[node].timer_order = timer.order;
   queue_.push(std::move(timer));
 }
 
@@ -276,6 +278,8 @@ void world::deliver(const happening& arrived) {
   }
   target.core->handle_message(received_, arrived.source, datagram.size(), now(arrived.node));
   finish_step(arrived.node, false);
+  // What the budget keeps waiting goes on before the next round.
+  if (target.core && target.core->next_deadline() < target.timer_at) set_timer(arrived.node);
 }
 
 void world::inject(node_index to, const endpoint& source, std::span<const std::byte> datagram) {
@@ -323,6 +327,7 @@ void world::run_for(nanoseconds length) {
     const simulated_node& target = nodes_[next.node];
     const bool is_timer = next.words.empty();
     if (is_timer && (next.run != target.run || !target.core)) continue;
+    if (is_timer && next.order != target.timer_order) continue;
     if (try_put_off(next)) continue;
     if (!is_timer) {
       deliver(next);

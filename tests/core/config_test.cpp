@@ -185,6 +185,18 @@ TEST_CASE("config: there must be room for one of the largest values under way") 
   CHECK(partial(99'999) == "partial_bytes_max");
 }
 
+TEST_CASE("config: the budget of all sending is none, or at least a datagram an interval") {
+  constexpr std::size_t most = std::size_t{1} << 40;
+  const std::string name = "send_bytes_per_interval";
+
+  CHECK(wrong_with(&config::send_bytes_per_interval, std::size_t{0}) == "");
+  CHECK(wrong_with(&config::send_bytes_per_interval, std::size_t{1200}) == "");
+  CHECK(wrong_with(&config::send_bytes_per_interval, most) == "");
+  CHECK(wrong_with(&config::send_bytes_per_interval, std::size_t{1}) == name);
+  CHECK(wrong_with(&config::send_bytes_per_interval, std::size_t{1199}) == name);
+  CHECK(wrong_with(&config::send_bytes_per_interval, most + 1) == name);
+}
+
 TEST_CASE("config: a datagram is 1200 to 65504 bytes, a multiple of 8") {
   CHECK(wrong_with(&config::datagram_bytes_max, std::size_t{1200}) == "");
   CHECK(wrong_with(&config::datagram_bytes_max, std::size_t{65504}) == "");

@@ -74,7 +74,7 @@ CORE_ORDER = [
     {"event", "digest", "delta"},
     {"message", "config", "random"},
     {"failure_detector", "packer", "parking", "peer_ring", "address_book",
-     "graveyard", "expiry", "value_checksums"},
+     "graveyard", "expiry", "value_checksums", "flight_log", "send_budget", "write_rate"},
     {"partial_values", "suspicion", "prober"},
     {"peer_table"},
     {"storage", "change_list"},

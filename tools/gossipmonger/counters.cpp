@@ -31,6 +31,10 @@ std::vector<std::pair<std::string, std::uint64_t>> named_counters(const protocol
       {"probes_unanswered", node.probes_unanswered},
       {"doubts_raised", node.doubts_raised},
       {"doubts_refuted", node.doubts_refuted},
+      {"sends_delayed", node.sends_delayed},
+      {"bursts_halved", node.bursts_halved},
+      {"entries_spared", node.entries_spared},
+      {"writes_slowed", node.writes_slowed},
       {"peers_known", node.peers_known},
       {"peers_live", node.peers_live},
       {"peers_reachable", node.peers_reachable},
@@ -39,6 +43,8 @@ std::vector<std::pair<std::string, std::uint64_t>> named_counters(const protocol
       {"parked_bytes", node.parked_bytes},
       {"partial_bytes", node.partial_bytes},
       {"retired_entries", node.retired_entries},
+      {"backlog_max", node.backlog_max},
+      {"write_bytes_per_interval", node.write_bytes_per_interval},
   };
   for (std::size_t i = 0; i < drop_reason_count; ++i) {
     const std::string_view reason = to_string(static_cast<drop_reason>(i));

@@ -112,6 +112,7 @@ std::string json_format::members(const std::vector<member>& all) const {
     row["max_version"] = one.max_version;
     row["heartbeat"] = one.heartbeat;
     row["phi"] = one.phi ? json(*one.phi) : json();
+    row["backlog"] = one.backlog;
     rows.push_back(std::move(row));
   }
   json line = make_reply("members");

@@ -26,7 +26,7 @@ struct option {
   field where;
 };
 
-constexpr std::size_t option_count = 15;
+constexpr std::size_t option_count = 16;
 
 const std::array<option, option_count>& all_options() {
   static const std::array<option, option_count> options{{
@@ -41,6 +41,7 @@ const std::array<option, option_count>& all_options() {
       {"digest_datagrams_max", &config::digest_datagrams_max},
       {"exchange_bytes_max", &config::exchange_bytes_max},
       {"exchange_datagrams_max", &config::exchange_datagrams_max},
+      {"send_bytes_per_interval", &config::send_bytes_per_interval},
       {"suspicion_rounds", &config::suspicion_rounds},
       {"dead_peer_phi", &config::dead_peer_phi},
       {"dead_peer_grace", &config::dead_peer_grace},

@@ -181,8 +181,8 @@ std::string text_format::got(std::string_view peer, std::string_view key,
 
 std::string text_format::members(const std::vector<member>& all) const {
   constexpr std::size_t gap = 2;
-  const std::vector<std::string> titles{"name",    "status",    "reachable", "phi",
-                                        "version", "heartbeat", "endpoint",  "generation"};
+  const std::vector<std::string> titles{"name",      "status",  "reachable", "phi",       "version",
+                                        "heartbeat", "backlog", "endpoint",  "generation"};
   std::vector<std::vector<std::string>> rows{titles};
   for (const member& one : all) {
     const bool is_self = one.status == peer_status::self;
@@ -193,6 +193,7 @@ std::string text_format::members(const std::vector<member>& all) const {
     row.push_back(one.phi ? one_decimal(*one.phi) : "-");
     row.push_back(std::to_string(one.max_version));
     row.push_back(std::to_string(one.heartbeat));
+    row.push_back(is_self ? "-" : std::to_string(one.backlog));
     row.push_back(one.address.to_string());
     row.push_back(std::to_string(one.generation));
     rows.push_back(std::move(row));

@@ -43,7 +43,10 @@ struct config {
                                              ///< datagrams of any size are read
   std::size_t digest_datagrams_max = 8;      ///< 1 - 1024 a digest; a cursor covers the rest
   std::size_t exchange_bytes_max = 131072;   ///< 1200 - 2^30 in answer to one datagram
-  std::size_t exchange_datagrams_max = 128;  ///< 1 - 65536 likewise
+  std::size_t exchange_datagrams_max = 128;  ///< 1 - 65536 likewise; less while datagrams are lost
+  std::size_t send_bytes_per_interval = 0;
+  ///< datagram_bytes_max - 2^40 for all that is sent; what is over waits, bulk copies last; 0: no
+  ///< limit
 
   // Liveness.
   std::size_t suspicion_rounds = 12;  ///< 4 - 1000 from a doubt to the verdict; 0: phi alone judges

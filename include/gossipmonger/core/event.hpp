@@ -79,6 +79,7 @@ struct member {
   std::optional<double> phi;                ///< none for self and for what is not judged by phi
   std::optional<wire_range> wire_versions;  ///< none: nothing was heard from itself
   std::uint8_t features = 0;                ///< bits, as it said itself
+  std::uint64_t backlog = 0;  ///< versions of mine that it is not known to hold; 0 for self
 };
 
 /// What happens below the events, for people who look at the protocol: opt-in.
@@ -127,6 +128,10 @@ struct protocol_stats {
   std::uint64_t probes_unanswered = 0;  ///< a live peer's answer was missing after a round
   std::uint64_t doubts_raised = 0;      ///< by me, for all to hear
   std::uint64_t doubts_refuted = 0;     ///< doubts that I shared, until there was proof of life
+  std::uint64_t sends_delayed = 0;      ///< times the budget was spent while something waited
+  std::uint64_t bursts_halved = 0;      ///< exchanges made smaller because datagrams were lost
+  std::uint64_t entries_spared = 0;     ///< not sent again, since they were still on their way
+  std::uint64_t writes_slowed = 0;      ///< times a peer fell behind my writes
   drop_counters drops{};
   std::size_t peers_known = 0;      ///< gauge, self not counted
   std::size_t peers_live = 0;       ///< gauge
@@ -136,6 +141,8 @@ struct protocol_stats {
   std::size_t parked_bytes = 0;     ///< gauge
   std::size_t partial_bytes = 0;    ///< gauge: of values that are not whole yet
   std::size_t retired_entries = 0;  ///< gauge
+  std::uint64_t backlog_max = 0;    ///< gauge: versions of mine that the last live peer may lack
+  std::size_t write_bytes_per_interval = 0;  ///< gauge: what `is_writable` allows for
 };
 
 }  // namespace gossipmonger

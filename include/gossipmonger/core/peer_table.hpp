@@ -66,6 +66,11 @@ struct alignas(128) peer {
   std::uint64_t held_generation = 0;
   std::uint64_t held_version = 0;
   bool holds_my_leave = false;
+  std::uint64_t lag = 0;  ///< versions of mine that it lacked when it said so last
+
+  // What is sent to it.
+  std::size_t burst_datagrams = 0;           ///< that an exchange may take; 0: as configured
+  std::chrono::nanoseconds burst_changed{};  ///< when it was made smaller
 
   // Its places in the change list.
   std::uint64_t introduced = 0;  ///< sequence of new_peer or peer_restarted

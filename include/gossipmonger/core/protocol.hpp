@@ -39,8 +39,10 @@
 #include "gossipmonger/core/prober.hpp"
 #include "gossipmonger/core/random.hpp"
 #include "gossipmonger/core/reconcile.hpp"
+#include "gossipmonger/core/send_budget.hpp"
 #include "gossipmonger/core/storage.hpp"
 #include "gossipmonger/core/suspicion.hpp"
+#include "gossipmonger/core/write_rate.hpp"
 
 namespace gossipmonger {
 
@@ -95,10 +97,18 @@ class protocol {
   /// The rows as they are, for who watches a node from outside: a simulator, a test.
   [[nodiscard]] const peer_table& peers() const { return peers_; }
   [[nodiscard]] const graveyard& graves() const { return graves_; }
-  /// When `handle_timeout` wants to be called.
-  [[nodiscard]] std::chrono::nanoseconds next_deadline() const {
+  /// When `handle_timeout`, and then `poll_transmit`, want to be called: the next round is due, or
+  /// the budget lets what waits go on.
+  [[nodiscard]] std::chrono::nanoseconds next_deadline() const;
+  /// The same without what waits for the budget.
+  [[nodiscard]] std::chrono::nanoseconds next_timeout() const {
     return std::min(next_round_, expiry_.next());
   }
+  /// Whether what I write is carried as fast as I write it: false after more than the cluster
+  /// carries in an interval, or while live peers fall behind. Writing goes on to be allowed.
+  [[nodiscard]] bool is_writable(moment now);
+  /// When that will be so if nothing is written until then; after `is_writable`.
+  [[nodiscard]] std::chrono::nanoseconds writable_at() const;
 
   // Inputs.
   /// `bytes` is the size of the datagram it came in.
@@ -183,6 +193,8 @@ class protocol {
   [[nodiscard]] std::optional<slot_index> find_slot(std::string_view peer) const;
   [[nodiscard]] std::chrono::nanoseconds liveness_time(moment now) const;
   [[nodiscard]] bool is_reachable(const peer& row) const;
+  /// Up to which version of mine the peer is known to hold all.
+  [[nodiscard]] std::uint64_t held_version(const peer& row) const;
   [[nodiscard]] member describe(slot_index slot, std::chrono::nanoseconds now) const;
   void drop(drop_reason reason) { ++stats_.drops[static_cast<std::size_t>(reason)]; }
   [[nodiscard]] std::optional<event_view> show_entry(const changed_entry& changed,
@@ -198,6 +210,10 @@ class protocol {
                        bool is_proved);
   /// A place for one more answer; where all are taken, the oldest goes.
   [[nodiscard]] exchange& add_exchange();
+  /// Which heartbeat of this run of mine the sender has seen; 0: none.
+  [[nodiscard]] std::uint64_t seen_heartbeat(const message& received) const;
+  /// What still waits to go to the same remote, of the same owners, is out of date.
+  void supersede(const exchange& fresh);
   void handle_digest(const message& received, const endpoint& source, std::size_t bytes,
                      bool is_proved);
   void handle_reply(const message& received, const endpoint& source);
@@ -271,6 +287,10 @@ class protocol {
   [[nodiscard]] bool is_started(const endpoint& to) const;
   [[nodiscard]] bool try_start(const endpoint& to, std::uint64_t remote_hash);
   void start_exchange(const endpoint& to, std::uint64_t remote_hash);
+  /// Nothing is left of a leg that fits its budgets.
+  void end_exchange(const exchange& leg);
+  /// Whether the budget has room for a datagram now.
+  [[nodiscard]] bool has_budget(moment now);
   void schedule_next(moment now);
 
   // Writing.
@@ -304,7 +324,11 @@ class protocol {
   std::vector<endpoint> seeds_;
   std::vector<endpoint> joining_;
   std::vector<endpoint> restarted_;  // addresses where a leg 1 was begun anew this round
-  std::deque<exchange> exchanges_;
+  std::deque<exchange> exchanges_;   // what goes first, in the order in which it came
+  std::deque<exchange> bulk_;        // what is left of answers: a datagram of each in turn
+  send_budget budget_;
+  write_rate write_rate_;
+  std::optional<std::chrono::nanoseconds> sends_at_;  // until when the budget is spent
   message outgoing_;
 
   std::chrono::nanoseconds now_{};     // liveness clock, of the latest input

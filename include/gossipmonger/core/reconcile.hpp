@@ -12,6 +12,7 @@
 #include "gossipmonger/core/change_list.hpp"
 #include "gossipmonger/core/config.hpp"
 #include "gossipmonger/core/event.hpp"
+#include "gossipmonger/core/flight_log.hpp"
 #include "gossipmonger/core/graveyard.hpp"
 #include "gossipmonger/core/message.hpp"
 #include "gossipmonger/core/packer.hpp"
@@ -40,6 +41,13 @@ struct owed_delta {
 struct exchange {
   exchange() = default;
 
+  /// Whether it goes before bulk copies: a digest, the first datagram of an answer (it has news of
+  /// everybody in turn), and membership.
+  [[nodiscard]] bool is_urgent() const {
+    return kind == message_kind::digest || is_first || !identities.empty() || !requests.empty() ||
+           !heartbeats.empty();
+  }
+
   endpoint to;
   message_kind kind = message_kind::digest;
   std::uint64_t remote_hash = 0;  ///< 0: not known (a seed)
@@ -63,8 +71,10 @@ struct exchange {
   std::vector<slot_index> heartbeats;
   std::vector<digest_entry> requests;
   std::vector<owed_delta> owed;
-  std::size_t turn = 0;  ///< index in `owed` of whose turn it is
-  bool is_first = true;  ///< one datagram is sent even if there is nothing to say
+  std::size_t turn = 0;              ///< index in `owed` of whose turn it is
+  bool is_first = true;              ///< one datagram is sent even if there is nothing to say
+  std::uint64_t seen_heartbeat = 0;  ///< of mine, that the remote has seen; 0: none known
+  bool has_flights = false;  ///< something was on its way to the remote when this was planned
 };
 
 class reconciler {
@@ -90,6 +100,8 @@ class reconciler {
                      exchange& out, const digest* in = nullptr);
   /// What the other side says that it holds of large values: those are taken up where it stopped.
   void resume(const std::vector<partial_entry>& partials, exchange& out) const;
+  /// What the remote's window leaves of the budgets: smaller while datagrams to it are lost.
+  void limit_burst(exchange& out) const;
   /// Puts the owners in the order of this exchange.
   void shuffle(exchange& out);
 
@@ -123,6 +135,10 @@ class reconciler {
     std::size_t extra = 0;                     // for what changed last
   };
 
+  /// Plans the entries of a row above `after`, save those that are on their way to the remote.
+  void owe(slot_index slot, std::uint64_t after, std::chrono::nanoseconds now, exchange& out);
+  void adapt_burst(std::uint64_t remote_hash, const flight_answer& seen,
+                   std::chrono::nanoseconds now);
   void set_frame(const exchange& leg, message& out) const;
   void fill_range(exchange& leg, packer& pack, message& out, std::chrono::nanoseconds now,
                   digest_places& places) const;
@@ -168,6 +184,7 @@ class reconciler {
   partial_values partials_;
   value_checksums checksums_;
   std::size_t whole_bytes_max_;
+  flight_log flights_;
   std::uint64_t round_ = 0;
 };
 

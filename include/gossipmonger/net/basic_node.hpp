@@ -73,10 +73,10 @@ struct leave_result {
 /// A resource. It outlives what `run` returned; the transport outlives it. Subscriptions may
 /// outlive it.
 ///
-/// The awaited operations (`replicated`, `wait_for`, `wait_live`, `leave`) take a trailing timeout
-/// on the transport's clock, resume on the executor of the awaiting coroutine, which must be the
-/// node's, and end with errc::timed_out, errc::cancelled or errc::stopped. They may outlive the
-/// node object once it was stopped.
+/// The awaited operations (`replicated`, `wait_for`, `wait_live`, `writable`, `leave`) take a
+/// trailing timeout on the transport's clock, resume on the executor of the awaiting coroutine,
+/// which must be the node's, and end with errc::timed_out, errc::cancelled or errc::stopped. They
+/// may outlive the node object once it was stopped.
 template <storage Storage, transport Transport>
 class basic_node {
  public:
@@ -274,6 +274,19 @@ class basic_node {
     co_return state->core->live_peers();
   }
 
+  /// Until what I write is carried as fast as I write it: a writer that awaits this before each
+  /// `set` is held to what its peers keep up with. At once while there is room; `set` never waits.
+  [[nodiscard]] asio::awaitable<result<void>> writable(duration timeout) {
+    const std::shared_ptr<shared> state = state_;
+    if (state->is_stopped) co_return fail(errc::stopped);
+    auto is_done = [state] { return state->core->is_writable(now()); };
+    auto next_look = [state] { return state->core->writable_at(); };
+    const std::error_code error =
+        co_await wait_until(state, std::move(is_done), timeout, std::move(next_look));
+    if (error) co_return tl::unexpected<std::error_code>(error);
+    co_return result<void>();
+  }
+
   /// Tells the cluster that this incarnation leaves, until every live peer knows it. Final: `set`
   /// is refused from now on. `run` goes on until `stop`.
   ///   errors: none for a timeout: the result says how many know; cancelled, stopped
@@ -366,9 +379,13 @@ class basic_node {
     }
   }
 
-  template <class IsDone>
+  static std::chrono::nanoseconds never() { return std::chrono::nanoseconds::max(); }
+
+  /// Looks whenever the node changed, and at the time that `next_look` names.
+  template <class IsDone, class NextLook = std::chrono::nanoseconds (*)()>
   static asio::awaitable<std::error_code> wait_until(std::shared_ptr<shared> state, IsDone is_done,
-                                                     duration timeout) {
+                                                     duration timeout,
+                                                     NextLook next_look = &never) {
     const auto limit = std::chrono::duration_cast<typename clock_type::duration>(timeout);
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
     timer deadline(executor);
@@ -376,7 +393,9 @@ class basic_node {
     while (!is_done()) {
       if (state->is_stopped) co_return make_error_code(errc::stopped);
       if (clock_type::now() >= end) co_return make_error_code(errc::timed_out);
-      deadline.expires_at(end);
+      const typename clock_type::time_point look(
+          std::chrono::duration_cast<typename clock_type::duration>(next_look()));
+      deadline.expires_at(std::min(end, look));
       std::error_code woken;
       {
         const waiter registered(*state, deadline);
@@ -525,8 +544,11 @@ asio::awaitable<void> basic_node<Storage, Transport>::round_loop() {
   while (!state_->is_stopped) {
     // Until it is known where peers reach me there is nothing to gossip.
     const bool has_address = !core().address().is_wildcard();
+    // While the other loop sends, it also sees to what waits for the budget.
+    const std::chrono::nanoseconds wanted =
+        is_sending_ ? core().next_timeout() : core().next_deadline();
     const typename clock_type::duration due =
-        std::chrono::duration_cast<typename clock_type::duration>(core().next_deadline());
+        std::chrono::duration_cast<typename clock_type::duration>(wanted);
     typename clock_type::time_point at(due);
     if (!has_address) at = clock_type::now() + settings().gossip_interval;
     if (at > clock_type::now()) {
@@ -571,6 +593,10 @@ asio::awaitable<void> basic_node<Storage, Transport>::send_all() {
     if (!sent || state_->is_stopped) break;
   }
   is_sending_ = false;
+  // What the budget keeps waiting goes on before the next round.
+  if (state_->round_timer != nullptr && core().next_deadline() < core().next_timeout()) {
+    state_->round_timer->cancel();
+  }
 }
 
 template <storage Storage, transport Transport>

@@ -182,6 +182,8 @@ class world {
     std::chrono::nanoseconds resumes{};
     std::size_t waiting = 0;  // datagrams in the inbox while paused
     std::uint64_t run = 0;
+    std::chrono::nanoseconds timer_at{};
+    std::uint64_t timer_order = 0;  // of the timer that counts; older ones are void
   };
   struct happening {
     happening() = default;

@@ -1,0 +1,71 @@
+// What was sent to whom and is surely still on its way, so that it is not sent again; and whether
+// it came. A resource with a capacity: when it is full, the flow that was fed least recently goes,
+// and what it held may be sent twice.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <utility>
+
+namespace gossipmonger {
+
+/// Where to go on for somebody who says what it holds.
+struct flight_answer {
+  flight_answer() = default;
+
+  std::uint64_t after = 0;
+  bool was_lost = false;     ///< something did not arrive in time: it is sent again
+  bool has_arrived = false;  ///< something arrived, and nothing was lost
+};
+
+class flight_log {
+ public:
+  explicit flight_log(std::size_t capacity) : capacity_(capacity) {}
+  flight_log(const flight_log&) = delete;
+  flight_log& operator=(const flight_log&) = delete;
+
+  /// The entries of `owner` up to `upto` went to `remote` while my heartbeat stood at `heartbeat`.
+  /// Without a sign of it they are there, or lost, at `due`.
+  void handle_sent(std::uint64_t remote, std::uint64_t owner, std::uint64_t generation,
+                   std::uint64_t upto, std::uint64_t heartbeat, std::chrono::nanoseconds due);
+  /// `remote` says that it holds `owner` up to `held`, and that it has seen `heartbeat` of mine:
+  /// so what I sent it before that heartbeat is there, or lost.
+  [[nodiscard]] flight_answer handle_held(std::uint64_t remote, std::uint64_t owner,
+                                          std::uint64_t generation, std::uint64_t held,
+                                          std::uint64_t heartbeat, std::chrono::nanoseconds now);
+  [[nodiscard]] bool has_any(std::uint64_t remote) const {
+    const auto first = flows_.lower_bound({remote, 0});
+    return first != flows_.end() && first->first.first == remote;
+  }
+  [[nodiscard]] bool is_empty() const { return flows_.empty(); }
+  [[nodiscard]] std::size_t size() const { return flows_.size(); }
+
+ private:
+  /// Everything up to `upto`, sent until my heartbeat left `heartbeat`.
+  struct mark {
+    mark() = default;
+
+    std::uint64_t upto = 0;
+    std::uint64_t heartbeat = 0;
+    std::chrono::nanoseconds due{};
+  };
+  struct flow {
+    flow() = default;
+
+    std::uint64_t generation = 0;
+    std::array<mark, 8> marks;  // ascending
+    std::size_t count = 0;
+    std::uint64_t fed = 0;  // when it was fed last, in calls
+  };
+
+  void make_room();
+
+  std::size_t capacity_;
+  std::uint64_t calls_ = 0;
+  std::map<std::pair<std::uint64_t, std::uint64_t>, flow> flows_;
+};
+
+}  // namespace gossipmonger

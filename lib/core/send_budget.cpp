@@ -1,0 +1,28 @@
+#include "gossipmonger/core/send_budget.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace gossipmonger {
+
+void send_budget::refill(std::chrono::nanoseconds now, std::size_t bytes_per_interval,
+                         std::chrono::nanoseconds interval) {
+  const auto most = static_cast<double>(bytes_per_interval);
+  const bool is_first = bytes_a_nanosecond_ == 0;
+  bytes_a_nanosecond_ = most / static_cast<double>(interval.count());
+  if (is_first) {
+    level_ = most;
+  } else if (now > refilled_) {
+    level_ += static_cast<double>((now - refilled_).count()) * bytes_a_nanosecond_;
+  }
+  level_ = std::min(level_, most);
+  refilled_ = std::max(refilled_, now);
+}
+
+std::chrono::nanoseconds send_budget::has_room_at() const {
+  if (has_room()) return refilled_;
+  const double wait = std::floor(-level_ / bytes_a_nanosecond_) + 1;
+  return refilled_ + std::chrono::nanoseconds(static_cast<std::int64_t>(wait));
+}
+
+}  // namespace gossipmonger

@@ -1,0 +1,69 @@
+#include "gossipmonger/core/send_budget.hpp"
+
+#include <doctest/doctest.h>
+
+namespace gossipmonger {
+
+using namespace std::chrono_literals;
+
+TEST_CASE("send_budget: begins with an interval's worth, and lends one datagram at the end of it") {
+  send_budget budget;
+
+  budget.refill(5s, 3000, 1s);
+  CHECK(budget.has_room());
+  budget.take(2900);
+  CHECK(budget.has_room());
+  budget.take(1200);
+
+  CHECK_FALSE(budget.has_room());
+  // 1100 bytes are borrowed: paid back after 1100 / 3000 s.
+  CHECK(budget.has_room_at() > 5s + 366ms);
+  CHECK(budget.has_room_at() < 5s + 367ms);
+}
+
+TEST_CASE("send_budget: is refilled by time, and holds no more than one interval's worth") {
+  send_budget budget;
+  budget.refill(5s, 3000, 1s);
+  budget.take(4000);
+
+  budget.refill(5s + 333ms, 3000, 1s);
+  CHECK_FALSE(budget.has_room());
+  budget.refill(5s + 334ms, 3000, 1s);
+  CHECK(budget.has_room());
+
+  budget.refill(100s, 3000, 1s);
+  budget.take(3000);
+  CHECK_FALSE(budget.has_room());
+}
+
+TEST_CASE("send_budget: is open at the time it names, with intervals of 10 ms and of an hour") {
+  for (const std::chrono::nanoseconds interval :
+       {std::chrono::nanoseconds(10ms), std::chrono::nanoseconds(1h)}) {
+    send_budget budget;
+    budget.refill(5s, 1200, interval);
+    budget.take(2400);
+    const std::chrono::nanoseconds at = budget.has_room_at();
+
+    budget.refill(at - interval / 1000, 1200, interval);
+    CHECK_FALSE(budget.has_room());
+    budget.refill(at + 1us, 1200, interval);
+    CHECK(budget.has_room());
+    CHECK(at - 5s >= interval);
+    CHECK(at - 5s <= interval + 1us);
+  }
+}
+
+TEST_CASE("send_budget: a clock that steps back takes nothing and gives nothing") {
+  send_budget budget;
+  budget.refill(5s, 1000, 1s);
+  budget.take(1500);
+
+  budget.refill(4s, 1000, 1s);
+  CHECK_FALSE(budget.has_room());
+  budget.refill(5s + 499ms, 1000, 1s);
+  CHECK_FALSE(budget.has_room());
+  budget.refill(5s + 501ms, 1000, 1s);
+  CHECK(budget.has_room());
+}
+
+}  // namespace gossipmonger
