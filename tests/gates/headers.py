@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# Beside include/: what the headers of the planted defects, which are chosen by path, have in common.
+# Beside include/: what the headers of planted defects, which are chosen by path, have in common.
 PLANTED = ROOT / "lib/core/planted"
 FLAGS = ["-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion",
          "-Wshadow", "-Wnon-virtual-dtor", "-Wold-style-cast", "-Werror"]
