@@ -213,7 +213,9 @@ class Commands(harness.ProgramTest):
         me, other = b.ask("members")["members"]
 
         self.assertEqual(set(me), {"name", "generation", "endpoint", "status", "reachable",
-                                   "suspect", "max_version", "heartbeat", "phi", "backlog"})
+                                   "suspect", "max_version", "heartbeat", "phi", "backlog",
+                                   "wire_versions"})
+        self.assertEqual(other["wire_versions"], [1, 1])
         self.assertEqual((me["name"], me["status"], me["phi"]), ("b", "self", None))
         self.assertEqual((other["name"], other["status"], other["reachable"]), ("a", "live", True))
         self.assertEqual(other["endpoint"], a.endpoint)

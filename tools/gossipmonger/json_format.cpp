@@ -113,6 +113,10 @@ std::string json_format::members(const std::vector<member>& all) const {
     row["heartbeat"] = one.heartbeat;
     row["phi"] = one.phi ? json(*one.phi) : json();
     row["backlog"] = one.backlog;
+    row["wire_versions"] = json();
+    if (one.wire_versions) {
+      row["wire_versions"] = json::array({one.wire_versions->lowest, one.wire_versions->highest});
+    }
     rows.push_back(std::move(row));
   }
   json line = make_reply("members");
