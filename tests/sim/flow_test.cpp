@@ -131,6 +131,31 @@ TEST_CASE(
   CHECK(p99(beside_copy) <= 4 + 4);  // log2 16, and 4
 }
 
+TEST_CASE("flow: 256 nodes spread news in log2 n + 4 rounds, each within 24,000 bytes a round") {
+  constexpr std::size_t nodes = 256;
+  constexpr std::size_t budget = 24'000;
+  world where(8);
+  config common;
+  add_cluster(where, nodes, common);  // how they meet is not what is measured
+  REQUIRE(where.run_until([&] { return where.has_agreed(); }, 100s, 1s));
+  common.send_bytes_per_interval = budget;
+  for (std::size_t node = 0; node < nodes; ++node) {
+    common.name = name_of(node);
+    REQUIRE(where[node].change(common, where.now(node)));
+  }
+  const std::uint64_t before = where.counters().bytes;
+  const auto start = where.time();
+
+  const std::vector<std::size_t> rounds = spread_news(where, nodes, 60);
+
+  const auto length = static_cast<std::uint64_t>((where.time() - start) / 1s);
+  const std::uint64_t bytes = (where.counters().bytes - before) / nodes / length;
+  MESSAGE("median " << rounds[30] << ", worst " << rounds[59] << " rounds; " << bytes
+                    << " bytes a node a round");
+  CHECK(rounds[59] <= 8 + 4);
+  CHECK(bytes <= budget);
+}
+
 TEST_CASE(
     "flow: what is still on its way is not sent again, though rounds are shorter than the way") {
   world where(4);
