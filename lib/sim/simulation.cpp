@@ -76,7 +76,7 @@ class simulation {
     const bool has_liar =
         std::any_of(of.decisions.begin(), of.decisions.end(),
                     [](const decision& one) { return one.kind == decision_kind::mutate; });
-    if (how.is_checked) checker_.emplace(world_, !has_liar);
+    if (how.is_checked) checker_ = std::make_unique<checker>(world_, !has_liar);
     has_liar_ = has_liar;
     members_.resize(of.nodes.size());
     for (std::size_t i = 0; i < of.nodes.size(); ++i) {
@@ -129,7 +129,7 @@ class simulation {
     std::uint64_t generation = 0;  // of the last run
   };
 
-  [[nodiscard]] bool has_failed() const { return checker_ && checker_->fault().has_value(); }
+  [[nodiscard]] bool has_failed() const { return checker_ && checker_->fault(); }
   void trace(const std::string& what) const {
     if (!how_.on_trace) return;
     how_.on_trace(std::to_string((world_.time() - start_) / milliseconds{1}) + "ms " + what);
@@ -344,7 +344,7 @@ class simulation {
   const scenario& scenario_;
   const simulation_options& how_;
   world world_;
-  std::optional<checker> checker_;
+  std::unique_ptr<checker> checker_;  // none: unchecked
   std::vector<participant> members_;
   std::map<std::size_t, nanoseconds> offsets_;
   nanoseconds start_ = world_.time();

@@ -29,6 +29,7 @@
 
 #include <arpa/inet.h>
 #include <unistd.h>
+#include <asio/awaitable.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 
@@ -201,10 +202,14 @@ class target {
     if (!over.open(endpoint::v4(127, 0, 0, 1, 0))) std::abort();
     auto made = node::create(settings, over);
     if (!made) std::abort();
-    asio::co_spawn(context_, (*made)->run(), [](std::exception_ptr thrown, result<void>) {
+    asio::co_spawn(context_, run(made->get()), [](std::exception_ptr thrown) {
       if (thrown) std::rethrow_exception(thrown);
     });
     return std::move(*made);
+  }
+  static asio::awaitable<void> run(node* of) {
+    const result<void> ended = co_await of->run();
+    if (!ended) std::abort();
   }
 
   asio::io_context context_;
