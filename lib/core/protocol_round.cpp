@@ -68,8 +68,7 @@ void protocol::schedule_next(moment now) {
 void protocol::judge_all() {
   for (const peer_table::hashed_slot& one : peers_.by_hash()) {
     const peer& row = peers_[one.slot];
-    const bool may_die = row.status == peer_status::live || row.status == peer_status::unjudged;
-    if (!may_die) continue;
+    if (!row.may_die()) continue;
     const bool is_silent = row.detector.phi(now_, expected_) > settings_.dead_peer_phi;
     if (!is_silent && !is_convicted(one.slot)) continue;
     if (row.status == peer_status::live) ++stats_.convictions;

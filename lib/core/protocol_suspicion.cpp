@@ -20,10 +20,6 @@ constexpr std::size_t told_times = 3;
 constexpr std::size_t told_addresses_max = 64;
 constexpr std::size_t draws_max = 16;
 
-bool may_die(const peer& row) {
-  return row.status == peer_status::live || row.status == peer_status::unjudged;
-}
-
 }  // namespace
 
 suspicion_rules protocol::make_suspicion_rules() const {
@@ -137,7 +133,7 @@ void protocol::plan_doubts(exchange& leg) {
   std::erase_if(rumours_, [this, most = told_max()](slot_index slot) {
     if (!peers_.is_used(slot)) return true;
     const peer& row = peers_[slot];
-    return row.doubts.told >= most || (row.is_suspect && !may_die(row));
+    return row.doubts.told >= most || (row.is_suspect && !row.may_die());
   });
   std::sort(rumours_.begin(), rumours_.end(), [this](slot_index one, slot_index other) {
     return std::tie(peers_[one].doubts.told, one) < std::tie(peers_[other].doubts.told, other);
@@ -179,7 +175,7 @@ void protocol::handle_doubts(const message& received, const endpoint& source) {
     const std::optional<slot_index> slot = peers_.find(told.name_hash);
     if (!slot || *slot == self_slot) continue;
     const peer& row = peers_[*slot];
-    const bool is_judged_by_silence = may_die(row) || row.status == peer_status::dead;
+    const bool is_judged_by_silence = row.may_die() || row.status == peer_status::dead;
     if (row.generation != told.generation || !is_judged_by_silence) continue;
     handle_doubt(*slot, told, received.sender.name_hash, source);
   }
@@ -206,7 +202,7 @@ void protocol::handle_doubt(slot_index slot, const doubt_entry& told, std::uint6
     if (!told.is_question && row.doubts.told >= told_max()) spread(slot);
     return;
   }
-  if (!may_die(row)) return;
+  if (!row.may_die()) return;
   const suspicion_rules rules = make_suspicion_rules();
   if (row.doubts.has_proof() && row.heartbeat >= row.doubts.heartbeat_after(doubted, rules)) return;
   if (told.is_question) {

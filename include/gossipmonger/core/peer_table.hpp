@@ -28,6 +28,10 @@ struct alignas(128) peer {
 
   /// This replica's digest entry of the peer.
   [[nodiscard]] digest_entry entry() const;
+  /// Whether silence may still convict it: live, or not judged yet.
+  [[nodiscard]] bool may_die() const {
+    return status == peer_status::live || status == peer_status::unjudged;
+  }
 
   // What each entry of each digest is compared with, side by side: in a large cluster, fetching it
   // is what an exchange takes.

@@ -3,10 +3,9 @@
 // outputs. A resource; not thread-safe; drives nothing itself.
 //
 // Its driver's duties, in this order, whatever happens:
-//   1. Call `handle_timeout` when `next_deadline` has come, which `leave` and a `set` with a time
-//   to
-//      live may bring forward, and `handle_message` for each datagram that decodes; `count_drop`
-//      for each that does not.
+//   1. Call `handle_timeout` when `next_deadline` has come, which `leave`, `change` and a `set`
+//      with a time to live may bring forward; `handle_message` for each datagram that decodes,
+//      `handle_unreadable` for each in a wire version of others, `count_drop` for any other.
 //   2. After either, and after `leave`, call `poll_transmit` until it returns nothing, and send
 //      each message before the next call: it points into the node.
 //   3. Tell the release of subscriptions' places (`release_changes`) now and then.
