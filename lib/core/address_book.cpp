@@ -1,6 +1,7 @@
 #include "gossipmonger/core/address_book.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 namespace gossipmonger {
 
@@ -15,8 +16,10 @@ address_book::address_book(std::size_t capacity, std::chrono::nanoseconds secret
                            std::uint64_t seed)
     : capacity_(std::max<std::size_t>(1, capacity)),
       secret_lifetime_(secret_lifetime),
-      random_(seed) {
-  // Braces: what they hold is drawn in this order, whatever the compiler (I6).
+      random_(seed),
+      // Braces, here and below: what they hold is drawn in this order, whatever the compiler (I6).
+      table_key_{random_.next(), random_.next()},
+      known_(0, keyed_hash(table_key_)) {
   secret_ = hash_key{random_.next(), random_.next()};
   previous_secret_ = hash_key{random_.next(), random_.next()};
 }
@@ -49,13 +52,19 @@ bool address_book::is_proof(std::uint64_t echo, const endpoint& address,
   return echo == make_cookie(secret_, address) || echo == make_cookie(previous_secret_, address);
 }
 
-void address_book::handle_proof(const endpoint& address, std::uint64_t cookie) {
-  if (!known_.contains(address) && known_.size() == capacity_) return;
-  record& known = known_[address];
+bool address_book::handle_proof(const endpoint& address, std::uint64_t cookie) {
+  auto place = known_.find(address);
+  if (place == known_.end()) {
+    if (known_.size() == capacity_) return false;
+    place = known_.emplace(address, record()).first;
+  }
+  record& known = place->second;
+  const bool was_proved = known.is_proved;
   known.is_proved = true;
   known.unanswered = 0;
   known.met_round = round_;
   if (cookie != 0) known.cookie = cookie;
+  return was_proved;
 }
 
 std::uint64_t address_book::cookie_from(const endpoint& address) const {
@@ -69,17 +78,17 @@ bool address_book::is_proved(const endpoint& address) const {
 }
 
 bool address_book::try_make_room(std::uint64_t round) {
-  auto goes = std::find_if(known_.begin(), known_.end(), [round](const auto& one) {
-    return !one.second.is_proved && one.second.next_round <= round;
-  });
-  if (goes == known_.end()) {
-    // Peers that were forgotten leave their addresses behind, and nobody else would take them out.
-    for (auto place = known_.begin(); place != known_.end(); ++place) {
-      if (!place->second.is_proved) continue;
-      const bool is_older =
-          goes == known_.end() || place->second.met_round < goes->second.met_round;
-      if (is_older) goes = place;
-    }
+  // Whoever never answered goes before who did; of those, the one not met for longest: peers that
+  // were forgotten leave their addresses behind, and nobody else would take them out. Among equals
+  // the address decides, not its place in the table (I6).
+  const auto rank = [](const auto& one) {
+    return std::tuple(one.second.is_proved, one.second.is_proved ? one.second.met_round : 0,
+                      one.first);
+  };
+  auto goes = known_.end();
+  for (auto place = known_.begin(); place != known_.end(); ++place) {
+    if (!place->second.is_proved && place->second.next_round > round) continue;
+    if (goes == known_.end() || rank(*place) < rank(*goes)) goes = place;
   }
   if (goes == known_.end()) return false;
   known_.erase(goes);
@@ -92,10 +101,12 @@ bool address_book::try_start(const endpoint& address, std::uint64_t round,
     round_ = round;
     started_unproved_ = 0;
   }
-  if (!known_.contains(address) && known_.size() == capacity_ && !try_make_room(round)) {
-    return false;
+  auto place = known_.find(address);
+  if (place == known_.end()) {
+    if (known_.size() == capacity_ && !try_make_room(round)) return false;
+    place = known_.emplace(address, record()).first;
   }
-  record& known = known_[address];
+  record& known = place->second;
   if (known.is_proved) {
     known.met_round = round;
     ++known.unanswered;

@@ -6,30 +6,30 @@ namespace gossipmonger {
 
 change_list::change_list(std::size_t kept_max) : kept_max_(kept_max) {}
 
-void change_list::erase_items(const peer& row) {
-  if (row.introduced != 0) items_.erase(row.introduced);
-  if (row.judged != 0) items_.erase(row.judged);
+void change_list::erase_items(const peer_details& of) {
+  if (of.introduced != 0) items_.erase(of.introduced);
+  if (of.judged != 0) items_.erase(of.judged);
 }
 
-void change_list::introduce(peer& row, slot_index slot, bool is_restart) {
-  erase_items(row);
-  row.introduced = take();
-  row.judged = 0;
-  row.is_restart = is_restart;
-  items_.emplace(row.introduced, change_item(change_item::what::introduced, slot));
+void change_list::introduce(peer_details& of, slot_index slot, bool is_restart) {
+  erase_items(of);
+  of.introduced = take();
+  of.judged = 0;
+  of.is_restart = is_restart;
+  items_.emplace(of.introduced, change_item(change_item::what::introduced, slot));
 }
 
-void change_list::judge(peer& row, slot_index slot) {
-  if (row.judged != 0) items_.erase(row.judged);
-  row.judged = take();
-  items_.emplace(row.judged, change_item(change_item::what::judged, slot));
+void change_list::judge(peer_details& of, slot_index slot) {
+  if (of.judged != 0) items_.erase(of.judged);
+  of.judged = take();
+  items_.emplace(of.judged, change_item(change_item::what::judged, slot));
 }
 
-void change_list::forget(const peer& row, slot_index slot) {
-  erase_items(row);
+void change_list::forget(const peer_details& of, std::uint64_t generation, slot_index slot) {
+  erase_items(of);
   change_item item(change_item::what::forgotten, slot);
-  item.name = row.name;
-  item.generation = row.generation;
+  item.name = of.name;
+  item.generation = generation;
   keep(std::move(item));
 }
 

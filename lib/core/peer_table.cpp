@@ -41,14 +41,16 @@ std::optional<slot_index> peer_table::try_add(std::string_view name, std::uint64
   slot_index slot = 0;
   if (free_.empty()) {
     slot = static_cast<slot_index>(rows_.size());
-    rows_.emplace_back(detector_window_);
+    rows_.emplace_back();
+    details_.emplace_back();
+    windows_.resize(rows_.size() * detector_window_);
     is_used_.push_back(false);
   } else {
     slot = free_.back();
     free_.pop_back();
   }
   is_used_[slot] = true;
-  rows_[slot].name = name;
+  details_[slot].name = name;
   rows_[slot].name_hash = name_hash;
   by_hash_.insert(by_hash_.begin() + static_cast<std::ptrdiff_t>(lower_bound(name_hash)),
                   hashed_slot(name_hash, slot));
@@ -60,7 +62,8 @@ void peer_table::remove(slot_index slot) {
   by_hash_.erase(by_hash_.begin() +
                  static_cast<std::ptrdiff_t>(lower_bound(rows_[slot].name_hash)));
   std::erase(recent_, slot);
-  rows_[slot] = peer(detector_window_);
+  rows_[slot] = peer();
+  details_[slot] = peer_details();
   is_used_[slot] = false;
   free_.push_back(slot);
 }
@@ -75,28 +78,46 @@ slot_index peer_table::search(std::uint64_t name_hash) const {
 std::optional<slot_index> peer_table::find_name(std::string_view name,
                                                 std::uint64_t name_hash) const {
   const std::optional<slot_index> slot = find(name_hash);
-  if (!slot || rows_[*slot].name != name) return std::nullopt;
+  if (!slot || details_[*slot].name != name) return std::nullopt;
   return slot;
 }
 
 std::size_t peer_table::lower_bound(std::uint64_t name_hash) const {
-  const auto place = std::lower_bound(
-      by_hash_.begin(), by_hash_.end(), name_hash,
-      [](const hashed_slot& one, std::uint64_t hash) { return one.name_hash < hash; });
-  return static_cast<std::size_t>(place - by_hash_.begin());
+  // Hashes are spread evenly, so the place is near where it would be if they were spread exactly;
+  // where somebody chose names against that, doubling steps from there find it all the same.
+  const auto is_below = [](const hashed_slot& one, std::uint64_t hash) {
+    return one.name_hash < hash;
+  };
+  const std::size_t count = by_hash_.size();
+  std::size_t low = (name_hash >> 32) * count >> 32;
+  std::size_t high = low;
+  std::size_t step = 1;
+  if (low < count && is_below(by_hash_[low], name_hash)) {
+    for (high = low + 1; high < count && is_below(by_hash_[high], name_hash); step *= 2) {
+      low = high;
+      high = std::min(count, high + step);
+    }
+  } else {
+    while (low > 0 && !is_below(by_hash_[low - 1], name_hash)) {
+      high = low;
+      low -= std::min(low, step);
+      step *= 2;
+    }
+  }
+  const auto begin = by_hash_.begin();
+  const auto place =
+      std::lower_bound(begin + static_cast<std::ptrdiff_t>(low),
+                       begin + static_cast<std::ptrdiff_t>(high), name_hash, is_below);
+  return static_cast<std::size_t>(place - begin);
 }
 
-std::span<const slot_index> peer_table::locate(std::span<const digest_entry> entries) {
-  located_.clear();
+void peer_table::locate(std::span<const digest_entry> entries, std::vector<slot_index>& out) const {
+  out.clear();
   for (const digest_entry& entry : entries) {
     const slot_index slot = locate(entry.name_hash);
     if (slot != no_slot) fetch(slot);
-    located_.push_back(slot);
+    out.push_back(slot);
   }
-  for (const slot_index slot : located_) {
-    if (slot != no_slot) rows_[slot].detector.fetch();
-  }
-  return located_;
 }
 
 void peer_table::touch(slot_index slot) {

@@ -57,8 +57,8 @@ protocol::protocol(config settings, storage_ref entries, const endpoint& address
       std::min(std::max(settings_.generation_last + (is_on(defect::generation_reused) ? 0 : 1),
                         clock_generation),
                generation_max);
-  self.instance = static_cast<std::uint32_t>(1 + random_.below(0xffffffff));
-  self.address = address;
+  peers_.details(self_slot).instance = static_cast<std::uint32_t>(1 + random_.below(0xffffffff));
+  peers_.details(self_slot).address = address;
   self.status = peer_status::self;
   update_expectation();  // datagrams may come before the first round
 }
@@ -95,34 +95,35 @@ storage_usage protocol::usage(std::string_view peer) const {
 
 nanoseconds protocol::liveness_time(moment now) const { return now.steady - paused_; }
 
-bool protocol::is_reachable(const peer& row) const {
+bool protocol::is_reachable(slot_index slot) const {
   // Everyone is met once in a turn of the ring; two turns without a reply are too long.
   const auto rounds = static_cast<std::int64_t>(2 * peers_.size() / settings_.fanout + 16);
-  return row.last_reply && now_ - *row.last_reply < settings_.gossip_interval * rounds;
+  const std::optional<nanoseconds>& last = peers_.details(slot).last_reply;
+  return last && now_ - *last < settings_.gossip_interval * rounds;
 }
 
-std::uint64_t protocol::held_version(const peer& row) const {
-  return row.held_generation == generation() ? std::min(row.held_version, version()) : 0;
+std::uint64_t protocol::held_version(slot_index slot) const {
+  const peer_details& of = peers_.details(slot);
+  return of.held_generation == generation() ? std::min(of.held_version, version()) : 0;
 }
 
 member protocol::describe(slot_index slot, nanoseconds now) const {
   const peer& row = peers_[slot];
+  const peer_details& of = peers_.details(slot);
   member seen;
-  seen.name = row.name;
+  seen.name = of.name;
   seen.generation = row.generation;
-  seen.address = row.address;
+  seen.address = of.address;
   seen.status = row.status;
-  seen.is_reachable = slot == self_slot || is_reachable(row);
-  seen.is_suspect = slot != self_slot && row.is_suspect &&
-                    (row.status == peer_status::live || row.status == peer_status::unjudged);
+  seen.is_reachable = slot == self_slot || is_reachable(slot);
+  seen.is_suspect = slot != self_slot && row.is_suspect && row.may_die();
   seen.max_version = row.max_version;
   seen.heartbeat = row.heartbeat;
-  seen.wire_versions = row.spoken;
-  seen.features = row.features;
+  seen.wire_versions = of.spoken;
+  seen.features = of.features;
   if (slot == self_slot) seen.wire_versions = spoken_;
-  const bool is_judged = row.status == peer_status::live || row.status == peer_status::unjudged;
-  if (slot != self_slot && is_judged) seen.phi = row.detector.phi(now, expected_);
-  if (slot != self_slot) seen.backlog = version() - held_version(row);
+  if (slot != self_slot && row.may_die()) seen.phi = row.detector.phi(now, expected_);
+  if (slot != self_slot) seen.backlog = version() - held_version(slot);
   return seen;
 }
 
@@ -144,14 +145,6 @@ std::optional<member> protocol::find_member(std::string_view peer, moment now) c
   return describe(*slot, liveness_time(now));
 }
 
-std::size_t protocol::live_peers() const {
-  const auto rows = peers_.by_hash();
-  return static_cast<std::size_t>(
-      std::count_if(rows.begin(), rows.end(), [this](const peer_table::hashed_slot& one) {
-        return peers_[one.slot].status == peer_status::live;
-      }));
-}
-
 protocol_stats protocol::stats() const {
   protocol_stats now = stats_;
   now.peers_known = peers_.size();
@@ -159,10 +152,10 @@ protocol_stats protocol::stats() const {
   for (const peer_table::hashed_slot& one : peers_.by_hash()) {
     if (one.slot == self_slot) continue;
     const peer& row = peers_[one.slot];
-    if (is_reachable(row)) ++now.peers_reachable;
+    if (is_reachable(one.slot)) ++now.peers_reachable;
     if (row.status == peer_status::live && row.is_suspect) ++now.peers_suspect;
     if (row.status != peer_status::live) continue;
-    now.backlog_max = std::max(now.backlog_max, version() - held_version(row));
+    now.backlog_max = std::max(now.backlog_max, version() - held_version(one.slot));
   }
   now.write_bytes_per_interval = write_rate_.bytes_per_interval();
   now.graveyard_size = graves_.all().size();
@@ -177,8 +170,9 @@ replication protocol::replicated(std::uint64_t version, bool leave) const {
   for (const peer_table::hashed_slot& one : peers_.by_hash()) {
     if (one.slot == self_slot) continue;
     const peer& row = peers_[one.slot];
-    const bool is_holding = row.held_generation == generation() && row.held_version >= version &&
-                            (!leave || row.holds_my_leave);
+    const peer_details& of = peers_.details(one.slot);
+    const bool is_holding = of.held_generation == generation() && of.held_version >= version &&
+                            (!leave || of.holds_my_leave);
     const bool is_live = row.status == peer_status::live;
     reached.live += is_live ? 1 : 0;
     reached.holding += is_holding ? 1 : 0;
@@ -215,18 +209,18 @@ std::optional<event_view> protocol::poll_event(change_cursor& cursor) {
 
 std::optional<event_view> protocol::show_entry(const changed_entry& changed,
                                                const change_cursor& cursor) const {
-  const peer& row = peers_[changed.slot];
+  const std::string& peer_name = peers_.details(changed.slot).name;
   const entry_view& entry = changed.entry;
   if (entry.key == floor_key || !entry.key.starts_with(cursor.key_prefix)) return std::nullopt;
-  if (!cursor.peer.empty() && row.name != cursor.peer) return std::nullopt;
+  if (!cursor.peer.empty() && peer_name != cursor.peer) return std::nullopt;
   if (cursor.is_without_self && changed.slot == self_slot) return std::nullopt;
   // Who begins now never saw what was removed before.
   if (entry.is_tombstone && entry.sequence <= cursor.snapshot_upto) return std::nullopt;
 
   event_view shown;
   shown.kind = entry.is_tombstone ? event_kind::removed : event_kind::update;
-  shown.peer = row.name;
-  shown.generation = row.generation;
+  shown.peer = peer_name;
+  shown.generation = peers_[changed.slot].generation;
   shown.key = entry.key;
   shown.value = entry.value;
   shown.version = entry.version;
@@ -238,7 +232,8 @@ std::optional<event_view> protocol::show_item(const change_item& item,
   const bool has_row =
       item.kind == change_item::what::introduced || item.kind == change_item::what::judged;
   event_view shown;
-  shown.peer = has_row ? std::string_view(peers_[item.slot].name) : std::string_view(item.name);
+  shown.peer =
+      has_row ? std::string_view(peers_.details(item.slot).name) : std::string_view(item.name);
   shown.generation = has_row ? peers_[item.slot].generation : item.generation;
   shown.text = item.text;
 
@@ -247,7 +242,7 @@ std::optional<event_view> protocol::show_item(const change_item& item,
   switch (item.kind) {
     case change_item::what::introduced:
       // Whoever never heard of the peer has nothing of a former run to clear.
-      shown.kind = peers_[item.slot].is_restart && last_shown != peer_status::self
+      shown.kind = peers_.details(item.slot).is_restart && last_shown != peer_status::self
                        ? event_kind::peer_restarted
                        : event_kind::new_peer;
       last_shown = peer_status::unjudged;
@@ -368,7 +363,7 @@ result<std::uint64_t> protocol::write(const entry_view& entry) {
   peer& self = peers_[self_slot];
   write_rate_.spend(entry.key.size() + entry.value.size() + entry_overhead_bytes);
   self.max_version = placed.version;
-  self.top = placed.version;
+  peers_.details(self_slot).top = placed.version;
   peers_.touch(self_slot);
   return placed.version;
 }

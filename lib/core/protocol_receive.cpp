@@ -18,7 +18,6 @@ using std::chrono::nanoseconds;
 
 constexpr std::size_t exchanges_max = 256;
 constexpr std::size_t reported_names_max = 64;
-constexpr std::size_t advances_to_live = 2;
 constexpr std::size_t advances_to_conflict = 2;
 constexpr milliseconds day{86'400'000};
 constexpr milliseconds year_2020{1'577'836'800'000};
@@ -44,10 +43,10 @@ void protocol::handle_unreadable(const wire_range& theirs, const endpoint& sourc
   if (common_wire_version(theirs, spoken_) != 0) return;
   identity_view who;
   for (const peer_table::hashed_slot& one : peers_.by_hash()) {
-    const peer& row = peers_[one.slot];
-    if (row.route.value_or(row.address) != source) continue;
-    who.name = row.name;
-    who.generation = row.generation;
+    const peer_details& of = peers_.details(one.slot);
+    if (of.way() != source) continue;
+    who.name = of.name;
+    who.generation = peers_[one.slot].generation;
   }
   const auto text_of = [](const wire_range& range) {
     return std::to_string(range.lowest) + " to " + std::to_string(range.highest);
@@ -114,9 +113,8 @@ void protocol::handle_message(const message& received, const endpoint& source, s
       low_half(received.receiver.name_hash) != low_half(self.name_hash)) {
     return drop(drop_reason::not_for_me);
   }
-  const bool was_proved = addresses_.is_proved(source);
+  const bool was_proved = is_proved && addresses_.handle_proof(source, received.cookie);
   if (is_proved) {
-    addresses_.handle_proof(source, received.cookie);
     if (received.receiver.generation != 0) {
       handle_own_entry(received.receiver, received.receiver_instance);
     }
@@ -159,9 +157,11 @@ exchange& protocol::add_exchange() {
 void protocol::handle_digest(const message& received, const endpoint& source, std::size_t bytes,
                              bool is_proved) {
   handle_sender(received, source, is_proved);
+  peers_.locate(received.known.range, located_.range);
+  peers_.locate(received.known.extra, located_.extra);
   if (is_proved) {
-    handle_heartbeats(received.known.range);
-    handle_heartbeats(received.known.extra);
+    handle_heartbeats(received.known.range, located_.range);
+    handle_heartbeats(received.known.extra, located_.extra);
     handle_doubts(received, source);
   }
 
@@ -176,7 +176,7 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
                        : bytes * address_book::amplification_max;
   leg.datagrams_left = settings_.exchange_datagrams_max;
   if (is_proved) leg.seen_heartbeat = seen_heartbeat(received);
-  reconciler_.compare(received.known, received.sender.name_hash, now_, leg);
+  reconciler_.compare(received.known, located_, received.sender.name_hash, now_, leg);
   reconciler_.resume(received.partials, leg);
   reconciler_.limit_burst(leg);
   reconciler_.shuffle(leg);
@@ -189,7 +189,7 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
 std::uint64_t protocol::seen_heartbeat(const message& received) const {
   const peer& self = peers_[self_slot];
   const bool is_of_this_run = received.receiver.generation == self.generation &&
-                              received.receiver_instance == self.instance;
+                              received.receiver_instance == peers_.details(self_slot).instance;
   return is_of_this_run ? received.receiver.heartbeat : 0;
 }
 
@@ -212,7 +212,8 @@ void protocol::supersede(const exchange& fresh) {
 void protocol::handle_reply(const message& received, const endpoint& source) {
   for (const identity_view& who : received.identities) handle_identity(who);
   handle_sender(received, source, true);
-  handle_heartbeats(received.heartbeats);
+  peers_.locate(received.heartbeats, located_.range);
+  handle_heartbeats(received.heartbeats, located_.range);
   handle_doubts(received, source);
   stats_.deltas_received += received.deltas.size();
   for (const delta_view& delta : received.deltas) {
@@ -232,7 +233,7 @@ void protocol::handle_reply(const message& received, const endpoint& source) {
   leg.datagrams_left = settings_.exchange_datagrams_max;
   leg.seen_heartbeat = seen_heartbeat(received);
   for (const digest_entry& request : received.requests) {
-    reconciler_.compare_entry(request, false, now_, leg);
+    reconciler_.compare_request(request, now_, leg);
   }
   reconciler_.resume(received.partials, leg);
   if (leg.identities.empty() && leg.owed.empty()) return;
@@ -247,31 +248,32 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
   const std::optional<slot_index> slot = peers_.find(received.sender.name_hash);
   if (!slot || peers_[*slot].generation != received.sender.generation) return;
 
-  handle_heartbeat(received.sender);
-  peer& row = peers_[*slot];
-  row.last_reply = now_;
-  row.spoken = received.versions;
-  row.features = received.features;
+  handle_heartbeat(*slot, received.sender);
+  peer_details& of = peers_.details(*slot);
+  of.last_reply = now_;
+  of.spoken = received.versions;
+  of.features = received.features;
   handle_direct_proof(*slot, received.sender.heartbeat);
-  row.route.reset();
-  if (source != row.address) row.route = source;
+  of.route.reset();
+  if (source != of.address) of.route = source;
 
   const peer& self = peers_[self_slot];
   const digest_entry& mine = received.receiver;
-  const bool is_of_this_run =
-      mine.generation == self.generation && received.receiver_instance == self.instance;
+  const bool is_of_this_run = mine.generation == self.generation &&
+                              received.receiver_instance == peers_.details(self_slot).instance;
   if (is_of_this_run) {
-    const bool is_same = row.held_generation == self.generation;
-    row.held_version = is_same ? std::max(row.held_version, mine.max_version) : mine.max_version;
-    row.held_generation = self.generation;
-    row.holds_my_leave = (is_same && row.holds_my_leave) || mine.has_left;
+    const bool is_same = of.held_generation == self.generation;
+    of.held_version = is_same ? std::max(of.held_version, mine.max_version) : mine.max_version;
+    of.held_generation = self.generation;
+    of.holds_my_leave = (is_same && of.holds_my_leave) || mine.has_left;
     // A newcomer that copies lacks much, and less each time; who lacks more each time, and more
     // than is on its way through the cluster, does not keep up.
-    const std::uint64_t lag = version() - held_version(row);
+    const std::uint64_t lag = version() - held_version(*slot);
     const std::uint64_t carried = write_rate_.entries_in(news_rounds(peers_.size()));
-    if (lag > row.lag && lag > carried) write_rate_.fall_behind();
-    row.lag = lag;
+    if (lag > of.lag && lag > carried) write_rate_.fall_behind();
+    of.lag = lag;
   }
+  peer& row = peers_[*slot];
   const bool was_silent = row.status == peer_status::unjudged || row.status == peer_status::dead;
   if (was_silent) {
     row.silent_since = now_;
@@ -280,16 +282,18 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
   }
 }
 
-void protocol::handle_heartbeats(std::span<const digest_entry> entries) {
-  const std::span<const slot_index> slots = peers_.locate(entries);
+void protocol::handle_heartbeats(std::span<const digest_entry> entries,
+                                 std::span<const slot_index> slots) {
+  // What most of the entries change lies elsewhere in memory: it is fetched while those before
+  // them are looked at.
+  constexpr std::size_t entries_ahead = 8;
   for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (i + entries_ahead < slots.size()) {
+      const slot_index soon = slots[i + entries_ahead];
+      if (soon != peer_table::no_slot) peers_.fetch_window(soon);
+    }
     if (slots[i] != peer_table::no_slot) handle_heartbeat(slots[i], entries[i]);
   }
-}
-
-void protocol::handle_heartbeat(const digest_entry& entry) {
-  const std::optional<slot_index> slot = peers_.find(entry.name_hash);
-  if (slot) handle_heartbeat(*slot, entry);
 }
 
 void protocol::handle_heartbeat(slot_index slot, const digest_entry& entry) {
@@ -307,7 +311,8 @@ void protocol::handle_heartbeat(slot_index slot, const digest_entry& entry) {
 void protocol::advance_heartbeat(slot_index slot, std::uint64_t heartbeat) {
   peer& row = peers_[slot];
   row.heartbeat = heartbeat;
-  if (row.is_suspect && row.doubts.handle_heartbeat(heartbeat, make_suspicion_rules())) {
+  if (row.is_suspect &&
+      peers_.details(slot).doubts.handle_heartbeat(heartbeat, make_suspicion_rules())) {
     row.is_suspect = false;
     ++stats_.doubts_refuted;
   }
@@ -319,20 +324,23 @@ void protocol::advance_heartbeat(slot_index slot, std::uint64_t heartbeat) {
   if (was_gone) {
     row.detector.reset(now_);
   } else {
-    row.detector.advance(now_, expected_);
+    row.detector.advance(now_, expected_, peers_.window(slot));
   }
   row.silent_since = now_;
-  ++row.advances;
+  if (row.advances < peer::advances_max) ++row.advances;
   const bool is_silent = row.status == peer_status::unjudged || row.status == peer_status::dead;
-  if (is_silent && row.advances >= advances_to_live) judge(slot, peer_status::live);
+  if (is_silent && row.advances == peer::advances_max) judge(slot, peer_status::live);
 }
 
 void protocol::judge(slot_index slot, peer_status status) {
   peer& row = peers_[slot];
   const bool was_new = row.status == peer_status::unjudged;
   const bool was_live = row.status == peer_status::live;
+  const bool was_gone = row.is_gone();
   const bool is_live = status == peer_status::live;
   row.status = status;
+  if (row.is_gone() && !was_gone) gone_.push_back(slot);
+  if (was_gone && !row.is_gone()) std::erase(gone_, slot);
   if (was_new) newcomers_.remove(slot);
   if (was_live && !is_live) ring_.remove(slot);
   if (!was_live && is_live) ring_.add(slot, random_);
@@ -340,7 +348,7 @@ void protocol::judge(slot_index slot, peer_status status) {
     row.detector.reset(now_);
     row.advances = 0;
   }
-  changes_.judge(row, slot);
+  changes_.judge(peers_.details(slot), slot);
 }
 
 // --------------------------------------------------------------------------------- identities
@@ -388,10 +396,10 @@ void protocol::report_once(event_kind kind, const identity_view& who, std::uint6
 void protocol::handle_identity(const identity_view& who) {
   const std::uint64_t name_hash = siphash(cluster_key_, who.name);
   if (const std::optional<slot_index> slot = peers_.find(name_hash)) {
-    if (peers_[*slot].name != who.name) {
+    if (peers_.details(*slot).name != who.name) {
       drop(drop_reason::name_conflict);
       return report_once(event_kind::conflict, who, name_hash,
-                         "the hash of this name is taken by " + peers_[*slot].name);
+                         "the hash of this name is taken by " + peers_.details(*slot).name);
     }
     if (*slot == self_slot) {
       drop(drop_reason::about_self);
@@ -411,7 +419,7 @@ void protocol::handle_identity(const identity_view& who) {
       known.generation = who.generation;
       known.heartbeat = who.heartbeat;
       known.has_left = who.has_left;
-      return handle_heartbeat(known);
+      return handle_heartbeat(*slot, known);
     }
     if (is_far_future(who.generation)) {
       return refuse(who, name_hash, drop_reason::far_future);
@@ -437,24 +445,30 @@ void protocol::handle_identity(const identity_view& who) {
 
 void protocol::enter(slot_index slot, const identity_view& who, bool is_restart) {
   std::erase(rumours_, slot);
+  std::erase(gone_, slot);
   peer& row = peers_[slot];
-  peer fresh(settings_.detector_window);
-  fresh.name = row.name;
-  fresh.name_hash = row.name_hash;
-  fresh.introduced = row.introduced;
-  fresh.judged = row.judged;
-  row = std::move(fresh);
+  const std::uint64_t name_hash = row.name_hash;
+  row = peer();
+  row.name_hash = name_hash;
   row.generation = who.generation;
-  row.instance = who.instance;
-  row.address = who.address;
   row.heartbeat = who.heartbeat;
   row.silent_since = now_ - who.silent;
   row.detector.reset(now_);
-  changes_.introduce(row, slot, is_restart);
+
+  peer_details fresh;
+  peer_details& of = peers_.details(slot);
+  fresh.name = std::move(of.name);
+  fresh.introduced = of.introduced;
+  fresh.judged = of.judged;
+  fresh.instance = who.instance;
+  fresh.address = who.address;
+  of = std::move(fresh);
+  changes_.introduce(of, slot, is_restart);
   if (who.has_left) {
     row.has_left = true;
     row.status = peer_status::left;
-    changes_.judge(row, slot);
+    gone_.push_back(slot);
+    changes_.judge(of, slot);
     return;
   }
   newcomers_.add(slot, random_);
@@ -464,7 +478,7 @@ void protocol::enter(slot_index slot, const identity_view& who, bool is_restart)
 
 void protocol::handle_own_entry(const digest_entry& mine, std::uint32_t instance) {
   const peer& self = peers_[self_slot];
-  const bool is_other_run = instance != 0 && instance != self.instance;
+  const bool is_other_run = instance != 0 && instance != peers_.details(self_slot).instance;
   const bool is_ahead = mine.max_version > self.max_version || mine.heartbeat > self.heartbeat;
   const bool is_newer = mine.generation > self.generation ||
                         (mine.generation == self.generation && (is_other_run || is_ahead));
@@ -493,7 +507,7 @@ void protocol::handle_own_entry(const digest_entry& mine, std::uint32_t instance
     if (now_ - rival_.since < expected_.maximum / 2) return;
     rival_.is_reported = true;
     peers_[self_slot].status = peer_status::conflict;
-    changes_.notice(event_kind::conflict, self.name, mine.generation,
+    changes_.notice(event_kind::conflict, name(), mine.generation,
                     "another node lives under this name, with a higher generation");
     return;
   }

@@ -1,5 +1,6 @@
 // The round, and what goes out.
 #include <algorithm>
+#include <iterator>
 
 #include "gossipmonger/core/packer.hpp"
 #include "gossipmonger/core/protocol.hpp"
@@ -66,28 +67,26 @@ void protocol::schedule_next(moment now) {
 }
 
 void protocol::judge_all() {
-  for (const peer_table::hashed_slot& one : peers_.by_hash()) {
-    const peer& row = peers_[one.slot];
+  const std::span<const peer_table::hashed_slot> rows = peers_.by_hash();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    peers_.fetch_ahead(i);
+    const slot_index slot = rows[i].slot;
+    const peer& row = peers_[slot];
     if (!row.may_die()) continue;
     const bool is_silent = row.detector.phi(now_, expected_) > settings_.dead_peer_phi;
-    if (!is_silent && !is_convicted(one.slot)) continue;
+    if (!is_silent && !is_convicted(slot)) continue;
     if (row.status == peer_status::live) ++stats_.convictions;
-    judge(one.slot, peer_status::dead);
+    judge(slot, peer_status::dead);
   }
 }
 
 void protocol::forget_gone() {
-  const auto is_gone = [this](const peer& row) {
-    const bool may_go = row.status == peer_status::dead || row.status == peer_status::left;
-    return may_go && now_ - row.silent_since >= settings_.dead_peer_grace;
-  };
-  for (std::size_t i = 0; i < peers_.by_hash().size();) {
-    const slot_index slot = peers_.by_hash()[i].slot;
-    if (slot == self_slot || !is_gone(peers_[slot])) {
+  for (std::size_t i = 0; i < gone_.size();) {
+    if (now_ - peers_[gone_[i]].silent_since < settings_.dead_peer_grace) {
       ++i;
-      continue;
+    } else {
+      bury(gone_[i]);
     }
-    bury(slot);
   }
 }
 
@@ -99,9 +98,12 @@ void protocol::bury(slot_index slot) {
   buried.heartbeat = row.heartbeat;
   buried.expires = now_ + settings_.dead_peer_grace;
   graves_.bury(buried);
-  if (!planted::is_on(planted::defect::forgetting_untold)) changes_.forget(row, slot);
+  if (!planted::is_on(planted::defect::forgetting_untold)) {
+    changes_.forget(peers_.details(slot), row.generation, slot);
+  }
   reconciler_.forget(slot);
   std::erase(rumours_, slot);
+  std::erase(gone_, slot);
   ring_.remove(slot);
   newcomers_.remove(slot);
   peers_.remove(slot);
@@ -119,20 +121,15 @@ void protocol::choose_partners() {
     if (!try_start_live()) break;
   }
 
-  std::size_t live = 0;
+  const std::size_t live = ring_.size();
   std::vector<slot_index> dead;
-  const std::span<const peer_table::hashed_slot> rows = peers_.by_hash();
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    peers_.fetch_ahead(i);
-    const peer_status status = peers_[rows[i].slot].status;
-    if (status == peer_status::live) ++live;
-    if (status == peer_status::dead) dead.push_back(rows[i].slot);
-  }
+  std::copy_if(gone_.begin(), gone_.end(), std::back_inserter(dead),
+               [this](slot_index slot) { return peers_[slot].status == peer_status::dead; });
   if (!dead.empty()) {
     const bool is_sure = live == 0;
     if (is_sure || random_.below(live + 1) < dead.size()) {
-      const peer& row = peers_[dead[static_cast<std::size_t>(random_.below(dead.size()))]];
-      static_cast<void>(try_start(row.address, row.name_hash));
+      const slot_index slot = dead[static_cast<std::size_t>(random_.below(dead.size()))];
+      static_cast<void>(try_start(peers_.details(slot).address, peers_[slot].name_hash));
     }
   }
 
@@ -173,11 +170,12 @@ bool protocol::try_start_from(peer_ring& ring, bool is_choosy) {
   for (std::size_t tries = 0; tries < 2 * ring.size(); ++tries) {
     const slot_index slot = ring.next(random_);
     const peer& row = peers_[slot];
-    const bool is_holding = row.held_generation == generation() &&
-                            row.held_version >= preferred_version_ &&
-                            (!has_left() || row.holds_my_leave);
+    const peer_details& of = peers_.details(slot);
+    const bool is_holding = of.held_generation == generation() &&
+                            of.held_version >= preferred_version_ &&
+                            (!has_left() || of.holds_my_leave);
     if (is_choosy && is_holding) continue;
-    const endpoint to = row.route.value_or(row.address);
+    const endpoint& to = of.way();
     if (is_started(to) || !try_start(to, row.name_hash)) continue;
     if (row.status == peer_status::live && settings_.suspicion_rounds > 0) {
       prober_.expect(slot, row.generation, now_);
@@ -195,7 +193,7 @@ void protocol::try_start_seed() {
   const endpoint& seed = others[static_cast<std::size_t>(random_.below(others.size()))];
   std::uint64_t remote_hash = 0;
   for (const peer_table::hashed_slot& one : peers_.by_hash()) {
-    if (peers_[one.slot].address == seed) remote_hash = one.name_hash;
+    if (peers_.details(one.slot).address == seed) remote_hash = one.name_hash;
   }
   static_cast<void>(try_start(seed, remote_hash));
 }
@@ -215,7 +213,7 @@ void protocol::start_exchange(const endpoint& to, std::uint64_t remote_hash) {
   leg.remote_hash = remote_hash;
   leg.cookie_echo = addresses_.cookie_from(to);
   if (const std::optional<slot_index> slot = peers_.find(remote_hash)) {
-    leg.spoken = peers_[*slot].spoken;
+    leg.spoken = peers_.details(*slot).spoken;
   }
   leg.datagrams_left = is_proved ? settings_.digest_datagrams_max : 1;
   leg.padded_bytes = is_proved ? 0 : address_book::unproved_bytes_min;

@@ -28,7 +28,7 @@ suspicion_rules protocol::make_suspicion_rules() const {
 
 doubt_entry protocol::describe_doubt(slot_index slot, std::optional<nanoseconds> doubted) const {
   const peer& row = peers_[slot];
-  doubt_entry told = row.doubts.entry(now_, settings_.gossip_interval, doubted);
+  doubt_entry told = peers_.details(slot).doubts.entry(now_, settings_.gossip_interval, doubted);
   told.name_hash = row.name_hash;
   told.generation = row.generation;
   return told;
@@ -47,10 +47,11 @@ bool protocol::try_settle(probe& one) {
   if (!peers_.is_used(one.slot)) return true;
   peer& row = peers_[one.slot];
   if (row.generation != one.generation || row.status != peer_status::live) return true;
+  suspicion& doubts = peers_.details(one.slot).doubts;
   const suspicion_rules rules = make_suspicion_rules();
-  const bool is_alive = row.doubts.is_proved_after(one.sent) ||
-                        (one.doubted && row.doubts.has_proof() &&
-                         row.heartbeat >= row.doubts.heartbeat_after(*one.doubted, rules));
+  const bool is_alive = doubts.is_proved_after(one.sent) ||
+                        (one.doubted && doubts.has_proof() &&
+                         row.heartbeat >= doubts.heartbeat_after(*one.doubted, rules));
   if (is_alive) {
     prober_.count_outcome(one.tries == 0);
     return true;
@@ -66,21 +67,18 @@ bool protocol::try_settle(probe& one) {
   }
   one.is_public = true;
   ++stats_.doubts_raised;
-  if (row.doubts.doubt(*one.doubted, row.heartbeat, now_)) row.is_suspect = true;
+  if (doubts.doubt(*one.doubted, row.heartbeat, now_)) row.is_suspect = true;
   spread(one.slot);
   return false;
 }
 
 void protocol::ask_around(const probe& about) {
-  const peer& row = peers_[about.slot];
-  start_short(row.route.value_or(row.address), row.name_hash, {});
+  start_short(about.slot, {});
   doubt_entry question = describe_doubt(about.slot, about.doubted);
   question.is_question = true;
   for (std::size_t i = 0; i < asked_a_try; ++i) {
     const std::optional<slot_index> other = draw_live();
-    if (!other || *other == about.slot) continue;
-    const peer& asked = peers_[*other];
-    start_short(asked.route.value_or(asked.address), asked.name_hash, question);
+    if (other && *other != about.slot) start_short(*other, question);
   }
 }
 
@@ -88,11 +86,14 @@ std::optional<slot_index> protocol::draw_live() {
   const auto rows = peers_.by_hash();
   for (std::size_t tries = 0; tries < draws_max; ++tries) {
     const slot_index slot = rows[static_cast<std::size_t>(random_.below(rows.size()))].slot;
-    const peer& row = peers_[slot];
-    if (row.status != peer_status::live) continue;
-    if (addresses_.is_proved(row.route.value_or(row.address))) return slot;
+    if (peers_[slot].status != peer_status::live) continue;
+    if (addresses_.is_proved(peers_.details(slot).way())) return slot;
   }
   return std::nullopt;
+}
+
+void protocol::start_short(slot_index slot, std::optional<doubt_entry> told) {
+  start_short(peers_.details(slot).way(), peers_[slot].name_hash, told);
 }
 
 void protocol::start_short(const endpoint& to, std::uint64_t remote_hash,
@@ -118,7 +119,7 @@ void protocol::start_short(const endpoint& to, std::uint64_t remote_hash,
 // ----------------------------------------------------------------------------------- spreading
 
 void protocol::spread(slot_index slot) {
-  peers_[slot].doubts.told = 0;
+  peers_.details(slot).doubts.told = 0;
   spread_at_ = now_;
   if (std::find(rumours_.begin(), rumours_.end(), slot) == rumours_.end()) rumours_.push_back(slot);
 }
@@ -133,14 +134,15 @@ void protocol::plan_doubts(exchange& leg) {
   std::erase_if(rumours_, [this, most = told_max()](slot_index slot) {
     if (!peers_.is_used(slot)) return true;
     const peer& row = peers_[slot];
-    return row.doubts.told >= most || (row.is_suspect && !row.may_die());
+    return peers_.details(slot).doubts.told >= most || (row.is_suspect && !row.may_die());
   });
   std::sort(rumours_.begin(), rumours_.end(), [this](slot_index one, slot_index other) {
-    return std::tie(peers_[one].doubts.told, one) < std::tie(peers_[other].doubts.told, other);
+    return std::tie(peers_.details(one).doubts.told, one) <
+           std::tie(peers_.details(other).doubts.told, other);
   });
   for (const slot_index slot : rumours_) {
     if (leg.doubts.size() >= doubt_entry::doubts_max) return;
-    ++peers_[slot].doubts.told;
+    ++peers_.details(slot).doubts.told;
     leg.doubts.push_back(describe_doubt(slot, std::nullopt));
   }
 }
@@ -152,8 +154,7 @@ void protocol::spread_doubts() {
   for (std::size_t i = 0; i < spreading_legs; ++i) {
     const std::optional<slot_index> other = draw_live();
     if (!other) return;
-    const peer& row = peers_[*other];
-    start_short(row.route.value_or(row.address), row.name_hash, std::nullopt);
+    start_short(*other, std::nullopt);
   }
 }
 
@@ -184,43 +185,44 @@ void protocol::handle_doubts(const message& received, const endpoint& source) {
 void protocol::handle_doubt(slot_index slot, const doubt_entry& told, std::uint64_t from_hash,
                             const endpoint& source) {
   peer& row = peers_[slot];
+  suspicion& doubts = peers_.details(slot).doubts;
   const nanoseconds unit = settings_.gossip_interval / doubt_entry::ages_a_round;
   const nanoseconds proved = now_ - unit * told.proof_age;
   const nanoseconds doubted = now_ - unit * told.doubt_age;
   const bool has_proof = told.proof_age < doubt_entry::proof_age_max;
-  if (has_proof && row.doubts.adopt(told.heartbeat, proved)) end_doubt(slot);
+  if (has_proof && doubts.adopt(told.heartbeat, proved)) end_doubt(slot);
   answer_askers(slot);
   if (told.heartbeat > row.heartbeat) advance_heartbeat(slot, told.heartbeat);
   if (told.doubt_age == doubt_entry::no_doubt) return;
 
-  if (row.doubts.is_proved_after(doubted)) {
+  if (doubts.is_proved_after(doubted)) {
     // I know better than who tells me.
     if (proved >= doubted) return;
     if (answers_.size() < doubt_entry::doubts_max) {
       answers_.push_back(describe_doubt(slot, std::nullopt));
     }
-    if (!told.is_question && row.doubts.told >= told_max()) spread(slot);
+    if (!told.is_question && doubts.told >= told_max()) spread(slot);
     return;
   }
   if (!row.may_die()) return;
   const suspicion_rules rules = make_suspicion_rules();
-  if (row.doubts.has_proof() && row.heartbeat >= row.doubts.heartbeat_after(doubted, rules)) return;
+  if (doubts.has_proof() && row.heartbeat >= doubts.heartbeat_after(doubted, rules)) return;
   if (told.is_question) {
     prober_.add_asker(asker(slot, row.generation, source, from_hash, stats_.rounds));
-    start_short(row.route.value_or(row.address), row.name_hash, std::nullopt);
+    start_short(slot, std::nullopt);
     return;
   }
-  if (!row.doubts.doubt(doubted, row.heartbeat, now_)) return;
+  if (!doubts.doubt(doubted, row.heartbeat, now_)) return;
   row.is_suspect = true;
   spread(slot);
   // While it is fresh, who hears of it looks for itself; later, others have done so.
   if (now_ - doubted <= 2 * rules.interval) {
-    start_short(row.route.value_or(row.address), row.name_hash, std::nullopt);
+    start_short(slot, std::nullopt);
   }
 }
 
 void protocol::handle_direct_proof(slot_index slot, std::uint64_t heartbeat) {
-  if (peers_[slot].doubts.prove(heartbeat, now_)) end_doubt(slot);
+  if (peers_.details(slot).doubts.prove(heartbeat, now_)) end_doubt(slot);
   answer_askers(slot);
 }
 
@@ -243,18 +245,17 @@ bool protocol::is_convicted(slot_index slot) {
   peer& row = peers_[slot];
   if (!row.is_suspect) return false;
   const suspicion_rules rules = make_suspicion_rules();
-  if (row.doubts.is_ripe(now_, rules)) return true;
+  const suspicion& doubts = peers_.details(slot).doubts;
+  if (doubts.is_ripe(now_, rules)) return true;
   // The last word is the suspect's own.
-  if (row.doubts.is_near_verdict(now_, rules)) {
-    start_short(row.route.value_or(row.address), row.name_hash, std::nullopt);
-  }
+  if (doubts.is_near_verdict(now_, rules)) start_short(slot, std::nullopt);
   return false;
 }
 
 void protocol::suspend_suspicion() {
   prober_.handle_pause();
   for (const peer_table::hashed_slot& one : peers_.by_hash()) {
-    peers_[one.slot].doubts.handle_pause(now_);
+    peers_.details(one.slot).doubts.handle_pause(now_);
   }
 }
 

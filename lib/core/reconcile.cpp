@@ -114,18 +114,20 @@ std::size_t reconciler::digest_rows_a_datagram() const {
 
 // ---------------------------------------------------------------------------------- comparing
 
-void reconciler::compare_entry(const digest_entry& theirs, bool may_request, nanoseconds now,
-                               exchange& out, const digest* in) {
-  const slot_index slot = peers_.locate(theirs.name_hash);
-  if (slot == peer_table::no_slot) {
-    if (may_request && !graves_.refuses(theirs.name_hash, theirs.generation, theirs.heartbeat)) {
-      digest_entry request;
-      request.name_hash = theirs.name_hash;
-      out.requests.push_back(request);
-    }
-    return;
-  }
+void reconciler::request_stranger(const digest_entry& theirs, exchange& out) const {
+  if (graves_.refuses(theirs.name_hash, theirs.generation, theirs.heartbeat)) return;
+  digest_entry request;
+  request.name_hash = theirs.name_hash;
+  out.requests.push_back(request);
+}
 
+void reconciler::compare_request(const digest_entry& theirs, nanoseconds now, exchange& out) {
+  const slot_index slot = peers_.locate(theirs.name_hash);
+  if (slot != peer_table::no_slot) compare_entry(theirs, slot, now, out, nullptr);
+}
+
+void reconciler::compare_entry(const digest_entry& theirs, slot_index slot, nanoseconds now,
+                               exchange& out, const digest* in) {
   const peer& mine = peers_[slot];
   // Whom I no longer tell of comes back by a higher generation.
   if (!is_advertised(mine, now) && theirs.generation <= mine.generation) return;
@@ -135,18 +137,14 @@ void reconciler::compare_entry(const digest_entry& theirs, bool may_request, nan
     owe(slot, 0, now, out);
     return;
   }
-  const bool is_behind =
-      std::tie(mine.generation, mine.max_version) < std::tie(theirs.generation, theirs.max_version);
-  if (is_behind) {
+  const bool may_request = in != nullptr && slot != self_slot;
+  if (theirs.generation > mine.generation || theirs.max_version > mine.max_version) {
     const bool is_refused_here =
         theirs.generation > mine.generation &&
         graves_.refuses(theirs.name_hash, theirs.generation, theirs.heartbeat);
-    if (may_request && slot != self_slot && !is_refused_here) {
-      out.requests.push_back(mine.entry());
-    }
+    if (may_request && !is_refused_here) out.requests.push_back(mine.entry());
     return;
   }
-  if (theirs.generation > mine.generation) return;
   if (theirs.max_version < mine.max_version) {
     if (in == nullptr || !is_refused(*in, mine)) owe(slot, theirs.max_version, now, out);
   } else if (out.has_flights) {
@@ -155,8 +153,7 @@ void reconciler::compare_entry(const digest_entry& theirs, bool may_request, nan
                              out.seen_heartbeat, now);
     adapt_burst(out.remote_hash, seen, now);
   }
-  if (may_request && slot != self_slot &&
-      (theirs.heartbeat < mine.heartbeat || (mine.has_left && !theirs.has_left))) {
+  if (may_request && (theirs.heartbeat < mine.heartbeat || (mine.has_left && !theirs.has_left))) {
     out.heartbeats.push_back(slot);
   }
 }
@@ -181,23 +178,23 @@ void reconciler::adapt_burst(std::uint64_t remote_hash, const flight_answer& see
   if (!seen.was_lost && !seen.has_arrived) return;
   const std::optional<slot_index> slot = peers_.find(remote_hash);
   if (!slot) return;
-  peer& row = peers_[*slot];
+  peer_details& of = peers_.details(*slot);
   const std::size_t most = settings_.exchange_datagrams_max;
-  const std::size_t burst = row.burst_datagrams == 0 ? most : row.burst_datagrams;
-  if (seen.was_lost && now - row.burst_changed >= settings_.gossip_interval) {
-    row.burst_datagrams = std::min(most, std::max(burst / 2, burst_datagrams_min));
-    row.burst_changed = now;
+  const std::size_t burst = of.burst_datagrams == 0 ? most : of.burst_datagrams;
+  if (seen.was_lost && now - of.burst_changed >= settings_.gossip_interval) {
+    of.burst_datagrams = std::min(most, std::max(burst / 2, burst_datagrams_min));
+    of.burst_changed = now;
     ++stats_.bursts_halved;
-  } else if (seen.has_arrived && row.burst_datagrams != 0) {
+  } else if (seen.has_arrived && of.burst_datagrams != 0) {
     const std::size_t larger = burst + burst_datagrams_step;
-    row.burst_datagrams = larger >= most ? 0 : larger;
+    of.burst_datagrams = larger >= most ? 0 : larger;
   }
 }
 
 void reconciler::limit_burst(exchange& out) const {
   const std::optional<slot_index> slot = peers_.find(out.remote_hash);
-  if (!slot || peers_[*slot].burst_datagrams == 0) return;
-  out.datagrams_left = std::min(out.datagrams_left, peers_[*slot].burst_datagrams);
+  if (!slot || peers_.details(*slot).burst_datagrams == 0) return;
+  out.datagrams_left = std::min(out.datagrams_left, peers_.details(*slot).burst_datagrams);
 }
 
 bool reconciler::is_wanted(const digest& theirs, const peer& row, const exchange& out) const {
@@ -205,19 +202,39 @@ bool reconciler::is_wanted(const digest& theirs, const peer& row, const exchange
   return !is_refused(theirs, row);
 }
 
-void reconciler::compare(const digest& theirs, std::uint64_t sender_hash, nanoseconds now,
-                         exchange& out) {
+void reconciler::compare(const digest& theirs, const located_digest& at, std::uint64_t sender_hash,
+                         nanoseconds now, exchange& out) {
   out.remote_hash = sender_hash;
   out.has_flights = flights_.has_any(sender_hash);
-  for (const digest_entry& entry : theirs.range) compare_entry(entry, true, now, out, &theirs);
-  for (const digest_entry& entry : theirs.extra) compare_entry(entry, true, now, out, &theirs);
-  if (theirs.lo > theirs.hi) return;
+  const auto compare_all = [&](const std::vector<digest_entry>& entries,
+                               const std::vector<slot_index>& slots) {
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      if (slots[i] == peer_table::no_slot) {
+        request_stranger(entries[i], out);
+      } else {
+        compare_entry(entries[i], slots[i], now, out, &theirs);
+      }
+    }
+  };
+  compare_all(theirs.range, at.range);
+  compare_all(theirs.extra, at.extra);
+  if (theirs.lo <= theirs.hi) compare_absent(theirs, at, now, out);
+}
 
-  // Both sides ascend by hash: what the range skips, the sender does not know.
+void reconciler::compare_absent(const digest& theirs, const located_digest& at, nanoseconds now,
+                                exchange& out) {
   const std::span<const peer_table::hashed_slot> rows = peers_.by_hash();
+  const std::size_t first = peers_.lower_bound(theirs.lo);
+  const std::size_t end = theirs.hi == hash_max || is_on(defect::outside_range)
+                              ? rows.size()
+                              : peers_.lower_bound(theirs.hi + 1);
+  const auto strangers = std::count(at.range.begin(), at.range.end(), peer_table::no_slot);
+  const std::size_t claimed_rows = at.range.size() - static_cast<std::size_t>(strangers);
+  if (end - first == claimed_rows) return;  // all of them stand there
+
+  // Both sides ascend by hash.
   std::size_t claimed = 0;
-  for (std::size_t i = peers_.lower_bound(theirs.lo); i < rows.size(); ++i) {
-    if (rows[i].name_hash > theirs.hi && !is_on(defect::outside_range)) break;
+  for (std::size_t i = first; i < end; ++i) {
     while (claimed < theirs.range.size() && theirs.range[claimed].name_hash < rows[i].name_hash) {
       ++claimed;
     }
@@ -249,7 +266,7 @@ void reconciler::set_frame(const exchange& leg, message& out) const {
   if (leg.remote_hash == 0) return;
   if (const std::optional<slot_index> slot = peers_.find(leg.remote_hash)) {
     out.receiver = peers_[*slot].entry();
-    out.receiver_instance = peers_[*slot].instance;
+    out.receiver_instance = peers_.details(*slot).instance;
   } else if (const std::optional<grave> lies = graves_.find(leg.remote_hash);
              lies && lies->heartbeat < heartbeat_max) {
     // A node that lost its clock learns here to take a higher generation. A refusal, which stands
@@ -309,6 +326,15 @@ void reconciler::fill_range(exchange& leg, packer& pack, message& out, nanosecon
   out.known.hi = hash_max;
   leg.digest_from = 0;
   while (i < rows.size() || g < graves.size()) {
+    if (partials_.is_empty()) {
+      const std::size_t room = pack.bytes_left() - std::min(pack.bytes_left(), kept_free());
+      const std::uint64_t until = g < graves.size() ? graves[g].name_hash : hash_max;
+      const std::size_t seen = add_plain_rows(i, std::min(leg.digest_rows_left, room / entry_bytes),
+                                              until, pack, out, now);
+      i += seen;
+      leg.digest_rows_left -= seen;
+      if (i == rows.size() && g == graves.size()) break;
+    }
     const bool is_grave =
         i == rows.size() || (g < graves.size() && graves[g].name_hash < rows[i].name_hash);
     const std::uint64_t name_hash = is_grave ? graves[g].name_hash : rows[i].name_hash;
@@ -343,6 +369,24 @@ void reconciler::fill_range(exchange& leg, packer& pack, message& out, nanosecon
     out.known.lo = 1;
     out.known.hi = 0;
   }
+}
+
+std::size_t reconciler::add_plain_rows(std::size_t first, std::size_t count_max,
+                                       std::uint64_t until, packer& pack, const message& out,
+                                       nanoseconds now) const {
+  const std::span<const peer_table::hashed_slot> rows = peers_.by_hash();
+  const std::size_t end = std::min(rows.size(), first + count_max);
+  std::size_t i = first;
+  for (; i < end; ++i) {
+    peers_.fetch_ahead(i);
+    const peer_table::hashed_slot& at = rows[i];
+    const peer& row = peers_[at.slot];
+    if (at.name_hash >= until || has_own_place(out, at.name_hash) || !is_advertised(row, now)) {
+      break;
+    }
+    if (!pack.try_add_range(row.entry())) break;
+  }
+  return i - first;
 }
 
 void reconciler::add_row(slot_index slot, const grave* beside, packer& pack, const message& out,
@@ -411,13 +455,14 @@ bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
   take(leg.identities, [&](slot_index slot) {
     if (!peers_.is_used(slot)) return true;
     const peer& row = peers_[slot];
+    const peer_details& of = peers_.details(slot);
     identity_view who;
-    who.name = row.name;
+    who.name = of.name;
     who.generation = row.generation;
-    who.instance = row.instance;
+    who.instance = of.instance;
     who.heartbeat = row.heartbeat;
     who.has_left = row.has_left;
-    who.address = row.address;
+    who.address = of.address;
     if (slot != self_slot) {
       who.silent = std::chrono::duration_cast<std::chrono::milliseconds>(now - row.silent_since);
     }
@@ -487,7 +532,7 @@ bool reconciler::fill_turn(exchange& leg, packer& pack, const message& out) {
   const std::optional<entry_view> next = entries_.first_above(turn.slot, turn.after);
   if (next && is_large(*next)) return fill_fragment(leg, pack, out, *next);
   const std::size_t before = pack.bytes_left();
-  const std::uint64_t top = std::max(row.top, row.max_version);
+  const std::uint64_t top = top_of(turn.slot);
   if (!pack.try_open_delta(row.name_hash, row.generation, position(turn.after), top)) {
     return false;
   }
@@ -566,7 +611,7 @@ void reconciler::apply(const message& from, const delta_view& delta) {
     }
     return;
   }
-  row.top = std::max(row.top, delta.top);
+  raise_top(*slot, delta.top);
   apply_entries(*slot, from.entries, delta.first_entry, delta.entry_count, delta.upto.version);
   if (!parked_.is_empty()) apply_parked(*slot);
   apply_floor(*slot);
@@ -582,7 +627,7 @@ void reconciler::apply_parked(slot_index slot) {
       take_fragment(slot, delta, parked->entries.front());
       continue;
     }
-    row.top = std::max(row.top, delta.top);
+    raise_top(slot, delta.top);
     apply_entries(slot, parked->entries, 0, parked->entries.size(), delta.upto.version);
   }
 }
@@ -600,21 +645,21 @@ void reconciler::apply_entries(slot_index slot, const std::vector<entry_view>& e
     ++stats_.entries_applied;
   }
   row.max_version = is_on(defect::version_regression) ? upto : std::max(row.max_version, upto);
-  row.top = std::max(row.top, row.max_version);
+  raise_top(slot, row.max_version);
   if (!partials_.is_empty()) partials_.drop_upto(slot, row.max_version);
   peers_.touch(slot);
 }
 
-bool reconciler::exceeds_capacity(slot_index slot, std::string_view key, std::size_t value_bytes) {
+bool reconciler::exceeds_capacity(slot_index slot, std::string_view key, std::size_t value_bytes,
+                                  const std::optional<entry_view>& held) {
   if (is_on(defect::capacity_ignored)) return false;
   peer& row = peers_[slot];
   const storage_usage used = entries_.usage(slot);
-  const std::optional<entry_view> held = entries_.find(slot, key);
   const std::size_t bytes_held = held ? held->key.size() + held->value.size() : 0;
   const std::size_t bytes = used.bytes - bytes_held + key.size() + value_bytes;
   const std::size_t keys = used.live_keys + used.tombstones + (held ? 0 : 1);
   // While a floor waits for its time, what it will drop stands beside what took its place.
-  const std::size_t times = row.floor != 0 || key == floor_key ? 2 : 1;
+  const std::size_t times = peers_.details(slot).floor != 0 || key == floor_key ? 2 : 1;
   const bool is_too_large = value_bytes > settings_.value_bytes_max;
   if (!is_too_large && keys <= times * settings_.keys_per_peer_max &&
       bytes <= times * settings_.bytes_per_peer_max) {
@@ -625,15 +670,14 @@ bool reconciler::exceeds_capacity(slot_index slot, std::string_view key, std::si
   const std::string what = is_too_large ? "a value of this peer exceeds value_bytes_max; "
                                         : "the entries of this peer exceed keys_per_peer_max or "
                                           "bytes_per_peer_max; ";
-  changes_.notice(event_kind::error, row.name, row.generation,
+  changes_.notice(event_kind::error, peers_.details(slot).name, row.generation,
                   what + "nothing further of this generation is taken");
   return true;
 }
 
 bool reconciler::try_put(slot_index slot, const entry_view& entry) {
-  peer& row = peers_[slot];
-  if (exceeds_capacity(slot, entry.key, entry.value.size())) return false;
   const std::optional<entry_view> held = entries_.find(slot, entry.key);
+  if (exceeds_capacity(slot, entry.key, entry.value.size(), held)) return false;
   entry_view placed = entry;
   const bool is_same =
       held && held->is_tombstone == entry.is_tombstone && held->value == entry.value;
@@ -642,24 +686,26 @@ bool reconciler::try_put(slot_index slot, const entry_view& entry) {
   if (const result<void> put = entries_.put(slot, placed); !put) {
     ++stats_.drops[static_cast<std::size_t>(drop_reason::storage)];
     // It is tried again every round: told once, until it works.
-    if (!row.is_storage_failing) {
-      changes_.notice(event_kind::error, row.name, row.generation,
+    peer_details& of = peers_.details(slot);
+    if (!of.is_storage_failing) {
+      changes_.notice(event_kind::error, of.name, peers_[slot].generation,
                       "the storage refused an entry: " + put.error().message());
     }
-    row.is_storage_failing = true;
+    of.is_storage_failing = true;
     return false;
   }
-  row.is_storage_failing = false;
-  if (entry.key == floor_key) row.floor = std::max(row.floor, read_floor(entry.value));
+  peer_details& of = peers_.details(slot);
+  of.is_storage_failing = false;
+  if (entry.key == floor_key) of.floor = std::max(of.floor, read_floor(entry.value));
   return true;
 }
 
 void reconciler::apply_floor(slot_index slot) {
-  peer& row = peers_[slot];
-  const bool is_early = row.max_version < row.top && !is_on(defect::floor_at_once);
-  if (row.floor == 0 || is_early) return;
-  changes_.advance_to(entries_.drop_upto(slot, row.floor, changes_.last()));
-  row.floor = 0;
+  peer_details& of = peers_.details(slot);
+  const bool is_early = peers_[slot].max_version < of.top && !is_on(defect::floor_at_once);
+  if (of.floor == 0 || is_early) return;
+  changes_.advance_to(entries_.drop_upto(slot, of.floor, changes_.last()));
+  of.floor = 0;
 }
 
 void reconciler::forget(slot_index slot) {

@@ -43,7 +43,7 @@ bool reconciler::fill_fragment(exchange& leg, packer& pack, const message& out,
   }
   const std::size_t before = pack.bytes_left();
   const position after(turn.after, turn.part.offset);
-  const std::uint64_t top = std::max(row.top, row.max_version);
+  const std::uint64_t top = top_of(turn.slot);
   if (!pack.try_add_fragment(row.name_hash, row.generation, after, top, entry,
                              checksums_.of(turn.slot, entry))) {
     return false;
@@ -85,9 +85,10 @@ void reconciler::take_fragment(slot_index slot, const delta_view& delta, const e
     ++stats_.entries_skipped;
     return;
   }
-  row.top = std::max(row.top, delta.top);
+  raise_top(slot, delta.top);
   // Before anything of it is kept: what could not be put in the end is not begun.
-  if (exceeds_capacity(slot, part.key, delta.value_bytes)) return partials_.forget(slot);
+  const std::optional<entry_view> held = entries_.find(slot, part.key);
+  if (exceeds_capacity(slot, part.key, delta.value_bytes, held)) return partials_.forget(slot);
 
   switch (partials_.take(slot, delta, part, round_)) {
     case partial_values::outcome::grown:
@@ -109,7 +110,7 @@ void reconciler::take_fragment(slot_index slot, const delta_view& delta, const e
   const entry_view entry = partials_.whole(slot);
   if (try_put(slot, entry)) {
     row.max_version = entry.version;
-    row.top = std::max(row.top, row.max_version);
+    raise_top(slot, row.max_version);
     ++stats_.entries_applied;
     peers_.touch(slot);
   }

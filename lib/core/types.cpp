@@ -1,6 +1,7 @@
 #include "gossipmonger/core/types.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace gossipmonger {
 namespace {
@@ -35,11 +36,35 @@ bool is_control(char32_t point) { return point < 0x20 || (point >= 0x7f && point
 
 bool is_surrogate(char32_t point) { return point >= 0xd800 && point < 0xe000; }
 
+/// Whether eight bytes all lie in 0x20 .. 0x7e: else one of them has its highest bit set, or gets
+/// it where 0x20 is taken away, or 1 added.
+bool is_printable_word(std::uint64_t word) {
+  constexpr std::uint64_t each = 0x0101010101010101;
+  return ((word | (word - each * 0x20) | (word + each)) & each * 0x80) == 0;
+}
+
+/// Nearly every name and key is: eight bytes at a time.
+bool is_printable_ascii(std::string_view text) {
+  std::uint64_t word = 0;
+  for (; text.size() >= sizeof word; text.remove_prefix(sizeof word)) {
+    std::memcpy(&word, text.data(), sizeof word);
+    if (!is_printable_word(word)) {
+      return false;
+    }
+  }
+  word = 0x2020202020202020;
+  std::memcpy(&word, text.data(), text.size());
+  return is_printable_word(word);
+}
+
 }  // namespace
 
 bool is_valid_name(std::string_view text) {
   if (text.empty() || text.size() > name_bytes_max) {
     return false;
+  }
+  if (is_printable_ascii(text)) {
+    return true;
   }
   for (std::size_t at = 0; at < text.size();) {
     const lead_byte lead = read_lead(static_cast<unsigned char>(text[at++]));

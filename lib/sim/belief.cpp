@@ -101,28 +101,28 @@ void belief::fold_entry(const event_view& seen) {
 void belief::compare(const protocol& from, const simulated_storage& entries) {
   for (const auto& [slot, key] : touched_) {
     if (slot >= from.peers().slots() || !from.peers().is_used(slot) || key == floor_key) continue;
-    const peer& row = from.peers()[slot];
+    const std::string& name = from.peers().details(slot).name;
     const std::optional<entry_view> held = entries.find(slot, key);
     const bool is_live = held && !held->is_tombstone;
-    const auto peer_place = peers_.find(row.name);
+    const auto peer_place = peers_.find(name);
     if (peer_place == peers_.end()) {
-      if (is_live) fail("a key that no event told of: " + row.name + " " + key);
+      if (is_live) fail("a key that no event told of: " + name + " " + key);
       continue;
     }
     const auto place = peer_place->second.keys.find(key);
     const bool is_shown = place != peer_place->second.keys.end() && place->second.is_live;
     if (is_shown != is_live || (is_live && place->second.value != held->value)) {
-      fail("the events do not fold to the state: " + row.name + " " + key);
+      fail("the events do not fold to the state: " + name + " " + key);
     }
   }
   for (const peer_table::hashed_slot& one : from.peers().by_hash()) {
-    const peer& row = from.peers()[one.slot];
+    const std::string& name = from.peers().details(one.slot).name;
     const std::size_t markers = entries.find(one.slot, floor_key) ? 1 : 0;
     const std::size_t live = entries.usage(one.slot).live_keys - markers;
-    const auto place = peers_.find(row.name);
+    const auto place = peers_.find(name);
     const std::size_t shown = place == peers_.end() ? 0 : place->second.live_keys;
     if (live != shown) {
-      fail("the events show " + std::to_string(shown) + " keys of " + row.name + ", it has " +
+      fail("the events show " + std::to_string(shown) + " keys of " + name + ", it has " +
            std::to_string(live));
     }
   }

@@ -127,14 +127,15 @@ void checker::watch::handle_own_put(const entry_view& entry) {
 void checker::watch::handle_put(slot_index slot, const entry_view& entry) {
   if (slot == self_slot) return handle_own_put(entry);
   const peer& of = core().peers()[slot];
+  const std::string& name = core().peers().details(slot).name;
   replica& before = row(slot);
   touch(slot, entry.key);
   if (entry.version <= of.max_version) {
-    report("I1 monotone", "applied again: " + quoted(of.name, entry.key, entry.version) +
+    report("I1 monotone", "applied again: " + quoted(name, entry.key, entry.version) +
                               ", max version " + std::to_string(of.max_version));
   }
-  if (owner_.trusts_content_ && !owner_.has_written(of.name, of.generation, entry)) {
-    report("I2 prefix", "its owner never wrote " + quoted(of.name, entry.key, entry.version) +
+  if (owner_.trusts_content_ && !owner_.has_written(name, of.generation, entry)) {
+    report("I2 prefix", "its owner never wrote " + quoted(name, entry.key, entry.version) +
                             " in generation " + std::to_string(of.generation));
   }
   const std::optional<entry_view> held = owner_.world_.storage_of(node_).find(slot, entry.key);
@@ -142,14 +143,14 @@ void checker::watch::handle_put(slot_index slot, const entry_view& entry) {
       held && held->value == entry.value && held->is_tombstone == entry.is_tombstone;
   if (is_same && entry.key != floor_key && held->sequence != entry.sequence) {
     report("events",
-           "equal bytes moved in the change order: " + quoted(of.name, entry.key, entry.version));
+           "equal bytes moved in the change order: " + quoted(name, entry.key, entry.version));
   }
   const std::string key(entry.key);
   if (entry.is_tombstone) {
     before.erased[key] = entry.version;
   } else if (const auto erased = before.erased.find(key);
              erased != before.erased.end() && entry.version <= erased->second) {
-    report("I7 no resurrection", quoted(of.name, entry.key, entry.version) + " was erased @" +
+    report("I7 no resurrection", quoted(name, entry.key, entry.version) + " was erased @" +
                                      std::to_string(erased->second));
   }
 }
@@ -157,8 +158,9 @@ void checker::watch::handle_put(slot_index slot, const entry_view& entry) {
 void checker::watch::handle_drop_upto(slot_index slot, std::uint64_t version) {
   const simulated_storage& entries = owner_.world_.storage_of(node_);
   const peer& of = core().peers()[slot];
+  const std::string& name = core().peers().details(slot).name;
   std::size_t count = 0;
-  const ledger* run = slot == self_slot ? own : owner_.find_run(of.name, of.generation, count);
+  const ledger* run = slot == self_slot ? own : owner_.find_run(name, of.generation, count);
   if (slot == self_slot) own->floor = std::max(own->floor, version);
   std::uint64_t from = 0;
   while (const std::optional<entry_view> entry = entries.first_above(slot, from)) {
@@ -171,8 +173,7 @@ void checker::watch::handle_drop_upto(slot_index slot, std::uint64_t version) {
     if (run == nullptr || !owner_.trusts_content_) continue;
     const auto erased = run->erasures.find(key);
     if (erased == run->erasures.end() || erased->second <= entry->version) {
-      report("I2 prefix",
-             "a floor drops what nobody erased: " + quoted(of.name, key, entry->version));
+      report("I2 prefix", "a floor drops what nobody erased: " + quoted(name, key, entry->version));
     }
   }
 }
@@ -255,7 +256,7 @@ void checker::handle_start(node_index node) {
   const protocol& core = world_[node];
   auto& runs = ledgers_[std::string(core.name())];
   started.own = runs.emplace_back(std::make_unique<ledger>()).get();
-  started.own->instance = core.peers()[self_slot].instance;
+  started.own->instance = core.peers().details(self_slot).instance;
   started.own->generations.push_back(core.generation());
   if (core.generation() <= world_.settings(node).generation_last) {
     report("identity", "a new run has not a higher generation than the last", {node});
@@ -369,6 +370,7 @@ void checker::check_rows(node_index node) {
 void checker::check_row(node_index node, slot_index slot) {
   watch& watched = *watches_[node];
   const peer& now = world_[node].peers()[slot];
+  const std::string& name = world_[node].peers().details(slot).name;
   watch::replica& before = watched.row(slot);
   before.seen_step = watched.step;
   if (before.name_hash == now.name_hash && before.generation == now.generation &&
@@ -382,7 +384,7 @@ void checker::check_row(node_index node, slot_index slot) {
     const bool is_younger = now.generation == before.generation && now.heartbeat < before.heartbeat;
     if (is_lower || is_younger) {
       report("I1 monotone",
-             now.name + ": generation " + std::to_string(before.generation) + ", version " +
+             name + ": generation " + std::to_string(before.generation) + ", version " +
                  std::to_string(before.max_version) + " became " + std::to_string(now.generation) +
                  ", " + std::to_string(now.max_version),
              {node});
@@ -394,7 +396,7 @@ void checker::check_row(node_index node, slot_index slot) {
         world_.settings(node).peers_max >= world_.size() &&
         std::tie(now.generation, now.heartbeat) <=
             std::tie(buried->second.generation, buried->second.heartbeat)) {
-      report("graveyard", now.name + " came back as it was forgotten", {node});
+      report("graveyard", name + " came back as it was forgotten", {node});
     }
   }
   if (slot != self_slot && trusts_content_) check_prefix(node, slot, known);
@@ -406,16 +408,16 @@ void checker::check_row(node_index node, slot_index slot) {
 
 void checker::check_prefix(node_index node, slot_index slot, std::uint64_t from) {
   const peer& row = world_[node].peers()[slot];
+  const std::string& name = world_[node].peers().details(slot).name;
   std::size_t count = 0;
-  const ledger* run = find_run(row.name, row.generation, count);
+  const ledger* run = find_run(name, row.generation, count);
   if (count == 0) {
-    report("identity", row.name + " never had generation " + std::to_string(row.generation),
-           {node});
+    report("identity", name + " never had generation " + std::to_string(row.generation), {node});
   }
   if (run == nullptr) return;
   const simulated_storage& entries = world_.storage_of(node);
   if (row.max_version > run->records.size()) {
-    report("I2 prefix", row.name + ": max version is above what it wrote", {node});
+    report("I2 prefix", name + ": max version is above what it wrote", {node});
     return;
   }
   for (std::uint64_t version = from + 1; version <= row.max_version; ++version) {
@@ -424,7 +426,7 @@ void checker::check_prefix(node_index node, slot_index slot, std::uint64_t from)
     const std::optional<entry_view> held = entries.find(slot, written.key);
     if (!held || held->version != version) {
       report("I2 prefix",
-             "lacks " + quoted(row.name, written.key, version) + ", max version " +
+             "lacks " + quoted(name, written.key, version) + ", max version " +
                  std::to_string(row.max_version),
              {node});
       return;
@@ -435,10 +437,9 @@ void checker::check_prefix(node_index node, slot_index slot, std::uint64_t from)
   std::uint64_t above = 0;
   while (const std::optional<entry_view> held = entries.first_above(slot, above)) {
     above = held->version;
-    if (!has_written(row.name, row.generation, *held)) {
+    if (!has_written(name, row.generation, *held)) {
       report("I2 prefix",
-             "holds " + quoted(row.name, held->key, held->version) + " of another generation",
-             {node});
+             "holds " + quoted(name, held->key, held->version) + " of another generation", {node});
       return;
     }
   }
@@ -457,7 +458,7 @@ void checker::check_tables(node_index node) {
     // While a floor waits for its time, twice as much.
     if (used.live_keys + used.tombstones > 2 * settings.keys_per_peer_max + 2 ||
         used.bytes > 2 * settings.bytes_per_peer_max + 16) {
-      report("I5 bounds", core.peers()[one.slot].name + ": keys or bytes", {node});
+      report("I5 bounds", core.peers().details(one.slot).name + ": keys or bytes", {node});
     }
   }
 }

@@ -446,7 +446,8 @@ std::string simulation::disagreement(bool with_verdicts) const {
     for (std::size_t replica = 0; replica < members_.size(); ++replica) {
       if (!world_.is_running(replica) || replica == owner || members_[replica].has_left) continue;
       const peer_table& known = world_[replica].peers();
-      const std::optional<slot_index> slot = known.find_name(source.name, source.name_hash);
+      const std::optional<slot_index> slot =
+          known.find_name(world_[owner].name(), source.name_hash);
       const peer* row = slot ? &known[*slot] : nullptr;
       if (!must_agree(owner, replica, row)) continue;
       const std::string pair = "n" + std::to_string(replica) + " of n" + std::to_string(owner);

@@ -122,14 +122,33 @@ void world::set_storage(node_index node, const storage_conditions& faults) {
 }
 
 void world::set_timer(node_index node) {
-  happening timer;
-  timer.at = std::max(now_, nodes_[node].core->next_deadline());
-  timer.order = ++order_;
+  const nanoseconds at = std::max(now_, nodes_[node].core->next_deadline());
+  const std::size_t place = prepare();
+  happening& timer = happenings_[place];
+  timer.is_timer = true;
   timer.node = node;
   timer.run = nodes_[node].run;
-  nodes_[node].timer_at = timer.at;
+  nodes_[node].timer_at = at;
   nodes_[node].timer_order = timer.order;
-  queue_.push(std::move(timer));
+  schedule(place, at);
+}
+
+std::size_t world::prepare() {
+  if (free_places_.empty()) {
+    free_places_.push_back(happenings_.size());
+    happenings_.emplace_back();
+  }
+  const std::size_t place = free_places_.back();
+  free_places_.pop_back();
+  happening& next = happenings_[place];
+  next.order = ++order_;
+  next.is_timer = false;
+  next.is_waiting = false;
+  return place;
+}
+
+void world::schedule(std::size_t place, nanoseconds at) {
+  queue_.emplace(at, happenings_[place].order, place);
 }
 
 void world::finish_step(node_index node, bool is_timer) {
@@ -154,7 +173,7 @@ const network_conditions& world::link(node_index from, node_index to) const {
 }
 
 void world::send(node_index from, const transmit& sent) {
-  buffer_.assign(nodes_[from].settings.datagram_bytes_max / 8, 0);
+  buffer_.resize(nodes_[from].settings.datagram_bytes_max / 8);
   const std::size_t size =
       nodes_[from].wire->encode(*sent.content, std::as_writable_bytes(std::span(buffer_)));
   ++counters_.datagrams;
@@ -187,19 +206,19 @@ void world::send(node_index from, const transmit& sent) {
   const int copies = random_.unit() < way.duplication ? 2 : 1;
   if (copies == 2) ++counters_.duplicated;
   for (int i = 0; i < copies; ++i) {
-    happening arrival;
     const auto spread = static_cast<std::uint64_t>(
         std::max<std::int64_t>(1, (way.delay_max - way.delay_min).count()));
-    arrival.at =
-        now_ + way.delay_min + nanoseconds(static_cast<std::int64_t>(random_.below(spread)));
-    arrival.order = ++order_;
+    const nanoseconds delay =
+        way.delay_min + nanoseconds(static_cast<std::int64_t>(random_.below(spread)));
+    const std::size_t place = prepare();
+    happening& arrival = happenings_[place];
     arrival.node = target->second;
     arrival.source = nodes_[from].address;
     arrival.destination = sent.to;
     arrival.words.assign(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(size / 8));
     arrival.bytes = size;
     damage(arrival.words, arrival.bytes, way);
-    queue_.push(std::move(arrival));
+    schedule(place, now_ + delay);
   }
 }
 
@@ -294,48 +313,50 @@ void world::inject(node_index to, const endpoint& source, std::span<const std::b
   deliver(arrival);
 }
 
-bool world::try_put_off(happening& next) {
+world::put_off world::try_put_off(std::size_t place) {
+  happening& next = happenings_[place];
   simulated_node& target = nodes_[next.node];
-  const bool is_timer = next.words.empty();
   if (next.is_waiting) {
     --target.waiting;
     // The socket went with its process.
-    if (next.run != target.run) return true;
+    if (next.run != target.run) return put_off::dropped;
   }
-  if (target.resumes <= now_) return false;
-  if (!is_timer) {
+  if (target.resumes <= now_) return put_off::no;
+  if (!next.is_timer) {
     if (target.waiting >= conditions.inbox_datagrams_max) {
       ++counters_.overflowed;
-      return true;
+      return put_off::dropped;
     }
     ++target.waiting;
     next.is_waiting = true;
     next.run = target.run;
   }
-  next.at = target.resumes;
-  queue_.push(std::move(next));
-  return true;
+  schedule(place, target.resumes);
+  return put_off::waits;
+}
+
+void world::happen(std::size_t place) {
+  const happening& next = happenings_[place];
+  if (!next.is_timer) return deliver(next);
+  const node_index node = next.node;
+  nodes_[node].core->handle_timeout(now(node));
+  finish_step(node, true);
+  set_timer(node);
 }
 
 void world::run_for(nanoseconds length) {
   const nanoseconds end = now_ + length;
   while (!queue_.empty() && queue_.top().at <= end) {
-    // The queue's elements are const to keep its order; this one leaves it at once.
-    happening next = std::move(const_cast<happening&>(queue_.top()));
+    const due next = queue_.top();
     queue_.pop();
     now_ = std::max(now_, next.at);
-    const simulated_node& target = nodes_[next.node];
-    const bool is_timer = next.words.empty();
-    if (is_timer && (next.run != target.run || !target.core)) continue;
-    if (is_timer && next.order != target.timer_order) continue;
-    if (try_put_off(next)) continue;
-    if (!is_timer) {
-      deliver(next);
-      continue;
-    }
-    target.core->handle_timeout(now(next.node));
-    finish_step(next.node, true);
-    set_timer(next.node);
+    const happening& what = happenings_[next.place];
+    const simulated_node& target = nodes_[what.node];
+    const bool is_void = what.is_timer && (what.run != target.run || !target.core ||
+                                           what.order != target.timer_order);
+    const put_off outcome = is_void ? put_off::dropped : try_put_off(next.place);
+    if (outcome == put_off::no) happen(next.place);
+    if (outcome != put_off::waits) free_places_.push_back(next.place);
   }
   now_ = end;
 }

@@ -34,17 +34,16 @@ void note(change_list& changes, const std::string& text) {
 }
 
 void forget(change_list& changes, const std::string& name, slot_index slot) {
-  peer row(4);
+  peer_details row;
   row.name = name;
-  row.generation = 7;
-  changes.forget(row, slot);
+  changes.forget(row, 7, slot);
 }
 
 }  // namespace
 
 TEST_CASE("change_list: entries and items take their places in one sequence") {
   change_list changes(8);
-  peer row(4);
+  peer_details row;
 
   CHECK(changes.take() == 1);
   changes.introduce(row, 1, false);
@@ -62,7 +61,7 @@ TEST_CASE("change_list: entries and items take their places in one sequence") {
 
 TEST_CASE("change_list: a verdict moves to the tail, the introduction stays where it is") {
   change_list changes(8);
-  peer row(4);
+  peer_details row;
   changes.introduce(row, 1, false);
   changes.judge(row, 1);
 
@@ -74,7 +73,7 @@ TEST_CASE("change_list: a verdict moves to the tail, the introduction stays wher
 
 TEST_CASE("change_list: a restart takes back introduction and verdict of the state before") {
   change_list changes(8);
-  peer row(4);
+  peer_details row;
   changes.introduce(row, 1, false);
   changes.judge(row, 1);
 
@@ -87,13 +86,12 @@ TEST_CASE("change_list: a restart takes back introduction and verdict of the sta
 
 TEST_CASE("change_list: a forgetting takes the row's items along and names who went") {
   change_list changes(8);
-  peer row(4);
+  peer_details row;
   row.name = "gone";
-  row.generation = 7;
   changes.introduce(row, 3, false);
   changes.judge(row, 3);
 
-  changes.forget(row, 3);
+  changes.forget(row, 7, 3);
 
   CHECK(items_above(changes, 0) == std::vector<seen_item>{seen_item(3, what::forgotten)});
   std::uint64_t at = 0;
@@ -130,7 +128,7 @@ TEST_CASE("change_list: a cursor begins at the start, with all that is there as 
 
 TEST_CASE("change_list: forgettings and notices go once everybody passed them, verdicts do not") {
   change_list changes(8);
-  peer row(4);
+  peer_details row;
   changes.introduce(row, 1, false);
   note(changes, "two");
   changes.judge(row, 1);

@@ -3,9 +3,15 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <iterator>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
+
+#include "gossipmonger/core/random.hpp"
 
 using namespace gossipmonger;
 
@@ -50,6 +56,31 @@ TEST_CASE("peer_table: rows stand by ascending hash, self among them") {
   CHECK(table.peers.lower_bound(71) == 5);
 }
 
+TEST_CASE("peer_table: places are found however the hashes lie") {
+  random_source draws(7);
+  const auto spread = [&draws] { return draws.next(); };
+  const auto low = [&draws] { return 1 + draws.below(1'000'000); };
+  const auto high = [&draws] { return ~std::uint64_t{0} - draws.below(1'000'000); };
+  const auto mixed = [&] { return draws.below(2) == 0 ? low() : high(); };
+  for (const std::function<std::uint64_t()>& draw :
+       std::initializer_list<std::function<std::uint64_t()>>{spread, low, high, mixed}) {
+    table_with_self table(300);
+    std::set<std::uint64_t> hashes{50};  // self's
+    while (hashes.size() < 300) {
+      const std::uint64_t hash = draw();
+      if (hashes.insert(hash).second) REQUIRE(table.add(hash));
+    }
+
+    std::vector<std::uint64_t> asked(hashes.begin(), hashes.end());
+    for (const std::uint64_t hash : hashes) asked.push_back(hash + 1);
+    for (int i = 0; i < 300; ++i) asked.push_back(draws.next());
+    for (const std::uint64_t hash : asked) {
+      const auto place = std::distance(hashes.begin(), hashes.lower_bound(hash));
+      CHECK(table.peers.lower_bound(hash) == static_cast<std::size_t>(place));
+    }
+  }
+}
+
 TEST_CASE("peer_table: each of a list is located, in any order, and who is not there as no slot") {
   table_with_self table(64);
   for (std::uint64_t hash = 100; hash < 140; hash += 2) REQUIRE(table.add(hash));
@@ -58,7 +89,8 @@ TEST_CASE("peer_table: each of a list is located, in any order, and who is not t
     asked.emplace_back().name_hash = hash;
   }
 
-  const auto slots = table.peers.locate(asked);
+  std::vector<slot_index> slots;
+  table.peers.locate(asked, slots);
 
   REQUIRE(slots.size() == asked.size());
   for (std::size_t i = 0; i < asked.size(); ++i) {
@@ -80,7 +112,7 @@ TEST_CASE("peer_table: finds a row by its hash, and by its name where the hash a
   CHECK(table.peers.find_name("peer 30", 30) == slot);
   CHECK_FALSE(table.peers.find_name("another", 30).has_value());
   CHECK_FALSE(table.peers.find_name("peer 30", 31).has_value());
-  CHECK(table.peers[slot].name == "peer 30");
+  CHECK(table.peers.details(slot).name == "peer 30");
   CHECK(table.peers[slot].name_hash == 30);
 }
 
@@ -103,8 +135,8 @@ TEST_CASE("peer_table: a slot is used again, and nothing of its last peer is lef
   table.peers[slot].generation = 8;
   table.peers[slot].has_left = true;
   table.peers[slot].is_over_capacity = true;
-  table.peers[slot].introduced = 3;
-  table.peers[slot].judged = 4;
+  table.peers.details(slot).introduced = 3;
+  table.peers.details(slot).judged = 4;
   table.peers[slot].status = peer_status::dead;
   table.peers.touch(slot);
 
@@ -117,13 +149,13 @@ TEST_CASE("peer_table: a slot is used again, and nothing of its last peer is lef
   const peer& row = table.peers[slot];
   CHECK(table.peers.is_used(slot));
   CHECK(table.peers.slots() == 2);
-  CHECK(row.name == "peer 40");
+  CHECK(table.peers.details(slot).name == "peer 40");
   CHECK(row.max_version == 0);
   CHECK(row.generation == 0);
-  CHECK_FALSE(row.has_left);
-  CHECK_FALSE(row.is_over_capacity);
-  CHECK(row.introduced == 0);
-  CHECK(row.judged == 0);
+  CHECK_FALSE(bool{row.has_left});
+  CHECK_FALSE(bool{row.is_over_capacity});
+  CHECK(table.peers.details(slot).introduced == 0);
+  CHECK(table.peers.details(slot).judged == 0);
   CHECK(row.status == peer_status::unjudged);
   CHECK(row.detector.samples() == 0);
 }
@@ -184,7 +216,7 @@ TEST_CASE("peer_table: latest stays right just after its log was cut") {
 }
 
 TEST_CASE("peer_table: a row's digest entry says what this replica holds") {
-  peer row(4);
+  peer row;
   row.name_hash = 1;
   row.generation = 2;
   row.max_version = 3;

@@ -47,6 +47,21 @@ TEST_CASE("types: control characters are refused, in both their ranges") {
   CHECK_FALSE(is_valid_name("\xc2\x9f"));  // U+009F
 }
 
+TEST_CASE("types: every byte is looked at, wherever it stands in a name of any length") {
+  for (std::size_t length = 1; length <= 20; ++length) {
+    const std::string name(length, 'k');
+    CHECK(is_valid_name(name));
+    for (std::size_t at = 0; at < length; ++at) {
+      for (int byte = 0; byte < 256; ++byte) {
+        std::string changed = name;
+        changed[at] = static_cast<char>(byte);
+        const bool is_printable = byte >= 0x20 && byte <= 0x7e;
+        CHECK(is_valid_name(changed) == is_printable);  // none is UTF-8 by itself
+      }
+    }
+  }
+}
+
 TEST_CASE("types: surrogates are refused, their neighbours are not") {
   CHECK(is_valid_name("\xed\x9f\xbf"));        // U+D7FF
   CHECK_FALSE(is_valid_name("\xed\xa0\x80"));  // U+D800

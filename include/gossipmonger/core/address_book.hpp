@@ -7,7 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <map>
+#include <unordered_map>
 
 #include "gossipmonger/core/endpoint.hpp"
 #include "gossipmonger/core/hash.hpp"
@@ -39,8 +39,8 @@ class address_book {
   [[nodiscard]] bool is_proof(std::uint64_t echo, const endpoint& address,
                               std::chrono::nanoseconds now);
 
-  /// `address` proved itself and gave me `cookie` (0: none).
-  void handle_proof(const endpoint& address, std::uint64_t cookie);
+  /// `address` proved itself and gave me `cookie` (0: none). Returns whether it was proved before.
+  bool handle_proof(const endpoint& address, std::uint64_t cookie);
   /// The cookie `address` gave me, 0 for none.
   [[nodiscard]] std::uint64_t cookie_from(const endpoint& address) const;
   [[nodiscard]] bool is_proved(const endpoint& address) const;
@@ -65,15 +65,26 @@ class address_book {
     bool is_proved = false;
   };
 
+  // Keyed, so that nobody can choose addresses that collide.
+  struct keyed_hash {
+    explicit keyed_hash(const hash_key& with) : key(with) {}
+    std::size_t operator()(const endpoint& address) const {
+      return static_cast<std::size_t>(siphash(key, address));
+    }
+
+    hash_key key;
+  };
+
   void rotate(std::chrono::nanoseconds now);
   [[nodiscard]] bool try_make_room(std::uint64_t round);
   [[nodiscard]] std::uint64_t make_cookie(const hash_key& secret, const endpoint& address) const;
 
-  std::map<endpoint, record> known_;
   std::size_t capacity_;
   std::chrono::nanoseconds secret_lifetime_;
   std::chrono::nanoseconds rotated_{};
   random_source random_;
+  hash_key table_key_;
+  std::unordered_map<endpoint, record, keyed_hash> known_;  // its order decides nothing (I6)
   hash_key secret_;
   hash_key previous_secret_;
   std::uint64_t round_ = 0;

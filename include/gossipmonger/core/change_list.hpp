@@ -59,10 +59,10 @@ class change_list {
   /// The storage gave out sequences up to `sequence` itself.
   void advance_to(std::uint64_t sequence) { last_ = sequence; }
 
-  void introduce(peer& row, slot_index slot, bool is_restart);
-  void judge(peer& row, slot_index slot);
-  /// The row goes: its items do, and a forgetting stays.
-  void forget(const peer& row, slot_index slot);
+  void introduce(peer_details& of, slot_index slot, bool is_restart);
+  void judge(peer_details& of, slot_index slot);
+  /// The peer goes: its items do, and a forgetting stays.
+  void forget(const peer_details& of, std::uint64_t generation, slot_index slot);
   void notice(event_kind kind, std::string_view name, std::uint64_t generation, std::string text);
 
   /// The first item above `sequence`, nullptr if none.
@@ -77,7 +77,7 @@ class change_list {
 
  private:
   void keep(change_item item);
-  void erase_items(const peer& row);
+  void erase_items(const peer_details& of);
 
   std::map<std::uint64_t, change_item> items_;
   std::map<std::uint64_t, slot_index> kept_;  // sequences of forgettings and notices

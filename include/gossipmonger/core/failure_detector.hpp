@@ -5,7 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <span>
 
 namespace gossipmonger {
 
@@ -22,14 +22,16 @@ struct detector_expectation {
   std::chrono::nanoseconds maximum{};  ///< a longer interval counts as this much
 };
 
+/// Where its intervals lie is its owner's: the same `window` at each call, 4 to 1000 places.
 class failure_detector {
  public:
   static constexpr std::uint64_t prior_weight = 4;
 
-  explicit failure_detector(std::size_t window);
+  failure_detector() = default;
 
   /// A heartbeat advanced at `now`; the interval since the last advance enters the window.
-  void advance(std::chrono::nanoseconds now, const detector_expectation& expected);
+  void advance(std::chrono::nanoseconds now, const detector_expectation& expected,
+               std::span<float> window);
   /// Forget all intervals, and count from `now`: after a death, a restart.
   void reset(std::chrono::nanoseconds now);
 
@@ -38,16 +40,16 @@ class failure_detector {
   [[nodiscard]] double phi(std::chrono::nanoseconds now,
                            const detector_expectation& expected) const;
   [[nodiscard]] std::chrono::nanoseconds last_advance() const { return last_; }
-  [[nodiscard]] std::size_t samples() const { return intervals_.size(); }
-  /// Has the processor fetch what the next `advance` writes.
-  void fetch() const { __builtin_prefetch(intervals_.data() + next_); }
+  [[nodiscard]] std::size_t samples() const { return samples_; }
+  /// Index in the window of what the next `advance` writes.
+  [[nodiscard]] std::size_t next() const { return next_; }
 
  private:
-  std::vector<float> intervals_;  // whole microseconds, a ring once full; above 16 s rounded
-  std::size_t window_;
-  std::size_t next_ = 0;
-  std::uint64_t sum_ = 0;  // of intervals_, exactly
+  std::uint64_t sum_ = 0;  // of the window, exactly
   std::chrono::nanoseconds last_{};
+  // Intervals are whole microseconds, above 16 s rounded; a ring once the window is full.
+  std::uint16_t samples_ = 0;
+  std::uint16_t next_ = 0;
 };
 
 }  // namespace gossipmonger

@@ -1,5 +1,6 @@
 // Who is known: one row a peer, self in slot 0, in the order of their hashes; and the local verdict
-// on each. Rows are values; the table is a resource with a capacity.
+// on each. Rows are values; the table is a resource with a capacity. What digests touch lies apart
+// from the details.
 #pragma once
 
 #include <algorithm>
@@ -21,10 +22,14 @@
 
 namespace gossipmonger {
 
-/// What this node knows of one incarnation. Times are on the liveness clock, which stands still
-/// while this process was suspended.
-struct alignas(128) peer {
-  explicit peer(std::size_t detector_window) : detector(detector_window) {}
+/// What every entry of every digest is compared with, and what silence is judged by, in one cache
+/// line: in a large cluster, fetching these is what an exchange takes. Times are on the liveness
+/// clock, which stands still while this process was suspended.
+struct alignas(64) peer {
+  /// Of as many advances a peer is live; more are not counted.
+  static constexpr std::uint8_t advances_max = 2;
+
+  peer() = default;
 
   /// This replica's digest entry of the peer.
   [[nodiscard]] digest_entry entry() const;
@@ -32,35 +37,52 @@ struct alignas(128) peer {
   [[nodiscard]] bool may_die() const {
     return status == peer_status::live || status == peer_status::unjudged;
   }
+  /// Nothing more is expected of it.
+  [[nodiscard]] bool is_gone() const {
+    return status == peer_status::dead || status == peer_status::left;
+  }
 
-  // What each entry of each digest is compared with, side by side: in a large cluster, fetching it
-  // is what an exchange takes.
   std::uint64_t name_hash = 0;
   std::uint64_t generation = 0;
   std::uint64_t max_version = 0;
   std::uint64_t heartbeat = 0;
-  std::chrono::nanoseconds silent_since{};  ///< last advance, by the whole cluster's word
-  std::uint32_t instance = 0;
+  std::chrono::nanoseconds silent_since{};          ///< last advance, by the whole cluster's word
+  [[no_unique_address]] failure_detector detector;  // what follows fills up its last word
   peer_status status = peer_status::unjudged;
-  bool has_left = false;
-  bool is_over_capacity = false;    ///< something of it was refused: it is unwanted as it is
-  bool is_storage_failing = false;  ///< the storage refused its latest entry
-  bool is_suspect = false;          ///< as `doubts` says, but at hand
+  std::uint8_t advances = 0;  ///< of the heartbeat, since birth or death, to `advances_max`
+  bool has_left : 1 = false;
+  bool is_over_capacity : 1 = false;  ///< something of it was refused: it is unwanted as it is
+  bool is_suspect : 1 = false;        ///< as `peer_details::doubts` says, but at hand
+};
+static_assert(sizeof(peer) == 64);
 
-  // What a heartbeat that advanced changes besides, in the neighbouring cache line.
-  failure_detector detector;
-  std::size_t advances = 0;  ///< of the heartbeat, since birth or death
+/// Where the peers of a digest stand, entry by entry. A value.
+struct located_digest {
+  located_digest() = default;
+
+  std::vector<slot_index> range;
+  std::vector<slot_index> extra;
+};
+
+/// The rest of what this node knows of one incarnation.
+struct peer_details {
+  peer_details() = default;
 
   // Identity, and the state of the incarnation.
   std::string name;
+  std::uint32_t instance = 0;
   endpoint address;                  ///< as it advertises itself
   std::optional<endpoint> route;     ///< where it last proved to be, if that differs
   std::optional<wire_range> spoken;  ///< wire versions, as it said itself
   std::uint8_t features = 0;         ///< likewise
 
+  /// Where datagrams to it go.
+  [[nodiscard]] const endpoint& way() const { return route ? *route : address; }
+
   // What this replica holds besides (I1, I2).
-  std::uint64_t top = 0;    ///< highest owner version there is evidence of
-  std::uint64_t floor = 0;  ///< of the newest marker; takes effect at max_version >= top
+  std::uint64_t top = 0;            ///< highest owner version there is evidence of
+  std::uint64_t floor = 0;          ///< of the newest marker; takes effect at max_version >= top
+  bool is_storage_failing = false;  ///< the storage refused its latest entry
 
   // Liveness.
   suspicion doubts;
@@ -106,6 +128,12 @@ class peer_table {
 
   [[nodiscard]] peer& operator[](slot_index slot) { return rows_[slot]; }
   [[nodiscard]] const peer& operator[](slot_index slot) const { return rows_[slot]; }
+  [[nodiscard]] peer_details& details(slot_index slot) { return details_[slot]; }
+  [[nodiscard]] const peer_details& details(slot_index slot) const { return details_[slot]; }
+  /// Where its detector keeps its intervals.
+  [[nodiscard]] std::span<float> window(slot_index slot) {
+    return std::span(windows_).subspan(slot * detector_window_, detector_window_);
+  }
   [[nodiscard]] bool is_used(slot_index slot) const {
     return slot < is_used_.size() && is_used_[slot];
   }
@@ -134,10 +162,14 @@ class peer_table {
   /// Index in `by_hash` of the first row with a hash >= `name_hash`; by_hash().size() if none.
   [[nodiscard]] std::size_t lower_bound(std::uint64_t name_hash) const;
 
-  /// The slots of `entries`; has the processor fetch them all,
-  /// since rows lie anywhere, and to wait for one after the other is what a digest would take.
-  ///   valid:   until the next call
-  [[nodiscard]] std::span<const slot_index> locate(std::span<const digest_entry> entries);
+  /// Has the processor fetch what its detector's next advance writes.
+  void fetch_window(slot_index slot) const {
+    __builtin_prefetch(&windows_[slot * detector_window_ + rows_[slot].detector.next()]);
+  }
+
+  /// The slots of `entries`, `no_slot` for strangers; has the processor fetch them all, since rows
+  /// lie anywhere, and to wait for one after the other is what a digest would take.
+  void locate(std::span<const digest_entry> entries, std::vector<slot_index>& out) const;
   /// Has the processor fetch what a walk over `by_hash` that is at `place` comes to soon.
   void fetch_ahead(std::size_t place) const {
     if (place + rows_ahead < by_hash_.size()) fetch(by_hash_[place + rows_ahead].slot);
@@ -157,22 +189,19 @@ class peer_table {
   static constexpr std::size_t near_rows = 8;
   static constexpr std::size_t rows_ahead = 8;
 
-  void fetch(slot_index slot) const {
-    const auto* const row = reinterpret_cast<const char*>(&rows_[slot]);
-    __builtin_prefetch(row);
-    __builtin_prefetch(row + 64);
-  }
+  void fetch(slot_index slot) const { __builtin_prefetch(&rows_[slot]); }
   [[nodiscard]] slot_index search(std::uint64_t name_hash) const;
 
   std::size_t capacity_;
   std::size_t detector_window_;
   std::vector<peer> rows_;
-  std::vector<bool> is_used_;  // by slot
+  std::vector<peer_details> details_;  // by slot
+  std::vector<float> windows_;         // detector_window_ a slot
+  std::vector<bool> is_used_;          // by slot
   std::vector<slot_index> free_;
   std::vector<hashed_slot> by_hash_;
   std::vector<slot_index> recent_;  // a log, latest last; a slot may stand in it more than once
   std::vector<slot_index> latest_;
-  std::vector<slot_index> located_;
   mutable std::size_t last_found_ = 0;  // a hint, checked before use
 };
 

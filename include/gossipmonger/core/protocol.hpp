@@ -76,7 +76,7 @@ class protocol {
   [[nodiscard]] std::string_view name() const { return settings_.name; }
   [[nodiscard]] std::uint64_t generation() const { return peers_[self_slot].generation; }
   [[nodiscard]] std::uint64_t version() const { return peers_[self_slot].max_version; }
-  [[nodiscard]] const endpoint& address() const { return peers_[self_slot].address; }
+  [[nodiscard]] const endpoint& address() const { return peers_.details(self_slot).address; }
   [[nodiscard]] bool has_left() const { return peers_[self_slot].has_left; }
   [[nodiscard]] bool is_known(std::string_view peer) const { return find_slot(peer).has_value(); }
   /// The entry, if it is there and not erased. Valid until the next non-const call.
@@ -92,7 +92,7 @@ class protocol {
   [[nodiscard]] protocol_stats stats() const;
   /// Which peers hold `version` of my present generation; with `leave` true, my leaving.
   [[nodiscard]] replication replicated(std::uint64_t version, bool leave = false) const;
-  [[nodiscard]] std::size_t live_peers() const;
+  [[nodiscard]] std::size_t live_peers() const { return ring_.size(); }
   /// The rows as they are, for who watches a node from outside: a simulator, a test.
   [[nodiscard]] const peer_table& peers() const { return peers_; }
   [[nodiscard]] const graveyard& graves() const { return graves_; }
@@ -124,7 +124,7 @@ class protocol {
 
   // Commands.
   /// Where peers reach me, if that was not known at the start.  expects: no round has run yet
-  void set_address(const endpoint& address) { peers_[self_slot].address = address; }
+  void set_address(const endpoint& address) { peers_.details(self_slot).address = address; }
   /// What my driver reads and writes, if not version 1 alone.  expects: no round has run yet
   void set_wire_versions(const wire_range& spoken) { spoken_ = spoken; }
   /// Runs with `settings` from now on, all of them or, where one is not allowed, none. Seeds are
@@ -191,9 +191,9 @@ class protocol {
 
   [[nodiscard]] std::optional<slot_index> find_slot(std::string_view peer) const;
   [[nodiscard]] std::chrono::nanoseconds liveness_time(moment now) const;
-  [[nodiscard]] bool is_reachable(const peer& row) const;
-  /// Up to which version of mine the peer is known to hold all.
-  [[nodiscard]] std::uint64_t held_version(const peer& row) const;
+  [[nodiscard]] bool is_reachable(slot_index slot) const;
+  /// Up to which version of mine that peer is known to hold all.
+  [[nodiscard]] std::uint64_t held_version(slot_index slot) const;
   [[nodiscard]] member describe(slot_index slot, std::chrono::nanoseconds now) const;
   void drop(drop_reason reason) { ++stats_.drops[static_cast<std::size_t>(reason)]; }
   [[nodiscard]] std::optional<event_view> show_entry(const changed_entry& changed,
@@ -220,8 +220,7 @@ class protocol {
   void begin_anew(const endpoint& source, std::uint64_t remote_hash);
   void handle_sender(const message& received, const endpoint& source, bool is_proved);
   void handle_identity(const identity_view& who);
-  void handle_heartbeats(std::span<const digest_entry> entries);
-  void handle_heartbeat(const digest_entry& entry);
+  void handle_heartbeats(std::span<const digest_entry> entries, std::span<const slot_index> slots);
   void handle_heartbeat(slot_index slot, const digest_entry& entry);
   void handle_own_entry(const digest_entry& mine, std::uint32_t instance);
   void refute(std::uint64_t generation);
@@ -252,6 +251,7 @@ class protocol {
   [[nodiscard]] std::optional<slot_index> draw_live();
   /// A leg 1 without a claim, to hear whether somebody answers, or to tell it something.
   void start_short(const endpoint& to, std::uint64_t remote_hash, std::optional<doubt_entry> told);
+  void start_short(slot_index slot, std::optional<doubt_entry> told);
   /// What I take for true of that peer has changed: it is to be told.
   void spread(slot_index slot);
   [[nodiscard]] std::uint32_t told_max() const;
@@ -315,8 +315,9 @@ class protocol {
   change_list changes_;
   reconciler reconciler_;
   address_book addresses_;
-  peer_ring ring_;       // of live peers
-  peer_ring newcomers_;  // of those not judged yet
+  peer_ring ring_;                // of live peers
+  peer_ring newcomers_;           // of those not judged yet
+  std::vector<slot_index> gone_;  // dead or left
   bool is_newcomers_turn_ = false;
   expiry expiry_;
 
@@ -329,6 +330,7 @@ class protocol {
   write_rate write_rate_;
   std::optional<std::chrono::nanoseconds> sends_at_;  // until when the budget is spent
   message outgoing_;
+  located_digest located_;  // of the message in hand
 
   std::chrono::nanoseconds now_{};     // liveness clock, of the latest input
   std::chrono::nanoseconds paused_{};  // what the liveness clock lags behind the steady one

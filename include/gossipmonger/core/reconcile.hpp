@@ -3,6 +3,7 @@
 // Source: van Renesse, Dumitriu, Gough, Thomas, LADIS 2008, sections 2 and 3.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -87,17 +88,15 @@ class reconciler {
   /// Whether a row is still told of; else it is advertised as unwanted only.
   [[nodiscard]] bool is_advertised(const peer& row, std::chrono::nanoseconds now) const {
     if (row.is_over_capacity) return false;
-    const bool is_gone = row.status == peer_status::dead || row.status == peer_status::left;
-    return !is_gone || now - row.silent_since < settings_.dead_peer_grace / 2;
+    return !row.is_gone() || now - row.silent_since < settings_.dead_peer_grace / 2;
   }
 
-  /// What a digest from `sender_hash` shows that either side lacks.
-  void compare(const digest& theirs, std::uint64_t sender_hash, std::chrono::nanoseconds now,
-               exchange& out);
-  /// What one entry of theirs shows: used for requests too, which want no requests back.
-  /// `in`: the digest that it stands in.
-  void compare_entry(const digest_entry& theirs, bool may_request, std::chrono::nanoseconds now,
-                     exchange& out, const digest* in = nullptr);
+  /// What a digest from `sender_hash`, whose peers stand `at` these places, shows that either side
+  /// lacks.
+  void compare(const digest& theirs, const located_digest& at, std::uint64_t sender_hash,
+               std::chrono::nanoseconds now, exchange& out);
+  /// What one request of theirs shows: it wants no request back.
+  void compare_request(const digest_entry& theirs, std::chrono::nanoseconds now, exchange& out);
   /// What the other side says that it holds of large values: those are taken up where it stopped.
   void resume(const std::vector<partial_entry>& partials, exchange& out) const;
   /// What the remote's window leaves of the budgets: smaller while datagrams to it are lost.
@@ -135,6 +134,14 @@ class reconciler {
     std::size_t extra = 0;                     // for what changed last
   };
 
+  /// What one entry of theirs shows of the peer in `slot`, no_slot for a stranger.
+  /// `in`: the digest that it stands in, null for a request.
+  void compare_entry(const digest_entry& theirs, slot_index slot, std::chrono::nanoseconds now,
+                     exchange& out, const digest* in);
+  void request_stranger(const digest_entry& theirs, exchange& out) const;
+  /// What their range skips, they do not know.
+  void compare_absent(const digest& theirs, const located_digest& at, std::chrono::nanoseconds now,
+                      exchange& out);
   /// Plans the entries of a row above `after`, save those that are on their way to the remote.
   void owe(slot_index slot, std::uint64_t after, std::chrono::nanoseconds now, exchange& out);
   void adapt_burst(std::uint64_t remote_hash, const flight_answer& seen,
@@ -142,6 +149,11 @@ class reconciler {
   void set_frame(const exchange& leg, message& out) const;
   void fill_range(exchange& leg, packer& pack, message& out, std::chrono::nanoseconds now,
                   digest_places& places) const;
+  /// Adds rows from index `first` of `by_hash` on, `count_max` at most, up to one that takes more
+  /// than an entry in the range, or the hash `until`. Returns how many.
+  [[nodiscard]] std::size_t add_plain_rows(std::size_t first, std::size_t count_max,
+                                           std::uint64_t until, packer& pack, const message& out,
+                                           std::chrono::nanoseconds now) const;
   void fill_extra(packer& pack, message& out, std::chrono::nanoseconds now,
                   const digest_places& places);
   /// `beside` is the grave of a later run of the row's name, or null.
@@ -155,6 +167,14 @@ class reconciler {
                                    const entry_view& entry);
   /// Counts bytes against the turn, which ends when too few are left of its quantum.
   void spend(exchange& leg, std::size_t used) const;
+  /// The highest version of its owner that there is evidence of.
+  [[nodiscard]] std::uint64_t top_of(slot_index slot) const {
+    return std::max(peers_.details(slot).top, peers_[slot].max_version);
+  }
+  void raise_top(slot_index slot, std::uint64_t evidence) {
+    std::uint64_t& top = peers_.details(slot).top;
+    top = std::max(top, evidence);
+  }
   /// Whether key and value travel in fragments.
   [[nodiscard]] bool is_large(const entry_view& entry) const {
     return entry.key.size() + entry.value.size() > whole_bytes_max_;
@@ -167,9 +187,11 @@ class reconciler {
   void apply_fragment(slot_index slot, const message& from, const delta_view& delta);
   void take_fragment(slot_index slot, const delta_view& delta, const entry_view& part);
   [[nodiscard]] bool try_put(slot_index slot, const entry_view& entry);
-  /// Whether that much of a peer exceeds a capacity, which is then said of it, once.
+  /// Whether that much of a peer, in place of what is `held` of the key, exceeds a capacity, which
+  /// is then said of it, once.
   [[nodiscard]] bool exceeds_capacity(slot_index slot, std::string_view key,
-                                      std::size_t value_bytes);
+                                      std::size_t value_bytes,
+                                      const std::optional<entry_view>& held);
   void apply_floor(slot_index slot);
   void apply_parked(slot_index slot);
 

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -188,18 +189,27 @@ class world {
   struct happening {
     happening() = default;
 
-    std::chrono::nanoseconds at{};
     std::uint64_t order = 0;
     node_index node = 0;
     std::uint64_t run = 0;  // a timer is for this run only
     endpoint source;        // a datagram
     endpoint destination;
-    std::vector<std::uint64_t> words;  // empty: a timer
-    std::size_t bytes = 0;             // of the datagram
-    bool is_waiting = false;           // in the inbox of a paused node
+    std::vector<std::uint64_t> words;
+    std::size_t bytes = 0;    // of the datagram
+    bool is_timer = false;    // else it is a datagram
+    bool is_waiting = false;  // in the inbox of a paused node
+  };
+  /// When a happening is due. The queue moves these, and leaves what happens where it lies.
+  struct due {
+    due(std::chrono::nanoseconds when, std::uint64_t in_order, std::size_t at_place)
+        : at(when), order(in_order), place(at_place) {}
+
+    std::chrono::nanoseconds at;
+    std::uint64_t order;
+    std::size_t place;  // in happenings_
   };
   struct is_later {
-    bool operator()(const happening& one, const happening& other) const {
+    bool operator()(const due& one, const due& other) const {
       return one.at != other.at ? one.at > other.at : one.order > other.order;
     }
   };
@@ -213,16 +223,23 @@ class world {
   void damage(std::vector<std::uint64_t>& words, std::size_t& bytes,
               const network_conditions& on_link);
   void mutate(std::span<std::byte> datagram);
+  /// A place for something that will happen, empty but for its order.
+  [[nodiscard]] std::size_t prepare();
+  void schedule(std::size_t place, std::chrono::nanoseconds at);
+  void happen(std::size_t place);
   void deliver(const happening& arrived);
-  /// Puts off what comes to a paused node; false where it was not paused.
-  [[nodiscard]] bool try_put_off(happening& next);
+  enum class put_off : std::uint8_t { no, waits, dropped };
+  /// What comes to a paused node waits for its end.
+  [[nodiscard]] put_off try_put_off(std::size_t place);
   [[nodiscard]] endpoint fresh_address();
 
   std::chrono::nanoseconds now_ = std::chrono::seconds{1};
   random_source random_;
   std::vector<simulated_node> nodes_;
   std::map<endpoint, node_index> by_address_;
-  std::priority_queue<happening, std::vector<happening>, is_later> queue_;
+  std::priority_queue<due, std::vector<due>, is_later> queue_;
+  std::deque<happening> happenings_;  // by place; a place is used again, with its buffer
+  std::vector<std::size_t> free_places_;
   std::uint64_t order_ = 0;
   std::uint32_t addresses_ = 0;
   world_counters counters_;
