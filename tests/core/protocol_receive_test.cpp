@@ -23,7 +23,8 @@ std::uint64_t wall_ms(const small_cluster& world) {
 /// A node "a" and a puppet "p" that it knows.
 class node_and_puppet {
  public:
-  node_and_puppet() : node(world.add("a")), p(world, "a", "p", 1) {
+  explicit node_and_puppet(const config& settings = make_config("a"))
+      : node(world.add(settings)), p(world, "a", "p", 1) {
     p.enter();
     REQUIRE(node.is_known("p"));
     static_cast<void>(read());
@@ -45,6 +46,33 @@ class node_and_puppet {
   protocol& node;
   puppet p;
   change_cursor cursor;
+};
+
+/// A peer "far" that "a" knows by the word of a puppet alone.
+struct relayed_peer : node_and_puppet {
+  explicit relayed_peer(const config& settings = make_config("a")) : node_and_puppet(settings) {
+    tell_identity([](identity_view& who) { who.name = "far"; });
+  }
+
+  /// The verdict on it once the puppet told of that heartbeat.
+  peer_status relay(std::uint64_t heartbeat) {
+    digest_entry entry;
+    entry.name_hash = hash_of("far");
+    entry.generation = p.generation;
+    entry.heartbeat = heartbeat;
+    p.begin(message_kind::reply).heartbeats.push_back(entry);
+    static_cast<void>(p.send());
+    return node.find_member("far", world.now())->status;
+  }
+
+  /// Live by heartbeats up to 13, and then silent until it is dead.
+  void die() {
+    for (const std::uint64_t heartbeat : {11U, 12U, 13U}) static_cast<void>(relay(heartbeat));
+    world.run_for(60s);
+    p.cookie = 0;
+    static_cast<void>(p.prove());
+    REQUIRE(relay(13) == peer_status::dead);
+  }
 };
 
 /// The heartbeat up to which the node's next digest says that it does not want `hash`, if it does.
@@ -781,25 +809,26 @@ TEST_CASE("protocol: the heartbeats in a proved digest are heard, in range and e
 }
 
 TEST_CASE("protocol: a relayed peer that died needs two advances again") {
-  node_and_puppet both;
-  both.tell_identity([](identity_view& who) { who.name = "far"; });
-  const auto relay = [&](std::uint64_t heartbeat) {
-    digest_entry entry;
-    entry.name_hash = hash_of("far");
-    entry.generation = both.p.generation;
-    entry.heartbeat = heartbeat;
-    both.p.begin(message_kind::reply).heartbeats.push_back(entry);
-    static_cast<void>(both.p.send());
-    return both.node.find_member("far", both.world.now())->status;
-  };
-  for (const std::uint64_t heartbeat : {11U, 12U, 13U}) static_cast<void>(relay(heartbeat));
-  both.world.run_for(60s);
-  both.p.cookie = 0;
-  static_cast<void>(both.p.prove());
-  REQUIRE(relay(13) == peer_status::dead);
+  config settings = make_config("a");
+  settings.suspicion_rounds = 0;
+  relayed_peer far(settings);
+  far.die();
 
-  CHECK(relay(114) == peer_status::dead);
-  CHECK(relay(115) == peer_status::live);
+  CHECK(far.relay(14) == peer_status::dead);
+  CHECK(far.relay(15) == peer_status::live);
+}
+
+// It was never heard directly, and so was doubted at heartbeat 13. What it beat before that may be
+// on its way for 16 rounds: only what is above that is new.
+TEST_CASE("protocol: a relayed peer that died of a doubt needs two advances from after the doubt") {
+  relayed_peer far;
+  far.die();
+
+  CHECK(far.relay(14) == peer_status::dead);
+  CHECK(far.relay(15) == peer_status::dead);
+  CHECK(far.relay(28) == peer_status::dead);
+  CHECK(far.relay(29) == peer_status::dead);
+  CHECK(far.relay(30) == peer_status::live);
 }
 
 TEST_CASE("protocol: a peer that leaves has left, and is not dead however silent it is") {
