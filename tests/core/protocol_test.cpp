@@ -177,6 +177,24 @@ TEST_CASE("protocol: bytes up to the capacity, counted exactly where a value is 
   CHECK(error_of(a.set("m", std::string(510, 'v'))) == errc::capacity_reached);
 }
 
+TEST_CASE("protocol: a value may be empty, or as long as allowed; a byte more is refused") {
+  for (const std::size_t most : {std::size_t{1024}, std::size_t{65536}, std::size_t{offset_max}}) {
+    CAPTURE(most);
+    small_cluster world;
+    config settings = make_config("a");
+    settings.value_bytes_max = most;
+    settings.partial_bytes_max = std::size_t{1} << 24;
+    protocol& a = world.add(settings);
+
+    CHECK(a.set("k", "") == 1);
+    CHECK(a.get("a", "k")->value.empty());
+    CHECK(a.set("k", std::string(most, 'v')) == 2);
+    CHECK(error_of(a.set("k", std::string(most + 1, 'v'))) == errc::value_too_large);
+    CHECK(a.get("a", "k")->value.size() == most);
+    CHECK(a.version() == 2);
+  }
+}
+
 TEST_CASE("protocol: several pairs take consecutive versions in their order") {
   small_cluster world;
   protocol& a = world.add("a");

@@ -3,6 +3,10 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
 
 #include <doctest/doctest.h>
 #include <asio/bind_cancellation_slot.hpp>
@@ -31,6 +35,90 @@ asio::awaitable<result<event>> next_of(subscription* of) {
   co_return seen;
 }
 
+// ------------------------------------- how each awaited operation ended; none of them can succeed
+
+template <class T>
+std::error_code error_of(const result<T>& ended) {
+  return ended ? std::error_code() : ended.error();
+}
+
+asio::awaitable<std::error_code> wait_live_of(memory_node& of) {
+  const result<std::size_t> ended = co_await of.wait_live(9, 1h);
+  co_return error_of(ended);
+}
+
+asio::awaitable<std::error_code> replicated_of(memory_node& of) {
+  const result<replication> ended = co_await of.replicated(1, at_least(9), 1h);
+  co_return error_of(ended);
+}
+
+asio::awaitable<std::error_code> wait_for_of(memory_node& of) {
+  auto is_wanted = [](std::string_view) { return true; };
+  const result<std::string> ended = co_await of.wait_for("nobody", "x", is_wanted, 1h);
+  co_return error_of(ended);
+}
+
+asio::awaitable<std::error_code> writable_of(memory_node& of) {
+  const result<void> ended = co_await of.writable(1h);
+  co_return error_of(ended);
+}
+
+asio::awaitable<std::error_code> leave_of(memory_node& of) {
+  const result<leave_result> ended = co_await of.leave(1h);
+  co_return error_of(ended);
+}
+
+/// What there is, it has read.
+subscription read_out(memory_node& of) {
+  subscription from = of.subscribe();
+  while (from.try_next_view()) {
+  }
+  return from;
+}
+
+asio::awaitable<std::error_code> next_event_of(subscription from) {
+  const result<event> ended = co_await from.next();
+  co_return error_of(ended);
+}
+
+asio::awaitable<std::error_code> next_view_of(subscription from) {
+  const result<event_view> ended = co_await from.next_view();
+  co_return error_of(ended);
+}
+
+/// Each awaited operation of a node: `leave` comes last, since it ends writing.
+std::vector<asio::awaitable<std::error_code>> all_awaited(memory_node& of) {
+  std::vector<asio::awaitable<std::error_code>> all;
+  all.push_back(wait_live_of(of));
+  all.push_back(replicated_of(of));
+  all.push_back(wait_for_of(of));
+  all.push_back(writable_of(of));
+  all.push_back(next_event_of(read_out(of)));
+  all.push_back(next_view_of(read_out(of)));
+  all.push_back(leave_of(of));
+  return all;
+}
+
+/// A node that knows another, and then nobody hears anybody: what it awaits does not come.
+struct waiting_world : node_world {
+  waiting_world() {
+    config slow = settings(0);
+    slow.exchange_bytes_max = 4096;  // what it may write in an interval, at first
+    add(slow);
+    add();
+    driver.run_for(30s);
+    REQUIRE(node().stats().peers_live == 1);
+    memory_network_options cut;
+    cut.loss = 1;
+    network.set_options(cut);
+    for (std::size_t i = 0; i < 2000; ++i) {
+      REQUIRE(node().set("key " + std::to_string(i), std::string(62, 'v')));
+    }
+  }
+
+  memory_node& node() { return *nodes[0]; }
+};
+
 }  // namespace
 
 TEST_CASE("node: stop ends run, and everything that is awaited, with stopped") {
@@ -54,6 +142,25 @@ TEST_CASE("node: stop ends run, and everything that is awaited, with stopped") {
   REQUIRE(pending_live);
   CHECK(pending_live->error() == errc::stopped);
   CHECK(node.set("x", "1").error() == errc::stopped);
+}
+
+TEST_CASE("node: stop, and stop again, ends each awaited operation with stopped") {
+  waiting_world world;
+  std::vector<asio::awaitable<std::error_code>> all = all_awaited(world.node());
+  std::vector<std::optional<std::error_code>> ended(all.size());
+  for (std::size_t i = 0; i < all.size(); ++i) spawn_into(world, std::move(all[i]), ended[i]);
+  world.driver.settle();
+  for (const auto& one : ended) CHECK_FALSE(one);
+
+  world.node().stop();
+  world.node().stop();
+  world.driver.settle();
+
+  CHECK(*world.ended[0]);
+  for (const auto& one : ended) {
+    REQUIRE(one);
+    CHECK(*one == errc::stopped);
+  }
 }
 
 TEST_CASE("node: run ends when it is cancelled, and a second run is refused") {
@@ -163,8 +270,7 @@ TEST_CASE("node: the user's own || ends the loser as cancelled and loses no even
 }
 
 TEST_CASE("node: cancelling each awaited operation gives cancelled") {
-  node_world world;
-  memory_node& node = world.add();
+  waiting_world world;
   const auto cancelled = [&world](asio::awaitable<std::error_code> body) {
     asio::cancellation_signal cancel;
     std::optional<std::error_code> error;
@@ -179,47 +285,37 @@ TEST_CASE("node: cancelling each awaited operation gives cancelled") {
     world.driver.settle();
     return error.value_or(std::error_code());
   };
-  const auto live = [](memory_node& of) -> asio::awaitable<std::error_code> {
-    const result<std::size_t> seen = co_await of.wait_live(1, 1h);
-    co_return seen ? std::error_code() : seen.error();
-  };
-  const auto held = [](memory_node& of) -> asio::awaitable<std::error_code> {
-    const result<replication> seen = co_await of.replicated(1, all_live(), 1h);
-    co_return seen ? std::error_code() : seen.error();
-  };
-  const auto value = [](memory_node& of) -> asio::awaitable<std::error_code> {
-    auto is_wanted = [](std::string_view) { return true; };
-    const result<std::string> seen = co_await of.wait_for("nobody", "x", is_wanted, 1h);
-    co_return seen ? std::error_code() : seen.error();
-  };
-  const auto events = [](subscription of) -> asio::awaitable<std::error_code> {
-    const result<event> seen = co_await of.next();
-    co_return seen ? std::error_code() : seen.error();
-  };
-
-  CHECK(cancelled(live(node)) == errc::cancelled);
-  CHECK(cancelled(held(node)) == errc::cancelled);
-  CHECK(cancelled(value(node)) == errc::cancelled);
-  CHECK(cancelled(events(node.subscribe())) == errc::cancelled);
+  for (asio::awaitable<std::error_code>& one : all_awaited(world.node())) {
+    CHECK(cancelled(std::move(one)) == errc::cancelled);
+  }
 }
 
-TEST_CASE("node: destroying the io_context with operations pending frees everything") {
+TEST_CASE("node: destroying node and io_context with operations pending frees everything") {
   manual_clock::reset();
-  auto context = std::make_unique<asio::io_context>();
   memory_network network(1);
+  auto context = std::make_unique<asio::io_context>();
   auto transport = std::make_unique<memory_transport>(context->get_executor(), network);
   REQUIRE(transport->open(endpoint::v4(10, 0, 0, 1, 7000)));
-  auto made = memory_node::create(node_world::settings(0), *transport);
+  config settings = node_world::settings(0);
+  settings.exchange_bytes_max = 4096;
+  auto made = memory_node::create(settings, *transport);
   REQUIRE(made);
-  std::optional<subscription> events = (*made)->subscribe();
-  asio::co_spawn(*context, events->next(), [](std::exception_ptr, result<event>) {});
+  for (std::size_t i = 0; i < 200; ++i) {
+    REQUIRE((*made)->set("key " + std::to_string(i), std::string(62, 'v')));
+  }
+  std::size_t ended = 0;
+  for (asio::awaitable<std::error_code>& one : all_awaited(**made)) {
+    asio::co_spawn(*context, std::move(one),
+                   [&ended](std::exception_ptr, std::error_code) { ++ended; });
+  }
   context->poll();
+  CHECK(ended == 1);  // there is nobody who must know that it leaves
 
   // Leak and address checkers are the judges; here it only must not crash.
-  events.reset();
   made->reset();
   transport.reset();
   context.reset();
+  CHECK(ended == 1);
   CHECK(network.counters().sent == 0);
 }
 
