@@ -194,6 +194,8 @@ void protocol::handle_doubt(slot_index slot, const doubt_entry& told, std::uint6
   answer_askers(slot);
   if (told.heartbeat > row.heartbeat) advance_heartbeat(slot, told.heartbeat);
   if (told.doubt_age == doubt_entry::no_doubt) return;
+  // Refuted by its own proof: that is no doubt.
+  if (told.proof_age < told.doubt_age) return;
 
   if (doubts.is_proved_after(doubted)) {
     // I know better than who tells me.
@@ -208,7 +210,7 @@ void protocol::handle_doubt(slot_index slot, const doubt_entry& told, std::uint6
   const suspicion_rules rules = make_suspicion_rules();
   if (doubts.has_proof() && row.heartbeat >= doubts.heartbeat_after(doubted, rules)) return;
   if (told.is_question) {
-    prober_.add_asker(asker(slot, row.generation, source, from_hash, stats_.rounds));
+    prober_.add_asker(asker(slot, row.generation, doubted, source, from_hash, stats_.rounds));
     start_short(slot, std::nullopt);
     return;
   }
@@ -228,7 +230,9 @@ void protocol::handle_direct_proof(slot_index slot, std::uint64_t heartbeat) {
 
 void protocol::answer_askers(slot_index slot) {
   const peer& row = peers_[slot];
-  while (const std::optional<asker> waiting = prober_.take_asker(slot, row.generation)) {
+  const std::optional<nanoseconds> proved = peers_.details(slot).doubts.proved();
+  if (!proved) return;
+  while (const std::optional<asker> waiting = prober_.take_asker(slot, row.generation, *proved)) {
     start_short(waiting->address, waiting->name_hash, describe_doubt(slot, std::nullopt));
   }
 }

@@ -33,8 +33,9 @@ bool suspicion::try_end() {
 }
 
 bool suspicion::prove(std::uint64_t heartbeat, nanoseconds now) {
-  if (proved_ && heartbeat < heartbeat_) return false;
-  heartbeat_ = heartbeat;
+  if (heartbeat < direct_) return false;
+  direct_ = heartbeat;
+  heartbeat_ = std::max(heartbeat_, heartbeat);
   proved_ = now;
   return try_end();
 }

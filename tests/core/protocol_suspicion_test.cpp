@@ -236,6 +236,83 @@ TEST_CASE("suspicion: who did not hear asks for the asker, and tells when it hea
   CHECK(told_of(told, given.suspect)->proof_age == 0);
 }
 
+// A second question about the same peer, or a doubt, is no answer to the first.
+TEST_CASE("suspicion: who asked waits for a proof later than its doubt, whatever others say") {
+  doubted given;
+  puppet other(given.world, "a", "other", 3);
+  other.enter();
+  doubt_entry question = make_doubt(given.suspect, 0, 32);
+  question.is_question = true;
+
+  tell(given.teller, question);
+  const letters asked = tell(other, question);
+  CHECK(count_to(asked, given.teller.address) == 0);
+  const letters doubted_aloud = tell(other, make_doubt(given.suspect, 0, 32));
+  CHECK(count_to(doubted_aloud, given.teller.address) == 0);
+
+  ++given.suspect.heartbeat;
+  given.suspect.begin(message_kind::reply);
+  const letters told = given.suspect.send();
+  for (const puppet* one : {&given.teller, &other}) CHECK(count_to(told, one->address) == 1);
+}
+
+TEST_CASE("suspicion: a doubt that is older than the proof in the same entry is none") {
+  doubted given;
+
+  tell(given.teller, make_doubt(given.suspect, 1, 0));
+  CHECK_FALSE(is_suspect(given.world, "a", "suspect"));
+  // As old as the proof, to a sixteenth of a round: the doubt may be the later one.
+  tell(given.teller, make_doubt(given.suspect, 1, 1));
+  CHECK(is_suspect(given.world, "a", "suspect"));
+}
+
+TEST_CASE("suspicion: a claim of the highest heartbeat makes nobody a suspect who answers") {
+  doubted given;
+  doubt_entry proof = make_doubt(given.suspect, doubt_entry::no_doubt, 0);
+  proof.heartbeat = heartbeat_max;
+  tell(given.teller, proof);
+
+  for (int i = 0; i < 30; ++i) {
+    round_of_a(given.world);
+    beat(given.teller);
+    beat(given.suspect);
+  }
+
+  CHECK(given.world["a"].stats().doubts_raised == 0);
+  CHECK(status_of(given.world, "a", "suspect") == peer_status::live);
+}
+
+TEST_CASE(
+    "suspicion: of who left or is dead a doubt says nothing new, and a question asks nobody") {
+  doubted given;
+  puppet leaver(given.world, "a", "leaver", 3);
+  leaver.enter();
+  leaver.begin(message_kind::digest).sender.has_left = true;
+  static_cast<void>(leaver.send());
+  tell(given.teller, make_doubt(given.suspect, 0, 32));
+  for (int i = 0; i < 14; ++i) round_of_a(given.world);
+  REQUIRE(status_of(given.world, "a", "leaver") == peer_status::left);
+  REQUIRE(status_of(given.world, "a", "suspect") == peer_status::dead);
+  const std::uint64_t convictions = given.world["a"].stats().convictions;
+
+  for (const puppet* about : {&leaver, &given.suspect}) {
+    for (const bool is_question : {false, true}) {
+      doubt_entry doubt = make_doubt(*about, 0, 32);
+      doubt.is_question = is_question;
+      CHECK(count_to(tell(given.teller, doubt), about->address) == 0);
+    }
+  }
+  for (int i = 0; i < 5; ++i) {
+    round_of_a(given.world);
+    beat(given.teller);
+  }
+
+  CHECK(status_of(given.world, "a", "leaver") == peer_status::left);
+  CHECK(status_of(given.world, "a", "suspect") == peer_status::dead);
+  CHECK_FALSE(is_suspect(given.world, "a", "leaver"));
+  CHECK(given.world["a"].stats().convictions == convictions);
+}
+
 TEST_CASE("suspicion: an unanswered probe is asked again and around, and then doubted aloud") {
   small_cluster world;
   world.add("a");

@@ -44,6 +44,17 @@ TEST_CASE("suspicion: a later proof ends it; a delayed datagram is none") {
   CHECK_FALSE(known.is_suspect());
 }
 
+TEST_CASE("suspicion: what others claim of its heartbeat does not make its own word old") {
+  suspicion known = proved_at(10s, 7);
+  known.adopt(heartbeat_max, 10s);
+  REQUIRE(known.doubt(11s, 8, 12s));
+
+  CHECK_FALSE(known.prove(6, 13s));  // older than what it said itself
+  CHECK(known.is_suspect());
+  CHECK(known.prove(8, 13s));
+  CHECK(known.is_proved_after(13s));
+}
+
 TEST_CASE("suspicion: another's proof counts if its heartbeat is higher and its time is later") {
   suspicion known = proved_at(10s, 7);
   REQUIRE(known.doubt(11s, 7, 12s));

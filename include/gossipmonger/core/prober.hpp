@@ -29,16 +29,18 @@ struct probe {
 
 /// Somebody who asked me whether that peer lives. A value.
 struct asker {
-  asker(slot_index about_slot, std::uint64_t of_generation, const endpoint& from,
-        std::uint64_t from_hash, std::uint64_t in_round)
+  asker(slot_index about_slot, std::uint64_t of_generation, std::chrono::nanoseconds doubted_at,
+        const endpoint& from, std::uint64_t from_hash, std::uint64_t in_round)
       : slot(about_slot),
         generation(of_generation),
+        doubted(doubted_at),
         address(from),
         name_hash(from_hash),
         round(in_round) {}
 
   slot_index slot;
   std::uint64_t generation;
+  std::chrono::nanoseconds doubted;  ///< only a proof from then on is an answer
   endpoint address;
   std::uint64_t name_hash;
   std::uint64_t round;
@@ -69,8 +71,9 @@ class prober {
 
   /// Refused when too many wait.
   void add_asker(const asker& who);
-  /// The next of those who asked about that incarnation; taken out.
-  [[nodiscard]] std::optional<asker> take_asker(slot_index slot, std::uint64_t generation);
+  /// The next of those whom a proof of that incarnation at `proved` answers; taken out.
+  [[nodiscard]] std::optional<asker> take_asker(slot_index slot, std::uint64_t generation,
+                                                std::chrono::nanoseconds proved);
   /// Who asked before `round` waits no more.
   void expire_askers(std::uint64_t round);
 

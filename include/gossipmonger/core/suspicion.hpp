@@ -34,8 +34,10 @@ class suspicion {
  public:
   suspicion() = default;
 
-  /// It was heard directly at `now`, with that heartbeat. An older heartbeat is a datagram that was
-  /// delayed, and proves nothing. True: this ends a doubt.
+  /// It was heard directly at `now`, with that heartbeat. An older heartbeat than was heard
+  /// directly before is a datagram that was delayed, and proves nothing; older than what others
+  /// claim to have heard is none, or one liar could make its own word worthless. True: this ends a
+  /// doubt.
   bool prove(std::uint64_t heartbeat, std::chrono::nanoseconds now);
   /// Somebody else heard it directly at `at`. Only a higher heartbeat counts, or else a proof would
   /// grow younger as it goes round. True: this ends a doubt.
@@ -50,6 +52,8 @@ class suspicion {
   void handle_pause(std::chrono::nanoseconds now) { heard_ = now; }
 
   [[nodiscard]] bool has_proof() const { return proved_.has_value(); }
+  /// When it was last heard directly, by whomever.
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> proved() const { return proved_; }
   [[nodiscard]] bool is_suspect() const { return doubted_.has_value(); }
   /// Time to ask the suspect once more, myself.
   [[nodiscard]] bool is_near_verdict(std::chrono::nanoseconds now,
@@ -74,7 +78,8 @@ class suspicion {
  private:
   [[nodiscard]] bool try_end();
 
-  std::uint64_t heartbeat_ = 0;  // that the proof bore
+  std::uint64_t heartbeat_ = 0;  // the highest that a proof bore
+  std::uint64_t direct_ = 0;     // likewise, of what was heard here
   std::uint64_t unproved_ = 0;  // the highest heard of when the doubt came, where there is no proof
   std::optional<std::chrono::nanoseconds> proved_;
   std::optional<std::chrono::nanoseconds> doubted_;  // later than proved_
