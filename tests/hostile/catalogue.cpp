@@ -41,7 +41,11 @@ arena::arena(config common) : where(1), heard_(4, datagram(0)) {
   };
   where.on_send = [this](std::size_t from, const endpoint& to, std::span<const std::byte> bytes) {
     if (from != 0) return;
-    if (to == enemy || to == stranger) answered_bytes += bytes.size();
+    if (to == enemy || to == stranger) {
+      answered_bytes += bytes.size();
+    } else {
+      ++asked;
+    }
     if (to == enemy) std::memcpy(&cookie_, bytes.data() + cookie_at, cookie_bytes);
   };
   add_cluster(where, 3, common);
@@ -100,6 +104,7 @@ void arena::settle_in() {
   sent = 0;
   sent_bytes = 0;
   answered_bytes = 0;
+  asked = 0;
 }
 
 std::string arena::fingerprint() const {
@@ -136,6 +141,18 @@ void arena::begin(message& m, message_kind kind) const {
   m.sender = entry_of(enemy_name);
   m.sender.generation = enemy_generation;
   m.sender.heartbeat = 1;
+}
+
+doubt_entry arena::doubt_of(std::string_view name, std::uint16_t doubt_age,
+                            std::uint32_t proof_age) const {
+  const digest_entry held = entry_of(name);
+  doubt_entry doubt;
+  doubt.name_hash = held.name_hash;
+  doubt.generation = held.generation == 0 ? enemy_generation : held.generation;
+  doubt.heartbeat = held.heartbeat;
+  doubt.doubt_age = doubt_age;
+  doubt.proof_age = proof_age;
+  return doubt;
 }
 
 identity_view arena::identity(std::string_view name, std::uint64_t generation) {

@@ -16,6 +16,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
+/// What a node sends in a round besides its rounds' digests and answers.
+constexpr std::size_t short_legs_a_round = 24;
+
 std::uint64_t sum(const drop_counters& drops) {
   std::uint64_t all = 0;
   for (const std::uint64_t count : drops) all += count;
@@ -56,9 +59,11 @@ void check_rows(const std::vector<bad_input>& rows) {
     } else {
       CHECK(field.answered_bytes == 0);
     }
+    CHECK((field.asked > 0) == (row.what == outcome::doubted));
 
     // Again and again: no memory is lost to it, and no event but the first.
     for (int i = 0; i < 5; ++i) row.provoke(field);
+    CHECK(field.asked <= short_legs_a_round);
     events.read(field.where);
     const std::size_t events_before = events.text().size();
     const std::size_t bytes_before = allocated_bytes();
@@ -73,6 +78,9 @@ void check_rows(const std::vector<bad_input>& rows) {
     field.where.run_for(10s);
     CHECK(field.where.has_agreed());
     CHECK(field.node().stats().convictions == 0);
+    for (const char* neighbour : {"n1", "n2"}) {
+      CHECK_FALSE(field.node().find_member(neighbour, field.where.now(0))->is_suspect);
+    }
   }
 }
 
@@ -91,6 +99,8 @@ std::string_view to_string(outcome what) {
       return "dropped, no reply";
     case outcome::ignored:
       return "ignored, no reply";
+    case outcome::doubted:
+      return "the peer is asked; no reply";
     case outcome::answered:
       break;
   }

@@ -1,8 +1,10 @@
 // Well-formed lies, most of them from a peer that is known and has proved its address.
+#include <algorithm>
 #include <chrono>
 #include <limits>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "../wire/sample_message.hpp"
 #include "catalogue.hpp"
@@ -228,9 +230,119 @@ void send_features(arena& to) {
   to.send(m);
 }
 
-}  // namespace
+// ------------------------------------------------------------------------------------- doubts
 
-std::vector<bad_input> meaning_rows() {
+constexpr std::uint16_t just_now = 0;
+constexpr std::uint16_t oldest = doubt_entry::no_doubt - 1;
+
+void tell(arena& to, const std::vector<doubt_entry>& doubts) {
+  message m;
+  to.begin(m, message_kind::reply);
+  m.doubts = doubts;
+  to.send(m);
+}
+
+void tell_of_runs(arena& to) {
+  for (const std::uint64_t other :
+       {to.entry_of("n1").generation - 1, to.entry_of("n1").generation + 1, generation_max}) {
+    doubt_entry doubt = to.doubt_of("n1", just_now);
+    doubt.generation = other;
+    tell(to, {doubt});
+    doubt.is_question = true;
+    tell(to, {doubt});
+    doubt.is_question = false;
+    doubt.doubt_age = doubt_entry::no_doubt;
+    doubt.proof_age = 0;
+    doubt.heartbeat = heartbeat_max;
+    tell(to, {doubt});
+  }
+}
+
+void tell_contradictions(arena& to) {
+  const doubt_entry doubt = to.doubt_of("n1", just_now);
+  doubt_entry proof = to.doubt_of("n1", doubt_entry::no_doubt, 0);
+  doubt_entry question = doubt;
+  question.is_question = true;
+  proof.is_question = true;
+  for (int i = 0; i < 25; ++i) tell(to, {doubt, proof, question, doubt, proof});
+}
+
+void ask_unproved(arena& to) {
+  message m;
+  m.kind = message_kind::digest;
+  m.sender = make_entry(42, 1, 0, 0);
+  m.known.extra = {m.sender};
+  for (const bool is_question : {true, false}) {
+    m.doubts.push_back(to.doubt_of("n1", just_now));
+    m.doubts.back().is_question = is_question;
+  }
+  m.padded_bytes = 400;
+  m.cookie_echo = 1;
+  to.send_from(to.stranger, to.encoded(m));
+}
+
+/// Each datagram alone would have the peer asked.
+void ask_often(arena& to) {
+  for (int i = 0; i < 50; ++i) {
+    doubt_entry question = to.doubt_of(i % 2 == 0 ? "n1" : "n2", just_now);
+    question.is_question = true;
+    tell(to, std::vector<doubt_entry>(doubt_entry::doubts_max, question));
+  }
+}
+
+/// Who knows better answers with the proof: in one entry for each doubt.
+void doubt_in_digest(arena& to) {
+  message m;
+  begin_digest(to, m);
+  m.doubts.assign(doubt_entry::doubts_max, to.doubt_of("n1", oldest));
+  to.send(m);
+}
+
+// ------------------------------------------------------------- what flow control and partials read
+
+/// An entry of the node itself, as the enemy claims to hold it, and what it has seen of its rounds.
+void claim_mine(arena& to, const place& source, std::uint64_t versions_more,
+                std::uint64_t heartbeats_more) {
+  message m;
+  begin_digest(to, m);
+  m.receiver = to.entry_of("n0");
+  m.receiver.max_version += versions_more;
+  m.receiver.heartbeat += heartbeats_more;
+  m.receiver_instance = 0;
+  m.known.extra.push_back(m.receiver);
+  if (source == to.stranger) m.cookie_echo = 1;
+  to.send_from(source, to.encoded(m));
+}
+
+/// It has seen all my heartbeats, and holds nothing: as if all were lost on its way, always.
+void lose_all(arena& to) {
+  message m;
+  begin_digest(to, m);
+  m.receiver = to.entry_of("n0");
+  m.receiver.max_version = 0;
+  m.known.extra.push_back(m.receiver);
+  m.padded_bytes = 400;
+  to.send(m);
+}
+
+void send_partials(arena& to, std::string_view peer, std::int64_t generations_later,
+                   std::uint64_t version, std::uint32_t offset) {
+  message m;
+  begin_digest(to, m);
+  digest_entry entry = to.entry_of(peer);
+  entry.max_version = std::min<std::uint64_t>(entry.max_version, 1);
+  if (entry.generation != 0) m.known.extra.push_back(entry);
+  partial_entry partial;
+  partial.name_hash = entry.name_hash;
+  partial.generation = entry.generation + static_cast<std::uint64_t>(generations_later);
+  partial.version = version;
+  partial.offset = offset;
+  m.partials = {partial};
+  m.padded_bytes = 400;
+  to.send(m);
+}
+
+std::vector<bad_input> lie_rows() {
   return {
       {"entries of my own", {about_self}, dropped, [](arena& to) { send_delta(to, "n0", 0, 100); }},
       {"an identity of my own", {about_self}, dropped, send_self},
@@ -306,6 +418,114 @@ std::vector<bad_input> meaning_rows() {
       {"replies that say more again and again", {}, answered, say_more},
       {"features of a later version", {}, ignored, send_features},
   };
+}
+
+std::vector<bad_input> flow_rows() {
+  return {
+      {"a digest that holds versions of mine that I never wrote, unproved",
+       {},
+       answered,
+       [](arena& to) { claim_mine(to, to.stranger, 1000, 0); }},
+      {"a digest that has seen rounds of mine that never were, unproved",
+       {},
+       answered,
+       [](arena& to) { claim_mine(to, to.stranger, 0, 1'000'000); }},
+      {"a digest that has seen all my rounds and holds nothing, again and again",
+       {},
+       answered,
+       lose_all},
+      {"a partial of a value that nobody wrote",
+       {},
+       answered,
+       [](arena& to) { send_partials(to, "n1", 0, version_max, 1); }},
+      {"a partial that ends behind its value",
+       {},
+       answered,
+       [](arena& to) { send_partials(to, "n1", 0, to.entry_of("n1").max_version, offset_max); }},
+      {"partials of an older run and of a later one",
+       {},
+       answered,
+       [](arena& to) {
+         send_partials(to, "n1", -1, 5, 5);
+         send_partials(to, "n1", 1, 5, 5);
+       }},
+      {"a partial of mine, and of nobody",
+       {},
+       answered,
+       [](arena& to) {
+         send_partials(to, "n0", 0, to.node().version() + 5, 5);
+         send_partials(to, "nobody", 1, 5, 5);
+       }},
+  };
+}
+
+std::vector<bad_input> doubt_rows() {
+  return {
+      {"a doubt about myself",
+       {},
+       ignored,
+       [](arena& to) {
+         tell(to, {to.doubt_of("n0", just_now)});
+         doubt_entry question = to.doubt_of("n0", just_now);
+         question.is_question = true;
+         tell(to, {question, to.doubt_of("n0", doubt_entry::no_doubt, 0)});
+       }},
+      {"a doubt about nobody",
+       {},
+       ignored,
+       [](arena& to) { tell(to, {to.doubt_of("nobody", just_now)}); }},
+      {"doubts, questions and proofs of an older run, a later one, the last there is",
+       {},
+       ignored,
+       tell_of_runs},
+      {"a doubt from before what I heard",
+       {},
+       ignored,
+       [](arena& to) { tell(to, {to.doubt_of("n1", oldest), to.doubt_of("n2", oldest, 0)}); }},
+      {"neither doubt nor proof: both ages at their limit",
+       {},
+       ignored,
+       [](arena& to) { tell(to, {to.doubt_of("n1", doubt_entry::no_doubt)}); }},
+      {"a proof that I know, grown young",
+       {},
+       ignored,
+       [](arena& to) { tell(to, {to.doubt_of("n1", doubt_entry::no_doubt, 0)}); }},
+      {"a doubt that its own proof refutes",
+       {},
+       ignored,
+       [](arena& to) { tell(to, {to.doubt_of("n1", 1, 0)}); }},
+      {"a question, and a doubt, unproved", {}, answered, ask_unproved},
+      {"32 doubts from before what I heard, in a digest", {}, answered, doubt_in_digest},
+      {"a doubt of now about a live peer",
+       {},
+       doubted,
+       [](arena& to) { tell(to, {to.doubt_of("n1", just_now)}); }},
+      {"a doubt of now, 32 times in one datagram",
+       {},
+       doubted,
+       [](arena& to) {
+         const std::vector<doubt_entry> same(doubt_entry::doubts_max, to.doubt_of("n1", just_now));
+         tell(to, same);
+       }},
+      {"doubts, proofs and questions about one peer in one datagram, again and again",
+       {},
+       doubted,
+       tell_contradictions},
+      {"doubts of now about all live peers",
+       {},
+       doubted,
+       [](arena& to) { tell(to, {to.doubt_of("n1", just_now), to.doubt_of("n2", just_now)}); }},
+      {"1,600 questions", {}, doubted, ask_often},
+  };
+}
+
+}  // namespace
+
+std::vector<bad_input> meaning_rows() {
+  std::vector<bad_input> all = lie_rows();
+  for (bad_input& row : flow_rows()) all.push_back(std::move(row));
+  for (bad_input& row : doubt_rows()) all.push_back(std::move(row));
+  return all;
 }
 
 }  // namespace gossipmonger
