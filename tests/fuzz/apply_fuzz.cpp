@@ -1,8 +1,10 @@
 // A node with state gets a sequence of messages: forged ones of things it knows, its own and an
-// honest peer's with damage under a checksum that fits, with valid cookies and without; between
-// them its rounds run, its keys change and its events are read. After each step the invariants
+// honest peer's with damage under a checksum that fits, with valid cookies and without, in wire
+// versions that it reads and others; between them its rounds run, its keys and options change, its
+// events are read, and the honest peer falls silent and comes back. After each step the invariants
 // hold.
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
@@ -70,6 +72,23 @@ vocabulary make_vocabulary() {
   return words;
 }
 
+/// What all runs have in common: options, and who speaks which wire versions. A resource.
+struct common {
+  common() = default;
+  common(const common&) = delete;
+  common& operator=(const common&) = delete;
+
+  config own_settings = make_settings("me");
+  config honest_settings = make_settings("honest");
+
+  static constexpr std::size_t datagram_bytes = 1200;
+  std::uint32_t cluster = make_cluster_id("default");
+  codec own{cluster, datagram_bytes, wire_range(1, 2)};
+  codec honest{cluster, datagram_bytes, wire_range(1, 1)};
+  codec later{cluster, datagram_bytes, wire_range(2, 3)};  // has version 2 in common
+  codec last{cluster, datagram_bytes, wire_range(3, 4)};   // has none
+};
+
 /// What a subscriber has been told of one peer.
 struct told_peer {
   told_peer() = default;
@@ -97,8 +116,10 @@ struct seen_peer {
 
 class ordeal {
  public:
-  ordeal(std::span<const std::uint8_t> input, message_maker& maker, wire_bytes& wire)
-      : from_(input), maker_(maker), wire_(wire), format_(make_cluster_id("default"), 1200) {
+  ordeal(std::span<const std::uint8_t> input, message_maker& maker, wire_bytes& wire,
+         const common& shared)
+      : from_(input), maker_(maker), wire_(wire), shared_(shared) {
+    me_.set_wire_versions(shared_.own.versions());
     demand(me_.set("mine", "1").has_value() && me_.set("other", "2").has_value(), "keys are set");
     own_.emplace("mine", "1");
     own_.emplace("other", "2");
@@ -106,7 +127,8 @@ class ordeal {
     demand(honest_.set("k1", "honest").has_value(), "a key is set");
     demand(honest_.set("large", std::string(2000, 'h')).has_value(), "a large value is set");
     run_rounds(2);
-    learn_cookies();
+    introduce();
+    choose_begin();
     check();
   }
 
@@ -120,7 +142,7 @@ class ordeal {
 
  private:
   void take_step() {
-    switch (from_.below(11)) {
+    switch (from_.below(16)) {
       case 0:
       case 1:
       case 2:
@@ -144,6 +166,17 @@ class ordeal {
         static_cast<void>(
             me_.forget(maker_.words().names[from_.below(maker_.words().names.size())]));
         return;
+      case 10:
+        return change_options();
+      case 11:
+        is_honest_deaf_ = from_.flag();
+        is_honest_mute_ = from_.flag();
+        return;
+      case 12:
+      case 13:
+        return doubt();
+      case 14:
+        return run_rounds(1 + from_.below(24));  // a suspicion takes 12
       default:
         me_.release_changes(from_.flag() ? cursor_.sequence : 0);
         if (from_.below(16) == 15) me_.leave(now_);
@@ -167,9 +200,27 @@ class ordeal {
     }
     if (encoded_bytes(forged_) > 1200) return;
     forged_.padded_bytes = std::min<std::size_t>(forged_.padded_bytes, 1200);
-    wire_.encode(format_, forged_);
+    wire_.encode(choose_format(forged_), forged_);
     damage();
     deliver(from);
+  }
+
+  /// Version 1 of one that speaks no other, as a rule.
+  [[nodiscard]] const codec& choose_format(message& m) {
+    switch (from_.below(8)) {
+      case 5:
+        m.wire_version = 2;
+        return shared_.own;
+      case 6:
+        m.wire_version = 2;
+        return shared_.later;
+      case 7:
+        m.wire_version = 3;
+        return from_.flag() ? shared_.last : shared_.later;
+      default:
+        m.wire_version = 1;
+        return from_.flag() ? shared_.own : shared_.honest;
+    }
   }
 
   /// What somebody once sent, from anywhere, with damage.
@@ -213,7 +264,10 @@ class ordeal {
 
   void deliver(const endpoint& from) {
     received_bytes_[from] += wire_.bytes().size();
-    const auto decoded = format_.decode(wire_.bytes(), received_);
+    const auto decoded = shared_.own.decode(wire_.bytes(), received_);
+    if (!decoded && decoded.error() == drop_reason::wire_version) {
+      return me_.handle_unreadable(received_.versions, from);
+    }
     if (!decoded) return me_.count_drop(decoded.error());
     const bool is_proof = received_.cookie_echo != 0 && received_.cookie_echo == cookies_[from];
     if (is_proof) proved_.push_back(from);
@@ -228,7 +282,7 @@ class ordeal {
       now_.wall += passed;
       if (honest_.next_deadline() <= now_.steady) honest_.handle_timeout(now_);
       if (me_.next_deadline() <= now_.steady) me_.handle_timeout(now_);
-      check_members();  // who is forgotten here may come back by what follows
+      check_members(me_.members(now_));  // who is forgotten here may come back by what follows
       flush();
     }
   }
@@ -252,18 +306,123 @@ class ordeal {
     own_[key].expires = now_.steady + ttl;
   }
 
-  void learn_cookies() {
+  /// Another budget, another pace; or what cannot be changed, and then nothing is.
+  void change_options() {
+    config wanted = me_.settings();
+    bool is_allowed = true;
+    switch (from_.below(8)) {
+      case 0:
+      case 1:
+        wanted.send_bytes_per_interval =
+            std::array<std::size_t, 4>{0, 1200, 2400, 100'000}[from_.below(4)];
+        break;
+      case 2:
+        wanted.gossip_interval = std::array{100ms, 1000ms, 1200ms}[from_.below(3)];
+        break;
+      case 3:
+        wanted.suspicion_rounds = std::array<std::size_t, 3>{0, 4, 12}[from_.below(3)];
+        break;
+      case 4:
+        wanted.fanout = 1 + from_.below(3);
+        wanted.unproved_addresses_max = 1 + from_.below(16);
+        break;
+      case 5:
+        wanted.exchange_bytes_max = from_.flag() ? 1200 : 131'072;
+        wanted.exchange_datagrams_max = 1 + from_.below(128);
+        break;
+      case 6:
+        wanted.dead_peer_phi = from_.flag() ? 1 : 1000;
+        wanted.live_peers_min = from_.below(3);
+        break;
+      default:
+        wanted.send_bytes_per_interval = 1200;
+        if (from_.flag()) wanted.peers_max += 1;
+        if (wanted.peers_max == me_.settings().peers_max) wanted.exchange_bytes_max = 1199;
+        is_allowed = false;
+        break;
+    }
+    const std::size_t budget = me_.settings().send_bytes_per_interval;
+    demand(me_.change(wanted, now_).has_value() == is_allowed, "options are changed, or refused");
+    if (!is_allowed) {
+      demand(me_.settings().send_bytes_per_interval == budget, "what is refused changes nothing");
+      return;
+    }
+    spent_bytes_ = 0;
+    spent_since_ = now_.steady;
+  }
+
+  /// "a" and "b" prove their addresses and tell who they are: live, until they are silent.
+  void introduce() {
     for (std::size_t i = 2; i < 4; ++i) {
+      const endpoint& from = maker_.words().addresses[i];
       forged_.clear();
-      forged_.kind = message_kind::digest;
       forged_.sender.name_hash = maker_.words().hashes[i];
       forged_.sender.generation = generation_base;
       forged_.known.extra.push_back(forged_.sender);
       forged_.padded_bytes = 400;
-      wire_.encode(format_, forged_);
-      deliver(maker_.words().addresses[i]);
+      wire_.encode(shared_.honest, forged_);
+      deliver(from);
+      flush();
+
+      forged_.known.extra.clear();
+      forged_.kind = message_kind::reply;
+      forged_.cookie_echo = cookies_[from];
+      identity_view& who = forged_.identities.emplace_back();
+      who.name = maker_.words().names[i];
+      who.generation = generation_base;
+      who.instance = 1;
+      who.address = from;
+      wire_.encode(shared_.honest, forged_);
+      deliver(from);
       flush();
     }
+    demand(me_.live_peers() == 3, "all three are live");
+  }
+
+  /// Where flow control and suspicion come soon.
+  void choose_begin() {
+    const std::uint8_t choice = from_.byte();
+    config wanted = shared_.own_settings;
+    if ((choice & 1) != 0) wanted.send_bytes_per_interval = (choice & 2) != 0 ? 1200 : 3000;
+    if ((choice & 4) != 0) wanted.suspicion_rounds = 4;
+    demand(me_.change(wanted, now_).has_value(), "options are changed");
+    spent_since_ = now_.steady;
+    spent_bytes_ = 0;
+    if ((choice & 8) == 0) return;
+    // Three datagrams of news, of which the honest peer hears nothing at first.
+    for (const char* key : {"k7", "k8", "k9"}) {
+      const std::string value(1100, *key);
+      demand(me_.set(key, value).has_value(), "there is room");
+      own_[key] = own_value(value);
+    }
+    is_honest_deaf_ = (choice & 16) != 0;
+  }
+
+  /// Somebody doubts somebody, or knows better, as what I know suggests; or it asks.
+  void doubt() {
+    const endpoint from = source();
+    const std::vector<member> members = me_.members(now_);
+    const member& teller = members[from_.below(members.size())];
+    forged_.clear();
+    forged_.kind = from_.flag() ? message_kind::reply : message_kind::digest;
+    forged_.sender.name_hash = siphash(make_cluster_key("default"), teller.name);
+    forged_.sender.generation = teller.generation;
+    forged_.sender.heartbeat = std::min(heartbeat_max, teller.heartbeat + from_.below(2));
+    if (forged_.kind == message_kind::digest) forged_.known.extra.push_back(forged_.sender);
+    for (std::size_t left = 1 + from_.below(3); left > 0; --left) {
+      const member& about = members[from_.below(members.size())];
+      doubt_entry& told = forged_.doubts.emplace_back();
+      const std::uint8_t shape = from_.byte();
+      told.name_hash = siphash(make_cluster_key("default"), about.name);
+      told.generation = about.generation;
+      told.heartbeat = std::min(heartbeat_max, about.heartbeat + shape % 4);
+      told.is_question = (shape & 16) != 0;
+      if ((shape & 32) == 0) told.doubt_age = from_.byte();
+      if ((shape & 64) == 0) told.proof_age = from_.byte();
+    }
+    forged_.cookie_echo = cookies_[from];
+    wire_.encode(shared_.honest, forged_);
+    deliver(from);
   }
 
   /// Hands over until neither has anything to say.
@@ -274,27 +433,31 @@ class ordeal {
       while (const std::optional<transmit> sent = me_.poll_transmit(now_)) {
         is_moving = true;
         account(*sent);
-        if (sent->to == honest_address) hand_over(honest_, own_address);
+        if (sent->to == honest_address && !is_honest_deaf_) hand_over(honest_, own_address);
       }
       while (const std::optional<transmit> sent = honest_.poll_transmit(now_)) {
         is_moving = true;
-        wire_.encode(format_, *sent->content);
+        wire_.encode(shared_.honest, *sent->content);
         remember();
-        if (sent->to == own_address) deliver(honest_address);
+        if (sent->to == own_address && !is_honest_mute_) deliver(honest_address);
       }
     }
   }
 
   void hand_over(protocol& to, const endpoint& from) {
-    const auto decoded = format_.decode(wire_.bytes(), received_);
-    demand(decoded.has_value(), "what a node sends decodes");
+    const auto decoded = shared_.honest.decode(wire_.bytes(), received_);
+    // Somebody may have said under its address that it speaks more.
+    const bool is_misled = !decoded && decoded.error() == drop_reason::wire_version;
+    demand(decoded.has_value() || is_misled, "what a node sends decodes");
+    if (is_misled) return;
     to.handle_message(received_, from, wire_.bytes().size(), now_);
   }
 
   /// Every datagram is within its limit, and keeps the 3x rule.
   void account(const transmit& sent) {
-    wire_.encode(format_, *sent.content);
+    wire_.encode(shared_.own, *sent.content);
     remember();
+    check_budget();
     demand(wire_.bytes().size() + seal_bytes <= 1200, "I4: no datagram exceeds its limit");
     demand(sent.to.is_routable(), "nothing goes where nobody can be");
     demand(sent.to != own_address, "nothing goes to myself");
@@ -304,6 +467,17 @@ class ordeal {
     if (is_proved) return;
     answered_bytes_[sent.to] += wire_.bytes().size();
     demand(answered_bytes_[sent.to] <= 3 * received_bytes_[sent.to], "the 3x rule");
+  }
+
+  /// What went out since the options changed: a full bucket, what flowed in, the last datagram.
+  void check_budget() {
+    spent_bytes_ += wire_.bytes().size();
+    const config& settings = me_.settings();
+    if (settings.send_bytes_per_interval == 0) return;
+    const double intervals = static_cast<double>((now_.steady - spent_since_).count()) /
+                             static_cast<double>(nanoseconds(settings.gossip_interval).count());
+    const double most = static_cast<double>(settings.send_bytes_per_interval) * (1 + intervals);
+    demand(static_cast<double>(spent_bytes_) <= most + 1200, "I5: bytes sent in an interval");
   }
 
   void remember() {
@@ -319,8 +493,9 @@ class ordeal {
   void check() {
     check_own();
     check_capacities();
-    check_members();
-    fold_events();
+    const std::vector<member> members = me_.members(now_);
+    check_members(members);
+    fold_events(members);
   }
 
   void check_own() {
@@ -348,11 +523,16 @@ class ordeal {
     demand(stats.graveyard_size <= settings.peers_max + 1024, "I5: graves");
     demand(stats.parked_bytes <= settings.parked_bytes_max, "I5: parked bytes");
     demand(stats.partial_bytes <= settings.partial_bytes_max, "I5: bytes of partial values");
+    demand(stats.peers_suspect <= stats.peers_live && stats.peers_live <= stats.peers_known,
+           "only who lives is a suspect");
+    // Short legs, those of the fan-out, to a dead peer, to a seed, and begun anew.
+    constexpr std::uint64_t digests_a_round_max = 24 + 3 + 1 + 1 + 16;
+    demand(stats.digests_sent <= (stats.rounds + 1) * digests_a_round_max, "I5: digests a round");
   }
 
-  void check_members() {
+  void check_members(const std::vector<member>& members) {
     std::map<std::string, seen_peer> now_seen;
-    for (const member& peer : me_.members(now_)) {
+    for (const member& peer : members) {
       demand(!peer.phi || (*peer.phi >= 0 && !std::isnan(*peer.phi)), "phi is a number >= 0");
       demand(peer.generation <= generation_max && peer.max_version <= version_max &&
                  peer.heartbeat <= heartbeat_max,
@@ -387,10 +567,10 @@ class ordeal {
     demand(bytes <= 2 * me_.settings().bytes_per_peer_max, "I5: bytes of a peer");
   }
 
-  void fold_events() {
+  void fold_events(const std::vector<member>& members) {
     while (const std::optional<event_view> event = me_.poll_event(cursor_)) fold(*event);
     // Folding the stream gives the state.
-    for (const member& peer : me_.members(now_)) {
+    for (const member& peer : members) {
       const told_peer& told = told_[peer.name];
       std::size_t keys = 0;
       std::uint64_t version = 0;
@@ -441,12 +621,12 @@ class ordeal {
   byte_source from_;
   message_maker& maker_;
   wire_bytes& wire_;
-  codec format_;
+  const common& shared_;
   moment now_{100s, std::chrono::milliseconds(generation_base)};
   memory_storage entries_;
   memory_storage honest_entries_;
-  protocol me_{make_settings("me"), storage_ref(entries_), own_address, 1, now_};
-  protocol honest_{make_settings("honest"), storage_ref(honest_entries_), honest_address, 2, now_};
+  protocol me_{shared_.own_settings, storage_ref(entries_), own_address, 1, now_};
+  protocol honest_{shared_.honest_settings, storage_ref(honest_entries_), honest_address, 2, now_};
   message forged_;
   message received_;
   change_cursor cursor_;
@@ -458,6 +638,10 @@ class ordeal {
   std::map<endpoint, std::size_t> received_bytes_;
   std::map<endpoint, std::size_t> answered_bytes_;
   std::vector<endpoint> proved_;
+  bool is_honest_deaf_ = false;  // what I send is lost
+  bool is_honest_mute_ = false;  // what it sends is
+  std::size_t spent_bytes_ = 0;  // sent since then
+  nanoseconds spent_since_{};
   std::vector<std::vector<std::uint8_t>> sent_;
   std::size_t next_sent_ = 0;
 };
@@ -468,6 +652,7 @@ class ordeal {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static gossipmonger::message_maker maker(gossipmonger::make_vocabulary());
   static gossipmonger::wire_bytes wire;
-  gossipmonger::ordeal({data, size}, maker, wire).run();
+  static const gossipmonger::common shared;
+  gossipmonger::ordeal({data, size}, maker, wire, shared).run();
   return 0;
 }
