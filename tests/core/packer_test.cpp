@@ -9,17 +9,11 @@
 
 #include "gossipmonger/core/random.hpp"
 
+#include "protocol_fixture.hpp"
+
 using namespace gossipmonger;
 
 namespace {
-
-entry_view make_entry(std::string_view key, std::string_view value, std::uint64_t version) {
-  entry_view entry;
-  entry.key = key;
-  entry.value = value;
-  entry.version = version;
-  return entry;
-}
 
 identity_view make_identity(std::string_view name) {
   identity_view who;

@@ -4,19 +4,9 @@
 
 #include <string>
 
+#include "protocol_fixture.hpp"
+
 using namespace gossipmonger;
-
-namespace {
-
-entry_view make_entry(std::string_view key, std::string_view value, std::uint64_t version) {
-  entry_view entry;
-  entry.key = key;
-  entry.value = value;
-  entry.version = version;
-  return entry;
-}
-
-}  // namespace
 
 TEST_CASE("value_checksum: it is SipHash of the value, under a key that the entry's key changes") {
   const hash_key cluster(1, 2);

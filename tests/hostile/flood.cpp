@@ -18,8 +18,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <exception>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,14 +27,14 @@
 
 #include <arpa/inet.h>
 #include <unistd.h>
-#include <asio/awaitable.hpp>
-#include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 
 #include "gossipmonger/core/hash.hpp"
 #include "gossipmonger/core/message.hpp"
 #include "gossipmonger/gossipmonger.hpp"
 #include "gossipmonger/wire/codec.hpp"
+
+#include "loopback_node.hpp"
 
 namespace gossipmonger {
 namespace {
@@ -162,18 +160,16 @@ class flooder {
 /// The node that is flooded, and one beside it.
 class target {
  public:
-  target() : first_(context_.get_executor()), second_(context_.get_executor()) {
-    one = start("flooded", first_, {});
-    other = start("neighbour", second_, {first_.local_endpoint().to_string()});
-  }
+  target()
+      : one(context_, "flooded", interval, {}),
+        other(context_, "neighbour", interval, {one.address().to_string()}) {}
   target(const target&) = delete;
   target& operator=(const target&) = delete;
 
   void stop() {
     one->stop();
     other->stop();
-    context_.restart();
-    context_.run_for(5s);
+    run_for(5s);
   }
   void run_for(clock::duration length) {
     context_.restart();
@@ -185,36 +181,14 @@ class target {
     while (!holds() && clock::now() < end) run_for(10ms);
     return holds();
   }
-  [[nodiscard]] std::uint16_t port() const { return first_.local_endpoint().port; }
-  [[nodiscard]] udp_counters counters() const { return first_.counters(); }
-  [[nodiscard]] udp_counters other_counters() const { return second_.counters(); }
-
-  std::unique_ptr<node> one;
-  std::unique_ptr<node> other;
+  [[nodiscard]] std::uint16_t port() const { return one.address().port; }
 
  private:
-  std::unique_ptr<node> start(std::string name, udp_transport& over,
-                              std::vector<std::string> seeds) {
-    config settings;
-    settings.name = std::move(name);
-    settings.seeds = std::move(seeds);
-    settings.gossip_interval = interval;
-    if (!over.open(endpoint::v4(127, 0, 0, 1, 0))) std::abort();
-    auto made = node::create(settings, over);
-    if (!made) std::abort();
-    asio::co_spawn(context_, run(made->get()), [](std::exception_ptr thrown) {
-      if (thrown) std::rethrow_exception(thrown);
-    });
-    return std::move(*made);
-  }
-  static asio::awaitable<void> run(node* of) {
-    const result<void> ended = co_await of->run();
-    if (!ended) std::abort();
-  }
-
   asio::io_context context_;
-  udp_transport first_;
-  udp_transport second_;
+
+ public:
+  loopback_node one;
+  loopback_node other;
 };
 
 int failures = 0;
@@ -263,11 +237,11 @@ int run(std::uint64_t count) {
   }
 
   const auto is_all_there = [&] {
-    const udp_counters here = attacked.counters();
-    return here.received + here.kernel_drops == sent + attacked.other_counters().sent;
+    const udp_counters here = attacked.one.counters();
+    return here.received + here.kernel_drops == sent + attacked.other.counters().sent;
   };
   check(attacked.wait_until(is_all_there), "what was sent was received, or dropped by the kernel");
-  const udp_counters socket = attacked.counters();
+  const udp_counters socket = attacked.one.counters();
   const protocol_stats stats = attacked.one->stats();
   const std::uint64_t wrong = count_of(stats, drop_reason::checksum);
   const std::uint64_t unproved = count_of(stats, drop_reason::unproved);

@@ -14,7 +14,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -24,11 +23,12 @@
 #include <utility>
 #include <vector>
 
-#include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 
 #include "gossipmonger/core/random.hpp"
 #include "gossipmonger/gossipmonger.hpp"
+
+#include "loopback_node.hpp"
 
 namespace gossipmonger {
 namespace {
@@ -72,7 +72,7 @@ class cluster {
   cluster(const cluster&) = delete;
   cluster& operator=(const cluster&) = delete;
   ~cluster() {
-    for (member_node& one : members_) one.core->stop();
+    for (const auto& one : members_) (*one)->stop();
     context_.restart();
     context_.run_for(10s);
   }
@@ -84,14 +84,14 @@ class cluster {
 
   /// What the application does in a second: each node writes or erases a few keys.
   void write() {
-    for (member_node& one : members_) {
+    for (const auto& one : members_) {
       for (int i = 0; i < 3; ++i) {
         const std::string key = "key" + std::to_string(draws_.below(keys_count));
         if (draws_.below(4) == 0) {
-          failures += one.core->erase(key) ? 0 : 1;
+          failures += (*one)->erase(key) ? 0 : 1;
         } else {
           const std::string value(static_cast<std::size_t>(draws_.below(200)), 'v');
-          failures += one.core->set(key, value) ? 0 : 1;
+          failures += (*one)->set(key, value) ? 0 : 1;
         }
       }
     }
@@ -100,23 +100,21 @@ class cluster {
   /// One of them ends without a word, and comes back.
   void restart() {
     const std::size_t index = 1 + static_cast<std::size_t>(draws_.below(members_.size() - 1));
-    members_[index].core->stop();
+    loopback_node& gone = *members_[index];
+    gone->stop();
     const auto end = clock::now() + 10s;
-    while (!*members_[index].has_ended && clock::now() < end) run_for(1ms);
-    members_[index].core.reset();
-    members_[index].over.reset();
+    while (!gone.has_ended() && clock::now() < end) run_for(1ms);
+    members_[index].reset();
     start(index);
     ++restarts;
   }
 
   [[nodiscard]] bool has_agreed() const {
     std::map<std::string, std::uint64_t> versions;
-    for (const member_node& one : members_) {
-      versions[std::string(one.core->name())] = one.core->version();
-    }
-    for (const member_node& one : members_) {
-      if (one.core->stats().peers_live != members_.size() - 1) return false;
-      for (const member& peer : one.core->peers()) {
+    for (const auto& one : members_) versions[std::string((*one)->name())] = (*one)->version();
+    for (const auto& one : members_) {
+      if ((*one)->stats().peers_live != members_.size() - 1) return false;
+      for (const member& peer : (*one)->peers()) {
         if (versions[peer.name] != peer.max_version) return false;
       }
     }
@@ -127,35 +125,15 @@ class cluster {
   std::size_t restarts = 0;
 
  private:
-  struct member_node {
-    member_node() = default;
-
-    std::unique_ptr<udp_transport> over;
-    std::unique_ptr<node> core;
-    std::unique_ptr<bool> has_ended;
-  };
-
   void start(std::size_t index) {
-    member_node& one = members_[index];
-    one.over = std::make_unique<udp_transport>(context_.get_executor());
-    if (!one.over->open(endpoint::v4(127, 0, 0, 1, 0))) std::abort();
-    config settings;
-    settings.name = "n" + std::to_string(index);
-    settings.gossip_interval = 100ms;
-    if (index > 0) settings.seeds.push_back(members_[0].over->local_endpoint().to_string());
-    auto made = node::create(settings, *one.over);
-    if (!made) std::abort();
-    one.core = std::move(*made);
-    one.has_ended = std::make_unique<bool>(false);
-    bool* const has_ended = one.has_ended.get();
-    asio::co_spawn(context_, one.core->run(), [has_ended](std::exception_ptr thrown, result<void>) {
-      *has_ended = true;
-      if (thrown) std::rethrow_exception(thrown);
-    });
+    std::vector<std::string> seeds;
+    if (index > 0) seeds.push_back(members_[0]->address().to_string());
+    members_[index] = std::make_unique<loopback_node>(context_, "n" + std::to_string(index), 100ms,
+                                                      std::move(seeds));
   }
 
   asio::io_context context_;
-  std::vector<member_node> members_;
+  std::vector<std::unique_ptr<loopback_node>> members_;
   random_source draws_;
 };
 

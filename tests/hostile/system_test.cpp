@@ -9,10 +9,8 @@
 #include <cstddef>
 #include <exception>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -21,6 +19,8 @@
 #include <asio/io_context.hpp>
 
 #include "gossipmonger/gossipmonger.hpp"
+
+#include "loopback_node.hpp"
 
 namespace gossipmonger {
 namespace {
@@ -55,12 +55,9 @@ class failing_calls : public udp_system_calls {
 /// A node whose system calls fail on demand, and one beside it that knows it.
 class pair_of_nodes {
  public:
-  pair_of_nodes() : first_(context_.get_executor(), calls), second_(context_.get_executor()) {
-    REQUIRE(first_.open(loopback));
-    REQUIRE(second_.open(loopback));
-    first = start("first", first_, {});
-    second = start("second", second_, {first->local_endpoint().to_string()});
-  }
+  pair_of_nodes()
+      : first(context_, calls, "first", 10ms, {}),
+        second(context_, "second", 10ms, {first.address().to_string()}) {}
   pair_of_nodes(const pair_of_nodes&) = delete;
   pair_of_nodes& operator=(const pair_of_nodes&) = delete;
 
@@ -81,38 +78,17 @@ class pair_of_nodes {
     return holds();
   }
 
-  [[nodiscard]] bool has_met() const {
+  [[nodiscard]] bool has_met() {
     return first->stats().peers_live == 1 && second->stats().peers_live == 1;
   }
-  [[nodiscard]] udp_counters counters() const { return first_.counters(); }
-  [[nodiscard]] bool has_ended() const { return ended_; }
-
-  failing_calls calls;
-  std::unique_ptr<node> first;
-  std::unique_ptr<node> second;
 
  private:
-  std::unique_ptr<node> start(std::string name, udp_transport& over,
-                              std::vector<std::string> seeds) {
-    config settings;
-    settings.name = std::move(name);
-    settings.seeds = std::move(seeds);
-    settings.gossip_interval = 10ms;
-    auto made = node::create(settings, over);
-    REQUIRE(made);
-    bool* const has_ended = &over == &first_ ? &ended_ : &other_ended_;
-    asio::co_spawn(context_, (*made)->run(), [has_ended](std::exception_ptr thrown, result<void>) {
-      *has_ended = true;
-      if (thrown) std::rethrow_exception(thrown);
-    });
-    return std::move(*made);
-  }
-
   asio::io_context context_;
-  udp_transport first_;
-  udp_transport second_;
-  bool ended_ = false;
-  bool other_ended_ = false;
+
+ public:
+  failing_calls calls;
+  loopback_node first;
+  loopback_node second;
 };
 
 struct refusal {
@@ -146,16 +122,16 @@ TEST_CASE("system: whatever the system says to a send, rounds go on, and it is c
     nodes.calls.send_error = planted.error;
     const std::size_t counter = static_cast<std::size_t>(planted.counter);
 
-    CHECK(nodes.wait_until([&] { return nodes.counters().send_errors[counter] >= 3; }));
+    CHECK(nodes.wait_until([&] { return nodes.first.counters().send_errors[counter] >= 3; }));
 
-    const udp_counters counted = nodes.counters();
+    const udp_counters counted = nodes.first.counters();
     CHECK(counted.sent == 0);
     for (std::size_t other = 0; other < udp_send_error_count; ++other) {
       if (other != counter) CHECK(counted.send_errors[other] == 0);
     }
     const std::uint64_t rounds = nodes.first->stats().rounds;
     CHECK(nodes.wait_until([&] { return nodes.first->stats().rounds > rounds + 2; }));
-    CHECK_FALSE(nodes.has_ended());
+    CHECK_FALSE(nodes.first.has_ended());
     nodes.calls.send_error = 0;
     CHECK(nodes.wait_until([&] { return nodes.has_met(); }));
   }
@@ -167,9 +143,9 @@ TEST_CASE("system: errors in place of datagrams are counted, and the node hears 
     pair_of_nodes nodes;
     nodes.calls.receive_error = error;
 
-    CHECK(nodes.wait_until([&] { return nodes.counters().receive_errors >= 3; }));
+    CHECK(nodes.wait_until([&] { return nodes.first.counters().receive_errors >= 3; }));
     CHECK(nodes.first->stats().peers_live == 0);
-    CHECK_FALSE(nodes.has_ended());
+    CHECK_FALSE(nodes.first.has_ended());
 
     nodes.calls.receive_error = 0;
     CHECK(nodes.wait_until([&] { return nodes.has_met(); }));
@@ -185,7 +161,7 @@ TEST_CASE("system: stop inside a round, while the socket has no room, ends the r
 
   nodes.first->stop();
 
-  CHECK(nodes.wait_until([&] { return nodes.has_ended(); }));
+  CHECK(nodes.wait_until([&] { return nodes.first.has_ended(); }));
 }
 
 TEST_CASE("system: a broadcast address is refused by the system itself (EACCES)") {
