@@ -263,8 +263,11 @@ std::optional<event_view> protocol::show_item(const change_item& item,
       break;
     }
     case change_item::what::forgotten:
-      // A snapshot need not speak of who went before it began.
-      if (cursor.sequence <= cursor.snapshot_upto) return std::nullopt;
+      // Nobody need hear that a peer went of which it never heard: it went before the snapshot
+      // began, or came and went between two reads.
+      if (cursor.sequence <= cursor.snapshot_upto || last_shown == peer_status::self) {
+        return std::nullopt;
+      }
       shown.kind = event_kind::peer_forgotten;
       last_shown = peer_status::self;
       break;
