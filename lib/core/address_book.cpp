@@ -68,6 +68,11 @@ bool address_book::is_proved(const endpoint& address) const {
   return place != known_.end() && place->second.is_proved;
 }
 
+std::uint32_t address_book::unanswered(const endpoint& address) const {
+  const auto place = known_.find(address);
+  return place == known_.end() ? 0 : place->second.unanswered;
+}
+
 bool address_book::try_make_room(std::uint64_t round) {
   auto goes = std::find_if(known_.begin(), known_.end(), [round](const auto& one) {
     return !one.second.is_proved && one.second.next_round <= round;
