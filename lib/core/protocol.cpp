@@ -440,7 +440,7 @@ result<std::uint64_t> protocol::set_until(
     }
     if (deadline) {
       expiry_.set(key, *deadline);
-    } else {
+    } else if (!is_on(defect::expiry_kept)) {
       expiry_.clear(key);
     }
   }
@@ -501,12 +501,15 @@ result<void> protocol::forget(std::string_view peer) {
   if (peer == name()) return fail(errc::own_name);
   const std::optional<slot_index> slot = find_slot(peer);
   if (!slot) return fail(errc::unknown_peer);
+  const std::uint64_t name_hash = peers_[*slot].name_hash;
   bury(*slot);
+  if (is_on(defect::forgotten_unburied)) graves_.remove(name_hash);
   return {};
 }
 
 void protocol::expire_keys(moment now) {
   while (const std::optional<std::string> key = expiry_.take_due(now.steady)) {
+    if (is_on(defect::expiry_missing)) continue;
     // What the storage refuses now is tried again a round later.
     if (!erase(*key)) expiry_.set(*key, now.steady + settings_.gossip_interval);
   }

@@ -65,6 +65,8 @@ std::uint8_t protocol::version_for(const exchange& leg) const {
   const std::uint32_t usual = common != 0 ? common : spoken_.lowest;
   const std::uint32_t turns = leg.unanswered - std::min(leg.unanswered, patience);
   const std::uint32_t count = spoken_.highest - spoken_.lowest + 1U;
+  if (is_on(defect::version_unread)) return spoken_.highest;
+  if (is_on(defect::version_untried)) return static_cast<std::uint8_t>(usual);
   return static_cast<std::uint8_t>(spoken_.lowest + (usual - spoken_.lowest + turns) % count);
 }
 
