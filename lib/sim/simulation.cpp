@@ -452,12 +452,14 @@ void simulation::heal() {
   };
   if (std::any_of(members_.begin(), members_.end(), is_small)) {
     run_to(std::max(world_.time(), last_lease()) + 60 * round());
-    // A refusal lasts for a grace; then it is tried once more.
+    // A refusal lasts for a grace; then it is tried once more, by each that is too small.
+    const auto refusing =
+        static_cast<std::uint64_t>(std::count_if(members_.begin(), members_.end(), is_small));
     std::uint64_t entries = 1;
     for (std::size_t i = 0; i < members_.size(); ++i) {
       if (world_.is_running(i)) entries += world_.storage_of(i).usage(self_slot).live_keys + 64;
     }
-    return demand_idle(entries);
+    return demand_idle(refusing * entries);
   }
   if (has_liar_) {
     // What a liar said of others stays believed: nothing is promised but that nobody breaks.
