@@ -77,6 +77,11 @@ bool address_book::is_proved(const endpoint& address) const {
   return place != known_.end() && place->second.is_proved;
 }
 
+std::uint32_t address_book::unanswered(const endpoint& address) const {
+  const auto place = known_.find(address);
+  return place == known_.end() ? 0 : place->second.unanswered;
+}
+
 bool address_book::try_make_room(std::uint64_t round) {
   // Whoever never answered goes before who did; of those, the one not met for longest: peers that
   // were forgotten leave their addresses behind, and nobody else would take them out. Among equals

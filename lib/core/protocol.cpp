@@ -258,8 +258,11 @@ std::optional<event_view> protocol::show_item(const change_item& item,
       break;
     }
     case change_item::what::forgotten:
-      // A snapshot need not speak of who went before it began.
-      if (cursor.sequence <= cursor.snapshot_upto) return std::nullopt;
+      // Nobody need hear that a peer went of which it never heard: it went before the snapshot
+      // began, or came and went between two reads.
+      if (cursor.sequence <= cursor.snapshot_upto || last_shown == peer_status::self) {
+        return std::nullopt;
+      }
       shown.kind = event_kind::peer_forgotten;
       last_shown = peer_status::self;
       break;
@@ -432,7 +435,7 @@ result<std::uint64_t> protocol::set_until(
     }
     if (deadline) {
       expiry_.set(key, *deadline);
-    } else {
+    } else if (!is_on(defect::expiry_kept)) {
       expiry_.clear(key);
     }
   }
@@ -493,12 +496,15 @@ result<void> protocol::forget(std::string_view peer) {
   if (peer == name()) return fail(errc::own_name);
   const std::optional<slot_index> slot = find_slot(peer);
   if (!slot) return fail(errc::unknown_peer);
+  const std::uint64_t name_hash = peers_[*slot].name_hash;
   bury(*slot);
+  if (is_on(defect::forgotten_unburied)) graves_.remove(name_hash);
   return {};
 }
 
 void protocol::expire_keys(moment now) {
   while (const std::optional<std::string> key = expiry_.take_due(now.steady)) {
+    if (is_on(defect::expiry_missing)) continue;
     // What the storage refuses now is tried again a round later.
     if (!erase(*key)) expiry_.set(*key, now.steady + settings_.gossip_interval);
   }

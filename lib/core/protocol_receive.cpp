@@ -56,9 +56,17 @@ void protocol::handle_unreadable(const wire_range& theirs, const endpoint& sourc
                   ", this one " + text_of(spoken_) + ": neither can read the other");
 }
 
-std::uint8_t protocol::version_for(const std::optional<wire_range>& theirs) const {
-  const std::uint8_t common = theirs ? common_wire_version(*theirs, spoken_) : std::uint8_t{0};
-  return common != 0 ? common : spoken_.lowest;
+std::uint8_t protocol::version_for(const exchange& leg) const {
+  // Losses alone make nobody write what a peer does not read.
+  constexpr std::uint32_t patience = 2;
+  const std::uint8_t common =
+      leg.spoken ? common_wire_version(*leg.spoken, spoken_) : std::uint8_t{0};
+  const std::uint32_t usual = common != 0 ? common : spoken_.lowest;
+  const std::uint32_t turns = leg.unanswered - std::min(leg.unanswered, patience);
+  const std::uint32_t count = spoken_.highest - spoken_.lowest + 1U;
+  if (is_on(defect::version_unread)) return spoken_.highest;
+  if (is_on(defect::version_untried)) return static_cast<std::uint8_t>(usual);
+  return static_cast<std::uint8_t>(spoken_.lowest + (usual - spoken_.lowest + turns) % count);
 }
 
 void protocol::observe_time(moment now) {

@@ -193,7 +193,8 @@ void protocol::try_start_seed() {
   const endpoint& seed = others[static_cast<std::size_t>(random_.below(others.size()))];
   std::uint64_t remote_hash = 0;
   for (const peer_table::hashed_slot& one : peers_.by_hash()) {
-    if (peers_.details(one.slot).address == seed) remote_hash = one.name_hash;
+    const peer_details& of = peers_.details(one.slot);
+    if (of.address == seed || of.route == seed) remote_hash = one.name_hash;
   }
   static_cast<void>(try_start(seed, remote_hash));
 }
@@ -212,9 +213,10 @@ void protocol::start_exchange(const endpoint& to, std::uint64_t remote_hash) {
   leg.kind = message_kind::digest;
   leg.remote_hash = remote_hash;
   leg.cookie_echo = addresses_.cookie_from(to);
-  if (const std::optional<slot_index> slot = peers_.find(remote_hash)) {
-    leg.spoken = peers_.details(*slot).spoken;
-  }
+  const std::optional<slot_index> slot = peers_.find(remote_hash);
+  if (slot) leg.spoken = peers_.details(*slot).spoken;
+  const bool is_live = slot && peers_[*slot].status == peer_status::live;
+  leg.unanswered = is_live ? 0 : addresses_.unanswered(to);
   leg.datagrams_left = is_proved ? settings_.digest_datagrams_max : 1;
   leg.padded_bytes = is_proved ? 0 : address_book::unproved_bytes_min;
   leg.digest_from = digest_cursor_;
@@ -263,7 +265,7 @@ std::optional<transmit> protocol::poll_transmit(moment now) {
       continue;
     }
     outgoing_.cookie = addresses_.cookie_for(leg.to, now.steady);
-    outgoing_.wire_version = version_for(leg.spoken);
+    outgoing_.wire_version = version_for(leg);
     if (settings_.send_bytes_per_interval != 0) {
       budget_.take(std::max(encoded_bytes(outgoing_), outgoing_.padded_bytes));
     }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "planted.hpp"
+
 namespace gossipmonger {
 
 namespace {
@@ -41,7 +43,9 @@ bool suspicion::prove(std::uint64_t heartbeat, nanoseconds now) {
 }
 
 bool suspicion::adopt(std::uint64_t heartbeat, nanoseconds at) {
-  if (proved_ && heartbeat <= heartbeat_) return false;
+  const bool is_old =
+      proved_ && heartbeat <= heartbeat_ && !planted::is_on(planted::defect::proof_renewed);
+  if (is_old) return false;
   heartbeat_ = heartbeat;
   proved_ = proved_ ? std::max(*proved_, at) : at;
   return try_end();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 #include <tuple>
 
 #include "gossipmonger/core/hash.hpp"
@@ -38,6 +39,8 @@ class checker::watch : public storage_observer {
     std::uint64_t max_version = 0;
     std::uint64_t heartbeat = 0;
     std::uint64_t seen_step = 0;
+    peer_status status = peer_status::unjudged;
+    nanoseconds beat_at{};  // when a heartbeat that was news came from itself, proved
     std::unordered_map<std::string, std::uint64_t> erased;  // version, by key
   };
   struct forgotten {
@@ -57,6 +60,10 @@ class checker::watch : public storage_observer {
     std::uint64_t bytes_received = 0;
     std::uint64_t bytes_replied = 0;
     std::uint64_t digest_round = 0;
+    // What it speaks by its latest word, and by the one before that said otherwise.
+    std::optional<wire_range> spoken;
+    std::optional<wire_range> spoken_before;
+    nanoseconds heard_at{};
   };
   enum class input { command, datagram, timer };
 
@@ -75,6 +82,9 @@ class checker::watch : public storage_observer {
     owner_.report(std::move(rule), std::move(text), {node_});
   }
 
+  /// It said something itself, under a cookie of mine.
+  void handle_word(const message& received, contact& from);
+
   ledger* own = nullptr;
   input running = input::timer;  // what comes next, unless a datagram or a command does
   std::vector<replica> rows;     // by slot
@@ -83,8 +93,11 @@ class checker::watch : public storage_observer {
   std::map<endpoint, contact> contacts;
   std::uint64_t unproved_round = 0;
   std::size_t unproved_count = 0;
-  belief reader;                 // reads at once
-  std::unique_ptr<belief> late;  // reads when it is told to
+  std::map<std::string, nanoseconds> deadlines;  // of own keys that expire
+  nanoseconds excused_until{};                  // from expiring: it stood still, or its disk failed
+  std::unordered_map<std::string, double> phi;  // by peer, after the last round
+  belief reader;                                // reads at once
+  std::unique_ptr<belief> late;                 // reads when it is told to
 
  private:
   void touch(slot_index slot, std::string_view key) {
@@ -102,10 +115,14 @@ void checker::watch::handle_own_put(const entry_view& entry) {
   const bool is_same = held && held->value == entry.value && !entry.is_tombstone;
   // In its own time a node may expire keys and give them new versions: nothing that shows new
   // bytes.
-  const bool is_allowed =
-      running == input::command ||
-      (running == input::timer && (entry.is_tombstone || is_same || entry.key == floor_key));
+  const auto lease = deadlines.find(std::string(entry.key));
+  const bool is_due = lease != deadlines.end() && lease->second <= owner_.world_.time();
+  const bool is_expiry = running == input::timer && entry.is_tombstone && is_due;
+  const bool is_allowed = running == input::command || is_expiry ||
+                          (running == input::timer && (is_same || entry.key == floor_key));
   if (!is_allowed) report("I3 single writer", quoted("self", entry.key, entry.version));
+  if (is_expiry) ++owner_.expired_;
+  if (entry.is_tombstone && lease != deadlines.end()) deadlines.erase(lease);
   if (is_same && entry.key != floor_key && held->sequence != entry.sequence) {
     report("events",
            "equal bytes moved in the change order: " + quoted("self", entry.key, entry.version));
@@ -176,6 +193,15 @@ void checker::watch::handle_drop_upto(slot_index slot, std::uint64_t version) {
       report("I2 prefix", "a floor drops what nobody erased: " + quoted(name, key, entry->version));
     }
   }
+}
+
+void checker::watch::handle_word(const message& received, contact& from) {
+  const peer_table& known = core().peers();
+  const std::optional<slot_index> slot = known.find(received.sender.name_hash);
+  if (!slot || *slot == self_slot) return;
+  if (known[*slot].generation != received.sender.generation) return;
+  if (received.sender.heartbeat > known[*slot].heartbeat) row(*slot).beat_at = owner_.world_.time();
+  from.heard_at = owner_.world_.time();
 }
 
 // ------------------------------------------------------------------------------------ ledgers
@@ -274,6 +300,13 @@ void checker::end_command(node_index node) {
   check_rows(node);
 }
 
+void checker::expect_expiry(node_index node, const std::string& key,
+                            std::optional<nanoseconds> deadline) {
+  watch& watched = *watches_[node];
+  watched.deadlines.erase(key);
+  if (deadline) watched.deadlines.emplace(key, *deadline);
+}
+
 void checker::set_prompt(node_index node, bool is_prompt) {
   if (is_prompt_.size() <= node) is_prompt_.resize(node + 1, true);
   is_prompt_[node] = is_prompt;
@@ -289,10 +322,13 @@ void checker::handle_arrival(node_index node, const endpoint& source, const mess
   watched.running = watch::input::datagram;
   watch::contact& from = watched.contacts[source];
   from.bytes_received += bytes;
+  if (from.spoken && *from.spoken != received.versions) from.spoken_before = from.spoken;
+  from.spoken = received.versions;
   const auto& cookies = from.cookies;
   if (received.cookie_echo != 0 &&
       std::find(cookies.begin(), cookies.end(), received.cookie_echo) != cookies.end()) {
     from.is_proved = true;
+    watched.handle_word(received, from);
   }
 }
 
@@ -305,6 +341,7 @@ void checker::handle_step(node_index node, bool is_timer) {
   check_rows(node);
   check_tables(node);
   if (is_timer) check_phi(node);
+  if (is_timer) check_expiry(node);
   if (core.last_change() > watched.reader.cursor().sequence) {
     read(node, watched.reader, true);
     if (watched.late && is_prompt_[node]) read(node, *watched.late, false);
@@ -320,6 +357,7 @@ void checker::handle_send(node_index node, const endpoint& to, const message& se
   if (bytes > limit) {
     report("I4 size", std::to_string(bytes) + " bytes, limit " + std::to_string(limit), {node});
   }
+  if (trusts_content_) check_wire_version(node, to, sent);
   watch::contact& with = watched.contacts[to];
   if (sent.cookie != 0 &&
       std::find(with.cookies.begin(), with.cookies.end(), sent.cookie) == with.cookies.end()) {
@@ -373,6 +411,12 @@ void checker::check_row(node_index node, slot_index slot) {
   const std::string& name = world_[node].peers().details(slot).name;
   watch::replica& before = watched.row(slot);
   before.seen_step = watched.step;
+  const bool is_same_run = before.name_hash == now.name_hash && before.generation == now.generation;
+  if (!is_same_run) before.beat_at = nanoseconds{};
+  const bool is_convicted =
+      is_same_run && before.status == peer_status::live && now.status == peer_status::dead;
+  if (is_convicted && trusts_content_) check_conviction(node, slot);
+  before.status = now.status;
   if (before.name_hash == now.name_hash && before.generation == now.generation &&
       before.max_version == now.max_version && before.heartbeat == now.heartbeat) {
     return;
@@ -464,11 +508,97 @@ void checker::check_tables(node_index node) {
 }
 
 void checker::check_phi(node_index node) {
+  watch& watched = *watches_[node];
+  watched.phi.clear();
   for (const member& seen : world_[node].members(world_.now(node))) {
     if (seen.phi && !(*seen.phi >= 0 && std::isfinite(*seen.phi))) {
       report("phi", seen.name + ": phi is " + std::to_string(*seen.phi), {node});
     }
+    if (seen.phi) watched.phi[seen.name] = *seen.phi;
   }
+}
+
+void checker::check_conviction(node_index node, slot_index slot) {
+  watch& watched = *watches_[node];
+  const config& settings = world_.settings(node);
+  const std::string& name = world_[node].peers().details(slot).name;
+  const auto phi = watched.phi.find(name);
+  // Phi convicts by other figures; within one round it does not double.
+  const bool is_by_phi = settings.suspicion_rounds == 0 || phi == watched.phi.end() ||
+                         phi->second >= settings.dead_peer_phi / 2;
+  const nanoseconds beat_at = watched.row(slot).beat_at;
+  if (is_by_phi || beat_at == nanoseconds{}) return;
+  const nanoseconds silent = world_.time() - beat_at;
+  const auto rounds = static_cast<std::int64_t>(settings.suspicion_rounds);
+  if (silent >= rounds * nanoseconds(settings.gossip_interval)) return;
+  report("suspicion",
+         name + " convicted " + std::to_string(silent / std::chrono::milliseconds{1}) +
+             " ms after its word, sooner than " + std::to_string(rounds) + " rounds",
+         {node});
+}
+
+std::size_t checker::count_nodes(const std::string& name) const {
+  std::size_t count = 0;
+  for (node_index node = 0; node < world_.size(); ++node) {
+    if (world_.settings(node).name == name) ++count;
+  }
+  return count;
+}
+
+void checker::check_expiry(node_index node) {
+  // What falls due at once goes in batches, a millisecond apart.
+  constexpr nanoseconds batches = std::chrono::milliseconds{10};
+  watch& watched = *watches_[node];
+  if (watched.deadlines.empty()) return;
+  if (world_[node].has_left()) {
+    watched.deadlines.clear();  // whoever has left writes no more
+    return;
+  }
+  // Until a process goes on, it expires nothing; and what its storage refuses, it tries again a
+  // round later.
+  watched.excused_until = std::max(watched.excused_until, world_.paused_until(node));
+  if (world_.storage_of(node).conditions.failure > 0) {
+    watched.excused_until = world_.time() + world_.settings(node).gossip_interval;
+  }
+  for (const auto& [key, deadline] : watched.deadlines) {
+    const nanoseconds due = std::max(deadline, watched.excused_until) + batches;
+    if (due >= world_.time()) continue;
+    report("ttl",
+           key + " is still there, " +
+               std::to_string((world_.time() - deadline) / std::chrono::milliseconds{1}) +
+               " ms after its time",
+           {node});
+    return;
+  }
+}
+
+void checker::check_wire_version(node_index node, const endpoint& to, const message& sent) {
+  const watch& watched = *watches_[node];
+  const auto place = watched.contacts.find(to);
+  if (place == watched.contacts.end() || !place->second.spoken) return;
+  const watch::contact& with = place->second;
+  // After a silence it may have been replaced by another release, and is tried in others.
+  if (world_.time() - with.heard_at > world_.settings(node).gossip_interval) return;
+  const wire_range& mine = world_.wire_versions(node);
+  const auto reads = [&](const std::optional<wire_range>& spoken) {
+    return spoken &&
+           (common_wire_version(*spoken, mine) == 0 ||
+            (sent.wire_version >= spoken->lowest && sent.wire_version <= spoken->highest));
+  };
+  if (reads(with.spoken) || reads(with.spoken_before)) return;
+  // Who is not live is tried in others too; and of two under one name, the last to speak counts.
+  const auto is_meant = [&](const peer_table::hashed_slot& one) {
+    const peer_table& known = world_[node].peers();
+    const peer_details& of = known.details(one.slot);
+    return known[one.slot].status == peer_status::live && of.way() == to &&
+           count_nodes(of.name) == 1;
+  };
+  const auto rows = world_[node].peers().by_hash();
+  if (std::none_of(rows.begin(), rows.end(), is_meant)) return;
+  report("wire version",
+         "written in " + std::to_string(sent.wire_version) + " to who reads " +
+             std::to_string(with.spoken->lowest) + " to " + std::to_string(with.spoken->highest),
+         {node});
 }
 
 void checker::read_events(node_index node) {

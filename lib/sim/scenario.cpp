@@ -15,11 +15,16 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-constexpr std::array<std::string_view, 16> kind_names{
-    "start", "crash", "restart", "leave", "set",     "erase",  "write",  "wipe",
-    "pause", "clock", "move",    "link",  "storage", "reader", "mutate", "heal"};
+constexpr std::array<std::string_view, 20> kind_names{
+    "start", "crash", "restart", "leave",  "set",  "set-ttl", "erase",  "write",  "wipe", "pause",
+    "clock", "move",  "forget",  "change", "link", "storage", "reader", "mutate", "heal", "detect"};
 constexpr std::array<std::string_view, 4> disk_names{"intact", "lost", "stale", "torn"};
 constexpr std::array<std::string_view, 3> generation_names{"kept", "lost", "reused"};
+
+/// Whether a decision is of one node, or of all.
+bool names_node(decision_kind kind) {
+  return kind != decision_kind::heal && kind != decision_kind::detect;
+}
 
 template <class Enum, std::size_t Count>
 std::optional<Enum> find_name(const std::array<std::string_view, Count>& names,
@@ -114,6 +119,11 @@ const std::vector<config_option>& config_options() {
       number_option("datagram", &config::datagram_bytes_max),
       number_option("digests", &config::digest_datagrams_max),
       number_option("exchange", &config::exchange_bytes_max),
+      number_option("burst", &config::exchange_datagrams_max),
+      number_option("budget", &config::send_bytes_per_interval),
+      number_option("suspicion", &config::suspicion_rounds),
+      number_option("phi", &config::dead_peer_phi),
+      number_option("value", &config::value_bytes_max),
       number_option("peers", &config::peers_max),
       number_option("keys", &config::keys_per_peer_max),
       number_option("bytes", &config::bytes_per_peer_max),
@@ -125,19 +135,40 @@ const std::vector<config_option>& config_options() {
   return options;
 }
 
+const config_option* find_option(std::string_view name) {
+  const auto& all = config_options();
+  const auto place = std::find_if(all.begin(), all.end(),
+                                  [&](const config_option& one) { return one.name == name; });
+  return place == all.end() ? nullptr : &*place;
+}
+
+std::string value_text(const config_option& option, std::uint64_t value) {
+  return option.is_time ? time_text(milliseconds(static_cast<std::int64_t>(value)))
+                        : std::to_string(value);
+}
+
+std::string labels(const std::vector<std::size_t>& nodes) {
+  std::string text;
+  for (const std::size_t node : nodes) text += (text.empty() ? "" : ",") + label(node);
+  return text;
+}
+
+/// "1-2", or "1".
+std::string wire_text(const wire_range& of) {
+  const std::string lowest = std::to_string(of.lowest);
+  return of.lowest == of.highest ? lowest : lowest + "-" + std::to_string(of.highest);
+}
+
 std::string node_text(std::size_t number, const scenario_node& of) {
   const config usual;
   option_writer out;
   if (of.settings.name != label(number)) out.add("name", of.settings.name);
-  std::string seeds;
-  for (const std::size_t seed : of.seeds) seeds += (seeds.empty() ? "" : ",") + label(seed);
-  if (!seeds.empty()) out.add("seeds", seeds);
+  if (!of.seeds.empty()) out.add("seeds", labels(of.seeds));
   for (const config_option& option : config_options()) {
     const std::uint64_t value = option.read(of.settings);
-    if (value == option.read(usual)) continue;
-    out.add(option.name, option.is_time ? time_text(milliseconds(static_cast<std::int64_t>(value)))
-                                        : std::to_string(value));
+    if (value != option.read(usual)) out.add(option.name, value_text(option, value));
   }
+  if (of.wire != wire_range()) out.add("wire", wire_text(of.wire));
   if (of.read_interval.count() != 0) out.add("reads", time_text(of.read_interval));
   return "node " + label(number) + out.text();
 }
@@ -150,6 +181,7 @@ std::string options_text(const decision& of) {
       out.add("generation", std::string(generation_names[static_cast<std::size_t>(of.generation)]));
       out.add_number("count", of.count);
       out.add_number("salt", of.salt);
+      if (of.wire) out.add("wire", wire_text(*of.wire));
       break;
     case decision_kind::write:
     case decision_kind::wipe:
@@ -157,6 +189,14 @@ std::string options_text(const decision& of) {
       out.add_number("keys", of.keys);
       out.add_number("bytes", of.bytes);
       out.add_number("salt", of.salt);
+      if (of.length.count() != 0) out.add("ttl", time_text(of.length));
+      break;
+    case decision_kind::change:
+      for (const option_value& one : of.options) {
+        const config_option* option = find_option(one.name);
+        if (option != nullptr) out.add(one.name, value_text(*option, one.value));
+      }
+      if (!of.seeds.empty()) out.add("seeds", labels(of.seeds));
       break;
     case decision_kind::clock:
       if (of.ppm != 0) out.add("ppm", std::to_string(of.ppm));
@@ -228,6 +268,26 @@ class line_words {
     text.remove_suffix(text.empty() ? 0 : 1);
     return static_cast<double>(number(text)) / 100.0;
   }
+  std::vector<std::size_t> nodes(std::string_view text) {
+    std::vector<std::size_t> read;
+    while (!text.empty()) {
+      const std::size_t end = std::min(text.find(','), text.size());
+      read.push_back(node(text.substr(0, end)));
+      text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return read;
+  }
+  wire_range wire(std::string_view text) {
+    constexpr std::uint64_t highest = 15;
+    const std::size_t dash = std::min(text.find('-'), text.size());
+    const std::uint64_t from = number(text.substr(0, dash));
+    const std::uint64_t upto = dash == text.size() ? from : number(text.substr(dash + 1));
+    if (from == 0 || from > upto || upto > highest) {
+      fail("not wire versions, such as 2 or 1-2: " + std::string(text));
+      return {};
+    }
+    return {static_cast<std::uint8_t>(from), static_cast<std::uint8_t>(upto)};
+  }
   std::size_t node(std::string_view text, bool may_be_all = false) {
     if (may_be_all && text == "*") return decision::everybody;
     if (!text.starts_with('n')) fail("not a node, such as n3: " + std::string(text));
@@ -272,9 +332,31 @@ bool read_way_option(line_words& words, std::string_view name, std::string_view 
   return true;
 }
 
+std::uint64_t read_value(line_words& words, const config_option& option, std::string_view value) {
+  return option.is_time ? static_cast<std::uint64_t>(words.time(value).count())
+                        : words.number(value);
+}
+
+bool read_change_option(line_words& words, std::string_view name, std::string_view value,
+                        decision& out) {
+  if (name == "seeds") {
+    out.seeds = words.nodes(value);
+    return true;
+  }
+  const config_option* option = find_option(name);
+  if (option == nullptr) return false;
+  out.options.emplace_back(std::string(name), read_value(words, *option, value));
+  return true;
+}
+
 bool read_option(line_words& words, std::string_view name, std::string_view value, decision& out) {
   if (out.kind == decision_kind::link) return read_way_option(words, name, value, out.way);
-  if (name == "count") {
+  if (out.kind == decision_kind::change) return read_change_option(words, name, value, out);
+  if (name == "ttl") {
+    out.length = words.time(value);
+  } else if (name == "wire") {
+    out.wire = words.wire(value);
+  } else if (name == "count") {
     out.count = words.number(value);
   } else if (name == "keys") {
     out.keys = words.number(value);
@@ -326,12 +408,18 @@ decision read_decision(line_words& words) {
     return out;
   }
   out.kind = *kind;
-  if (out.kind == decision_kind::heal) return out;
+  if (!names_node(out.kind)) return out;
   out.node = words.node(words.take(), out.kind == decision_kind::link);
   switch (out.kind) {
+    case decision_kind::set_ttl:
+      out.length = words.time(words.take());
+      [[fallthrough]];
     case decision_kind::set:
       out.key = words.take();
       out.value = words.take();
+      break;
+    case decision_kind::forget:
+      out.other = words.node(words.take());
       break;
     case decision_kind::erase:
       out.key = words.take();
@@ -364,21 +452,15 @@ scenario_node read_node(line_words& words, std::size_t number) {
     if (name == "name") {
       out.settings.name = value;
     } else if (name == "seeds") {
-      while (!value.empty()) {
-        const std::size_t end = std::min(value.find(','), value.size());
-        out.seeds.push_back(words.node(value.substr(0, end)));
-        value.remove_prefix(std::min(end + 1, value.size()));
-      }
+      out.seeds = words.nodes(value);
+    } else if (name == "wire") {
+      out.wire = words.wire(value);
     } else if (name == "reads") {
       out.read_interval = words.time(value);
     } else {
-      const auto& options = config_options();
-      const auto option = std::find_if(options.begin(), options.end(),
-                                       [&](const config_option& one) { return one.name == name; });
-      if (option == options.end()) return false;
-      option->write(out.settings, option->is_time
-                                      ? static_cast<std::uint64_t>(words.time(value).count())
-                                      : words.number(value));
+      const config_option* option = find_option(name);
+      if (option == nullptr) return false;
+      option->write(out.settings, read_value(words, *option, value));
     }
     return true;
   });
@@ -398,7 +480,9 @@ std::string check_numbers(const scenario& read) {
       return node < read.nodes.size() ||
              (one.kind == decision_kind::link && node == decision::everybody);
     };
-    if (!exists(one.node) || !exists(one.other)) return to_text(one) + ": no such node";
+    const bool all_exist = exists(one.node) && exists(one.other) &&
+                           std::all_of(one.seeds.begin(), one.seeds.end(), exists);
+    if (!all_exist) return to_text(one) + ": no such node";
     if (one.at < before) return to_text(one) + ": earlier than the one before";
     before = one.at;
   }
@@ -407,15 +491,25 @@ std::string check_numbers(const scenario& read) {
 
 }  // namespace
 
+void apply_options(const std::vector<option_value>& options, config& to) {
+  for (const option_value& one : options) {
+    const config_option* option = find_option(one.name);
+    if (option != nullptr) option->write(to, one.value);
+  }
+}
+
 std::string_view to_string(decision_kind kind) {
   return kind_names[static_cast<std::size_t>(kind)];
 }
 
 std::string to_text(const decision& of) {
   std::string text = "at " + time_text(of.at) + " " + std::string(to_string(of.kind));
-  if (of.kind == decision_kind::heal) return text;
+  if (!names_node(of.kind)) return text;
   text += " " + label(of.node);
   switch (of.kind) {
+    case decision_kind::set_ttl:
+      text += " " + time_text(of.length);
+      [[fallthrough]];
     case decision_kind::set:
       text += " " + of.key + " " + of.value;
       break;
@@ -431,6 +525,7 @@ std::string to_text(const decision& of) {
       text += " " + part_text(of.part);
       break;
     case decision_kind::link:
+    case decision_kind::forget:
       text += " " + label(of.other);
       break;
     default:

@@ -1,7 +1,10 @@
 #include "gossipmonger/sim/shrink.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cstddef>
 #include <utility>
+#include <vector>
 
 namespace gossipmonger {
 
@@ -75,12 +78,15 @@ class shrinking {
       for (std::size_t& seed : out.nodes[i].seeds) renumber(seed);
     }
     std::erase_if(out.decisions, [node](const decision& one) {
-      if (one.kind == decision_kind::heal) return false;
-      return one.node == node || (one.kind == decision_kind::link && one.other == node);
+      if (one.kind == decision_kind::heal || one.kind == decision_kind::detect) return false;
+      const bool has_other = one.kind == decision_kind::link || one.kind == decision_kind::forget;
+      return one.node == node || (has_other && one.other == node);
     });
     for (decision& one : out.decisions) {
       renumber(one.node);
       renumber(one.other);
+      std::erase(one.seeds, node);
+      for (std::size_t& seed : one.seeds) renumber(seed);
     }
     return out;
   }
@@ -111,10 +117,33 @@ class shrinking {
         attempt([&](decision& one) { return halve(one.count, 1); });
         attempt([&](decision& one) { return halve(one.keys, 1); });
         attempt([&](decision& one) { return halve(one.bytes, 0); });
+        attempt([&](decision& one) { return calm(one.length, std::chrono::milliseconds{}); });
+      }
+      if (kind == decision_kind::set_ttl) {
+        attempt([&](decision& one) {
+          one.kind = decision_kind::set;
+          return calm(one.length, std::chrono::milliseconds{});
+        });
       }
       if (kind == decision_kind::restart) {
         attempt([&](decision& one) { return calm(one.disk, disk_state::intact); });
         attempt([&](decision& one) { return calm(one.generation, generation_state::kept); });
+        attempt([&](decision& one) {
+          const bool has_wire = one.wire.has_value();
+          one.wire.reset();
+          return has_wire;
+        });
+      }
+      // One option after the other, as far as they can be left out; at least one thing stays.
+      for (std::size_t option = best_.decisions[i].options.size(); option-- > 0;) {
+        attempt([&](decision& one) {
+          if (one.options.size() + one.seeds.size() < 2) return false;
+          one.options.erase(one.options.begin() + static_cast<std::ptrdiff_t>(option));
+          return true;
+        });
+      }
+      if (kind == decision_kind::change && !best_.decisions[i].options.empty()) {
+        attempt([&](decision& one) { return calm(one.seeds, std::vector<std::size_t>{}); });
       }
       if (kind != decision_kind::link) continue;
       attempt([&](decision& one) { return calm(one.way.loss, usual.loss); });

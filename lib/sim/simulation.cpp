@@ -5,7 +5,9 @@
 #include <cmath>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -81,6 +83,8 @@ class simulation {
     members_.resize(of.nodes.size());
     for (std::size_t i = 0; i < of.nodes.size(); ++i) {
       world_.add_stopped(of.nodes[i].settings);
+      world_.set_wire_versions(i, of.nodes[i].wire);
+      members_[i].settings = of.nodes[i].settings;
       members_[i].read_interval = of.nodes[i].read_interval;
       set_reader(i);
     }
@@ -109,6 +113,8 @@ class simulation {
       if (has_failed()) break;
     }
     if (how_.on_decision) how_.on_decision(nullptr);
+    for (std::size_t i = 0; i < members_.size(); ++i) add_up(i);
+    if (checker_) report_.sums.expired = checker_->expired();
     if (checker_) report_.fault = checker_->fault();
     report_.trace_hash = world_.trace_hash();
     report_.time = world_.time() - start_;
@@ -121,6 +127,10 @@ class simulation {
     participant() = default;
 
     application app;
+    config settings;  // as they are now
+    /// When keys of this run expire, unless they are set again.
+    std::map<std::string, nanoseconds> leases;
+    std::uint64_t convictions_before = 0;  // what it had convicted when all had healed
     milliseconds read_interval{};
     nanoseconds next_read{};
     nanoseconds ends_at{};  // after it left
@@ -190,6 +200,8 @@ class simulation {
         return restart(what);
       case decision_kind::heal:
         return heal();
+      case decision_kind::detect:
+        return demand_detection();
       case decision_kind::link:
         return set_link(what);
       case decision_kind::move:
@@ -248,8 +260,23 @@ class simulation {
   }
   void stop(std::size_t node) {
     if (!world_.is_running(node)) return;
+    add_up(node);
     members_[node].generation = world_[node].generation();
+    members_[node].leases.clear();
     world_.crash(node);
+  }
+  /// What this run did, which ends with it.
+  void add_up(std::size_t node) {
+    if (!world_.is_running(node)) return;
+    const protocol_stats stats = world_[node].stats();
+    const auto drops = [&stats](drop_reason why) {
+      return stats.drops[static_cast<std::size_t>(why)];
+    };
+    report_.sums.fragments += stats.fragments_applied;
+    report_.sums.fragments_bad += drops(drop_reason::fragment);
+    report_.sums.unreadable += drops(drop_reason::wire_version);
+    report_.sums.doubts_refuted += stats.doubts_refuted;
+    report_.sums.convictions += stats.convictions;
   }
   void restart(const decision& how) {
     const std::size_t node = how.node;
@@ -259,7 +286,8 @@ class simulation {
     one.app.lose(how);
     one.ends_at = {};
     one.has_left = false;
-    config settings = scenario_.nodes[node].settings;
+    config settings = one.settings;
+    if (how.wire) world_.set_wire_versions(node, *how.wire);
     const std::uint64_t last = one.generation;
     if (how.generation == generation_state::kept) settings.generation_last = last;
     if (how.generation == generation_state::reused) {
@@ -289,6 +317,9 @@ class simulation {
       case decision_kind::set:
         set(node, what.key, what.value);
         break;
+      case decision_kind::set_ttl:
+        set_ttl(node, what.key, what.value, what.length);
+        break;
       case decision_kind::erase:
         erase(node, what.key);
         break;
@@ -296,7 +327,12 @@ class simulation {
         for (std::uint64_t i = 0; i < what.count; ++i) {
           const std::string key = "k" + std::to_string(draws.below(what.keys));
           const auto padding = static_cast<std::size_t>(draws.below(what.bytes + 1));
-          set(node, key, std::to_string(++written_) + std::string(padding, 'x'));
+          const std::string value = std::to_string(++written_) + std::string(padding, 'x');
+          if (what.length.count() == 0) {
+            set(node, key, value);
+          } else {
+            set_ttl(node, key, value, what.length);
+          }
         }
         break;
       case decision_kind::wipe:
@@ -307,34 +343,84 @@ class simulation {
       case decision_kind::leave:
         leave(node);
         break;
+      case decision_kind::forget:
+        if (world_[node].forget(members_[what.other].settings.name)) ++report_.sums.forgotten;
+        break;
+      case decision_kind::change:
+        change(what);
+        break;
       default:
         break;
     }
     if (checker_) checker_->end_command(node);
+    world_.reschedule(node);
   }
   void set(std::size_t node, const std::string& key, const std::string& value) {
-    if (world_[node].set(key, value)) members_[node].app.set(key, value);
+    if (!world_[node].set(key, value)) return;
+    members_[node].app.set(key, value);
+    lease(node, key, std::nullopt);
+  }
+  /// What has a time to live is for this run only: it is on no disk.
+  void set_ttl(std::size_t node, const std::string& key, const std::string& value,
+               milliseconds ttl) {
+    if (!world_[node].set(key, value, ttl, world_.now(node))) return;
+    members_[node].app.erase(key);
+    lease(node, key, world_.time() + ttl);
   }
   void erase(std::size_t node, const std::string& key) {
-    if (world_[node].erase(key)) members_[node].app.erase(key);
+    if (!world_[node].erase(key)) return;
+    members_[node].app.erase(key);
+    lease(node, key, std::nullopt);
+  }
+  void lease(std::size_t node, const std::string& key, std::optional<nanoseconds> deadline) {
+    members_[node].leases.erase(key);
+    if (deadline) members_[node].leases.emplace(key, *deadline);
+    if (checker_) checker_->expect_expiry(node, key, deadline);
   }
   void leave(std::size_t node) {
     world_[node].leave(world_.now(node));
     members_[node].has_left = true;
-    members_[node].ends_at = world_.time() + 3 * scenario_.nodes[node].settings.gossip_interval;
+    members_[node].leases.clear();  // whoever has left writes no more
+    members_[node].ends_at = world_.time() + 3 * members_[node].settings.gossip_interval;
+  }
+  void change(const decision& what) {
+    // A process that stands still takes no command.
+    if (world_.paused_until(what.node) > world_.time()) return;
+    config settings = world_.settings(what.node);
+    apply_options(what.options, settings);
+    if (!what.seeds.empty()) world_.set_seeds(what.node, what.seeds);
+    if (!world_.try_change(what.node, settings)) return;
+    ++report_.sums.changes;
+    // Its application starts it so from now on.
+    apply_options(what.options, members_[what.node].settings);
   }
 
   // After the faults.
   [[nodiscard]] nanoseconds round() const {
     nanoseconds longest{};
-    for (const scenario_node& one : scenario_.nodes) {
+    for (const participant& one : members_) {
       longest = std::max<nanoseconds>(longest, one.settings.gossip_interval);
     }
     return longest;
   }
+  /// The scenario with the options that its nodes have now.
+  [[nodiscard]] scenario present() const {
+    scenario now = scenario_;
+    for (std::size_t i = 0; i < members_.size(); ++i) now.nodes[i].settings = members_[i].settings;
+    return now;
+  }
   void heal();
   void end_faults();
+  void share_wire_versions();
   void demand_progress();
+  /// When the last key that may expire has done so.
+  [[nodiscard]] nanoseconds last_lease() const;
+  void demand_expired();
+  void demand_detection();
+  /// Who crashed, and is nobody else's name.
+  [[nodiscard]] std::vector<std::size_t> crashed() const;
+  /// Who is not found yet, or was convicted though it lives.
+  [[nodiscard]] std::string undetected(const std::vector<std::size_t>& crashes) const;
   [[nodiscard]] std::size_t backlog_rounds() const;
   /// Fewer than `entries_max` entries go out, or none at all.
   void demand_idle(std::uint64_t entries_max);
@@ -350,34 +436,48 @@ class simulation {
   nanoseconds start_ = world_.time();
   std::uint64_t written_ = 0;
   bool has_liar_ = false;
+  bool has_agreed_ = false;  // since the last heal, and by demand
   simulation_report report_;
 };
 
 void simulation::heal() {
+  has_agreed_ = false;
   end_faults();
   // News goes through whoever takes everybody in: with a table too small, nothing is promised but
   // that the refused is not sent again and again.
   constexpr std::size_t keys_enough = 1000;
-  const auto is_small = [this](const scenario_node& one) {
+  const auto is_small = [this](const participant& one) {
     return one.settings.peers_max + 1 < scenario_.nodes.size() ||
            one.settings.keys_per_peer_max < keys_enough;
   };
-  if (std::any_of(scenario_.nodes.begin(), scenario_.nodes.end(), is_small)) {
-    run_to(world_.time() + 60 * round());
-    // A refusal lasts for a grace; then it is tried once more.
+  if (std::any_of(members_.begin(), members_.end(), is_small)) {
+    run_to(std::max(world_.time(), last_lease()) + 60 * round());
+    // A refusal lasts for a grace; then it is tried once more, by each that is too small.
+    const auto refusing =
+        static_cast<std::uint64_t>(std::count_if(members_.begin(), members_.end(), is_small));
     std::uint64_t entries = 1;
     for (std::size_t i = 0; i < members_.size(); ++i) {
       if (world_.is_running(i)) entries += world_.storage_of(i).usage(self_slot).live_keys + 64;
     }
-    return demand_idle(entries);
+    return demand_idle(refusing * entries);
   }
   if (has_liar_) {
     // What a liar said of others stays believed: nothing is promised but that nobody breaks.
     run_to(world_.time() + 20 * round());
     return;
   }
+  report_.rounds_to_agree = -1;
   demand_progress();
+  if (last_lease() > world_.time()) {
+    run_to(last_lease() + round());
+    if (!has_failed()) demand_progress();
+  }
+  if (!has_failed()) demand_expired();
   if (!has_failed()) demand_idle(0);
+  has_agreed_ = !has_failed();
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    if (world_.is_running(i)) members_[i].convictions_before = world_[i].stats().convictions;
+  }
 }
 
 void simulation::end_faults() {
@@ -410,6 +510,7 @@ void simulation::end_faults() {
     const bool is_seed = std::any_of(scenario_.nodes.begin(), scenario_.nodes.end(), knows);
     if (!members_[node].has_left || is_seed) start(node);
   }
+  share_wire_versions();
   // Nobody can end a pause early: what waits in the socket waits with the process.
   nanoseconds awake = world_.time();
   for (std::size_t i = 0; i < members_.size(); ++i) {
@@ -418,13 +519,140 @@ void simulation::end_faults() {
   run_to(awake);
 }
 
+void simulation::share_wire_versions() {
+  // Whoever shares no version with somebody is replaced by a release that speaks all.
+  wire_range all;
+  wire_range common(1, 15);
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    if (!world_.is_running(i)) continue;
+    const wire_range& spoken = world_.wire_versions(i);
+    all.highest = std::max(all.highest, spoken.highest);
+    common.lowest = std::max(common.lowest, spoken.lowest);
+    common.highest = std::min(common.highest, spoken.highest);
+  }
+  if (common.lowest <= common.highest) return;
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    if (!world_.is_running(i) || world_.wire_versions(i) == all) continue;
+    decision upgrade;
+    upgrade.kind = decision_kind::restart;
+    upgrade.node = i;
+    upgrade.wire = all;
+    restart(upgrade);
+  }
+}
+
+nanoseconds simulation::last_lease() const {
+  nanoseconds last{};
+  for (const participant& one : members_) {
+    for (const auto& [key, deadline] : one.leases) last = std::max(last, deadline);
+  }
+  return last;
+}
+
+void simulation::demand_expired() {
+  if (!checker_) return;
+  for (std::size_t owner = 0; owner < members_.size(); ++owner) {
+    if (!world_.is_running(owner) || members_[owner].has_left) continue;
+    for (const auto& [key, deadline] : members_[owner].leases) {
+      for (std::size_t node = 0; node < members_.size(); ++node) {
+        if (!world_.is_running(node) || deadline > world_.time()) continue;
+        if (world_[node].get(members_[owner].settings.name, key)) {
+          checker_->report("ttl",
+                           "n" + std::to_string(node) + " still has " + key + " of n" +
+                               std::to_string(owner) + ", which expired",
+                           {owner, node});
+        }
+      }
+    }
+  }
+}
+
+std::vector<std::size_t> simulation::crashed() const {
+  std::vector<std::size_t> found;
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    const std::string& name = members_[i].settings.name;
+    bool is_down = members_[i].has_started && !members_[i].has_left;
+    for (std::size_t other = 0; other < members_.size(); ++other) {
+      if (world_.is_running(other) && members_[other].settings.name == name) is_down = false;
+    }
+    if (is_down) found.push_back(i);
+  }
+  return found;
+}
+
+std::string simulation::undetected(const std::vector<std::size_t>& crashes) const {
+  for (std::size_t node = 0; node < members_.size(); ++node) {
+    if (!world_.is_running(node)) continue;
+    const peer_table& known = world_[node].peers();
+    const std::string here = "n" + std::to_string(node) + " of n";
+    for (const std::size_t crash : crashes) {
+      const std::string& name = members_[crash].settings.name;
+      const peer* row = nullptr;
+      for (const peer_table::hashed_slot& one : known.by_hash()) {
+        if (known.details(one.slot).name == name) row = &known[one.slot];
+      }
+      // Who was never agreed upon, or was forgotten by now, is not listed as live.
+      if (row != nullptr && row->may_die()) {
+        return here + std::to_string(crash) + ": " + std::string(to_string(row->status));
+      }
+    }
+  }
+  return {};
+}
+
+void simulation::demand_detection() {
+  if (!has_agreed_) return;
+  const scenario now = present();
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    if (world_.is_running(i) && members_[i].settings.suspicion_rounds == 0) return;
+  }
+  const std::vector<std::size_t> crashes = crashed();
+  const nanoseconds begin = world_.time();
+  const std::size_t limit = detection_rounds_max(now);
+  // A quarter of a round at a time, so that the figure is one.
+  for (std::size_t quarters = 0; !has_failed(); ++quarters) {
+    const std::string open = undetected(crashes);
+    if (open.empty() && quarters > 0) {
+      if (crashes.empty()) break;
+      report_.rounds_to_detect = static_cast<double>(quarters) / 4;
+      report_.rounds_to_detect_max = limit;
+      break;
+    }
+    if (quarters >= 4 * limit) {
+      if (checker_) {
+        checker_->report("detection",
+                         open + ", " + std::to_string(limit) + " rounds after it crashed", {});
+      }
+      return;
+    }
+    run_to(begin + static_cast<std::int64_t>(quarters + 1) * round() / 4);
+  }
+  for (std::size_t node = 0; node < members_.size() && !has_failed(); ++node) {
+    if (!world_.is_running(node)) continue;
+    const std::uint64_t verdicts =
+        world_[node].stats().convictions - members_[node].convictions_before;
+    report_.sums.detected += verdicts;
+    if (verdicts > crashes.size() && checker_) {
+      checker_->report("detection",
+                       "n" + std::to_string(node) + " convicted " + std::to_string(verdicts) +
+                           " peers, though " + std::to_string(crashes.size()) + " crashed",
+                       {node});
+    }
+  }
+}
+
 std::size_t simulation::backlog_rounds() const {
   std::size_t bytes = 0;
   std::size_t budget = config().exchange_bytes_max;
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (!world_.is_running(i)) continue;
+    const config& settings = members_[i].settings;
     bytes += world_.storage_of(i).usage(self_slot).bytes;
-    budget = std::min(budget, scenario_.nodes[i].settings.exchange_bytes_max);
+    budget = std::min(budget, settings.exchange_bytes_max);
+    budget = std::min(budget, settings.exchange_datagrams_max * settings.datagram_bytes_max);
+    // Half of what all sends share is for the rounds themselves.
+    const std::size_t shared = settings.send_bytes_per_interval;
+    if (shared != 0) budget = std::min(budget, shared / 2);
   }
   // Datagrams are not filled to the brim.
   return 2 * bytes / budget + 1;
@@ -467,14 +695,14 @@ std::string simulation::disagreement(bool with_verdicts) const {
 
 void simulation::demand_progress() {
   const nanoseconds begin = world_.time();
-  const std::size_t limit = agreement_rounds_max(scenario_) + backlog_rounds();
+  const std::size_t limit = agreement_rounds_max(present()) + backlog_rounds();
   // Until a peer is live again it must answer, or advance twice.
   const std::size_t verdict_limit = limit + 20;
   bool has_agreed = false;
   for (std::size_t rounds = 0; !has_failed(); ++rounds) {
     if (!has_agreed && disagreement(false).empty()) {
       has_agreed = true;
-      report_.rounds_to_agree = static_cast<double>(rounds);
+      if (report_.rounds_to_agree < 0) report_.rounds_to_agree = static_cast<double>(rounds);
     }
     const std::string open = disagreement(has_agreed);
     if (open.empty()) break;
@@ -490,10 +718,15 @@ void simulation::demand_progress() {
 
 void simulation::demand_idle(std::uint64_t entries_max) {
   if (!checker_) return;
-  // A few rounds for what was under way; then nobody sends what the other has.
-  constexpr int settling_rounds = 10;
+  // A few rounds for what was under way, and what waits for a budget is sent though others were
+  // faster; then nobody sends what the other has.
+  constexpr std::size_t settling_rounds = 10;
   constexpr int idle_rounds = 6;
-  run_to(world_.time() + settling_rounds * round());
+  const bool has_budget = std::any_of(members_.begin(), members_.end(), [](const participant& one) {
+    return one.settings.send_bytes_per_interval != 0;
+  });
+  const std::size_t settling = settling_rounds + (has_budget ? backlog_rounds() : 0);
+  run_to(world_.time() + static_cast<std::int64_t>(settling) * round());
   std::uint64_t entries = 0;
   std::uint64_t deltas = 0;
   const auto count = [&] {
@@ -536,6 +769,29 @@ std::size_t agreement_rounds_max(const scenario& of) {
   const bool may_run_out = !of.decisions.empty() && of.decisions.back().at >= grace / 2;
   if (may_run_out) rounds += 2 * seed_every;
   return rounds;
+}
+
+std::size_t detection_rounds_max(const scenario& of) {
+  const std::size_t nodes = std::max<std::size_t>(2, of.nodes.size());
+  const auto levels = static_cast<std::size_t>(std::bit_width(nodes - 1));
+  std::size_t fanout = config().fanout;
+  std::size_t suspicion = 0;
+  double jitter = 0;
+  milliseconds shortest = std::chrono::hours{1};
+  milliseconds longest{};
+  for (const scenario_node& one : of.nodes) {
+    fanout = std::min(fanout, one.settings.fanout);
+    suspicion = std::max(suspicion, one.settings.suspicion_rounds);
+    jitter = std::max(jitter, one.settings.jitter);
+    shortest = std::min(shortest, one.settings.gossip_interval);
+    longest = std::max(longest, one.settings.gossip_interval);
+  }
+  constexpr std::size_t asked_surely = 21;  // e^-21 is 8e-10
+  const std::size_t asked = std::min(2 * (nodes - 1) / fanout, asked_surely);
+  const std::size_t told = 4 + 2 * levels + 4 + suspicion / 3;
+  std::size_t rounds = asked + 1 + std::max(suspicion, told) + 2;
+  if (shortest != longest) rounds += suspicion;
+  return static_cast<std::size_t>(std::ceil(static_cast<double>(rounds) * (1 + jitter)));
 }
 
 simulation_report simulate(const scenario& of, const simulation_options& how) {

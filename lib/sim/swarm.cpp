@@ -30,6 +30,7 @@ class swarm_drawing {
     }
     now_ += milliseconds(below(5000));
     decide(decision_kind::heal, 0);
+    draw_crashes();
     return std::move(drawn_);
   }
 
@@ -52,10 +53,12 @@ class swarm_drawing {
 
   void choose_faults() {
     is_large_ = chance(40);
-    for (bool* fault : {&has_bad_links_, &has_cuts_, &has_damage_, &has_mtu_, &has_pauses_,
-                        &has_clocks_, &has_crashes_, &has_bad_disks_, &has_storage_faults_,
-                        &has_slow_readers_, &has_moves_, &has_late_joins_, &has_leaves_,
-                        &has_mixed_settings_, &has_small_tables_, &has_large_values_}) {
+    for (bool* fault :
+         {&has_bad_links_,      &has_cuts_,           &has_damage_,       &has_mtu_,
+          &has_pauses_,         &has_clocks_,         &has_crashes_,      &has_bad_disks_,
+          &has_storage_faults_, &has_slow_readers_,   &has_moves_,        &has_late_joins_,
+          &has_leaves_,         &has_mixed_settings_, &has_small_tables_, &has_large_values_,
+          &has_ttls_,           &has_forgettings_,    &has_changes_,      &has_wire_mix_}) {
       *fault = chance(3);
     }
     has_duplicate_ = chance(12);
@@ -76,6 +79,7 @@ class swarm_drawing {
       if (has_short_grace_) node.settings.dead_peer_grace = 20s;
       if (has_mixed_settings_) mix_settings(node.settings);
       if (has_small_tables_) shrink_tables(node.settings, count);
+      if (has_wire_mix_) node.wire = any_release();
       if (has_slow_readers_ && chance(2)) node.read_interval = milliseconds(500 + below(20'000));
     }
     if (has_duplicate_ && count > 2) drawn_.nodes.back().settings.name = "n1";
@@ -91,6 +95,17 @@ class swarm_drawing {
         std::max(settings.exchange_bytes_max, settings.datagram_bytes_max);
     if (chance(4)) settings.seed_every_rounds = 4;
     if (chance(4)) settings.detector_window = 8;
+    if (chance(3)) settings.suspicion_rounds = any_suspicion();
+    if (chance(4)) settings.dead_peer_phi = 40;
+  }
+  [[nodiscard]] std::size_t any_suspicion() {
+    return chance(4) ? 0 : 4 + static_cast<std::size_t>(below(17));
+  }
+  /// Of releases that speak wire version 1, 1 and 2, or 2.
+  [[nodiscard]] wire_range any_release() {
+    const auto release = below(3);
+    return {static_cast<std::uint8_t>(release == 2 ? 2 : 1),
+            static_cast<std::uint8_t>(release == 0 ? 1 : 2)};
   }
 
   void shrink_tables(config& settings, std::size_t count) {
@@ -116,11 +131,15 @@ class swarm_drawing {
       decide(decision_kind::start, late_.back());
       late_.pop_back();
     }
-    switch (below(10)) {
+    switch (below(12)) {
       case 0:
       case 1:
       case 2:
         return happen_to_keys();
+      case 10:
+        return happen_to_large_values();
+      case 11:
+        return happen_by_operators();
       case 3:
       case 4:
         return happen_to_links();
@@ -147,7 +166,83 @@ class swarm_drawing {
     written.salt = below(1'000'000);
   }
 
+  /// One key with a time to live and its set, equal or not, its erasure, and others that expire.
+  void happen_to_leases() {
+    const std::size_t node = any_node();
+    const milliseconds ttl(1 + below(chance(2) ? 1000 : 10'000));
+    if (chance(3)) {
+      decision& made = decide(decision_kind::write, node);
+      made.count = 1 + below(chance(4) ? 200 : 12);
+      made.keys = keys_;
+      made.bytes = below(20);
+      made.salt = below(1'000'000);
+      made.length = ttl;
+      return;
+    }
+    const bool is_erased = chance(6);
+    const bool is_plain = chance(3);
+    decision& made = decide(is_erased  ? decision_kind::erase
+                            : is_plain ? decision_kind::set
+                                       : decision_kind::set_ttl,
+                            node);
+    made.key = "lease";
+    if (is_erased) return;
+    made.value = chance(3) ? "other" : "held";
+    if (!is_plain) made.length = ttl;
+  }
+
+  /// A value that spans many datagrams; while it is on its way it is displaced, or the owner or
+  /// somebody who has half of it starts anew.
+  void happen_to_large_values() {
+    if (!has_large_values_) return;
+    const std::size_t node = any_node();
+    decision& made = decide(decision_kind::write, node);
+    made.count = 1;
+    made.keys = 1 + below(3);
+    made.bytes = 5000 + below(60'000);
+    made.salt = below(1'000'000);
+    const decision first = made;
+    now_ += milliseconds(below(600));
+    if (chance(2)) {
+      decide(decision_kind::write, node) = first;
+      drawn_.decisions.back().at = now_;
+      if (chance(2)) drawn_.decisions.back().bytes = below(2000);
+    } else if (has_crashes_) {
+      decision& restarted = decide(decision_kind::restart, chance(2) ? node : any_node());
+      restarted.salt = below(1'000'000);
+    }
+  }
+
+  void happen_by_operators() {
+    if (has_forgettings_ && drawn_.nodes.size() > 1 && chance(2)) {
+      const std::size_t node = any_node();
+      decision& made = decide(decision_kind::forget, node);
+      made.other = any_node();
+      return;
+    }
+    if (has_changes_) change_options(any_node());
+  }
+
+  void change_options(std::size_t node) {
+    decision& made = decide(decision_kind::change, node);
+    const std::uint64_t least_budget = is_large_ ? 24'000 : 6000;
+    const auto change = [&made](const char* name, std::uint64_t to) {
+      made.options.emplace_back(name, to);
+    };
+    if (chance(2)) change("interval", 100 + 100 * below(5));
+    if (chance(3)) change("fanout", 1 + below(3));
+    if (chance(3)) change("budget", chance(3) ? 0 : least_budget * (1 + below(4)));
+    if (chance(4)) change("exchange", 8400 + 1200 * below(8));
+    if (chance(4)) change("burst", 8 + below(120));
+    if (chance(4)) change("digests", 1 + below(8));
+    if (chance(4)) change("suspicion", any_suspicion());
+    if (chance(4)) change("seed_rounds", 4 + below(12));
+    // The first one stays: who knows nobody else must find the others.
+    if (chance(4) || made.options.empty()) made.seeds = {0, any_node()};
+  }
+
   void happen_to_keys() {
+    if (has_ttls_ && chance(2)) return happen_to_leases();
     if (keys_ > 100 && chance(4)) return churn(any_node());
     const bool is_wipe = chance(2);
     decision& made = decide(is_wipe ? decision_kind::wipe : decision_kind::write, any_node());
@@ -192,6 +287,7 @@ class swarm_drawing {
       }
       decision& made = decide(decision_kind::restart, node);
       made.salt = below(1'000'000);
+      if (has_wire_mix_ && chance(2)) made.wire = any_release();
       if (has_bad_disks_) {
         made.disk = static_cast<disk_state>(below(4));
         made.count = made.disk == disk_state::stale ? 1 + below(20) : 0;
@@ -199,6 +295,7 @@ class swarm_drawing {
       }
       return;
     }
+    if (has_wire_mix_ && chance(3)) decide(decision_kind::restart, node).wire = any_release();
     if (has_leaves_ && chance(6)) decide(decision_kind::leave, node);
     if (has_moves_ && chance(3) && node > 0) decide(decision_kind::move, node);
   }
@@ -229,6 +326,16 @@ class swarm_drawing {
     }
   }
 
+  /// After all has healed: some crash, never the first one, which the others have for a seed.
+  void draw_crashes() {
+    if (chance(3)) return;
+    const std::size_t count = 1 + static_cast<std::size_t>(below((drawn_.nodes.size() + 2) / 4));
+    for (std::size_t i = 0; i < count; ++i) {
+      decide(decision_kind::crash, 1 + static_cast<std::size_t>(below(drawn_.nodes.size() - 1)));
+    }
+    decide(decision_kind::detect, 0);
+  }
+
   scenario drawn_;
   random_source draws_;
   milliseconds now_{};
@@ -251,6 +358,10 @@ class swarm_drawing {
   bool has_mixed_settings_ = false;
   bool has_small_tables_ = false;
   bool has_large_values_ = false;
+  bool has_ttls_ = false;
+  bool has_forgettings_ = false;
+  bool has_changes_ = false;
+  bool has_wire_mix_ = false;
   bool has_duplicate_ = false;
   bool has_mutator_ = false;
   bool has_short_grace_ = false;

@@ -64,6 +64,20 @@ world::node_index world::add_stopped(config settings) {
 void world::set_seeds(node_index node, const std::vector<node_index>& seeds) {
   nodes_[node].seeds.clear();
   for (const node_index seed : seeds) nodes_[node].seeds.push_back(nodes_[seed].address);
+  if (nodes_[node].core) nodes_[node].core->set_seeds(nodes_[node].seeds);
+}
+
+bool world::try_change(node_index node, config settings) {
+  simulated_node& changed = nodes_[node];
+  if (!changed.core->change(settings, now(node))) return false;
+  changed.settings = std::move(settings);
+  reschedule(node);
+  return true;
+}
+
+void world::reschedule(node_index node) {
+  const simulated_node& one = nodes_[node];
+  if (one.core && one.core->next_deadline() < one.timer_at) set_timer(node);
 }
 
 void world::start(node_index node) {
@@ -298,7 +312,7 @@ void world::deliver(const happening& arrived) {
   target.core->handle_message(received_, arrived.source, datagram.size(), now(arrived.node));
   finish_step(arrived.node, false);
   // What the budget keeps waiting goes on before the next round.
-  if (target.core && target.core->next_deadline() < target.timer_at) set_timer(arrived.node);
+  reschedule(arrived.node);
 }
 
 void world::inject(node_index to, const endpoint& source, std::span<const std::byte> datagram) {

@@ -140,6 +140,20 @@ TEST_CASE("address_book: an answer in between starts the count anew") {
   CHECK(book.is_proved(host(1)));
 }
 
+TEST_CASE("address_book: starts in a row that brought no proof are counted") {
+  address_book book(16, 100s, 1);
+  CHECK(book.unanswered(host(1)) == 0);
+
+  for (std::uint64_t round = 1; round <= 2; ++round) REQUIRE(book.try_start(host(1), round, 16));
+  CHECK(book.unanswered(host(1)) == 2);
+  CHECK(book.unanswered(host(2)) == 0);
+  CHECK_FALSE(book.try_start(host(1), 2, 16));  // it backs off: that was no start
+  CHECK(book.unanswered(host(1)) == 2);
+
+  book.handle_proof(host(1), 5);
+  CHECK(book.unanswered(host(1)) == 0);
+}
+
 TEST_CASE("address_book: a proof ends the backing off") {
   address_book book(16, 100s, 1);
   for (std::uint64_t round = 1; round <= 40; ++round) {

@@ -93,6 +93,26 @@ TEST_CASE("protocol forget: a forgotten dead peer that starts again is taken in"
   CHECK(world["a"].find_member("c", world.now())->status == peer_status::live);
 }
 
+// Found by gossip_sim: a slow reader got the end of a peer whose beginning it had never got.
+TEST_CASE("protocol forget: a reader that never heard of the peer does not hear that it is gone") {
+  small_cluster world;
+  world.add("a");
+  world.add("b");
+  world.exchange("a", "b");
+  world.run_for(10s);
+  change_cursor cursor;
+  CHECK(read_events(world["a"], cursor) == "new_peer b\npeer_live b\n");
+  world.add("c");
+  world.exchange("c", "a");
+  world.run_for(10s);
+
+  REQUIRE(world["a"].forget("c"));
+
+  CHECK(read_events(world["a"], cursor).empty());
+  REQUIRE(world["a"].forget("b"));
+  CHECK(read_events(world["a"], cursor) == "peer_forgotten b\n");
+}
+
 TEST_CASE("protocol forget: who is not known, or is myself, is refused") {
   small_cluster world;
   add_three(world);

@@ -15,12 +15,14 @@ inline defect chosen = defect::none;
 [[nodiscard]] inline bool is_on(defect asked) { return chosen == asked; }
 
 /// By number. The first one's also shows in a binary that it was built with this file.
-inline constexpr std::array<std::string_view, 22> defect_names{
-    "planted_none",       "gap_applied",          "overlap_applied",   "stale_generation",
-    "version_regression", "self_delta",           "floor_at_once",     "order_moved",
-    "version_skipped",    "outside_range",        "unwanted_ignored",  "state_kept",
-    "no_checksum",        "replies_unlimited",    "graveyard_missing", "tombstones_early",
-    "generation_reused",  "heartbeat_regression", "seal_ignored",      "stale_identity",
-    "capacity_ignored",   "forgetting_untold"};
+inline constexpr std::array<std::string_view, 30> defect_names{
+    "planted_none",       "gap_applied",          "overlap_applied",    "stale_generation",
+    "version_regression", "self_delta",           "floor_at_once",      "order_moved",
+    "version_skipped",    "outside_range",        "unwanted_ignored",   "state_kept",
+    "no_checksum",        "replies_unlimited",    "graveyard_missing",  "tombstones_early",
+    "generation_reused",  "heartbeat_regression", "seal_ignored",       "stale_identity",
+    "capacity_ignored",   "forgetting_untold",    "forgotten_unburied", "expiry_missing",
+    "expiry_kept",        "convicted_at_once",    "proof_renewed",      "partial_shown",
+    "version_unread",     "version_untried"};
 
 }  // namespace gossipmonger::planted

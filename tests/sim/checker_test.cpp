@@ -71,6 +71,41 @@ TEST_CASE("checker: bytes that their owner never wrote are found where they are 
                 rule_of(watching));
 }
 
+TEST_CASE("checker: a key that does not go in time is found, and one that goes too early") {
+  world where(1);
+  checker watching(where, true);
+  add_cluster(where, 2);
+  where.run_for(5s);
+
+  SUBCASE("too late") {
+    watching.begin_command(1);
+    REQUIRE(where[1].set("key", "value", 60s, where.now(1)));
+    watching.expect_expiry(1, "key", where.time() + 10s);
+    watching.end_command(1);
+    where.run_for(9s);
+    CHECK(rule_of(watching) == "none");
+    where.run_for(3s);
+    CHECK(rule_of(watching) == "ttl");
+  }
+  SUBCASE("too early") {
+    watching.begin_command(1);
+    REQUIRE(where[1].set("key", "value", 5s, where.now(1)));
+    watching.expect_expiry(1, "key", where.time() + 60s);
+    watching.end_command(1);
+    where.run_for(8s);
+    CHECK(rule_of(watching) == "I3 single writer");
+  }
+  SUBCASE("in time") {
+    watching.begin_command(1);
+    REQUIRE(where[1].set("key", "value", 5s, where.now(1)));
+    watching.expect_expiry(1, "key", where.time() + 5s);
+    watching.end_command(1);
+    where.run_for(60s);
+    CHECK(rule_of(watching) == "none");
+    CHECK(watching.expired() == 1);
+  }
+}
+
 TEST_CASE("checker: a fault is found once, and the first is kept") {
   world where(1);
   checker watching(where, true);

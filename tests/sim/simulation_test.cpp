@@ -70,6 +70,108 @@ TEST_CASE("simulation: an application sets again what its disk still has") {
                                          "peer_restarted "});
 }
 
+TEST_CASE("simulation: a key with a time to live is gone everywhere, and a plain set keeps it") {
+  std::vector<std::string> seen;
+  simulation_options how;
+  how.on_event = [&seen](std::size_t node, const event_view& event) {
+    if (node != 1 || event.peer != "n0" || event.key.empty()) return;
+    seen.push_back(std::string(to_string(event.kind)) + " " + std::string(event.key));
+  };
+  const auto read = parse_scenario(
+      "node n0\n"
+      "node n1 seeds=n0\n"
+      "at 0ms start n0\n"
+      "at 0ms start n1\n"
+      "at 5s set-ttl n0 10s lock held\n"
+      "at 10s set-ttl n0 10s kept held\n"
+      "at 14s set n0 kept held\n"
+      "at 30s set-ttl n0 100s late held\n"
+      "at 40s heal\n");
+  REQUIRE(read);
+
+  const simulation_report report = simulate(*read, how);
+
+  CHECK(rule_of(report) == "none");
+  CHECK(seen == std::vector<std::string>{"update lock", "update kept", "removed lock",
+                                         "update late", "removed late"});
+  CHECK(report.sums.expired == 2);
+}
+
+TEST_CASE("simulation: who crashed is found within the bound, and the bound follows the options") {
+  const std::string_view text =
+      "node n0\n"
+      "node n1 seeds=n0\n"
+      "node n2 seeds=n0\n"
+      "node n3 seeds=n0\n"
+      "at 0ms start n0\n"
+      "at 0ms start n1\n"
+      "at 0ms start n2\n"
+      "at 0ms start n3\n"
+      "at 20s heal\n"
+      "at 20s crash n2\n"
+      "at 20s crash n3\n"
+      "at 20s detect\n";
+  const auto read = parse_scenario(text);
+  REQUIRE(read);
+
+  const simulation_report report = run_text(text);
+
+  CHECK(rule_of(report) == "none");
+  CHECK(report.sums.detected == 4);
+  CHECK(report.rounds_to_detect > 12);
+  // 2 * 3 until it is asked, 1, 4 + 2 * 2 + 4 + 12 / 3 to tell all, 2; and a tenth.
+  CHECK(detection_rounds_max(*read) == 28);
+  CHECK(report.rounds_to_detect <= 28);
+}
+
+TEST_CASE("simulation: where phi alone judges, no time is demanded for a crash") {
+  const simulation_report report = run_text(
+      "node n0 suspicion=0\n"
+      "node n1 seeds=n0\n"
+      "at 0ms start n0\n"
+      "at 0ms start n1\n"
+      "at 20s heal\n"
+      "at 20s crash n1\n"
+      "at 20s detect\n");
+
+  CHECK(rule_of(report) == "none");
+  CHECK(report.rounds_to_detect < 0);
+}
+
+TEST_CASE("simulation: a forgotten peer is back with its next heartbeat, and options go on") {
+  const simulation_report report = run_text(
+      "node n0\n"
+      "node n1 seeds=n0\n"
+      "at 0ms start n0\n"
+      "at 0ms start n1\n"
+      "at 10s forget n0 n1\n"
+      "at 20s change n0 interval=400ms budget=6000\n"
+      "at 30s restart n0 disk=intact generation=kept\n"
+      "at 31s change n1 interval=400ms\n"
+      "at 32s change n1 peers=3\n"
+      "at 40s heal\n");
+
+  CHECK(rule_of(report) == "none");
+  CHECK(report.sums.forgotten == 1);
+  // How many peers there may be is settled at the start.
+  CHECK(report.sums.changes == 2);
+}
+
+TEST_CASE("simulation: releases without a version in common are upgraded when all heals") {
+  const simulation_report report = run_text(
+      "node n0 wire=1\n"
+      "node n1 seeds=n0 wire=2\n"
+      "node n2 seeds=n0 wire=1-2\n"
+      "at 0ms start n0\n"
+      "at 0ms start n1\n"
+      "at 0ms start n2\n"
+      "at 9s set n1 key value\n"
+      "at 30s heal\n");
+
+  CHECK(rule_of(report) == "none");
+  CHECK(report.sums.unreadable > 0);
+}
+
 // What gossip_sim found, as it was cut down.
 
 TEST_CASE("simulation: whose entries are over the capacity of a peer stops sending them to it") {

@@ -41,9 +41,24 @@ TEST_CASE("swarm: over 300 seeds, every kind of decision is drawn") {
     for (const decision& one : draw_scenario(seed).decisions) drawn.insert(one.kind);
   }
 
-  // All but set and erase of one key, which people write.
-  CHECK(drawn.size() == 14);
-  CHECK_FALSE(drawn.contains(decision_kind::set));
+  CHECK(drawn.size() == 20);
+}
+
+TEST_CASE("swarm: over 60 seeds, large values, expiry, changes and crashes are no rarity") {
+  simulation_sums sums;
+
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    const simulation_report report = simulate(draw_scenario(seed), simulation_options());
+    sums.fragments += report.sums.fragments;
+    sums.expired += report.sums.expired;
+    sums.changes += report.sums.changes;
+    sums.detected += report.sums.detected;
+  }
+
+  CHECK(sums.fragments > 1000);
+  CHECK(sums.expired > 100);
+  CHECK(sums.changes > 20);
+  CHECK(sums.detected > 50);
 }
 
 }  // namespace gossipmonger

@@ -1,6 +1,7 @@
 // `gossip_sim`: runs simulated clusters under faults and holds them to the invariants. Exit status:
 // 0 where all held, 1 where one did not, 2 for a bad option.
 
+#include <algorithm>
 #include <chrono>
 #include <cinttypes>
 #include <cstdint>
@@ -70,6 +71,21 @@ struct tally {
                                                            {"mutated", c.mutated},
                                                            {"queue full", c.overflowed}};
     for (const auto& [kind, count] : kinds) faults[kind] += count;
+    const simulation_sums& s = of.sums;
+    const std::pair<const char*, std::uint64_t> deeds[] = {{"fragments applied", s.fragments},
+                                                           {"fragments refused", s.fragments_bad},
+                                                           {"keys expired", s.expired},
+                                                           {"peers forgotten", s.forgotten},
+                                                           {"options changed", s.changes},
+                                                           {"wire version unread", s.unreadable},
+                                                           {"doubts refuted", s.doubts_refuted},
+                                                           {"convictions", s.convictions},
+                                                           {"crashes found on demand", s.detected}};
+    for (const auto& [deed, count] : deeds) done[deed] += count;
+    if (of.rounds_to_detect < 0) return;
+    rounds_to_detect = std::max(rounds_to_detect, of.rounds_to_detect);
+    detection_part = std::max(detection_part,
+                              of.rounds_to_detect / static_cast<double>(of.rounds_to_detect_max));
   }
   void print(double seconds) const {
     std::uint64_t all = 0;
@@ -78,9 +94,15 @@ struct tally {
                 " decisions, %" PRIu64 " datagrams in %.1f s; trace %016" PRIx64 "\n",
                 seeds, failed, static_cast<double>(node_ms) / 3.6e6, decisions, datagrams, seconds,
                 all);
-    std::printf("datagrams ");
+    print("datagrams ", faults);
+    print("nodes: ", done);
+    std::printf("the slowest crash found after %.2f rounds; at most %.0f %% of its bound\n",
+                rounds_to_detect, 100 * detection_part);
+  }
+  static void print(const char* what, const std::map<std::string, std::uint64_t>& counts) {
+    std::printf("%s", what);
     const char* comma = "";
-    for (const auto& [kind, count] : faults) {
+    for (const auto& [kind, count] : counts) {
       std::printf("%s%s %" PRIu64, comma, kind.c_str(), count);
       comma = ", ";
     }
@@ -94,6 +116,9 @@ struct tally {
   std::uint64_t datagrams = 0;
   std::map<std::uint64_t, std::uint64_t> hashes;
   std::map<std::string, std::uint64_t> faults;
+  std::map<std::string, std::uint64_t> done;
+  double rounds_to_detect = 0;
+  double detection_part = 0;
 };
 
 /// "7..90", or one number.

@@ -22,11 +22,15 @@ using std::chrono::milliseconds;
 std::string to_line(const seed_outcome& of) {
   std::ostringstream line;
   const world_counters& c = of.counters;
+  const simulation_sums& s = of.sums;
   line << of.seed << ' ' << of.at_ms << ' ' << of.trace_hash << ' ' << of.node_ms << ' '
        << of.decisions << ' ' << c.datagrams << ' ' << c.bytes << ' ' << c.lost << ' '
        << c.unreachable << ' ' << c.duplicated << ' ' << c.corrupted << ' ' << c.garbled << ' '
        << c.truncated << ' ' << c.over_mtu << ' ' << c.mutated << ' ' << c.overflowed << ' '
-       << c.delivered << '\t' << of.rule << '\t' << of.text << '\n';
+       << c.delivered << ' ' << s.fragments << ' ' << s.fragments_bad << ' ' << s.expired << ' '
+       << s.forgotten << ' ' << s.changes << ' ' << s.unreadable << ' ' << s.doubts_refuted << ' '
+       << s.convictions << ' ' << s.detected << ' ' << of.rounds_to_detect << ' '
+       << of.rounds_to_detect_max << '\t' << of.rule << '\t' << of.text << '\n';
   return line.str();
 }
 
@@ -64,6 +68,9 @@ seed_outcome run_here(std::uint64_t seed, const scenario& of, bool is_checked, i
   out.trace_hash = report.trace_hash;
   out.node_ms = static_cast<std::uint64_t>(report.node_time / milliseconds{1});
   out.decisions = report.decisions;
+  out.rounds_to_detect = report.rounds_to_detect;
+  out.rounds_to_detect_max = report.rounds_to_detect_max;
+  out.sums = report.sums;
   out.counters = report.counters;
   return out;
 }
@@ -75,6 +82,10 @@ seed_outcome from_line(const std::string& text) {
   line >> of.seed >> of.at_ms >> of.trace_hash >> of.node_ms >> of.decisions >> c.datagrams >>
       c.bytes >> c.lost >> c.unreachable >> c.duplicated >> c.corrupted >> c.garbled >>
       c.truncated >> c.over_mtu >> c.mutated >> c.overflowed >> c.delivered;
+  simulation_sums& s = of.sums;
+  line >> s.fragments >> s.fragments_bad >> s.expired >> s.forgotten >> s.changes >> s.unreadable >>
+      s.doubts_refuted >> s.convictions >> s.detected >> of.rounds_to_detect >>
+      of.rounds_to_detect_max;
   line.ignore(1);
   std::getline(line, of.rule, '\t');
   std::getline(line, of.text, '\t');

@@ -25,6 +25,9 @@ struct seed_outcome {
   std::uint64_t trace_hash = 0;
   std::uint64_t node_ms = 0;
   std::uint64_t decisions = 0;
+  double rounds_to_detect = -1;  ///< as in simulation_report
+  std::size_t rounds_to_detect_max = 0;
+  simulation_sums sums;
   world_counters counters;
 };
 

@@ -44,6 +44,8 @@ class address_book {
   /// The cookie `address` gave me, 0 for none.
   [[nodiscard]] std::uint64_t cookie_from(const endpoint& address) const;
   [[nodiscard]] bool is_proved(const endpoint& address) const;
+  /// Starts in a row, the latest included, that brought no proof.
+  [[nodiscard]] std::uint32_t unanswered(const endpoint& address) const;
 
   /// Asks to start an exchange with `address` in `round`. A proved address may always; an
   /// unproved one once a round, backing off to every 16th round while nothing comes back, at most

@@ -231,8 +231,9 @@ class protocol {
   /// An event about a name, the first time there is anything to say of it.
   void report_once(event_kind kind, const identity_view& who, std::uint64_t name_hash,
                    std::string text);
-  /// In what version I write to who speaks `theirs`; not knowing, in my lowest.
-  [[nodiscard]] std::uint8_t version_for(const std::optional<wire_range>& theirs) const;
+  /// In what version I write to who speaks what that leg says; not knowing, in my lowest. Who is
+  /// silent may be a release that does not read that: each of mine in turn.
+  [[nodiscard]] std::uint8_t version_for(const exchange& leg) const;
   void enter(slot_index slot, const identity_view& who, bool is_restart);
   /// expects: `heartbeat` is above the row's
   void advance_heartbeat(slot_index slot, std::uint64_t heartbeat);

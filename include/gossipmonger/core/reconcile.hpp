@@ -54,6 +54,7 @@ struct exchange {
   std::uint64_t remote_hash = 0;  ///< 0: not known (a seed)
   std::uint64_t cookie_echo = 0;
   std::optional<wire_range> spoken;  ///< wire versions of the remote, if they are known
+  std::uint32_t unanswered = 0;  ///< leg 1 to who is not live: starts in a row, this one included
   std::size_t bytes_left = 0;
   std::size_t datagrams_left = 0;
   bool is_cut_by_proof = false;  ///< bytes_left is the 3x rule's: say `more` if it runs out

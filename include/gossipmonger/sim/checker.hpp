@@ -45,6 +45,12 @@ class checker : public world_observer {
   /// Around each command that the application gives the node.
   void begin_command(node_index node);
   void end_command(node_index node);
+  /// The node's application set `key` to live until `deadline`, or not to expire. Before the
+  /// deadline no node erases its own key unasked; after it, the key goes.
+  void expect_expiry(node_index node, const std::string& key,
+                     std::optional<std::chrono::nanoseconds> deadline);
+  /// Own keys that went by their time to live.
+  [[nodiscard]] std::uint64_t expired() const { return expired_; }
   /// Every node has a reader that folds its events at once, and compares with the state. Where
   /// `is_prompt` is not set, it has a second one that waits for `read_events`.
   void set_prompt(node_index node, bool is_prompt);
@@ -101,9 +107,16 @@ class checker : public world_observer {
   void check_prefix(node_index node, slot_index slot, std::uint64_t from);
   void check_tables(node_index node);
   void check_phi(node_index node);
+  void check_expiry(node_index node);
+  /// By silence alone, and not before its time.
+  void check_conviction(node_index node, slot_index slot);
+  /// How many nodes of the world bear that name.
+  [[nodiscard]] std::size_t count_nodes(const std::string& name) const;
+  void check_wire_version(node_index node, const endpoint& to, const message& sent);
 
   world& world_;
   bool trusts_content_;
+  std::uint64_t expired_ = 0;
   std::optional<violation> fault_;
   std::vector<std::unique_ptr<watch>> watches_;  // by node; null while it does not run
   std::vector<bool> is_prompt_;

@@ -8,7 +8,7 @@
 
 namespace gossipmonger {
 
-/// A scenario of 2 to 9 nodes, seldom 60, that ends with `heal`.
+/// A scenario of 2 to 9 nodes, seldom 60, that ends with `heal`, and mostly crashes to `detect`.
 [[nodiscard]] scenario draw_scenario(std::uint64_t seed);
 
 }  // namespace gossipmonger

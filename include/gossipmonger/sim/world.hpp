@@ -96,7 +96,7 @@ class world {
   node_index add(config settings, std::optional<node_index> seed = std::nullopt);
   /// A node that does not run yet: `restart` starts it.
   node_index add_stopped(config settings);
-  /// Whose addresses it knows when it starts.
+  /// Whose addresses it knows, from now on and when it starts.
   void set_seeds(node_index node, const std::vector<node_index>& seeds);
   /// The process ends without a word.
   void crash(node_index node);
@@ -106,6 +106,14 @@ class world {
   void set_wire_versions(node_index node, const wire_range& spoken) {
     nodes_[node].spoken = spoken;
   }
+  [[nodiscard]] const wire_range& wire_versions(node_index node) const {
+    return nodes_[node].spoken;
+  }
+  /// It runs with these options from now on, and after a restart; false: they are not allowed, and
+  /// nothing changes.
+  [[nodiscard]] bool try_change(node_index node, config settings);
+  /// After a command that may have brought its next deadline forward.
+  void reschedule(node_index node);
   /// Moves to a fresh address. A running node goes on without noticing, as behind a NAT that binds
   /// anew; one that starts after this advertises the new address.
   void move(node_index node);

@@ -30,6 +30,14 @@ enum class defect : std::uint8_t {
   stale_identity,        ///< an older incarnation takes a newer one's place
   capacity_ignored,      ///< a peer may have as many keys as it likes
   forgetting_untold,     ///< no event says that a peer was forgotten
+  forgotten_unburied,    ///< whom an operator forgets gets no grave
+  expiry_missing,        ///< a key stays when its time to live is over
+  expiry_kept,           ///< a plain set leaves a key's time to live as it was
+  convicted_at_once,     ///< a suspect is dead without the rounds of suspicion
+  proof_renewed,         ///< a proof that is relayed counts again, by the same heartbeat
+  partial_shown,         ///< the first part of a value is taken for all of it
+  version_unread,        ///< everybody is written to in my highest wire version
+  version_untried,       ///< who is silent is written to in the same wire version for ever
 };
 
 }  // namespace gossipmonger::planted
