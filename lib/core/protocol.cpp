@@ -31,6 +31,37 @@ nanoseconds secret_lifetime(const config& settings) {
   return settings.gossip_interval * turns;
 }
 
+using pair_views = std::span<const std::pair<std::string_view, std::string_view>>;
+
+/// Pairs of one's own: what they were views of may be gone after the first write.
+class copied_pairs {
+ public:
+  explicit copied_pairs(pair_views of) {
+    std::size_t bytes = 0;
+    for (const auto& [key, value] : of) bytes += key.size() + value.size();
+    bytes_.reserve(bytes);
+    pairs_.reserve(of.size());
+    for (const auto& [key, value] : of) {
+      const std::string_view key_kept = keep(key);
+      pairs_.emplace_back(key_kept, keep(value));
+    }
+  }
+  copied_pairs(const copied_pairs&) = delete;
+  copied_pairs& operator=(const copied_pairs&) = delete;
+
+  [[nodiscard]] pair_views get() const { return pairs_; }
+
+ private:
+  std::string_view keep(std::string_view text) {
+    const std::size_t start = bytes_.size();
+    bytes_ += text;  // within what was reserved
+    return std::string_view(bytes_).substr(start);
+  }
+
+  std::string bytes_;
+  std::vector<std::pair<std::string_view, std::string_view>> pairs_;
+};
+
 }  // namespace
 
 protocol::protocol(config settings, storage_ref entries, const endpoint& address,
@@ -417,8 +448,13 @@ result<std::uint64_t> protocol::set_until(
     }
   }
 
+  // Views of entries of mine hold until the storage changes: for one pair the storage sees to that.
+  std::optional<copied_pairs> copied;
+  if (pairs.size() > 1) pairs = copied.emplace(pairs).get();
   std::uint64_t last = pairs.empty() ? version() : 0;
+  std::string written_key;
   for (const auto& [key, value] : pairs) {
+    written_key = key;
     const std::optional<entry_view> held = entries_.find(self_slot, key);
     if (held && !held->is_tombstone && held->value == value) {
       last = std::max(last, held->version);
@@ -431,9 +467,9 @@ result<std::uint64_t> protocol::set_until(
       last = *written;
     }
     if (deadline) {
-      expiry_.set(key, *deadline);
+      expiry_.set(written_key, *deadline);
     } else {
-      expiry_.clear(key);
+      expiry_.clear(written_key);
     }
   }
   return last;
@@ -447,12 +483,13 @@ result<std::optional<std::uint64_t>> protocol::erase(std::string_view key) {
   if (!held || held->is_tombstone) return std::optional<std::uint64_t>();
   if (version() == version_max) return fail(errc::capacity_reached);
 
+  const std::string erased_key(key);  // it may be a view of the entry that goes
   entry_view tombstone;
-  tombstone.key = key;
+  tombstone.key = erased_key;
   tombstone.is_tombstone = true;
   const result<std::uint64_t> written = write(tombstone);
   if (!written) return tl::unexpected<std::error_code>(written.error());
-  expiry_.clear(key);
+  expiry_.clear(erased_key);
   const storage_usage used = entries_.usage(self_slot);
   if (used.tombstones > std::max(compaction_tombstones_min, used.live_keys)) compact();
   return std::optional<std::uint64_t>(*written);

@@ -136,7 +136,8 @@ class protocol {
   /// Begins an exchange with `address`, once: in the next round, or as soon as a round has room for
   /// one more address that never answered. At most 64 wait; further ones are ignored.
   void join(const endpoint& address);
-  /// Publishes; identical bytes write nothing. Returns the version that holds.
+  /// Publishes; identical bytes write nothing. Returns the version that holds. Keys and values
+  /// here, and the key of `erase`, may be views of entries of this node.
   ///   errors: key_invalid, value_too_large, capacity_reached, storage_failed, stopped (has left)
   [[nodiscard]] result<std::uint64_t> set(std::string_view key, std::string_view value);
   /// Several at once, with consecutive versions, in this order: a replica that holds the last
