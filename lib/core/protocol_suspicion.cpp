@@ -186,7 +186,7 @@ void protocol::handle_doubt(slot_index slot, const doubt_entry& told, std::uint6
                             const endpoint& source) {
   peer& row = peers_[slot];
   suspicion& doubts = peers_.details(slot).doubts;
-  const nanoseconds unit = settings_.gossip_interval / doubt_entry::ages_a_round;
+  const nanoseconds unit = age_unit(settings_.gossip_interval);
   const nanoseconds proved = now_ - unit * told.proof_age;
   const nanoseconds doubted = now_ - unit * told.doubt_age;
   const bool has_proof = told.proof_age < doubt_entry::proof_age_max;

@@ -19,7 +19,7 @@ constexpr double stray = 2.4;
 
 /// Of a time span, in ages; to the nearest, so that passing it on does not drift.
 std::uint64_t to_age(nanoseconds span, nanoseconds interval, std::uint64_t most) {
-  const nanoseconds unit = std::max(nanoseconds{1}, interval / doubt_entry::ages_a_round);
+  const nanoseconds unit = age_unit(interval);
   const std::int64_t age = std::max(nanoseconds{0}, span + unit / 2) / unit;
   return std::min(static_cast<std::uint64_t>(age), most);
 }

@@ -12,6 +12,11 @@
 
 namespace gossipmonger {
 
+/// What one age of a doubt stands for. Counted in nanoseconds: 16 do not go into 10 ms or 20 ms.
+[[nodiscard]] constexpr std::chrono::nanoseconds age_unit(std::chrono::nanoseconds interval) {
+  return interval / doubt_entry::ages_a_round;
+}
+
 /// What the rules of suspicion take from the options. A value.
 struct suspicion_rules {
   suspicion_rules(std::chrono::nanoseconds of_interval, double of_jitter, std::size_t of_rounds)

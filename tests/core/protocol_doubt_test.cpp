@@ -1,0 +1,128 @@
+// What doubts may not do: at short intervals, where suspicion ends, and from who lies.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "protocol_fixture.hpp"
+
+using namespace gossipmonger;
+using namespace std::chrono_literals;
+
+namespace {
+
+using std::chrono::milliseconds;
+
+doubt_entry make_doubt(const puppet& who, std::uint16_t doubt_age, std::uint32_t proof_age) {
+  doubt_entry doubt;
+  doubt.name_hash = who.hash();
+  doubt.generation = who.generation;
+  doubt.heartbeat = who.heartbeat;
+  doubt.doubt_age = doubt_age;
+  doubt.proof_age = proof_age;
+  return doubt;
+}
+
+letters tell(puppet& teller, const doubt_entry& doubt) {
+  message& digest = teller.begin(message_kind::digest);
+  digest.known.extra.push_back(digest.sender);
+  digest.doubts.push_back(doubt);
+  return teller.send();
+}
+
+/// It beats and is heard by "a".
+void beat(puppet& who) {
+  ++who.heartbeat;
+  who.begin(message_kind::digest);
+  static_cast<void>(who.send());
+}
+
+/// A node "a", where only doubts convict, that knows a teller and a suspect, both live.
+struct watched {
+  explicit watched(milliseconds interval, std::size_t rounds = 12)
+      : teller(world, "a", "teller", 1), suspect(world, "a", "suspect", 2) {
+    config settings = make_config("a");
+    settings.gossip_interval = interval;
+    settings.suspicion_rounds = rounds;
+    settings.dead_peer_phi = 1000;
+    world.add(settings);
+    teller.enter();
+    suspect.enter();
+  }
+
+  [[nodiscard]] protocol& node() { return world["a"]; }
+  /// The next round of "a", and all it has to say in it.
+  letters round() {
+    const auto due = std::max(world.steady, node().next_deadline());
+    world.wall += due - world.steady;
+    world.steady = due;
+    node().handle_timeout(world.now());
+    return world.collect("a");
+  }
+  [[nodiscard]] peer_status status(const puppet& of) {
+    return node().find_member(of.name, world.now())->status;
+  }
+  [[nodiscard]] bool is_suspect(const puppet& who) {
+    return node().find_member(who.name, world.now())->is_suspect;
+  }
+
+  small_cluster world;
+  puppet teller;
+  puppet suspect;
+};
+
+}  // namespace
+
+// -------------------------------------------------------------------------------------- intervals
+
+TEST_CASE("doubt: its age is a sixteenth of a round, also where that is no whole millisecond") {
+  for (const milliseconds interval : {10ms, 20ms, 50ms, 1000ms}) {
+    CAPTURE(interval.count());
+    watched given(interval);
+    given.round();
+    beat(given.suspect);
+    given.world.steady += interval * 8 / 10;
+    tell(given.teller, make_doubt(given.suspect, 8, 32));  // 0.3 rounds after the beat
+    REQUIRE(given.is_suspect(given.suspect));
+
+    // Older than the doubt: of a heartbeat that came from before it.
+    doubt_entry proof = make_doubt(given.suspect, doubt_entry::no_doubt, 9);
+    ++proof.heartbeat;
+    tell(given.teller, proof);
+    CHECK(given.is_suspect(given.suspect));
+    // And a later one ends it.
+    ++proof.heartbeat;
+    proof.proof_age = 7;
+    tell(given.teller, proof);
+    CHECK_FALSE(given.is_suspect(given.suspect));
+  }
+}
+
+TEST_CASE("doubt: the verdict comes as many rounds after it, whatever a round takes") {
+  for (const milliseconds interval : {10ms, 20ms, 1000ms}) {
+    CAPTURE(interval.count());
+    watched given(interval);
+    given.round();
+    given.world.steady += interval * 9 / 10;
+    beat(given.suspect);
+    given.round();
+    beat(given.teller);
+    given.world.steady += std::chrono::nanoseconds(interval) * 32 / 100;
+    // 6 ages ago is shortly before the last round: due in the twelfth from that one, not in the
+    // thirteenth.
+    tell(given.teller, make_doubt(given.suspect, 6, 32));
+    REQUIRE(given.is_suspect(given.suspect));
+
+    std::size_t rounds = 0;
+    while (given.status(given.suspect) == peer_status::live) {
+      REQUIRE(++rounds < 20);
+      given.round();
+      beat(given.teller);
+    }
+    CHECK(rounds == 12);
+  }
+}
