@@ -347,6 +347,7 @@ tl::expected<void, config_error> protocol::change(config settings, moment now) {
   if (!checked) return tl::unexpected<config_error>(std::move(checked.error()));
   observe_time(now);
   const bool is_slower = checked->gossip_interval > settings_.gossip_interval;
+  if (checked->suspicion_rounds == 0) end_suspicion();
   settings_ = std::move(*checked);
   addresses_.set_secret_lifetime(secret_lifetime(settings_));
   update_expectation();

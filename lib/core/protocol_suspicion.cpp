@@ -1,6 +1,7 @@
 // Suspicion: probes and what follows from silence, doubts and refutations as they come and go.
 #include <algorithm>
 #include <bit>
+#include <cassert>
 #include <tuple>
 
 #include "gossipmonger/core/protocol.hpp"
@@ -44,6 +45,7 @@ void protocol::begin_suspicion_round() {
 }
 
 bool protocol::try_settle(probe& one) {
+  assert(settings_.suspicion_rounds > 0);
   if (!peers_.is_used(one.slot)) return true;
   peer& row = peers_[one.slot];
   if (row.generation != one.generation || row.status != peer_status::live) return true;
@@ -248,6 +250,7 @@ void protocol::end_doubt(slot_index slot) {
 bool protocol::is_convicted(slot_index slot) {
   peer& row = peers_[slot];
   if (!row.is_suspect) return false;
+  assert(settings_.suspicion_rounds > 0);
   const suspicion_rules rules = make_suspicion_rules();
   const suspicion& doubts = peers_.details(slot).doubts;
   if (doubts.is_ripe(now_, rules)) return true;
@@ -260,6 +263,15 @@ void protocol::suspend_suspicion() {
   prober_.handle_pause();
   for (const peer_table::hashed_slot& one : peers_.by_hash()) {
     peers_.details(one.slot).doubts.handle_pause(now_);
+  }
+}
+
+void protocol::end_suspicion() {
+  prober_.clear();
+  rumours_.clear();
+  for (const peer_table::hashed_slot& one : peers_.by_hash()) {
+    peers_[one.slot].is_suspect = false;
+    peers_.details(one.slot).doubts.end();
   }
 }
 

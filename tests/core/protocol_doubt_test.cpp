@@ -126,3 +126,29 @@ TEST_CASE("doubt: the verdict comes as many rounds after it, whatever a round ta
     CHECK(rounds == 12);
   }
 }
+
+TEST_CASE("doubt: to switch suspicion off convicts nobody, and ends every doubt and question") {
+  watched given(1000ms);
+  puppet other(given.world, "a", "other", 3);
+  other.enter();
+  given.world.steady += 500ms;
+  tell(given.teller, make_doubt(given.suspect, 0, 32));
+  doubt_entry question = make_doubt(other, 0, 32);
+  question.is_question = true;
+  tell(given.teller, question);
+  given.round();
+  REQUIRE(given.is_suspect(given.suspect));
+
+  config off = given.node().settings();
+  off.suspicion_rounds = 0;
+  REQUIRE(given.node().change(off, given.world.now()));
+  CHECK_FALSE(given.is_suspect(given.suspect));
+  beat(other);  // nobody is told of it
+  for (int i = 0; i < 20; ++i) {
+    for (const letter& sent : given.round()) CHECK(sent.content.doubts.empty());
+  }
+
+  CHECK(given.status(given.suspect) == peer_status::live);
+  CHECK(given.node().stats().convictions == 0);
+  CHECK(given.node().stats().peers_suspect == 0);
+}

@@ -268,6 +268,8 @@ class protocol {
   void end_doubt(slot_index slot);
   [[nodiscard]] bool is_convicted(slot_index slot);
   void suspend_suspicion();
+  /// Suspicion was switched off: nobody is doubted, and nothing of it is told.
+  void end_suspicion();
 
   // The round.
   void run_round(moment now);

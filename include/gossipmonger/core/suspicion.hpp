@@ -53,6 +53,8 @@ class suspicion {
   bool doubt(std::chrono::nanoseconds at, std::uint64_t heartbeat, std::chrono::nanoseconds now);
   /// It beats so high that it lived after the doubt, whoever says so. True: this ends a doubt.
   bool handle_heartbeat(std::uint64_t heartbeat, const suspicion_rules& rules);
+  /// Nobody doubts any more, whatever was heard.
+  void end() { doubted_.reset(); }
   /// Nothing was heard while this process stood still: a doubt starts over to be confirmed.
   void handle_pause(std::chrono::nanoseconds now) { heard_ = now; }
 
