@@ -45,6 +45,9 @@
 
 namespace gossipmonger {
 
+/// Keys with their values.
+using pair_views = std::span<const std::pair<std::string_view, std::string_view>>;
+
 /// A message to send: `content` is valid until the next call into the protocol.
 struct transmit {
   transmit(const endpoint& address, const message& what) : to(address), content(&what) {}
@@ -142,8 +145,7 @@ class protocol {
   [[nodiscard]] result<std::uint64_t> set(std::string_view key, std::string_view value);
   /// Several at once, with consecutive versions, in this order: a replica that holds the last
   /// holds all. All are checked first; then a storage that fails midway keeps those before.
-  [[nodiscard]] result<std::uint64_t> set(
-      std::span<const std::pair<std::string_view, std::string_view>> pairs);
+  [[nodiscard]] result<std::uint64_t> set(pair_views pairs);
   /// The same for `ttl` from now on, on the steady clock, which goes on while the process stands
   /// still: then I erase them. A plain `set` of a key ends that, and so does `erase`; a set with a
   /// ttl and equal bytes prolongs it and writes nothing. Nobody but me counts the time: the keys of
@@ -151,9 +153,8 @@ class protocol {
   ///   errors: also ttl_invalid
   [[nodiscard]] result<std::uint64_t> set(std::string_view key, std::string_view value,
                                           std::chrono::nanoseconds ttl, moment now);
-  [[nodiscard]] result<std::uint64_t> set(
-      std::span<const std::pair<std::string_view, std::string_view>> pairs,
-      std::chrono::nanoseconds ttl, moment now);
+  [[nodiscard]] result<std::uint64_t> set(pair_views pairs, std::chrono::nanoseconds ttl,
+                                          moment now);
   /// Erases; returns the tombstone's version, or nothing where there was no such key.
   [[nodiscard]] result<std::optional<std::uint64_t>> erase(std::string_view key);
   /// Lets go of `peer` here, with all that it wrote, as when its grace is over: it lies in the
@@ -297,12 +298,17 @@ class protocol {
 
   // Writing.
   [[nodiscard]] std::error_code check_write(std::string_view key, std::string_view value) const;
-  [[nodiscard]] std::error_code check_room(std::size_t keys, std::size_t bytes) const;
+  /// Whether so much is allowed, and there are so many versions left.
+  [[nodiscard]] bool has_room(const storage_usage& used, std::size_t versions) const;
+  /// The same for `pairs`, with what they replace; `is_compacted`: after a compaction, and with
+  /// the versions that it takes.
+  [[nodiscard]] bool has_exact_room(pair_views pairs, bool is_compacted) const;
+  /// As a compaction leaves it, with its marker.
+  [[nodiscard]] storage_usage usage_without_tombstones() const;
   /// Puts `entry` at the next version; at the tail of the change list unless it names its place.
   [[nodiscard]] result<std::uint64_t> write(const entry_view& entry);
-  [[nodiscard]] result<std::uint64_t> set_until(
-      std::span<const std::pair<std::string_view, std::string_view>> pairs,
-      std::optional<std::chrono::nanoseconds> deadline);
+  [[nodiscard]] result<std::uint64_t> set_until(pair_views pairs,
+                                                std::optional<std::chrono::nanoseconds> deadline);
   /// Erases my keys whose time has come, a batch of them.
   void expire_keys(moment now);
   void compact();
