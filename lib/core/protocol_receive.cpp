@@ -407,6 +407,7 @@ void protocol::handle_identity(const identity_view& who) {
       mine.name_hash = name_hash;
       mine.generation = who.generation;
       mine.heartbeat = who.heartbeat;
+      mine.has_left = who.has_left;
       return handle_own_entry(mine, who.instance);
     }
     if (who.generation < peers_[*slot].generation && !is_on(defect::stale_identity)) {
@@ -482,7 +483,15 @@ void protocol::handle_own_entry(const digest_entry& mine, std::uint32_t instance
   const bool is_ahead = mine.max_version > self.max_version || mine.heartbeat > self.heartbeat;
   const bool is_newer = mine.generation > self.generation ||
                         (mine.generation == self.generation && (is_other_run || is_ahead));
-  if (!is_newer) return;
+  if (!is_newer) {
+    // I did not leave: whoever says so made it up, or has it of a run before. It bears heartbeats
+    // of mine, and so is no sign of a rival; and it moves me no more often than a relic would.
+    const bool is_said_to_leave =
+        mine.generation == self.generation && mine.has_left && !self.has_left;
+    if (!is_said_to_leave) return;
+    if (!has_refuted_ || now_ - refuted_at_ > expected_.maximum) refute(mine.generation);
+    return;
+  }
   if (is_far_future(mine.generation)) return drop(drop_reason::far_future);
   if (!has_refuted_) return refute(mine.generation);
 
@@ -519,6 +528,7 @@ void protocol::refute(std::uint64_t generation) {
   peer& self = peers_[self_slot];
   self.generation = generation + 1;
   has_refuted_ = true;
+  refuted_at_ = now_;
   rival_ = rival();
   ++stats_.refutations;
 }

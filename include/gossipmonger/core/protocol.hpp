@@ -361,6 +361,7 @@ class protocol {
   std::uint64_t preferred_version_ = 0;
   rival rival_;
   bool has_refuted_ = false;
+  std::chrono::nanoseconds refuted_at_{};      // last
   std::vector<std::uint64_t> reported_names_;  // hashes named in an error already; bounded
   bool is_traced_ = false;
   std::deque<trace_event> traces_;

@@ -1,0 +1,96 @@
+// What a member, or anybody, says that is not so: of who left, of heartbeats, of floors; and what
+// repeating it costs.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "allocations.hpp"
+#include "protocol_fixture.hpp"
+
+using namespace gossipmonger;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Nodes "a" and "b" that know each other, and a liar that both know and answer.
+struct lied_to {
+  explicit lied_to(const config& settings = make_config("a"))
+      : liar(world, "b", "liar", 1), to_a(world, "a", "liar", 1) {
+    world.add(settings);
+    world.add("b");
+    world.exchange("a", "b");
+    world.exchange("a", "b");
+    liar.enter();
+    to_a.enter();
+  }
+
+  [[nodiscard]] protocol& a() { return world["a"]; }
+  [[nodiscard]] protocol& b() { return world["b"]; }
+  [[nodiscard]] peer_status status_at_b() { return b().find_member("a", world.now())->status; }
+  /// As "b" would have it of "a", in the liar's words.
+  [[nodiscard]] digest_entry entry_of_a() {
+    digest_entry entry;
+    entry.name_hash = hash_of("a");
+    entry.generation = a().generation();
+    entry.heartbeat = b().find_member("a", world.now())->heartbeat;
+    return entry;
+  }
+  void relay(puppet& through, const digest_entry& entry) {
+    through.begin(message_kind::reply).heartbeats.push_back(entry);
+    static_cast<void>(through.send());
+  }
+
+  small_cluster world;
+  puppet liar;  // to "b"
+  puppet to_a;  // the same, to "a"
+};
+
+}  // namespace
+
+// ------------------------------------------------------------------------------------------- left
+
+TEST_CASE(
+    "lies: of whom it is said that it left, it takes a higher generation, and is live again") {
+  lied_to given;
+  const std::uint64_t generation = given.a().generation();
+  digest_entry left = given.entry_of_a();
+  left.has_left = true;
+  given.relay(given.liar, left);
+  REQUIRE(given.status_at_b() == peer_status::left);
+
+  given.world.exchange("a", "b");
+  given.world.exchange("a", "b");
+
+  CHECK(given.a().generation() == generation + 1);
+  CHECK(given.status_at_b() == peer_status::live);
+
+  // Said again and again: no conflict, and no generation each time.
+  for (int i = 0; i < 40; ++i) {
+    left = given.entry_of_a();
+    left.has_left = true;
+    given.relay(given.liar, left);
+    given.world.exchange("a", "b");
+  }
+  CHECK(given.a().find_member("a", given.world.now())->status == peer_status::self);
+  CHECK(given.a().stats().refutations >= 2);
+  CHECK(given.a().stats().refutations <= 4);
+  given.world.run_for(20s);
+  CHECK(given.status_at_b() == peer_status::live);
+}
+
+TEST_CASE("lies: who left is not moved by hearing that it left") {
+  lied_to given;
+  given.a().leave(given.world.now());
+  given.world.run_for(5s);
+  digest_entry left = given.entry_of_a();
+  left.has_left = true;
+
+  given.relay(given.to_a, left);
+
+  CHECK(given.a().stats().refutations == 0);
+  CHECK(given.status_at_b() == peer_status::left);
+}
