@@ -68,7 +68,11 @@ void protocol::schedule_next(moment now) {
 
 void protocol::judge_all() {
   const std::span<const peer_table::hashed_slot> rows = peers_.by_hash();
-  for (std::size_t i = 0; i < rows.size(); ++i) {
+  // Where the last round could ask no further this one goes on: no suspect waits behind others.
+  std::size_t i = unasked_from_ ? peers_.lower_bound(*unasked_from_) : 0;
+  unasked_from_.reset();
+  for (std::size_t left = rows.size(); left > 0; --left, ++i) {
+    if (i == rows.size()) i = 0;
     peers_.fetch_ahead(i);
     const slot_index slot = rows[i].slot;
     const peer& row = peers_[slot];

@@ -220,9 +220,7 @@ void protocol::handle_doubt(slot_index slot, const doubt_entry& told, std::uint6
   row.is_suspect = true;
   spread(slot);
   // While it is fresh, who hears of it looks for itself; later, others have done so.
-  if (now_ - doubted <= 2 * rules.interval) {
-    start_short(slot, std::nullopt);
-  }
+  if (now_ - doubted <= 2 * rules.interval) static_cast<void>(try_ask(slot));
 }
 
 void protocol::handle_direct_proof(slot_index slot, std::uint64_t heartbeat) {
@@ -248,15 +246,24 @@ void protocol::end_doubt(slot_index slot) {
 // ------------------------------------------------------------------------------------- judging
 
 bool protocol::is_convicted(slot_index slot) {
-  peer& row = peers_[slot];
+  const peer& row = peers_[slot];
   if (!row.is_suspect) return false;
   assert(settings_.suspicion_rounds > 0);
   const suspicion_rules rules = make_suspicion_rules();
   const suspicion& doubts = peers_.details(slot).doubts;
   if (doubts.is_ripe(now_, rules)) return true;
   // The last word is the suspect's own.
-  if (doubts.is_near_verdict(now_, rules)) start_short(slot, std::nullopt);
+  const bool is_unasked = doubts.is_near_verdict(now_, rules) && !try_ask(slot);
+  if (is_unasked && !unasked_from_) unasked_from_ = row.name_hash;
   return false;
+}
+
+bool protocol::try_ask(slot_index slot) {
+  peer_details& of = peers_.details(slot);
+  start_short(slot, std::nullopt);
+  if (!is_started(of.way())) return false;
+  of.doubts.handle_asked();
+  return true;
 }
 
 void protocol::suspend_suspicion() {

@@ -55,6 +55,7 @@ bool suspicion::doubt(nanoseconds at, std::uint64_t heartbeat, nanoseconds now) 
   }
   doubted_ = at;
   heard_ = now;
+  is_asked_ = false;
   unproved_ = heartbeat;
   return true;
 }
@@ -78,7 +79,8 @@ bool suspicion::is_near_verdict(nanoseconds now, const suspicion_rules& rules) c
 }
 
 bool suspicion::is_ripe(nanoseconds now, const suspicion_rules& rules) const {
-  return doubted_ && now - *doubted_ >= rules.whole() && now - heard_ >= rules.last_third();
+  return doubted_ && is_asked_ && now - *doubted_ >= rules.whole() &&
+         now - heard_ >= rules.last_third();
 }
 
 doubt_entry suspicion::entry(nanoseconds now, nanoseconds interval,

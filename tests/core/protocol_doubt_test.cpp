@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -40,6 +41,42 @@ void beat(puppet& who) {
   who.begin(message_kind::digest);
   static_cast<void>(who.send());
 }
+
+/// Live peers of "a" that answer whatever digest reaches them.
+class crowd {
+ public:
+  crowd(small_cluster& world, std::size_t size) {
+    for (std::size_t i = 0; i < size; ++i) {
+      peers_.push_back(std::make_unique<puppet>(world, "a", "p" + std::to_string(i),
+                                                static_cast<std::uint8_t>(i + 10)));
+      peers_.back()->enter();
+    }
+  }
+  crowd(const crowd&) = delete;
+  crowd& operator=(const crowd&) = delete;
+
+  void answer(letters asked) {
+    while (!asked.empty()) {
+      puppet* const to = find(asked.front().to);
+      const bool is_digest = asked.front().content.kind == message_kind::digest;
+      asked.pop_front();
+      if (to == nullptr || !is_digest) continue;
+      ++to->heartbeat;
+      to->begin(message_kind::reply);
+      asked.splice(asked.end(), to->send());
+    }
+  }
+  [[nodiscard]] puppet* find(const endpoint& address) {
+    for (const std::unique_ptr<puppet>& one : peers_) {
+      if (one->address == address) return one.get();
+    }
+    return nullptr;
+  }
+  [[nodiscard]] const std::vector<std::unique_ptr<puppet>>& all() const { return peers_; }
+
+ private:
+  std::vector<std::unique_ptr<puppet>> peers_;
+};
 
 /// A node "a", where only doubts convict, that knows a teller and a suspect, both live.
 struct watched {
@@ -151,4 +188,57 @@ TEST_CASE("doubt: to switch suspicion off convicts nobody, and ends every doubt 
   CHECK(given.status(given.suspect) == peer_status::live);
   CHECK(given.node().stats().convictions == 0);
   CHECK(given.node().stats().peers_suspect == 0);
+}
+
+// ------------------------------------------------------------------------------------------ liars
+
+TEST_CASE("doubt: a liar convicts nobody who answers, however many it doubts and how short it is") {
+  for (const std::size_t rounds : {4U, 5U, 6U, 12U}) {
+    CAPTURE(rounds);
+    watched given(1000ms, rounds);
+    crowd peers(given.world, 80);
+    for (std::size_t i = 0; i < rounds + 2; ++i) {
+      beat(given.teller);
+      beat(given.suspect);
+      peers.answer(given.round());
+    }
+    given.world.steady += 500ms;
+    // Doubts that are ripe when they come, of all but those that were heard since.
+    letters asked;
+    for (const std::unique_ptr<puppet>& one : peers.all()) {
+      const auto age = static_cast<std::uint16_t>(rounds * 16);
+      asked.splice(asked.end(), tell(given.teller, make_doubt(*one, age, age + 64U)));
+    }
+    REQUIRE(given.node().stats().peers_suspect > 60);
+
+    peers.answer(std::move(asked));
+    for (std::size_t i = 0; i < 2 * rounds + 4; ++i) {
+      beat(given.teller);
+      beat(given.suspect);
+      peers.answer(given.round());
+    }
+
+    CHECK(given.node().stats().convictions == 0);
+    CHECK(given.node().stats().peers_suspect == 0);
+  }
+}
+
+TEST_CASE("doubt: suspects are asked in turn, and the dead do not keep a live one from its turn") {
+  watched given(1000ms);
+  crowd peers(given.world, 60);
+  given.world.steady += 500ms;
+  for (const std::unique_ptr<puppet>& one : peers.all()) {
+    tell(given.teller, make_doubt(*one, 0, 64));
+  }
+  for (int i = 0; i < 9; ++i) given.round();
+  REQUIRE(given.node().stats().peers_suspect >= 60);
+
+  std::vector<endpoint> asked;
+  for (int i = 0; i < 4; ++i) {
+    for (const letter& one : given.round()) {
+      if (peers.find(one.to) == nullptr) continue;
+      if (std::find(asked.begin(), asked.end(), one.to) == asked.end()) asked.push_back(one.to);
+    }
+  }
+  CHECK(asked.size() == 60);
 }

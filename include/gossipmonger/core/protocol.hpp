@@ -268,6 +268,8 @@ class protocol {
   void answer_askers(slot_index slot);
   void end_doubt(slot_index slot);
   [[nodiscard]] bool is_convicted(slot_index slot);
+  /// Asks a suspect itself; false: not in this round.
+  [[nodiscard]] bool try_ask(slot_index slot);
   void suspend_suspicion();
   /// Suspicion was switched off: nobody is doubted, and nothing of it is told.
   void end_suspicion();
@@ -356,6 +358,7 @@ class protocol {
   /// Short legs a round, for whatever reason (I5).
   static constexpr std::size_t short_legs_max = 24;
   std::size_t short_legs_left_ = short_legs_max;  // in this round
+  std::optional<std::uint64_t> unasked_from_;     // the first suspect for whom none was left
 
   std::uint64_t digest_cursor_ = 0;
   std::uint64_t preferred_version_ = 0;
