@@ -19,6 +19,11 @@ using std::chrono::nanoseconds;
 constexpr std::size_t exchanges_max = 256;
 constexpr std::size_t reported_names_max = 64;
 constexpr std::size_t advances_to_conflict = 2;
+// Heartbeats that others tell of may rise so many times as fast as mine: while gossip_interval
+// changes from node to node, some beat faster than others.
+constexpr std::int64_t faster_max = 16;
+// That much any relayed one may be above the one I know.
+constexpr std::uint64_t heartbeats_unasked = 64;
 constexpr milliseconds day{86'400'000};
 constexpr milliseconds year_2020{1'577'836'800'000};
 
@@ -292,8 +297,25 @@ void protocol::handle_heartbeats(std::span<const digest_entry> entries,
       const slot_index soon = slots[i + entries_ahead];
       if (soon != peer_table::no_slot) peers_.fetch_window(soon);
     }
-    if (slots[i] != peer_table::no_slot) handle_heartbeat(slots[i], entries[i]);
+    if (slots[i] != peer_table::no_slot) handle_relayed(slots[i], entries[i]);
   }
+}
+
+void protocol::handle_relayed(slot_index slot, const digest_entry& entry) {
+  const peer& row = peers_[slot];
+  if (slot != self_slot && row.generation == entry.generation &&
+      !is_plausible(row, entry.heartbeat)) {
+    return drop(drop_reason::field);
+  }
+  handle_heartbeat(slot, entry);
+}
+
+bool protocol::is_plausible(const peer& row, std::uint64_t heartbeat) const {
+  if (heartbeat <= row.heartbeat + heartbeats_unasked) return true;
+  // What I know may be as old as the longest interval that counts; others beat while I stood still.
+  const nanoseconds since = now_ - row.silent_since + paused_ + expected_.maximum;
+  const std::int64_t rounds = std::max(nanoseconds{0}, since) / settings_.gossip_interval;
+  return heartbeat - row.heartbeat <= static_cast<std::uint64_t>(faster_max * rounds);
 }
 
 void protocol::handle_heartbeat(slot_index slot, const digest_entry& entry) {
@@ -420,7 +442,7 @@ void protocol::handle_identity(const identity_view& who) {
       known.generation = who.generation;
       known.heartbeat = who.heartbeat;
       known.has_left = who.has_left;
-      return handle_heartbeat(*slot, known);
+      return handle_relayed(*slot, known);
     }
     if (is_far_future(who.generation)) {
       return refuse(who, name_hash, drop_reason::far_future);

@@ -187,6 +187,7 @@ void protocol::handle_doubts(const message& received, const endpoint& source) {
 void protocol::handle_doubt(slot_index slot, const doubt_entry& told, std::uint64_t from_hash,
                             const endpoint& source) {
   peer& row = peers_[slot];
+  if (!is_plausible(row, told.heartbeat)) return drop(drop_reason::field);
   suspicion& doubts = peers_.details(slot).doubts;
   const nanoseconds unit = age_unit(settings_.gossip_interval);
   const nanoseconds proved = now_ - unit * told.proof_age;

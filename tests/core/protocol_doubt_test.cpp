@@ -242,3 +242,84 @@ TEST_CASE("doubt: suspects are asked in turn, and the dead do not keep a live on
   }
   CHECK(asked.size() == 60);
 }
+
+// A heartbeat that nobody can have reached: as a proof, and as what others tell of it.
+TEST_CASE(
+    "doubt: who vouches for a crashed peer with the highest heartbeat does not keep it alive") {
+  for (const bool is_proof : {true, false}) {
+    CAPTURE(is_proof);
+    watched given(1000ms);
+    doubt_entry vouched = make_doubt(given.suspect, doubt_entry::no_doubt, 0);
+    vouched.heartbeat = heartbeat_max;
+
+    for (int i = 0; i < 40; ++i) {
+      given.round();
+      beat(given.teller);
+      if (is_proof) {
+        tell(given.teller, vouched);
+        continue;
+      }
+      message& reply = given.teller.begin(message_kind::reply);
+      digest_entry& told = reply.heartbeats.emplace_back();
+      told.name_hash = given.suspect.hash();
+      told.generation = given.suspect.generation;
+      told.heartbeat = heartbeat_max;
+      static_cast<void>(given.teller.send());
+    }
+
+    CHECK(given.status(given.suspect) == peer_status::dead);
+    CHECK(drops(given.node(), drop_reason::field) == 40);
+  }
+}
+
+TEST_CASE("doubt: who claims the highest heartbeat of a live peer does not hide that it beats") {
+  watched given(1000ms);
+  config settings = given.node().settings();
+  settings.dead_peer_phi = 8;
+  settings.suspicion_rounds = 0;
+  REQUIRE(given.node().change(settings, given.world.now()));
+
+  for (int i = 0; i < 100; ++i) {
+    given.round();
+    beat(given.teller);
+    beat(given.suspect);
+    message& reply = given.teller.begin(message_kind::reply);
+    digest_entry& told = reply.heartbeats.emplace_back();
+    told.name_hash = given.suspect.hash();
+    told.generation = given.suspect.generation;
+    told.heartbeat = heartbeat_max;
+    static_cast<void>(given.teller.send());
+  }
+
+  CHECK(given.node().stats().convictions == 0);
+  CHECK(given.status(given.suspect) == peer_status::live);
+}
+
+TEST_CASE(
+    "doubt: what was missed is believed: after a silence, a pause, at another's faster rounds") {
+  watched given(1000ms);
+  const auto relay = [&](std::uint64_t heartbeat) {
+    message& reply = given.teller.begin(message_kind::reply);
+    digest_entry& told = reply.heartbeats.emplace_back();
+    told.name_hash = given.suspect.hash();
+    told.generation = given.suspect.generation;
+    told.heartbeat = heartbeat;
+    static_cast<void>(given.teller.send());
+    return given.node().find_member("suspect", given.world.now())->heartbeat;
+  };
+  std::uint64_t known = given.suspect.heartbeat;
+  const auto start = given.world.steady;
+  known = relay(known + 256);  // 16 rounds on its way, 16 beats each
+  CHECK(known == given.suspect.heartbeat + 256);
+  CHECK(relay(known + 257) == known);
+  for (int i = 0; i < 10; ++i) given.round();
+  const auto allowed = static_cast<std::uint64_t>(16 * (16 + (given.world.steady - start) / 1s));
+  CHECK(relay(known + allowed + 1) == known);
+  CHECK(relay(known + allowed) == known + allowed);
+  known += allowed;
+
+  given.world.steady += 1h;
+  given.world.wall += 1h;
+  given.round();
+  CHECK(relay(known + 3600) == known + 3600);
+}

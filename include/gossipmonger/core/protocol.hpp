@@ -224,6 +224,10 @@ class protocol {
   void handle_identity(const identity_view& who);
   void handle_heartbeats(std::span<const digest_entry> entries, std::span<const slot_index> slots);
   void handle_heartbeat(slot_index slot, const digest_entry& entry);
+  /// The same by somebody else's word, which is not taken for what cannot be.
+  void handle_relayed(slot_index slot, const digest_entry& entry);
+  /// Whether it can have beaten so often since the heartbeat that I know.
+  [[nodiscard]] bool is_plausible(const peer& row, std::uint64_t heartbeat) const;
   void handle_own_entry(const digest_entry& mine, std::uint32_t instance);
   void refute(std::uint64_t generation);
   [[nodiscard]] bool is_far_future(std::uint64_t generation) const;
