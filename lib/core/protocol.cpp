@@ -348,6 +348,8 @@ tl::expected<void, config_error> protocol::change(config settings, moment now) {
   if (!checked) return tl::unexpected<config_error>(std::move(checked.error()));
   observe_time(now);
   const bool is_slower = checked->gossip_interval > settings_.gossip_interval;
+  const bool has_more_room = checked->keys_per_peer_max > settings_.keys_per_peer_max ||
+                             checked->bytes_per_peer_max > settings_.bytes_per_peer_max;
   if (checked->suspicion_rounds == 0) end_suspicion();
   settings_ = std::move(*checked);
   addresses_.set_secret_lifetime(secret_lifetime(settings_));
@@ -358,8 +360,17 @@ tl::expected<void, config_error> protocol::change(config settings, moment now) {
       peers_[one.slot].detector.reset(now_);
     }
   }
+  if (has_more_room) end_capacity_refusals();
   next_round_ = std::min(next_round_, now.steady + settings_.gossip_interval);
   return {};
+}
+
+void protocol::end_capacity_refusals() {
+  for (const peer_table::hashed_slot& one : peers_.by_hash()) {
+    if (!peers_[one.slot].is_over_capacity) continue;
+    peers_[one.slot].is_over_capacity = false;
+    peers_.touch(one.slot);
+  }
 }
 
 void protocol::set_seeds(std::vector<endpoint> seeds) { seeds_ = std::move(seeds); }

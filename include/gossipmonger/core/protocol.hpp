@@ -232,6 +232,8 @@ class protocol {
   void refute(std::uint64_t generation);
   [[nodiscard]] bool is_far_future(std::uint64_t generation) const;
   void refuse(const identity_view& who, std::uint64_t name_hash, drop_reason reason);
+  /// Of whom something was refused for want of room is asked for again: there is more.
+  void end_capacity_refusals();
   /// Refusals whose reason is no more.
   void end_refusals();
   /// An event about a name, the first time there is anything to say of it.
