@@ -46,6 +46,8 @@ void protocol::handle_unreadable(const wire_range& theirs, const endpoint& sourc
   drop(drop_reason::wire_version);
   // Where we have a version in common, it does not know that yet.
   if (common_wire_version(theirs, spoken_) != 0) return;
+  const std::uint64_t source_hash = siphash(cluster_key_, source);
+  if (!may_report(source_hash)) return;
   identity_view who;
   for (const peer_table::hashed_slot& one : peers_.by_hash()) {
     const peer_details& of = peers_.details(one.slot);
@@ -56,7 +58,7 @@ void protocol::handle_unreadable(const wire_range& theirs, const endpoint& sourc
   const auto text_of = [](const wire_range& range) {
     return std::to_string(range.lowest) + " to " + std::to_string(range.highest);
   };
-  report_once(event_kind::error, who, siphash(cluster_key_, source),
+  report_once(event_kind::error, who, source_hash,
               "the node at " + source.to_string() + " speaks wire versions " + text_of(theirs) +
                   ", this one " + text_of(spoken_) + ": neither can read the other");
 }
@@ -406,12 +408,19 @@ void protocol::end_refusals() {
   });
 }
 
+bool protocol::may_report(std::uint64_t name_hash) const {
+  const bool is_reported =
+      std::any_of(reported_names_.begin(), reported_names_.end(),
+                  [name_hash](const reported_name& one) { return one.name_hash == name_hash; });
+  return !is_reported && (reported_names_.size() < reported_names_max ||
+                          now_ - reported_names_.front().at >= settings_.dead_peer_grace);
+}
+
 void protocol::report_once(event_kind kind, const identity_view& who, std::uint64_t name_hash,
                            std::string text) {
-  const bool is_reported =
-      std::find(reported_names_.begin(), reported_names_.end(), name_hash) != reported_names_.end();
-  if (is_reported || reported_names_.size() == reported_names_max) return;
-  reported_names_.push_back(name_hash);
+  if (!may_report(name_hash)) return;
+  if (reported_names_.size() == reported_names_max) reported_names_.pop_front();
+  reported_names_.emplace_back(name_hash, now_);
   changes_.notice(kind, who.name, who.generation, std::move(text));
 }
 

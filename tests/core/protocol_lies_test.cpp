@@ -94,3 +94,48 @@ TEST_CASE("lies: who left is not moved by hearing that it left") {
   CHECK(given.a().stats().refutations == 0);
   CHECK(given.status_at_b() == peer_status::left);
 }
+
+// -------------------------------------------------------------------------------- said repeatedly
+
+TEST_CASE("lies: who cannot be read is named once, and costs no allocation after that") {
+  lied_to given;
+  const endpoint source = endpoint::v4(10, 0, 8, 1, 7000);
+  const wire_range theirs(200, 201);
+  change_cursor cursor;
+  static_cast<void>(read_events(given.a(), cursor));
+  given.a().handle_unreadable(theirs, source);
+  REQUIRE(read_events(given.a(), cursor).find("error") != std::string::npos);
+
+  const std::size_t before = allocation_count();
+  for (int i = 0; i < 100; ++i) given.a().handle_unreadable(theirs, source);
+  CHECK(allocation_count() == before);
+  CHECK(read_events(given.a(), cursor).empty());
+}
+
+TEST_CASE("lies: 64 names are remembered as reported, and the oldest makes room after the grace") {
+  config settings = make_config("a");
+  settings.dead_peer_grace = 20s;
+  lied_to given(settings);
+  change_cursor cursor;
+  static_cast<void>(read_events(given.a(), cursor));
+  const wire_range theirs(200, 201);
+  const auto source = [](int i) {
+    return endpoint::v4(10, 0, 8, static_cast<std::uint8_t>(i), 7000);
+  };
+  const auto is_told = [&](int i) {
+    given.a().handle_unreadable(theirs, source(i));
+    return read_events(given.a(), cursor).find("error") != std::string::npos;
+  };
+  for (int i = 0; i < 64; ++i) CHECK(is_told(i));
+  CHECK_FALSE(is_told(64));
+
+  given.world.run_for(19s);
+  static_cast<void>(read_events(given.a(), cursor));
+  CHECK_FALSE(is_told(64));
+  given.world.run_for(2s);
+  static_cast<void>(read_events(given.a(), cursor));
+  CHECK(is_told(64));
+  CHECK_FALSE(is_told(64));
+  CHECK_FALSE(is_told(1));  // still remembered
+  CHECK(is_told(0));        // the oldest went
+}

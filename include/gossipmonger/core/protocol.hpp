@@ -191,6 +191,15 @@ class protocol {
     bool is_reported = false;
   };
 
+  /// Somebody named in an error already, by the hash of a name or an address.
+  struct reported_name {
+    reported_name(std::uint64_t of_hash, std::chrono::nanoseconds at_time)
+        : name_hash(of_hash), at(at_time) {}
+
+    std::uint64_t name_hash;
+    std::chrono::nanoseconds at;
+  };
+
   [[nodiscard]] std::optional<slot_index> find_slot(std::string_view peer) const;
   [[nodiscard]] std::chrono::nanoseconds liveness_time(moment now) const;
   [[nodiscard]] bool is_reachable(slot_index slot) const;
@@ -236,6 +245,8 @@ class protocol {
   void end_capacity_refusals();
   /// Refusals whose reason is no more.
   void end_refusals();
+  /// Nothing was said of that name yet, or long ago; and there is a place to remember that.
+  [[nodiscard]] bool may_report(std::uint64_t name_hash) const;
   /// An event about a name, the first time there is anything to say of it.
   void report_once(event_kind kind, const identity_view& who, std::uint64_t name_hash,
                    std::string text);
@@ -370,8 +381,8 @@ class protocol {
   std::uint64_t preferred_version_ = 0;
   rival rival_;
   bool has_refuted_ = false;
-  std::chrono::nanoseconds refuted_at_{};      // last
-  std::vector<std::uint64_t> reported_names_;  // hashes named in an error already; bounded
+  std::chrono::nanoseconds refuted_at_{};     // last
+  std::deque<reported_name> reported_names_;  // oldest first; bounded
   bool is_traced_ = false;
   std::deque<trace_event> traces_;
 };
