@@ -623,6 +623,8 @@ void reconciler::apply_parked(slot_index slot) {
     peer& row = peers_[slot];
     const delta_view& delta = parked->delta;
     if (delta.generation != row.generation) continue;
+    // Told once: what waits of it would only be refused in turn.
+    if (row.is_over_capacity) return parked_.forget(slot);
     if (delta.value_bytes != 0) {
       take_fragment(slot, delta, parked->entries.front());
       continue;

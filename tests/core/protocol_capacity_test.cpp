@@ -56,6 +56,14 @@ struct narrow {
   std::vector<std::string> keys{"k1", "k2", "k3", "k4", "k5", "k6", "k7", "k8", "k9"};
 };
 
+std::size_t count_errors(protocol& at, change_cursor& cursor) {
+  std::size_t errors = 0;
+  while (const std::optional<event_view> seen = at.poll_event(cursor)) {
+    if (seen->kind == event_kind::error) ++errors;
+  }
+  return errors;
+}
+
 }  // namespace
 
 TEST_CASE("capacity: who is over it is taken again when a limit rises, from where it stopped") {
@@ -76,4 +84,18 @@ TEST_CASE("capacity: who is over it is taken again when a limit rises, from wher
   given.tell(2, 9);
   CHECK(value_of(given.node(), "p", "k9") == "v");
   CHECK(given.node().usage("p").live_keys == 9);
+}
+
+TEST_CASE("capacity: who is over it by deltas that waited for their turn is named once") {
+  narrow given;
+  change_cursor cursor;
+  static_cast<void>(count_errors(given.node(), cursor));  // what was before it is not told
+  for (std::uint64_t upto = 3; upto <= 9; ++upto) given.tell(1, upto);
+  REQUIRE(given.node().stats().deltas_parked == 7);
+
+  given.tell(0, 1);
+
+  CHECK(given.node().usage("p").live_keys == 2);
+  CHECK(count_errors(given.node(), cursor) == 1);
+  CHECK(given.node().stats().parked_bytes == 0);
 }
