@@ -684,6 +684,11 @@ bool reconciler::exceeds_capacity(slot_index slot, const entry_view& entry, std:
 }
 
 bool reconciler::try_put(slot_index slot, const entry_view& entry) {
+  // A floor is the version before a compaction, of which the marker is the last.
+  if (entry.key == floor_key && read_floor(entry.value) >= entry.version) {
+    ++stats_.drops[static_cast<std::size_t>(drop_reason::field)];
+    return false;
+  }
   const std::optional<entry_view> held = entries_.find(slot, entry.key);
   if (exceeds_capacity(slot, entry, entry.value.size(), held)) return false;
   entry_view placed = entry;

@@ -139,3 +139,30 @@ TEST_CASE("lies: 64 names are remembered as reported, and the oldest makes room 
   CHECK_FALSE(is_told(1));  // still remembered
   CHECK(is_told(0));        // the oldest went
 }
+
+// ----------------------------------------------------------------------------------------- floors
+
+TEST_CASE("lies: a floor that is not below its own marker is dropped, and takes nothing with it") {
+  const std::string at_marker("\x04\0\0\0\0\0\0\0", 8);
+  const std::string far_above("\xff\xff\xff\xff\xff\xff\xff\xff", 8);
+  for (const std::string& floor : {at_marker, far_above}) {
+    lied_to given;
+    const std::vector<entry_view> entries{make_entry("k", "1", 1), make_entry("l", "1", 3),
+                                          make_entry("", floor, 4), make_entry("m", "1", 5)};
+    static_cast<void>(given.liar.tell(0, 5, entries));
+
+    CHECK(drops(given.b(), drop_reason::field) == 1);
+    CHECK(value_of(given.b(), "liar", "k") == "1");
+    CHECK(value_of(given.b(), "liar", "l") == "1");
+    CHECK(value_of(given.b(), "liar", "m") == "-");  // a prefix: nothing behind it either
+  }
+
+  lied_to given;
+  const std::string below("\x02\0\0\0\0\0\0\0", 8);
+  const std::vector<entry_view> entries{make_entry("k", "1", 1), make_entry("l", "1", 3),
+                                        make_entry("", below, 4)};
+  static_cast<void>(given.liar.tell(0, 4, entries));
+  CHECK(drops(given.b(), drop_reason::field) == 0);
+  CHECK(value_of(given.b(), "liar", "k") == "-");
+  CHECK(value_of(given.b(), "liar", "l") == "1");
+}
