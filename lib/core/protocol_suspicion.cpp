@@ -41,7 +41,14 @@ void protocol::begin_suspicion_round() {
   short_legs_left_ = short_legs_max;
   told_addresses_.clear();
   prober_.expire_askers(stats_.rounds - std::min<std::uint64_t>(2, stats_.rounds));
-  std::erase_if(prober_.pending(), [this](probe& one) { return try_settle(one); });
+  std::vector<probe>& pending = prober_.pending();
+  for (std::size_t i = 0; i < pending.size();) {
+    if (try_settle(pending[i])) {
+      pending.erase(pending.begin() + static_cast<std::ptrdiff_t>(i));
+    } else {
+      ++i;
+    }
+  }
 }
 
 bool protocol::try_settle(probe& one) {
@@ -144,6 +151,8 @@ void protocol::plan_doubts(exchange& leg) {
   });
   for (const slot_index slot : rumours_) {
     if (leg.doubts.size() >= doubt_entry::doubts_max) return;
+    // Counted now, not when the datagram goes: legs that are planned before any of them goes shall
+    // tell of different peers. One that is struck out of a full queue is lost as on the way.
     ++peers_.details(slot).doubts.told;
     leg.doubts.push_back(describe_doubt(slot, std::nullopt));
   }
