@@ -25,11 +25,43 @@ constexpr std::size_t traces_max = 1024;
 // What the wire takes for an entry besides key and value, about.
 constexpr std::size_t entry_overhead_bytes = 8;
 constexpr std::size_t compaction_tombstones_min = 64;
+// Tombstones take at most one in so many of the keys that a node may have.
+constexpr std::size_t compaction_part = 4;
+constexpr std::size_t floor_bytes = 8;
 
 nanoseconds secret_lifetime(const config& settings) {
   const auto turns = static_cast<std::int64_t>(2 * settings.peers_max / settings.fanout + 64);
   return settings.gossip_interval * turns;
 }
+
+/// Pairs of one's own: what they were views of may be gone after the first write.
+class copied_pairs {
+ public:
+  explicit copied_pairs(pair_views of) {
+    std::size_t bytes = 0;
+    for (const auto& [key, value] : of) bytes += key.size() + value.size();
+    bytes_.reserve(bytes);
+    pairs_.reserve(of.size());
+    for (const auto& [key, value] : of) {
+      const std::string_view key_kept = keep(key);
+      pairs_.emplace_back(key_kept, keep(value));
+    }
+  }
+  copied_pairs(const copied_pairs&) = delete;
+  copied_pairs& operator=(const copied_pairs&) = delete;
+
+  [[nodiscard]] pair_views get() const { return pairs_; }
+
+ private:
+  std::string_view keep(std::string_view text) {
+    const std::size_t start = bytes_.size();
+    bytes_ += text;  // within what was reserved
+    return std::string_view(bytes_).substr(start);
+  }
+
+  std::string bytes_;
+  std::vector<std::pair<std::string_view, std::string_view>> pairs_;
+};
 
 }  // namespace
 
@@ -319,6 +351,9 @@ tl::expected<void, config_error> protocol::change(config settings, moment now) {
   if (!checked) return tl::unexpected<config_error>(std::move(checked.error()));
   observe_time(now);
   const bool is_slower = checked->gossip_interval > settings_.gossip_interval;
+  const bool has_more_room = checked->keys_per_peer_max > settings_.keys_per_peer_max ||
+                             checked->bytes_per_peer_max > settings_.bytes_per_peer_max;
+  if (checked->suspicion_rounds == 0) end_suspicion();
   settings_ = std::move(*checked);
   addresses_.set_secret_lifetime(secret_lifetime(settings_));
   update_expectation();
@@ -328,8 +363,17 @@ tl::expected<void, config_error> protocol::change(config settings, moment now) {
       peers_[one.slot].detector.reset(now_);
     }
   }
+  if (has_more_room) end_capacity_refusals();
   next_round_ = std::min(next_round_, now.steady + settings_.gossip_interval);
   return {};
+}
+
+void protocol::end_capacity_refusals() {
+  for (const peer_table::hashed_slot& one : peers_.by_hash()) {
+    if (!peers_[one.slot].is_over_capacity) continue;
+    peers_[one.slot].is_over_capacity = false;
+    peers_.touch(one.slot);
+  }
 }
 
 void protocol::set_seeds(std::vector<endpoint> seeds) { seeds_ = std::move(seeds); }
@@ -348,12 +392,50 @@ std::error_code protocol::check_write(std::string_view key, std::string_view val
   return {};
 }
 
-std::error_code protocol::check_room(std::size_t keys, std::size_t bytes) const {
-  const storage_usage used = entries_.usage(self_slot);
-  const bool has_room = used.live_keys + used.tombstones + keys <= settings_.keys_per_peer_max &&
-                        used.bytes + bytes <= settings_.bytes_per_peer_max &&
-                        version() + keys <= version_max;
-  return has_room ? std::error_code{} : make_error_code(errc::capacity_reached);
+bool protocol::has_room(const storage_usage& used, std::size_t versions) const {
+  return used.live_keys + used.tombstones <= settings_.keys_per_peer_max &&
+         used.bytes <= settings_.bytes_per_peer_max && versions <= version_max - version();
+}
+
+bool protocol::has_exact_room(pair_views pairs, bool is_compacted) const {
+  storage_usage used = entries_.usage(self_slot);
+  std::size_t versions = pairs.size();
+  if (is_compacted) {
+    used = usage_without_tombstones();
+    versions += used.live_keys + 1;
+  }
+  bool is_same = true;
+  std::size_t replaced = 0;
+  for (const auto& [key, value] : pairs) {
+    const std::optional<entry_view> held = entries_.find(self_slot, key);
+    const bool is_live = held && !held->is_tombstone;
+    if (is_live && held->value == value) continue;
+    is_same = false;
+    used.bytes += key.size() + value.size();
+    if (is_live || (held && !is_compacted)) {
+      replaced += held->key.size() + held->value.size();
+    } else {
+      ++used.live_keys;
+    }
+  }
+  if (is_same) return true;
+  used.bytes -= std::min(used.bytes, replaced);
+  if (is_compacted || entries_.find(self_slot, floor_key)) --used.live_keys;  // nobody's key
+  return has_room(used, versions);
+}
+
+storage_usage protocol::usage_without_tombstones() const {
+  storage_usage used = entries_.usage(self_slot);
+  for (std::optional<entry_view> held = entries_.first_above(self_slot, 0); held;
+       held = entries_.first_above(self_slot, held->version)) {
+    if (held->is_tombstone) used.bytes -= held->key.size();
+  }
+  used.tombstones = 0;
+  if (!entries_.find(self_slot, floor_key)) {
+    ++used.live_keys;
+    used.bytes += floor_bytes;
+  }
+  return used;
 }
 
 result<std::uint64_t> protocol::write(const entry_view& entry) {
@@ -384,21 +466,14 @@ result<std::uint64_t> protocol::set(std::string_view key, std::string_view value
   return set(one, ttl, now);
 }
 
-result<std::uint64_t> protocol::set(
-    std::span<const std::pair<std::string_view, std::string_view>> pairs) {
-  return set_until(pairs, std::nullopt);
-}
+result<std::uint64_t> protocol::set(pair_views pairs) { return set_until(pairs, std::nullopt); }
 
-result<std::uint64_t> protocol::set(
-    std::span<const std::pair<std::string_view, std::string_view>> pairs, nanoseconds ttl,
-    moment now) {
+result<std::uint64_t> protocol::set(pair_views pairs, nanoseconds ttl, moment now) {
   if (!expiry::is_allowed(ttl)) return fail(errc::ttl_invalid);
   return set_until(pairs, now.steady + ttl);
 }
 
-result<std::uint64_t> protocol::set_until(
-    std::span<const std::pair<std::string_view, std::string_view>> pairs,
-    std::optional<nanoseconds> deadline) {
+result<std::uint64_t> protocol::set_until(pair_views pairs, std::optional<nanoseconds> deadline) {
   std::size_t bytes = 0;
   for (const auto& [key, value] : pairs) {
     if (const std::error_code error = check_write(key, value)) {
@@ -406,22 +481,25 @@ result<std::uint64_t> protocol::set_until(
     }
     bytes += key.size() + value.size();
   }
-  // A pair that replaces needs less room; the exact sum matters only at the brim.
-  if (const std::error_code error = check_room(pairs.size(), bytes)) {
-    std::size_t keys = 0;
-    std::size_t replaced = 0;
-    for (const auto& [key, value] : pairs) {
-      const std::optional<entry_view> held = entries_.find(self_slot, key);
-      keys += held ? 0 : 1;
-      replaced += held ? held->key.size() + held->value.size() : 0;
-    }
-    if (check_room(keys, bytes - std::min(bytes, replaced))) {
-      return tl::unexpected<std::error_code>(error);
-    }
+  // Views of entries of mine hold until the storage changes: for one pair the storage sees to that.
+  std::optional<copied_pairs> copied;
+  if (pairs.size() > 1) pairs = copied.emplace(pairs).get();
+  storage_usage used = entries_.usage(self_slot);
+  used.live_keys += pairs.size();
+  used.bytes += bytes;
+  // A pair that replaces needs less room; the exact sum matters only at the brim. There tombstones
+  // give way, if that is enough.
+  if (!has_room(used, pairs.size()) && !has_exact_room(pairs, false)) {
+    if (used.tombstones == 0 || !has_exact_room(pairs, true)) return fail(errc::capacity_reached);
+    if (!copied) pairs = copied.emplace(pairs).get();
+    compact();
+    if (!has_exact_room(pairs, false)) return fail(errc::capacity_reached);
   }
 
   std::uint64_t last = pairs.empty() ? version() : 0;
+  std::string written_key;
   for (const auto& [key, value] : pairs) {
+    written_key = key;
     const std::optional<entry_view> held = entries_.find(self_slot, key);
     if (held && !held->is_tombstone && held->value == value) {
       last = std::max(last, held->version);
@@ -434,9 +512,9 @@ result<std::uint64_t> protocol::set_until(
       last = *written;
     }
     if (deadline) {
-      expiry_.set(key, *deadline);
+      expiry_.set(written_key, *deadline);
     } else if (!is_on(defect::expiry_kept)) {
-      expiry_.clear(key);
+      expiry_.clear(written_key);
     }
   }
   return last;
@@ -450,19 +528,24 @@ result<std::optional<std::uint64_t>> protocol::erase(std::string_view key) {
   if (!held || held->is_tombstone) return std::optional<std::uint64_t>();
   if (version() == version_max) return fail(errc::capacity_reached);
 
+  const std::string erased_key(key);  // it may be a view of the entry that goes
   entry_view tombstone;
-  tombstone.key = key;
+  tombstone.key = erased_key;
   tombstone.is_tombstone = true;
   const result<std::uint64_t> written = write(tombstone);
   if (!written) return tl::unexpected<std::error_code>(written.error());
-  expiry_.clear(key);
+  expiry_.clear(erased_key);
   const storage_usage used = entries_.usage(self_slot);
-  if (used.tombstones > std::max(compaction_tombstones_min, used.live_keys)) compact();
+  const std::size_t kept = std::min(std::max(compaction_tombstones_min, used.live_keys),
+                                    settings_.keys_per_peer_max / compaction_part);
+  if (used.tombstones > kept) compact();
   return std::optional<std::uint64_t>(*written);
 }
 
 void protocol::compact() {
   const std::uint64_t last_before = version();
+  // Half of it is of no use: a version for each live key, and for the marker.
+  if (version_max - last_before <= entries_.usage(self_slot).live_keys) return;
   std::string key;
   std::string value;
   std::uint64_t from = 0;
@@ -478,11 +561,12 @@ void protocol::compact() {
     again.value = value;
     again.sequence = held->sequence;
     // Without a marker nothing is dropped anywhere: giving up half-way loses nothing.
-    if (version() + 2 > version_max || !write(again)) return;
+    if (!write(again)) return;
   }
 
   value.clear();
-  for (std::size_t i = 0; i < 8; ++i) value.push_back(static_cast<char>(last_before >> (8 * i)));
+  for (std::size_t i = 0; i < floor_bytes; ++i)
+    value.push_back(static_cast<char>(last_before >> (8 * i)));
   entry_view marker;
   marker.key = floor_key;
   marker.value = value;

@@ -19,6 +19,11 @@ using std::chrono::nanoseconds;
 constexpr std::size_t exchanges_max = 256;
 constexpr std::size_t reported_names_max = 64;
 constexpr std::size_t advances_to_conflict = 2;
+// Heartbeats that others tell of may rise so many times as fast as mine: while gossip_interval
+// changes from node to node, some beat faster than others.
+constexpr std::int64_t faster_max = 16;
+// That much any relayed one may be above the one I know.
+constexpr std::uint64_t heartbeats_unasked = 64;
 constexpr milliseconds day{86'400'000};
 constexpr milliseconds year_2020{1'577'836'800'000};
 
@@ -41,6 +46,8 @@ void protocol::handle_unreadable(const wire_range& theirs, const endpoint& sourc
   drop(drop_reason::wire_version);
   // Where we have a version in common, it does not know that yet.
   if (common_wire_version(theirs, spoken_) != 0) return;
+  const std::uint64_t source_hash = siphash(cluster_key_, source);
+  if (!may_report(source_hash)) return;
   identity_view who;
   for (const peer_table::hashed_slot& one : peers_.by_hash()) {
     const peer_details& of = peers_.details(one.slot);
@@ -51,7 +58,7 @@ void protocol::handle_unreadable(const wire_range& theirs, const endpoint& sourc
   const auto text_of = [](const wire_range& range) {
     return std::to_string(range.lowest) + " to " + std::to_string(range.highest);
   };
-  report_once(event_kind::error, who, siphash(cluster_key_, source),
+  report_once(event_kind::error, who, source_hash,
               "the node at " + source.to_string() + " speaks wire versions " + text_of(theirs) +
                   ", this one " + text_of(spoken_) + ": neither can read the other");
 }
@@ -300,8 +307,25 @@ void protocol::handle_heartbeats(std::span<const digest_entry> entries,
       const slot_index soon = slots[i + entries_ahead];
       if (soon != peer_table::no_slot) peers_.fetch_window(soon);
     }
-    if (slots[i] != peer_table::no_slot) handle_heartbeat(slots[i], entries[i]);
+    if (slots[i] != peer_table::no_slot) handle_relayed(slots[i], entries[i]);
   }
+}
+
+void protocol::handle_relayed(slot_index slot, const digest_entry& entry) {
+  const peer& row = peers_[slot];
+  if (slot != self_slot && row.generation == entry.generation &&
+      !is_plausible(row, entry.heartbeat)) {
+    return drop(drop_reason::field);
+  }
+  handle_heartbeat(slot, entry);
+}
+
+bool protocol::is_plausible(const peer& row, std::uint64_t heartbeat) const {
+  if (heartbeat <= row.heartbeat + heartbeats_unasked) return true;
+  // What I know may be as old as the longest interval that counts; others beat while I stood still.
+  const nanoseconds since = now_ - row.silent_since + paused_ + expected_.maximum;
+  const std::int64_t rounds = std::max(nanoseconds{0}, since) / settings_.gossip_interval;
+  return heartbeat - row.heartbeat <= static_cast<std::uint64_t>(faster_max * rounds);
 }
 
 void protocol::handle_heartbeat(slot_index slot, const digest_entry& entry) {
@@ -392,12 +416,19 @@ void protocol::end_refusals() {
   });
 }
 
+bool protocol::may_report(std::uint64_t name_hash) const {
+  const bool is_reported =
+      std::any_of(reported_names_.begin(), reported_names_.end(),
+                  [name_hash](const reported_name& one) { return one.name_hash == name_hash; });
+  return !is_reported && (reported_names_.size() < reported_names_max ||
+                          now_ - reported_names_.front().at >= settings_.dead_peer_grace);
+}
+
 void protocol::report_once(event_kind kind, const identity_view& who, std::uint64_t name_hash,
                            std::string text) {
-  const bool is_reported =
-      std::find(reported_names_.begin(), reported_names_.end(), name_hash) != reported_names_.end();
-  if (is_reported || reported_names_.size() == reported_names_max) return;
-  reported_names_.push_back(name_hash);
+  if (!may_report(name_hash)) return;
+  if (reported_names_.size() == reported_names_max) reported_names_.pop_front();
+  reported_names_.emplace_back(name_hash, now_);
   changes_.notice(kind, who.name, who.generation, std::move(text));
 }
 
@@ -415,6 +446,7 @@ void protocol::handle_identity(const identity_view& who) {
       mine.name_hash = name_hash;
       mine.generation = who.generation;
       mine.heartbeat = who.heartbeat;
+      mine.has_left = who.has_left;
       return handle_own_entry(mine, who.instance);
     }
     if (who.generation < peers_[*slot].generation && !is_on(defect::stale_identity)) {
@@ -427,7 +459,7 @@ void protocol::handle_identity(const identity_view& who) {
       known.generation = who.generation;
       known.heartbeat = who.heartbeat;
       known.has_left = who.has_left;
-      return handle_heartbeat(*slot, known);
+      return handle_relayed(*slot, known);
     }
     if (is_far_future(who.generation)) {
       return refuse(who, name_hash, drop_reason::far_future);
@@ -490,7 +522,15 @@ void protocol::handle_own_entry(const digest_entry& mine, std::uint32_t instance
   const bool is_ahead = mine.max_version > self.max_version || mine.heartbeat > self.heartbeat;
   const bool is_newer = mine.generation > self.generation ||
                         (mine.generation == self.generation && (is_other_run || is_ahead));
-  if (!is_newer) return;
+  if (!is_newer) {
+    // I did not leave: whoever says so made it up, or has it of a run before. It bears heartbeats
+    // of mine, and so is no sign of a rival; and it moves me no more often than a relic would.
+    const bool is_said_to_leave =
+        mine.generation == self.generation && mine.has_left && !self.has_left;
+    if (!is_said_to_leave) return;
+    if (!has_refuted_ || now_ - refuted_at_ > expected_.maximum) refute(mine.generation);
+    return;
+  }
   if (is_far_future(mine.generation)) return drop(drop_reason::far_future);
   if (!has_refuted_) return refute(mine.generation);
 
@@ -527,6 +567,7 @@ void protocol::refute(std::uint64_t generation) {
   peer& self = peers_[self_slot];
   self.generation = generation + 1;
   has_refuted_ = true;
+  refuted_at_ = now_;
   rival_ = rival();
   ++stats_.refutations;
 }

@@ -58,9 +58,13 @@ void protocol::update_expectation() {
 }
 
 void protocol::schedule_next(moment now) {
-  const double spread = settings_.jitter * (2 * random_.unit() - 1);
-  const auto interval = static_cast<double>(nanoseconds(settings_.gossip_interval).count());
-  const nanoseconds next{static_cast<std::int64_t>(interval * (1 + spread))};
+  const nanoseconds interval = settings_.gossip_interval;
+  // One product, and sums of whole numbers: nothing that one compiler fuses and another does not
+  // (I6).
+  const auto spread =
+      static_cast<std::int64_t>(settings_.jitter * static_cast<double>(interval.count()));
+  const std::uint64_t drawn = random_.below(2 * static_cast<std::uint64_t>(spread) + 1);
+  const nanoseconds next = interval + nanoseconds{static_cast<std::int64_t>(drawn) - spread};
   // From when this round was due, so that a late timer does not slow the cluster down.
   const nanoseconds due = std::max(next_round_, now.steady - settings_.gossip_interval);
   next_round_ = std::max(due + next, now.steady + next / 2);
@@ -68,7 +72,11 @@ void protocol::schedule_next(moment now) {
 
 void protocol::judge_all() {
   const std::span<const peer_table::hashed_slot> rows = peers_.by_hash();
-  for (std::size_t i = 0; i < rows.size(); ++i) {
+  // Where the last round could ask no further this one goes on: no suspect waits behind others.
+  std::size_t i = unasked_from_ ? peers_.lower_bound(*unasked_from_) : 0;
+  unasked_from_.reset();
+  for (std::size_t left = rows.size(); left > 0; --left, ++i) {
+    if (i == rows.size()) i = 0;
     peers_.fetch_ahead(i);
     const slot_index slot = rows[i].slot;
     const peer& row = peers_[slot];

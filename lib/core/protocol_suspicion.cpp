@@ -1,6 +1,7 @@
 // Suspicion: probes and what follows from silence, doubts and refutations as they come and go.
 #include <algorithm>
 #include <bit>
+#include <cassert>
 #include <tuple>
 
 #include "gossipmonger/core/protocol.hpp"
@@ -41,10 +42,18 @@ void protocol::begin_suspicion_round() {
   short_legs_left_ = short_legs_max;
   told_addresses_.clear();
   prober_.expire_askers(stats_.rounds - std::min<std::uint64_t>(2, stats_.rounds));
-  std::erase_if(prober_.pending(), [this](probe& one) { return try_settle(one); });
+  std::vector<probe>& pending = prober_.pending();
+  for (std::size_t i = 0; i < pending.size();) {
+    if (try_settle(pending[i])) {
+      pending.erase(pending.begin() + static_cast<std::ptrdiff_t>(i));
+    } else {
+      ++i;
+    }
+  }
 }
 
 bool protocol::try_settle(probe& one) {
+  assert(settings_.suspicion_rounds > 0);
   if (!peers_.is_used(one.slot)) return true;
   peer& row = peers_[one.slot];
   if (row.generation != one.generation || row.status != peer_status::live) return true;
@@ -143,6 +152,8 @@ void protocol::plan_doubts(exchange& leg) {
   });
   for (const slot_index slot : rumours_) {
     if (leg.doubts.size() >= doubt_entry::doubts_max) return;
+    // Counted now, not when the datagram goes: legs that are planned before any of them goes shall
+    // tell of different peers. One that is struck out of a full queue is lost as on the way.
     ++peers_.details(slot).doubts.told;
     leg.doubts.push_back(describe_doubt(slot, std::nullopt));
   }
@@ -186,8 +197,9 @@ void protocol::handle_doubts(const message& received, const endpoint& source) {
 void protocol::handle_doubt(slot_index slot, const doubt_entry& told, std::uint64_t from_hash,
                             const endpoint& source) {
   peer& row = peers_[slot];
+  if (!is_plausible(row, told.heartbeat)) return drop(drop_reason::field);
   suspicion& doubts = peers_.details(slot).doubts;
-  const nanoseconds unit = settings_.gossip_interval / doubt_entry::ages_a_round;
+  const nanoseconds unit = age_unit(settings_.gossip_interval);
   const nanoseconds proved = now_ - unit * told.proof_age;
   const nanoseconds doubted = now_ - unit * told.doubt_age;
   const bool has_proof = told.proof_age < doubt_entry::proof_age_max;
@@ -219,9 +231,7 @@ void protocol::handle_doubt(slot_index slot, const doubt_entry& told, std::uint6
   row.is_suspect = true;
   spread(slot);
   // While it is fresh, who hears of it looks for itself; later, others have done so.
-  if (now_ - doubted <= 2 * rules.interval) {
-    start_short(slot, std::nullopt);
-  }
+  if (now_ - doubted <= 2 * rules.interval) static_cast<void>(try_ask(slot));
 }
 
 void protocol::handle_direct_proof(slot_index slot, std::uint64_t heartbeat) {
@@ -247,22 +257,41 @@ void protocol::end_doubt(slot_index slot) {
 // ------------------------------------------------------------------------------------- judging
 
 bool protocol::is_convicted(slot_index slot) {
-  peer& row = peers_[slot];
+  const peer& row = peers_[slot];
   if (!row.is_suspect) return false;
+  assert(settings_.suspicion_rounds > 0);
   const suspicion_rules rules = make_suspicion_rules();
   const suspicion& doubts = peers_.details(slot).doubts;
   if (doubts.is_ripe(now_, rules) || planted::is_on(planted::defect::convicted_at_once)) {
     return true;
   }
   // The last word is the suspect's own.
-  if (doubts.is_near_verdict(now_, rules)) start_short(slot, std::nullopt);
+  const bool is_unasked = doubts.is_near_verdict(now_, rules) && !try_ask(slot);
+  if (is_unasked && !unasked_from_) unasked_from_ = row.name_hash;
   return false;
+}
+
+bool protocol::try_ask(slot_index slot) {
+  peer_details& of = peers_.details(slot);
+  start_short(slot, std::nullopt);
+  if (!is_started(of.way())) return false;
+  of.doubts.handle_asked();
+  return true;
 }
 
 void protocol::suspend_suspicion() {
   prober_.handle_pause();
   for (const peer_table::hashed_slot& one : peers_.by_hash()) {
     peers_.details(one.slot).doubts.handle_pause(now_);
+  }
+}
+
+void protocol::end_suspicion() {
+  prober_.clear();
+  rumours_.clear();
+  for (const peer_table::hashed_slot& one : peers_.by_hash()) {
+    peers_[one.slot].is_suspect = false;
+    peers_.details(one.slot).doubts.end();
   }
 }
 

@@ -623,6 +623,8 @@ void reconciler::apply_parked(slot_index slot) {
     peer& row = peers_[slot];
     const delta_view& delta = parked->delta;
     if (delta.generation != row.generation) continue;
+    // Told once: what waits of it would only be refused in turn.
+    if (row.is_over_capacity) return parked_.forget(slot);
     if (delta.value_bytes != 0) {
       take_fragment(slot, delta, parked->entries.front());
       continue;
@@ -650,19 +652,25 @@ void reconciler::apply_entries(slot_index slot, const std::vector<entry_view>& e
   peers_.touch(slot);
 }
 
-bool reconciler::exceeds_capacity(slot_index slot, std::string_view key, std::size_t value_bytes,
+bool reconciler::exceeds_capacity(slot_index slot, const entry_view& entry, std::size_t value_bytes,
                                   const std::optional<entry_view>& held) {
   if (is_on(defect::capacity_ignored)) return false;
   peer& row = peers_[slot];
   const storage_usage used = entries_.usage(slot);
   const std::size_t bytes_held = held ? held->key.size() + held->value.size() : 0;
-  const std::size_t bytes = used.bytes - bytes_held + key.size() + value_bytes;
+  const std::size_t bytes = used.bytes - bytes_held + entry.key.size() + value_bytes;
   const std::size_t keys = used.live_keys + used.tombstones + (held ? 0 : 1);
-  // While a floor waits for its time, what it will drop stands beside what took its place.
-  const std::size_t times = peers_.details(slot).floor != 0 || key == floor_key ? 2 : 1;
+  // While a floor waits for its time, what it will drop stands beside what took its place; and what
+  // a compaction moved comes before its marker.
+  const bool is_marker = entry.key == floor_key;
+  const peer_details& of = peers_.details(slot);
+  const std::size_t times = of.floor != 0 || is_marker || entry.version < of.top ? 2 : 1;
   const bool is_too_large = value_bytes > settings_.value_bytes_max;
-  if (!is_too_large && keys <= times * settings_.keys_per_peer_max &&
-      bytes <= times * settings_.bytes_per_peer_max) {
+  const std::size_t keys_most = times * settings_.keys_per_peer_max;
+  // The marker is nobody's key; it is looked for where that makes a difference.
+  const bool has_place =
+      keys <= keys_most || (keys == keys_most + 1 && (is_marker || entries_.find(slot, floor_key)));
+  if (!is_too_large && has_place && bytes <= times * settings_.bytes_per_peer_max) {
     return false;
   }
   row.is_over_capacity = true;
@@ -676,8 +684,13 @@ bool reconciler::exceeds_capacity(slot_index slot, std::string_view key, std::si
 }
 
 bool reconciler::try_put(slot_index slot, const entry_view& entry) {
+  // A floor is the version before a compaction, of which the marker is the last.
+  if (entry.key == floor_key && read_floor(entry.value) >= entry.version) {
+    ++stats_.drops[static_cast<std::size_t>(drop_reason::field)];
+    return false;
+  }
   const std::optional<entry_view> held = entries_.find(slot, entry.key);
-  if (exceeds_capacity(slot, entry.key, entry.value.size(), held)) return false;
+  if (exceeds_capacity(slot, entry, entry.value.size(), held)) return false;
   entry_view placed = entry;
   const bool is_same =
       held && held->is_tombstone == entry.is_tombstone && held->value == entry.value;

@@ -88,7 +88,7 @@ void reconciler::take_fragment(slot_index slot, const delta_view& delta, const e
   raise_top(slot, delta.top);
   // Before anything of it is kept: what could not be put in the end is not begun.
   const std::optional<entry_view> held = entries_.find(slot, part.key);
-  if (exceeds_capacity(slot, part.key, delta.value_bytes, held)) return partials_.forget(slot);
+  if (exceeds_capacity(slot, part, delta.value_bytes, held)) return partials_.forget(slot);
 
   switch (partials_.take(slot, delta, part, round_)) {
     case partial_values::outcome::grown:

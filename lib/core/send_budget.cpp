@@ -13,7 +13,8 @@ void send_budget::refill(std::chrono::nanoseconds now, std::size_t bytes_per_int
   if (is_first) {
     level_ = most;
   } else if (now > refilled_) {
-    level_ += static_cast<double>((now - refilled_).count()) * bytes_a_nanosecond_;
+    // Fused by name: compilers differ in whether they fuse a product and a sum by themselves (I6).
+    level_ = std::fma(static_cast<double>((now - refilled_).count()), bytes_a_nanosecond_, level_);
   }
   level_ = std::min(level_, most);
   refilled_ = std::max(refilled_, now);

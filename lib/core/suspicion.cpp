@@ -21,7 +21,7 @@ constexpr double stray = 2.4;
 
 /// Of a time span, in ages; to the nearest, so that passing it on does not drift.
 std::uint64_t to_age(nanoseconds span, nanoseconds interval, std::uint64_t most) {
-  const nanoseconds unit = std::max(nanoseconds{1}, interval / doubt_entry::ages_a_round);
+  const nanoseconds unit = age_unit(interval);
   const std::int64_t age = std::max(nanoseconds{0}, span + unit / 2) / unit;
   return std::min(static_cast<std::uint64_t>(age), most);
 }
@@ -59,6 +59,7 @@ bool suspicion::doubt(nanoseconds at, std::uint64_t heartbeat, nanoseconds now) 
   }
   doubted_ = at;
   heard_ = now;
+  is_asked_ = false;
   unproved_ = heartbeat;
   return true;
 }
@@ -82,7 +83,8 @@ bool suspicion::is_near_verdict(nanoseconds now, const suspicion_rules& rules) c
 }
 
 bool suspicion::is_ripe(nanoseconds now, const suspicion_rules& rules) const {
-  return doubted_ && now - *doubted_ >= rules.whole() && now - heard_ >= rules.last_third();
+  return doubted_ && is_asked_ && now - *doubted_ >= rules.whole() &&
+         now - heard_ >= rules.last_third();
 }
 
 doubt_entry suspicion::entry(nanoseconds now, nanoseconds interval,

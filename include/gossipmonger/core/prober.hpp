@@ -62,6 +62,11 @@ class prober {
   [[nodiscard]] std::vector<probe>& pending() { return pending_; }
   /// My process stood still: nothing follows from missing answers.
   void handle_pause() { pending_.clear(); }
+  /// Nobody is asked any more, nor waited for.
+  void clear() {
+    pending_.clear();
+    askers_.clear();
+  }
 
   /// A peer that lives, as I know by now, answered at once, or did not.
   void count_outcome(bool was_answered);

@@ -45,6 +45,9 @@
 
 namespace gossipmonger {
 
+/// Keys with their values.
+using pair_views = std::span<const std::pair<std::string_view, std::string_view>>;
+
 /// A message to send: `content` is valid until the next call into the protocol.
 struct transmit {
   transmit(const endpoint& address, const message& what) : to(address), content(&what) {}
@@ -136,13 +139,13 @@ class protocol {
   /// Begins an exchange with `address`, once: in the next round, or as soon as a round has room for
   /// one more address that never answered. At most 64 wait; further ones are ignored.
   void join(const endpoint& address);
-  /// Publishes; identical bytes write nothing. Returns the version that holds.
+  /// Publishes; identical bytes write nothing. Returns the version that holds. Keys and values
+  /// here, and the key of `erase`, may be views of entries of this node.
   ///   errors: key_invalid, value_too_large, capacity_reached, storage_failed, stopped (has left)
   [[nodiscard]] result<std::uint64_t> set(std::string_view key, std::string_view value);
   /// Several at once, with consecutive versions, in this order: a replica that holds the last
   /// holds all. All are checked first; then a storage that fails midway keeps those before.
-  [[nodiscard]] result<std::uint64_t> set(
-      std::span<const std::pair<std::string_view, std::string_view>> pairs);
+  [[nodiscard]] result<std::uint64_t> set(pair_views pairs);
   /// The same for `ttl` from now on, on the steady clock, which goes on while the process stands
   /// still: then I erase them. A plain `set` of a key ends that, and so does `erase`; a set with a
   /// ttl and equal bytes prolongs it and writes nothing. Nobody but me counts the time: the keys of
@@ -150,9 +153,8 @@ class protocol {
   ///   errors: also ttl_invalid
   [[nodiscard]] result<std::uint64_t> set(std::string_view key, std::string_view value,
                                           std::chrono::nanoseconds ttl, moment now);
-  [[nodiscard]] result<std::uint64_t> set(
-      std::span<const std::pair<std::string_view, std::string_view>> pairs,
-      std::chrono::nanoseconds ttl, moment now);
+  [[nodiscard]] result<std::uint64_t> set(pair_views pairs, std::chrono::nanoseconds ttl,
+                                          moment now);
   /// Erases; returns the tombstone's version, or nothing where there was no such key.
   [[nodiscard]] result<std::optional<std::uint64_t>> erase(std::string_view key);
   /// Lets go of `peer` here, with all that it wrote, as when its grace is over: it lies in the
@@ -189,6 +191,15 @@ class protocol {
     bool is_reported = false;
   };
 
+  /// Somebody named in an error already, by the hash of a name or an address.
+  struct reported_name {
+    reported_name(std::uint64_t of_hash, std::chrono::nanoseconds at_time)
+        : name_hash(of_hash), at(at_time) {}
+
+    std::uint64_t name_hash;
+    std::chrono::nanoseconds at;
+  };
+
   [[nodiscard]] std::optional<slot_index> find_slot(std::string_view peer) const;
   [[nodiscard]] std::chrono::nanoseconds liveness_time(moment now) const;
   [[nodiscard]] bool is_reachable(slot_index slot) const;
@@ -222,12 +233,20 @@ class protocol {
   void handle_identity(const identity_view& who);
   void handle_heartbeats(std::span<const digest_entry> entries, std::span<const slot_index> slots);
   void handle_heartbeat(slot_index slot, const digest_entry& entry);
+  /// The same by somebody else's word, which is not taken for what cannot be.
+  void handle_relayed(slot_index slot, const digest_entry& entry);
+  /// Whether it can have beaten so often since the heartbeat that I know.
+  [[nodiscard]] bool is_plausible(const peer& row, std::uint64_t heartbeat) const;
   void handle_own_entry(const digest_entry& mine, std::uint32_t instance);
   void refute(std::uint64_t generation);
   [[nodiscard]] bool is_far_future(std::uint64_t generation) const;
   void refuse(const identity_view& who, std::uint64_t name_hash, drop_reason reason);
+  /// Of whom something was refused for want of room is asked for again: there is more.
+  void end_capacity_refusals();
   /// Refusals whose reason is no more.
   void end_refusals();
+  /// Nothing was said of that name yet, or long ago; and there is a place to remember that.
+  [[nodiscard]] bool may_report(std::uint64_t name_hash) const;
   /// An event about a name, the first time there is anything to say of it.
   void report_once(event_kind kind, const identity_view& who, std::uint64_t name_hash,
                    std::string text);
@@ -267,7 +286,11 @@ class protocol {
   void answer_askers(slot_index slot);
   void end_doubt(slot_index slot);
   [[nodiscard]] bool is_convicted(slot_index slot);
+  /// Asks a suspect itself; false: not in this round.
+  [[nodiscard]] bool try_ask(slot_index slot);
   void suspend_suspicion();
+  /// Suspicion was switched off: nobody is doubted, and nothing of it is told.
+  void end_suspicion();
 
   // The round.
   void run_round(moment now);
@@ -295,12 +318,17 @@ class protocol {
 
   // Writing.
   [[nodiscard]] std::error_code check_write(std::string_view key, std::string_view value) const;
-  [[nodiscard]] std::error_code check_room(std::size_t keys, std::size_t bytes) const;
+  /// Whether so much is allowed, and there are so many versions left.
+  [[nodiscard]] bool has_room(const storage_usage& used, std::size_t versions) const;
+  /// The same for `pairs`, with what they replace; `is_compacted`: after a compaction, and with
+  /// the versions that it takes.
+  [[nodiscard]] bool has_exact_room(pair_views pairs, bool is_compacted) const;
+  /// As a compaction leaves it, with its marker.
+  [[nodiscard]] storage_usage usage_without_tombstones() const;
   /// Puts `entry` at the next version; at the tail of the change list unless it names its place.
   [[nodiscard]] result<std::uint64_t> write(const entry_view& entry);
-  [[nodiscard]] result<std::uint64_t> set_until(
-      std::span<const std::pair<std::string_view, std::string_view>> pairs,
-      std::optional<std::chrono::nanoseconds> deadline);
+  [[nodiscard]] result<std::uint64_t> set_until(pair_views pairs,
+                                                std::optional<std::chrono::nanoseconds> deadline);
   /// Erases my keys whose time has come, a batch of them.
   void expire_keys(moment now);
   void compact();
@@ -348,12 +376,14 @@ class protocol {
   /// Short legs a round, for whatever reason (I5).
   static constexpr std::size_t short_legs_max = 24;
   std::size_t short_legs_left_ = short_legs_max;  // in this round
+  std::optional<std::uint64_t> unasked_from_;     // the first suspect for whom none was left
 
   std::uint64_t digest_cursor_ = 0;
   std::uint64_t preferred_version_ = 0;
   rival rival_;
   bool has_refuted_ = false;
-  std::vector<std::uint64_t> reported_names_;  // hashes named in an error already; bounded
+  std::chrono::nanoseconds refuted_at_{};     // last
+  std::deque<reported_name> reported_names_;  // oldest first; bounded
   bool is_traced_ = false;
   std::deque<trace_event> traces_;
 };

@@ -190,7 +190,7 @@ class reconciler {
   [[nodiscard]] bool try_put(slot_index slot, const entry_view& entry);
   /// Whether that much of a peer, in place of what is `held` of the key, exceeds a capacity, which
   /// is then said of it, once.
-  [[nodiscard]] bool exceeds_capacity(slot_index slot, std::string_view key,
+  [[nodiscard]] bool exceeds_capacity(slot_index slot, const entry_view& entry,
                                       std::size_t value_bytes,
                                       const std::optional<entry_view>& held);
   void apply_floor(slot_index slot);

@@ -12,6 +12,11 @@
 
 namespace gossipmonger {
 
+/// What one age of a doubt stands for. Counted in nanoseconds: 16 do not go into 10 ms or 20 ms.
+[[nodiscard]] constexpr std::chrono::nanoseconds age_unit(std::chrono::nanoseconds interval) {
+  return interval / doubt_entry::ages_a_round;
+}
+
 /// What the rules of suspicion take from the options. A value.
 struct suspicion_rules {
   suspicion_rules(std::chrono::nanoseconds of_interval, double of_jitter, std::size_t of_rounds)
@@ -48,8 +53,15 @@ class suspicion {
   bool doubt(std::chrono::nanoseconds at, std::uint64_t heartbeat, std::chrono::nanoseconds now);
   /// It beats so high that it lived after the doubt, whoever says so. True: this ends a doubt.
   bool handle_heartbeat(std::uint64_t heartbeat, const suspicion_rules& rules);
+  /// A datagram goes to it that it answers if it lives.
+  void handle_asked() { is_asked_ = true; }
+  /// Nobody doubts any more, whatever was heard.
+  void end() { doubted_.reset(); }
   /// Nothing was heard while this process stood still: a doubt starts over to be confirmed.
-  void handle_pause(std::chrono::nanoseconds now) { heard_ = now; }
+  void handle_pause(std::chrono::nanoseconds now) {
+    heard_ = now;
+    is_asked_ = false;
+  }
 
   [[nodiscard]] bool has_proof() const { return proved_.has_value(); }
   /// When it was last heard directly, by whomever.
@@ -58,7 +70,8 @@ class suspicion {
   /// Time to ask the suspect once more, myself.
   [[nodiscard]] bool is_near_verdict(std::chrono::nanoseconds now,
                                      const suspicion_rules& rules) const;
-  /// The doubt stood for all of its rounds, and for a third of them before my own eyes.
+  /// The doubt stood for all of its rounds, and for a third of them before my own eyes; and I asked
+  /// the suspect since I heard of it, so that no word of others alone is a verdict.
   [[nodiscard]] bool is_ripe(std::chrono::nanoseconds now, const suspicion_rules& rules) const;
   [[nodiscard]] bool is_proved_after(std::chrono::nanoseconds at) const {
     return proved_ && *proved_ >= at;
@@ -84,6 +97,7 @@ class suspicion {
   std::optional<std::chrono::nanoseconds> proved_;
   std::optional<std::chrono::nanoseconds> doubted_;  // later than proved_
   std::chrono::nanoseconds heard_{};                 // of the doubt, first
+  bool is_asked_ = false;                            // since then
 };
 
 }  // namespace gossipmonger

@@ -1,0 +1,325 @@
+// What doubts may not do: at short intervals, where suspicion ends, and from who lies.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "protocol_fixture.hpp"
+
+using namespace gossipmonger;
+using namespace std::chrono_literals;
+
+namespace {
+
+using std::chrono::milliseconds;
+
+doubt_entry make_doubt(const puppet& who, std::uint16_t doubt_age, std::uint32_t proof_age) {
+  doubt_entry doubt;
+  doubt.name_hash = who.hash();
+  doubt.generation = who.generation;
+  doubt.heartbeat = who.heartbeat;
+  doubt.doubt_age = doubt_age;
+  doubt.proof_age = proof_age;
+  return doubt;
+}
+
+letters tell(puppet& teller, const doubt_entry& doubt) {
+  message& digest = teller.begin(message_kind::digest);
+  digest.known.extra.push_back(digest.sender);
+  digest.doubts.push_back(doubt);
+  return teller.send();
+}
+
+/// It beats and is heard by "a".
+void beat(puppet& who) {
+  ++who.heartbeat;
+  who.begin(message_kind::digest);
+  static_cast<void>(who.send());
+}
+
+/// Live peers of "a" that answer whatever digest reaches them.
+class crowd {
+ public:
+  crowd(small_cluster& world, std::size_t size) {
+    for (std::size_t i = 0; i < size; ++i) {
+      peers_.push_back(std::make_unique<puppet>(world, "a", "p" + std::to_string(i),
+                                                static_cast<std::uint8_t>(i + 10)));
+      peers_.back()->enter();
+    }
+  }
+  crowd(const crowd&) = delete;
+  crowd& operator=(const crowd&) = delete;
+
+  void answer(letters asked) {
+    while (!asked.empty()) {
+      puppet* const to = find(asked.front().to);
+      const bool is_digest = asked.front().content.kind == message_kind::digest;
+      asked.pop_front();
+      if (to == nullptr || !is_digest) continue;
+      ++to->heartbeat;
+      to->begin(message_kind::reply);
+      asked.splice(asked.end(), to->send());
+    }
+  }
+  [[nodiscard]] puppet* find(const endpoint& address) {
+    for (const std::unique_ptr<puppet>& one : peers_) {
+      if (one->address == address) return one.get();
+    }
+    return nullptr;
+  }
+  [[nodiscard]] const std::vector<std::unique_ptr<puppet>>& all() const { return peers_; }
+
+ private:
+  std::vector<std::unique_ptr<puppet>> peers_;
+};
+
+/// A node "a", where only doubts convict, that knows a teller and a suspect, both live.
+struct watched {
+  explicit watched(milliseconds interval, std::size_t rounds = 12)
+      : teller(world, "a", "teller", 1), suspect(world, "a", "suspect", 2) {
+    config settings = make_config("a");
+    settings.gossip_interval = interval;
+    settings.suspicion_rounds = rounds;
+    settings.dead_peer_phi = 1000;
+    world.add(settings);
+    teller.enter();
+    suspect.enter();
+  }
+
+  [[nodiscard]] protocol& node() { return world["a"]; }
+  /// The next round of "a", and all it has to say in it.
+  letters round() {
+    const auto due = std::max(world.steady, node().next_deadline());
+    world.wall += due - world.steady;
+    world.steady = due;
+    node().handle_timeout(world.now());
+    return world.collect("a");
+  }
+  [[nodiscard]] peer_status status(const puppet& of) {
+    return node().find_member(of.name, world.now())->status;
+  }
+  [[nodiscard]] bool is_suspect(const puppet& who) {
+    return node().find_member(who.name, world.now())->is_suspect;
+  }
+
+  small_cluster world;
+  puppet teller;
+  puppet suspect;
+};
+
+}  // namespace
+
+// -------------------------------------------------------------------------------------- intervals
+
+TEST_CASE("doubt: its age is a sixteenth of a round, also where that is no whole millisecond") {
+  for (const milliseconds interval : {10ms, 20ms, 50ms, 1000ms}) {
+    CAPTURE(interval.count());
+    watched given(interval);
+    given.round();
+    beat(given.suspect);
+    given.world.steady += interval * 8 / 10;
+    tell(given.teller, make_doubt(given.suspect, 8, 32));  // 0.3 rounds after the beat
+    REQUIRE(given.is_suspect(given.suspect));
+
+    // Older than the doubt: of a heartbeat that came from before it.
+    doubt_entry proof = make_doubt(given.suspect, doubt_entry::no_doubt, 9);
+    ++proof.heartbeat;
+    tell(given.teller, proof);
+    CHECK(given.is_suspect(given.suspect));
+    // And a later one ends it.
+    ++proof.heartbeat;
+    proof.proof_age = 7;
+    tell(given.teller, proof);
+    CHECK_FALSE(given.is_suspect(given.suspect));
+  }
+}
+
+TEST_CASE("doubt: the verdict comes as many rounds after it, whatever a round takes") {
+  for (const milliseconds interval : {10ms, 20ms, 1000ms}) {
+    CAPTURE(interval.count());
+    watched given(interval);
+    given.round();
+    given.world.steady += interval * 9 / 10;
+    beat(given.suspect);
+    given.round();
+    beat(given.teller);
+    given.world.steady += std::chrono::nanoseconds(interval) * 32 / 100;
+    // 6 ages ago is shortly before the last round: due in the twelfth from that one, not in the
+    // thirteenth.
+    tell(given.teller, make_doubt(given.suspect, 6, 32));
+    REQUIRE(given.is_suspect(given.suspect));
+
+    std::size_t rounds = 0;
+    while (given.status(given.suspect) == peer_status::live) {
+      REQUIRE(++rounds < 20);
+      given.round();
+      beat(given.teller);
+    }
+    CHECK(rounds == 12);
+  }
+}
+
+TEST_CASE("doubt: to switch suspicion off convicts nobody, and ends every doubt and question") {
+  watched given(1000ms);
+  puppet other(given.world, "a", "other", 3);
+  other.enter();
+  given.world.steady += 500ms;
+  tell(given.teller, make_doubt(given.suspect, 0, 32));
+  doubt_entry question = make_doubt(other, 0, 32);
+  question.is_question = true;
+  tell(given.teller, question);
+  given.round();
+  REQUIRE(given.is_suspect(given.suspect));
+
+  config off = given.node().settings();
+  off.suspicion_rounds = 0;
+  REQUIRE(given.node().change(off, given.world.now()));
+  CHECK_FALSE(given.is_suspect(given.suspect));
+  beat(other);  // nobody is told of it
+  for (int i = 0; i < 20; ++i) {
+    for (const letter& sent : given.round()) CHECK(sent.content.doubts.empty());
+  }
+
+  CHECK(given.status(given.suspect) == peer_status::live);
+  CHECK(given.node().stats().convictions == 0);
+  CHECK(given.node().stats().peers_suspect == 0);
+}
+
+// ------------------------------------------------------------------------------------------ liars
+
+TEST_CASE("doubt: a liar convicts nobody who answers, however many it doubts and how short it is") {
+  for (const std::size_t rounds : {4U, 5U, 6U, 12U}) {
+    CAPTURE(rounds);
+    watched given(1000ms, rounds);
+    crowd peers(given.world, 80);
+    for (std::size_t i = 0; i < rounds + 2; ++i) {
+      beat(given.teller);
+      beat(given.suspect);
+      peers.answer(given.round());
+    }
+    given.world.steady += 500ms;
+    // Doubts that are ripe when they come, of all but those that were heard since.
+    letters asked;
+    for (const std::unique_ptr<puppet>& one : peers.all()) {
+      const auto age = static_cast<std::uint16_t>(rounds * 16);
+      asked.splice(asked.end(), tell(given.teller, make_doubt(*one, age, age + 64U)));
+    }
+    REQUIRE(given.node().stats().peers_suspect > 60);
+
+    peers.answer(std::move(asked));
+    for (std::size_t i = 0; i < 2 * rounds + 4; ++i) {
+      beat(given.teller);
+      beat(given.suspect);
+      peers.answer(given.round());
+    }
+
+    CHECK(given.node().stats().convictions == 0);
+    CHECK(given.node().stats().peers_suspect == 0);
+  }
+}
+
+TEST_CASE("doubt: suspects are asked in turn, and the dead do not keep a live one from its turn") {
+  watched given(1000ms);
+  crowd peers(given.world, 60);
+  given.world.steady += 500ms;
+  for (const std::unique_ptr<puppet>& one : peers.all()) {
+    tell(given.teller, make_doubt(*one, 0, 64));
+  }
+  for (int i = 0; i < 9; ++i) given.round();
+  REQUIRE(given.node().stats().peers_suspect >= 60);
+
+  std::vector<endpoint> asked;
+  for (int i = 0; i < 4; ++i) {
+    for (const letter& one : given.round()) {
+      if (peers.find(one.to) == nullptr) continue;
+      if (std::find(asked.begin(), asked.end(), one.to) == asked.end()) asked.push_back(one.to);
+    }
+  }
+  CHECK(asked.size() == 60);
+}
+
+// A heartbeat that nobody can have reached: as a proof, and as what others tell of it.
+TEST_CASE(
+    "doubt: who vouches for a crashed peer with the highest heartbeat does not keep it alive") {
+  for (const bool is_proof : {true, false}) {
+    CAPTURE(is_proof);
+    watched given(1000ms);
+    doubt_entry vouched = make_doubt(given.suspect, doubt_entry::no_doubt, 0);
+    vouched.heartbeat = heartbeat_max;
+
+    for (int i = 0; i < 40; ++i) {
+      given.round();
+      beat(given.teller);
+      if (is_proof) {
+        tell(given.teller, vouched);
+        continue;
+      }
+      message& reply = given.teller.begin(message_kind::reply);
+      digest_entry& told = reply.heartbeats.emplace_back();
+      told.name_hash = given.suspect.hash();
+      told.generation = given.suspect.generation;
+      told.heartbeat = heartbeat_max;
+      static_cast<void>(given.teller.send());
+    }
+
+    CHECK(given.status(given.suspect) == peer_status::dead);
+    CHECK(drops(given.node(), drop_reason::field) == 40);
+  }
+}
+
+TEST_CASE("doubt: who claims the highest heartbeat of a live peer does not hide that it beats") {
+  watched given(1000ms);
+  config settings = given.node().settings();
+  settings.dead_peer_phi = 8;
+  settings.suspicion_rounds = 0;
+  REQUIRE(given.node().change(settings, given.world.now()));
+
+  for (int i = 0; i < 100; ++i) {
+    given.round();
+    beat(given.teller);
+    beat(given.suspect);
+    message& reply = given.teller.begin(message_kind::reply);
+    digest_entry& told = reply.heartbeats.emplace_back();
+    told.name_hash = given.suspect.hash();
+    told.generation = given.suspect.generation;
+    told.heartbeat = heartbeat_max;
+    static_cast<void>(given.teller.send());
+  }
+
+  CHECK(given.node().stats().convictions == 0);
+  CHECK(given.status(given.suspect) == peer_status::live);
+}
+
+TEST_CASE(
+    "doubt: what was missed is believed: after a silence, a pause, at another's faster rounds") {
+  watched given(1000ms);
+  const auto relay = [&](std::uint64_t heartbeat) {
+    message& reply = given.teller.begin(message_kind::reply);
+    digest_entry& told = reply.heartbeats.emplace_back();
+    told.name_hash = given.suspect.hash();
+    told.generation = given.suspect.generation;
+    told.heartbeat = heartbeat;
+    static_cast<void>(given.teller.send());
+    return given.node().find_member("suspect", given.world.now())->heartbeat;
+  };
+  std::uint64_t known = given.suspect.heartbeat;
+  const auto start = given.world.steady;
+  known = relay(known + 256);  // 16 rounds on its way, 16 beats each
+  CHECK(known == given.suspect.heartbeat + 256);
+  CHECK(relay(known + 257) == known);
+  for (int i = 0; i < 10; ++i) given.round();
+  const auto allowed = static_cast<std::uint64_t>(16 * (16 + (given.world.steady - start) / 1s));
+  CHECK(relay(known + allowed + 1) == known);
+  CHECK(relay(known + allowed) == known + allowed);
+  known += allowed;
+
+  given.world.steady += 1h;
+  given.world.wall += 1h;
+  given.round();
+  CHECK(relay(known + 3600) == known + 3600);
+}
