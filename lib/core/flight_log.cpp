@@ -12,7 +12,7 @@ void flight_log::make_room() {
 }
 
 void flight_log::handle_sent(std::uint64_t remote, std::uint64_t owner, std::uint64_t generation,
-                             std::uint64_t upto, std::uint64_t heartbeat,
+                             const flight_place& upto, std::uint64_t heartbeat,
                              std::chrono::nanoseconds due) {
   const std::pair<std::uint64_t, std::uint64_t> key(remote, owner);
   auto place = flows_.find(key);
@@ -24,7 +24,7 @@ void flight_log::handle_sent(std::uint64_t remote, std::uint64_t owner, std::uin
   fed.fed = ++calls_;
   // Going back to what was lost begins anew.
   const bool is_further =
-      fed.count > 0 && fed.generation == generation && upto > fed.marks[fed.count - 1].upto;
+      fed.count > 0 && fed.generation == generation && fed.marks[fed.count - 1].upto < upto;
   if (!is_further) fed.count = 0;
   fed.generation = generation;
   // What goes out in one round is one mark; the last one takes what there is no place for.
@@ -34,14 +34,16 @@ void flight_log::handle_sent(std::uint64_t remote, std::uint64_t owner, std::uin
   mark& last = fed.marks[fed.count - 1];
   last.upto = upto;
   last.heartbeat = heartbeat;
-  last.due = due;
+  // Of what is one mark the first part is due first: going on does not put that off.
+  if (!is_joined) last.due = due;
 }
 
 flight_answer flight_log::handle_held(std::uint64_t remote, std::uint64_t owner,
-                                      std::uint64_t generation, std::uint64_t held,
+                                      std::uint64_t generation, const flight_place& held,
                                       std::uint64_t heartbeat, std::chrono::nanoseconds now) {
   flight_answer answer;
-  answer.after = held;
+  answer.after = held.after;
+  answer.part = held.part;
   const auto place = flows_.find({remote, owner});
   if (place == flows_.end()) return answer;
   flow& fed = place->second;
@@ -50,7 +52,7 @@ flight_answer flight_log::handle_held(std::uint64_t remote, std::uint64_t owner,
     return answer;
   }
   std::size_t done = 0;
-  for (; done < fed.count && fed.marks[done].upto <= held; ++done) answer.has_arrived = true;
+  for (; done < fed.count && !(held < fed.marks[done].upto); ++done) answer.has_arrived = true;
   answer.was_lost =
       done < fed.count && (fed.marks[done].heartbeat < heartbeat || fed.marks[done].due <= now);
   if (answer.was_lost || done == fed.count) {
@@ -61,7 +63,9 @@ flight_answer flight_log::handle_held(std::uint64_t remote, std::uint64_t owner,
   std::move(fed.marks.begin() + static_cast<std::ptrdiff_t>(done),
             fed.marks.begin() + static_cast<std::ptrdiff_t>(fed.count), fed.marks.begin());
   fed.count -= done;
-  answer.after = fed.marks[fed.count - 1].upto;
+  const flight_place& last = fed.marks[fed.count - 1].upto;
+  answer.after = last.after;
+  answer.part = last.part;
   return answer;
 }
 

@@ -29,6 +29,13 @@ constexpr std::size_t compaction_tombstones_min = 64;
 constexpr std::size_t compaction_part = 4;
 constexpr std::size_t floor_bytes = 8;
 
+/// What a writer begins with: what it can surely send to four peers in a round.
+std::size_t first_write_bytes(const config& settings) {
+  const std::size_t budget = settings.send_bytes_per_interval;
+  return std::min(settings.exchange_bytes_max, budget == 0 ? settings.exchange_bytes_max : budget) /
+         4;
+}
+
 nanoseconds secret_lifetime(const config& settings) {
   const auto turns = static_cast<std::int64_t>(2 * settings.peers_max / settings.fanout + 64);
   return settings.gossip_interval * turns;
@@ -76,7 +83,7 @@ protocol::protocol(config settings, storage_ref entries, const endpoint& address
       changes_(kept_changes_max),
       reconciler_(settings_, peers_, graves_, entries_, changes_, stats_, random_),
       addresses_(settings_.peers_max + 256, secret_lifetime(settings_), random_.next()),
-      write_rate_(settings_.exchange_bytes_max, now.steady),
+      write_rate_(first_write_bytes(settings_), now.steady),
       now_(now.steady),
       wall_(now.wall),
       next_round_(now.steady) {
@@ -350,6 +357,8 @@ tl::expected<void, config_error> protocol::change(config settings, moment now) {
   tl::expected<config, config_error> checked = validated_change(settings_, std::move(settings));
   if (!checked) return tl::unexpected<config_error>(std::move(checked.error()));
   observe_time(now);
+  const std::size_t first = first_write_bytes(*checked);
+  if (first != first_write_bytes(settings_)) write_rate_.begin_anew(first);
   const bool is_slower = checked->gossip_interval > settings_.gossip_interval;
   const bool has_more_room = checked->keys_per_peer_max > settings_.keys_per_peer_max ||
                              checked->bytes_per_peer_max > settings_.bytes_per_peer_max;
@@ -446,7 +455,7 @@ result<std::uint64_t> protocol::write(const entry_view& entry) {
     return tl::unexpected<std::error_code>(put.error());
   }
   peer& self = peers_[self_slot];
-  write_rate_.spend(entry.key.size() + entry.value.size() + entry_overhead_bytes);
+  write_rate_.spend(entry.key.size() + entry.value.size() + entry_overhead_bytes, placed.version);
   self.max_version = placed.version;
   peers_.details(self_slot).top = placed.version;
   peers_.touch(self_slot);

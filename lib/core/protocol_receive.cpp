@@ -1,6 +1,5 @@
 // What comes in: who sent it, what it says of them, of me and of others, and what to answer.
 #include <algorithm>
-#include <bit>
 #include <tuple>
 #include <utility>
 
@@ -33,9 +32,12 @@ std::size_t count_known(const digest& known) {
   return known.range.size() + known.extra.size() + known.unwanted.size();
 }
 
-/// Rounds in which news is surely everywhere among so many peers, and told of.
-std::size_t news_rounds(std::size_t peers) {
-  return 2 * static_cast<std::size_t>(std::bit_width(peers)) + 4;
+/// How many bytes of the value that follows what it holds of me the sender has.
+std::size_t part_of_mine(const message& received, const peer& self) {
+  for (const partial_entry& one : received.partials) {
+    if (one.name_hash == self.name_hash && one.generation == self.generation) return one.offset;
+  }
+  return 0;
 }
 
 }  // namespace
@@ -148,8 +150,56 @@ void protocol::handle_message(const message& received, const endpoint& source, s
   // To an address without proof went one datagram only: now the rest may follow, at once.
   const bool was_partial =
       !was_proved && peers_.by_hash().size() > reconciler_.digest_rows_a_datagram();
-  if (received.kind == message_kind::reply && (received.more || was_partial)) {
+  // What the 3x rule cut, here or there, is asked for anew; a value goes on.
+  const bool goes_on = handle_parts(received, source) && was_proved;
+  if (received.kind == message_kind::reply && ((received.more && !goes_on) || was_partial)) {
     begin_anew(source, received.sender.name_hash);
+  }
+}
+
+bool protocol::handle_parts(const message& received, const endpoint& source) {
+  bool has_part = false;
+  for (const delta_view& delta : received.deltas) {
+    if (delta.upto.offset == 0) continue;
+    const std::optional<slot_index> slot = peers_.find(delta.name_hash);
+    if (!slot || !reconciler_.partial_of(*slot)) continue;
+    auto place = std::find_if(feeds_.begin(), feeds_.end(),
+                              [&](const feed& one) { return one.slot == *slot; });
+    if (place == feeds_.end()) {
+      if (feeds_.size() == feeds_max) continue;  // they go on when they meet again
+      place = feeds_.emplace(feeds_.end());
+    } else if (place->source != source && place->round + feed_rounds >= stats_.rounds) {
+      continue;  // one at a time: two would send the same
+    }
+    place->slot = *slot;
+    place->source = source;
+    place->remote_hash = received.sender.name_hash;
+    place->round = stats_.rounds;
+    has_part = true;
+    if (received.more) try_continue(*place);
+  }
+  return has_part;
+}
+
+void protocol::try_continue(const feed& from) {
+  if (continuations_left_ == 0 || !addresses_.is_proved(from.source)) return;
+  --continuations_left_;
+  start_exchange(from.source, from.remote_hash);
+  exchange& leg = exchanges_.back();
+  leg.is_short = true;
+  leg.about = from.slot;
+  leg.has_extra = false;
+  leg.datagrams_left = 1;
+}
+
+void protocol::continue_values() {
+  continuations_left_ = continuations_max;
+  std::erase_if(feeds_, [this](const feed& one) {
+    return one.round + feed_rounds < stats_.rounds || !peers_.is_used(one.slot) ||
+           !reconciler_.partial_of(one.slot);
+  });
+  for (const feed& one : feeds_) {
+    if (!is_started(one.source)) try_continue(one);
   }
 }
 
@@ -166,7 +216,9 @@ exchange& protocol::add_exchange() {
     (bulk_.empty() ? exchanges_ : bulk_).pop_front();
     ++stats_.exchanges_dropped;
   }
-  return exchanges_.emplace_back();
+  exchange& fresh = exchanges_.emplace_back();
+  fresh.planned = now_;
+  return fresh;
 }
 
 void protocol::handle_digest(const message& received, const endpoint& source, std::size_t bytes,
@@ -191,8 +243,9 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
                        : bytes * address_book::amplification_max;
   leg.datagrams_left = settings_.exchange_datagrams_max;
   if (is_proved) leg.seen_heartbeat = seen_heartbeat(received);
+  leg.partials = &received.partials;
   reconciler_.compare(received.known, located_, received.sender.name_hash, now_, leg);
-  reconciler_.resume(received.partials, leg);
+  leg.partials = nullptr;
   reconciler_.limit_burst(leg);
   reconciler_.shuffle(leg);
   supersede(leg);
@@ -247,14 +300,16 @@ void protocol::handle_reply(const message& received, const endpoint& source) {
   leg.bytes_left = settings_.exchange_bytes_max;
   leg.datagrams_left = settings_.exchange_datagrams_max;
   leg.seen_heartbeat = seen_heartbeat(received);
+  leg.partials = &received.partials;
   for (const digest_entry& request : received.requests) {
     reconciler_.compare_request(request, now_, leg);
   }
-  reconciler_.resume(received.partials, leg);
+  leg.partials = nullptr;
   if (leg.identities.empty() && leg.owed.empty()) return;
   reconciler_.limit_burst(leg);
   reconciler_.shuffle(leg);
   supersede(leg);
+  leg.planned = now_;
   add_exchange() = std::move(leg);
 }
 
@@ -281,12 +336,7 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
     of.held_version = is_same ? std::max(of.held_version, mine.max_version) : mine.max_version;
     of.held_generation = self.generation;
     of.holds_my_leave = (is_same && of.holds_my_leave) || mine.has_left;
-    // A newcomer that copies lacks much, and less each time; who lacks more each time, and more
-    // than is on its way through the cluster, does not keep up.
-    const std::uint64_t lag = version() - held_version(*slot);
-    const std::uint64_t carried = write_rate_.entries_in(news_rounds(peers_.size()));
-    if (lag > of.lag && lag > carried) write_rate_.fall_behind();
-    of.lag = lag;
+    write_rate_.handle_held(of.progress, held_version(*slot), part_of_mine(received, self));
   }
   peer& row = peers_[*slot];
   const bool was_silent = row.status == peer_status::unjudged || row.status == peer_status::dead;

@@ -14,6 +14,10 @@ using std::chrono::nanoseconds;
 
 /// Who leaves has few rounds left: it tells so many in each, until they know.
 constexpr std::size_t leaving_fanout = 16;
+/// What is left of an answer is good for so long.
+constexpr int bulk_intervals = 3;
+/// Of so many datagrams of bulk copies, one is of the oldest.
+constexpr std::uint64_t bulk_turns = 4;
 
 }  // namespace
 
@@ -44,10 +48,13 @@ void protocol::run_round(moment now) {
 
   begin_suspicion_round();
   choose_partners();
+  continue_values();
   spread_doubts();
   if (stats_.rounds >= judge_from_round_) judge_all();
   forget_gone();
-  if (write_rate_.end_round(now.steady, settings_.gossip_interval)) ++stats_.writes_slowed;
+  if (write_rate_.end_round(now.steady, settings_.gossip_interval, peers_.size())) {
+    ++stats_.writes_slowed;
+  }
   schedule_next(now);
 }
 
@@ -112,6 +119,7 @@ void protocol::bury(slot_index slot) {
   reconciler_.forget(slot);
   std::erase(rumours_, slot);
   std::erase(gone_, slot);
+  std::erase_if(feeds_, [slot](const feed& one) { return one.slot == slot; });
   ring_.remove(slot);
   newcomers_.remove(slot);
   peers_.remove(slot);
@@ -257,21 +265,35 @@ void protocol::end_exchange(const exchange& leg) {
   if (is_whole) digest_cursor_ = leg.digest_rows_left == 0 ? 0 : leg.digest_from;
 }
 
+std::deque<exchange>::iterator protocol::next_bulk() {
+  // Others have sent of an old plan since, and its remote has told somebody what it lacks now.
+  const nanoseconds oldest = now_ - bulk_intervals * settings_.gossip_interval;
+  std::erase_if(bulk_, [oldest](const exchange& leg) { return leg.planned < oldest; });
+  // Who lacks least is nearest to what nobody else has yet, and passes it on; but none waits for
+  // ever.
+  if (bulk_turn_ % bulk_turns == 0) return bulk_.begin();
+  return std::min_element(
+      bulk_.begin(), bulk_.end(),
+      [](const exchange& one, const exchange& other) { return one.lacking < other.lacking; });
+}
+
 std::optional<transmit> protocol::poll_transmit(moment now) {
   for (;;) {
-    std::deque<exchange>& queue = exchanges_.empty() ? bulk_ : exchanges_;
-    if (queue.empty()) {
+    const bool is_bulk = exchanges_.empty();
+    const auto next = is_bulk ? next_bulk() : exchanges_.begin();
+    std::deque<exchange>& queue = is_bulk ? bulk_ : exchanges_;
+    if (next == queue.end()) {
       sends_at_.reset();
       return std::nullopt;
     }
     if (!has_budget(now)) return std::nullopt;
-    exchange& leg = queue.front();
+    exchange& leg = *next;
     const bool is_digest = leg.kind == message_kind::digest;
     const bool is_filled = is_digest ? reconciler_.fill_digest(leg, outgoing_, now_)
                                      : reconciler_.fill_reply(leg, outgoing_, now_);
     if (!is_filled) {
       end_exchange(leg);
-      queue.pop_front();
+      queue.erase(next);
       continue;
     }
     outgoing_.cookie = addresses_.cookie_for(leg.to, now.steady);
@@ -290,7 +312,9 @@ std::optional<transmit> protocol::poll_transmit(moment now) {
       trace(trace_kind::deltas_send, leg.to, leg.remote_hash, outgoing_.entries.size());
     }
     const endpoint to = leg.to;
-    if (!leg.is_urgent()) {
+    if (is_bulk) {
+      ++bulk_turn_;
+    } else if (!leg.is_urgent()) {
       bulk_.push_back(std::move(leg));
       queue.pop_front();
     }

@@ -34,6 +34,11 @@ constexpr int flight_intervals = 4;
 constexpr std::size_t burst_datagrams_min = 32;
 constexpr std::size_t burst_datagrams_step = 8;
 
+// Room beside a count of versions for an offset in a value.
+constexpr unsigned offset_bits = 24;
+constexpr std::uint64_t lacking_max = std::uint64_t{1} << 32U;
+static_assert(offset_max < std::uint64_t{1} << offset_bits);
+
 const digest_entry* find_sorted(const std::vector<digest_entry>& list, std::uint64_t name_hash) {
   const auto place = std::lower_bound(
       list.begin(), list.end(), name_hash,
@@ -75,6 +80,12 @@ void add_grave(const grave& lies, packer& pack) {
   buried.generation = lies.generation;
   buried.heartbeat = lies.heartbeat;
   static_cast<void>(pack.try_add_unwanted(buried));
+}
+
+/// Whether it holds a part of a value, and not the last.
+bool has_open_value(const message& out) {
+  return std::any_of(out.deltas.begin(), out.deltas.end(),
+                     [](const delta_view& delta) { return delta.upto.offset != 0; });
 }
 
 /// What the leg has to say of doubts goes into its first datagram.
@@ -160,15 +171,25 @@ void reconciler::compare_entry(const digest_entry& theirs, slot_index slot, nano
 
 void reconciler::owe(slot_index slot, std::uint64_t after, nanoseconds now, exchange& out) {
   const peer& row = peers_[slot];
+  const std::optional<position> part = part_held(row, after, out);
+  // The owner wrote that value when all before it was as it is there: older news help nobody.
+  if (part && part->version > row.max_version) return;
+  const flight_place held(after, part.value_or(position()));
+  flight_answer seen;
+  seen.after = held.after;
+  seen.part = held.part;
   if (!flights_.is_empty()) {
-    const flight_answer seen = flights_.handle_held(out.remote_hash, row.name_hash, row.generation,
-                                                    after, out.seen_heartbeat, now);
+    seen = flights_.handle_held(out.remote_hash, row.name_hash, row.generation, held,
+                                out.seen_heartbeat, now);
     adapt_burst(out.remote_hash, seen, now);
     stats_.entries_spared += seen.after - after;
-    after = seen.after;
   }
-  if (after >= row.max_version) return;
-  out.owed.emplace_back(slot, row.generation, after);
+  if (seen.after >= row.max_version) return;
+  owed_delta& owed = out.owed.emplace_back(slot, row.generation, seen.after);
+  owed.part = seen.part;
+  // Of those that lack as many versions, who has most of the next value is the first to be whole.
+  const std::uint64_t versions = std::min(row.max_version - seen.after, lacking_max);
+  out.lacking += (versions << offset_bits) - std::min(seen.part.offset, offset_max);
 }
 
 // ------------------------------------------------------------------------------------- bursts
@@ -301,6 +322,7 @@ bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
     fill_range(leg, pack, out, now, places);
   }
   fill_extra(pack, out, now, places);
+  if (leg.about && peers_.is_used(*leg.about)) add_about(*leg.about, pack, out);
   leg.has_extra = false;
   --leg.datagrams_left;
   return true;
@@ -488,9 +510,11 @@ bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
   if (!is_first && leg.remote_hash != 0 && !out.deltas.empty()) {
     const nanoseconds due = now + flight_intervals * settings_.gossip_interval;
     for (const delta_view& delta : out.deltas) {
-      // A part of a value: its receiver says how far it is.
-      if (delta.after.offset != 0 || delta.upto.offset != 0) continue;
-      flights_.handle_sent(leg.remote_hash, delta.name_hash, delta.generation, delta.upto.version,
+      flight_place upto(delta.upto.version);
+      if (delta.upto.offset != 0) {
+        upto.part = position(out.entries[delta.first_entry].version, delta.upto.offset);
+      }
+      flights_.handle_sent(leg.remote_hash, delta.name_hash, delta.generation, upto,
                            peers_[self_slot].heartbeat, due);
     }
   }
@@ -501,10 +525,8 @@ bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
       is_empty || leg.datagrams_left == 0 || leg.bytes_left < reply_frame_bytes + place_margin;
   if (is_spent && has_more()) {
     leg.datagrams_left = 0;
-    if (leg.is_cut_by_proof) {
-      out.more = true;
-      ++stats_.replies_cut;
-    }
+    out.more = leg.is_cut_by_proof || has_open_value(out);
+    if (leg.is_cut_by_proof) ++stats_.replies_cut;
   }
   return true;
 }

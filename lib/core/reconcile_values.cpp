@@ -19,19 +19,24 @@ std::optional<partial_entry> reconciler::partial_of(slot_index slot) const {
   return partial;
 }
 
-void reconciler::resume(const std::vector<partial_entry>& partials, exchange& out) const {
-  if (partials.empty()) return;
-  std::erase_if(out.owed, [&](owed_delta& owed) {
-    const peer& row = peers_[owed.slot];
-    const auto told = std::lower_bound(
-        partials.begin(), partials.end(), row.name_hash,
-        [](const partial_entry& one, std::uint64_t hash) { return one.name_hash < hash; });
-    if (told == partials.end() || told->name_hash != row.name_hash) return false;
-    if (told->generation != owed.generation || told->version <= owed.after) return false;
-    owed.part = position(told->version, told->offset);
-    // The owner wrote that version when all before it was as it is there: older news help nobody.
-    return told->version > row.max_version;
-  });
+std::optional<position> reconciler::part_held(const peer& row, std::uint64_t after,
+                                              const exchange& leg) const {
+  if (leg.partials == nullptr || leg.partials->empty()) return std::nullopt;
+  const auto told = std::lower_bound(
+      leg.partials->begin(), leg.partials->end(), row.name_hash,
+      [](const partial_entry& one, std::uint64_t hash) { return one.name_hash < hash; });
+  if (told == leg.partials->end() || told->name_hash != row.name_hash) return std::nullopt;
+  if (told->generation != row.generation || told->version <= after) return std::nullopt;
+  return position(told->version, told->offset);
+}
+
+void reconciler::add_about(slot_index slot, packer& pack, const message& out) const {
+  const peer& row = peers_[slot];
+  const std::uint64_t hash = row.name_hash;
+  if (hash == out.sender.name_hash || hash == out.receiver.name_hash) return;
+  const std::optional<partial_entry> partial = partial_of(slot);
+  if (!partial || pack.bytes_left() < 2 * entry_bytes + list_tag_bytes) return;
+  if (pack.try_add_extra(row.entry())) static_cast<void>(pack.try_add_partial(*partial));
 }
 
 bool reconciler::fill_fragment(exchange& leg, packer& pack, const message& out,

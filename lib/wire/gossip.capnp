@@ -12,7 +12,7 @@ $Cxx.namespace("gossipmonger::schema");
 #   1   u8   wire versions that the sender speaks: highest << 4 | lowest, each 1 to 15
 #   2   u8   kind in the low four bits: 1 digest (root Digest), 2 reply, 3 deltas (root Reply);
 #            bits 4-6: by how much the version of the body is below the sender's highest;
-#            bit 7: `more`, the reply was cut by the 3x rule
+#            bit 7: `more`, the reply was cut, by the 3x rule or within a value
 #   3   u8   feature bits; unknown ones are ignored
 #   4   u32  cluster id
 #   8   u32  CRC32C over the whole datagram with this field zero

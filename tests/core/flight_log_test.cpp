@@ -112,4 +112,61 @@ TEST_CASE("flight_log: when it is full, the flow that was fed least recently goe
   CHECK(log.handle_held(3, owner, generation, 0, 5, 10s).after == 100);
 }
 
+TEST_CASE("flight_log: parts of a value stand between what is before it and all of it") {
+  const flight_place before(100);
+  const flight_place begun(100, position(105, 1000));
+  const flight_place further(100, position(105, 2000));
+  const flight_place all(105);
+
+  CHECK(before < begun);
+  CHECK(begun < further);
+  CHECK(further < all);
+  CHECK_FALSE(begun < before);
+  CHECK_FALSE(all < further);
+}
+
+TEST_CASE("flight_log: parts of a value that are on their way are gone on from, by offset") {
+  flight_log log(4);
+  log.handle_sent(remote, owner, generation, flight_place(100, position(105, 1000)), 5, 14s);
+  log.handle_sent(remote, owner, generation, flight_place(100, position(105, 9000)), 5, 14s);
+
+  SUBCASE("none has come yet") {
+    const flight_answer seen = log.handle_held(remote, owner, generation, 100, 5, 10s);
+    CHECK(seen.after == 100);
+    CHECK(seen.part == position(105, 9000));
+    CHECK_FALSE(seen.was_lost);
+  }
+  SUBCASE("some have") {
+    const flight_answer seen =
+        log.handle_held(remote, owner, generation, flight_place(100, position(105, 4000)), 5, 10s);
+    CHECK(seen.part == position(105, 9000));
+  }
+  SUBCASE("some have, and the rest is lost: from where they end") {
+    const flight_answer seen =
+        log.handle_held(remote, owner, generation, flight_place(100, position(105, 4000)), 6, 10s);
+    CHECK(seen.was_lost);
+    CHECK(seen.after == 100);
+    CHECK(seen.part == position(105, 4000));
+  }
+  SUBCASE("all have") {
+    const flight_answer seen =
+        log.handle_held(remote, owner, generation, flight_place(100, position(105, 9000)), 6, 10s);
+    CHECK(seen.has_arrived);
+    CHECK(log.is_empty());
+  }
+  SUBCASE("the value is whole there by another") {
+    CHECK(log.handle_held(remote, owner, generation, 105, 5, 10s).has_arrived);
+    CHECK(log.is_empty());
+  }
+}
+
+TEST_CASE("flight_log: going on within a round does not put off when the first of it is due") {
+  flight_log log(4);
+  log.handle_sent(remote, owner, generation, 100, 5, 14s);
+  log.handle_sent(remote, owner, generation, 200, 5, 15s);
+
+  CHECK_FALSE(log.handle_held(remote, owner, generation, 20, 5, 13s).was_lost);
+  CHECK(log.handle_held(remote, owner, generation, 20, 5, 14s).was_lost);
+}
+
 }  // namespace gossipmonger

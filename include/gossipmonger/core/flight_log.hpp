@@ -7,16 +7,42 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <utility>
 
+#include "gossipmonger/core/types.hpp"
+
 namespace gossipmonger {
+
+/// How far somebody is in what an owner wrote: everything up to a version, and the first bytes of a
+/// value after that, if `part` has an offset; versions between are not the owner's any more.
+struct flight_place {
+  flight_place() = default;
+  // NOLINTNEXTLINE(google-explicit-constructor): a version is a place.
+  flight_place(std::uint64_t version) : after(version) {}
+  flight_place(std::uint64_t version, position of_next) : after(version), part(of_next) {}
+
+  friend bool operator<(const flight_place& one, const flight_place& other) {
+    return one.rank() < other.rank();
+  }
+
+  std::uint64_t after = 0;
+  position part;  ///< version and offset of that value; offset 0: nothing of it
+
+ private:
+  [[nodiscard]] std::pair<std::uint64_t, std::uint32_t> rank() const {
+    return part.offset == 0 ? std::pair(after, std::numeric_limits<std::uint32_t>::max())
+                            : std::pair(part.version, part.offset);
+  }
+};
 
 /// Where to go on for somebody who says what it holds.
 struct flight_answer {
   flight_answer() = default;
 
   std::uint64_t after = 0;
+  position part;             ///< of the next value, as in `flight_place`
   bool was_lost = false;     ///< something did not arrive in time: it is sent again
   bool has_arrived = false;  ///< something arrived, and nothing was lost
 };
@@ -27,14 +53,14 @@ class flight_log {
   flight_log(const flight_log&) = delete;
   flight_log& operator=(const flight_log&) = delete;
 
-  /// The entries of `owner` up to `upto` went to `remote` while my heartbeat stood at `heartbeat`.
+  /// What `owner` wrote up to `upto` went to `remote` while my heartbeat stood at `heartbeat`.
   /// Without a sign of it they are there, or lost, at `due`.
   void handle_sent(std::uint64_t remote, std::uint64_t owner, std::uint64_t generation,
-                   std::uint64_t upto, std::uint64_t heartbeat, std::chrono::nanoseconds due);
+                   const flight_place& upto, std::uint64_t heartbeat, std::chrono::nanoseconds due);
   /// `remote` says that it holds `owner` up to `held`, and that it has seen `heartbeat` of mine:
   /// so what I sent it before that heartbeat is there, or lost.
   [[nodiscard]] flight_answer handle_held(std::uint64_t remote, std::uint64_t owner,
-                                          std::uint64_t generation, std::uint64_t held,
+                                          std::uint64_t generation, const flight_place& held,
                                           std::uint64_t heartbeat, std::chrono::nanoseconds now);
   [[nodiscard]] bool has_any(std::uint64_t remote) const {
     const auto first = flows_.lower_bound({remote, 0});
@@ -48,7 +74,7 @@ class flight_log {
   struct mark {
     mark() = default;
 
-    std::uint64_t upto = 0;
+    flight_place upto;
     std::uint64_t heartbeat = 0;
     std::chrono::nanoseconds due{};
   };

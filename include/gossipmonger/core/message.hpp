@@ -39,7 +39,7 @@ struct message {
   digest_entry receiver;  ///< the sender's entry of the receiver; generation 0: unknown
                           ///< (a reply carries the low 32 bits of its hash only)
   std::uint32_t receiver_instance = 0;  ///< the run of the receiver that the sender holds
-  bool more = false;                    ///< replies: cut by the 3x rule; ask again with the cookie
+  bool more = false;                    ///< replies: cut, by the 3x rule or in a value; ask again
 
   digest known;  ///< leg 1; sender and receiver stand in it too, the receiver
                  ///< only where its generation is not 0

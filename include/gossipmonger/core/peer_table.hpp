@@ -19,6 +19,7 @@
 #include "gossipmonger/core/failure_detector.hpp"
 #include "gossipmonger/core/suspicion.hpp"
 #include "gossipmonger/core/types.hpp"
+#include "gossipmonger/core/write_rate.hpp"
 
 namespace gossipmonger {
 
@@ -92,7 +93,7 @@ struct peer_details {
   std::uint64_t held_generation = 0;
   std::uint64_t held_version = 0;
   bool holds_my_leave = false;
-  std::uint64_t lag = 0;  ///< versions of mine that it lacked when it said so last
+  write_progress progress;  ///< with what I write, while it is behind
 
   // What is sent to it.
   std::size_t burst_datagrams = 0;           ///< that an exchange may take; 0: as configured

@@ -190,6 +190,15 @@ class protocol {
     std::chrono::nanoseconds last_advance{};  // of its heartbeat, or first heard of
     bool is_reported = false;
   };
+  /// Who sends me a value in parts.
+  struct feed {
+    feed() = default;
+
+    slot_index slot = 0;  // of the value's owner
+    endpoint source;
+    std::uint64_t remote_hash = 0;
+    std::uint64_t round = 0;  // of the last part
+  };
 
   /// Somebody named in an error already, by the hash of a name or an address.
   struct reported_name {
@@ -229,6 +238,9 @@ class protocol {
   void handle_reply(const message& received, const endpoint& source);
   /// A fresh leg 1, at once, but once a round and address.
   void begin_anew(const endpoint& source, std::uint64_t remote_hash);
+  /// Remembers who sends parts of values, and asks for more where a part is not the last; true:
+  /// there was such a part.
+  bool handle_parts(const message& received, const endpoint& source);
   void handle_sender(const message& received, const endpoint& source, bool is_proved);
   void handle_identity(const identity_view& who);
   void handle_heartbeats(std::span<const digest_entry> entries, std::span<const slot_index> slots);
@@ -310,8 +322,13 @@ class protocol {
   [[nodiscard]] bool is_started(const endpoint& to) const;
   [[nodiscard]] bool try_start(const endpoint& to, std::uint64_t remote_hash);
   void start_exchange(const endpoint& to, std::uint64_t remote_hash);
+  /// A short leg 1 to who sends me a value, that it may go on; a bounded number in a round.
+  void try_continue(const feed& from);
+  void continue_values();
   /// Nothing is left of a leg that fits its budgets.
   void end_exchange(const exchange& leg);
+  /// Whose datagram goes next, of what is left of answers; the end where nothing is.
+  [[nodiscard]] std::deque<exchange>::iterator next_bulk();
   /// Whether the budget has room for a datagram now.
   [[nodiscard]] bool has_budget(moment now);
   void schedule_next(moment now);
@@ -354,7 +371,8 @@ class protocol {
   std::vector<endpoint> joining_;
   std::vector<endpoint> restarted_;  // addresses where a leg 1 was begun anew this round
   std::deque<exchange> exchanges_;   // what goes first, in the order in which it came
-  std::deque<exchange> bulk_;        // what is left of answers: a datagram of each in turn
+  std::deque<exchange> bulk_;        // what is left of answers, in the order in which it came
+  std::uint64_t bulk_turn_ = 0;      // datagrams of it sent
   send_budget budget_;
   write_rate write_rate_;
   std::optional<std::chrono::nanoseconds> sends_at_;  // until when the budget is spent
@@ -377,6 +395,13 @@ class protocol {
   static constexpr std::size_t short_legs_max = 24;
   std::size_t short_legs_left_ = short_legs_max;  // in this round
   std::optional<std::uint64_t> unasked_from_;     // the first suspect for whom none was left
+
+  static constexpr std::size_t feeds_max = 16;
+  static constexpr std::uint64_t feed_rounds = 2;  // then another may take its place
+  /// Legs a round that ask for more of a value (I5).
+  static constexpr std::size_t continuations_max = 16;
+  std::vector<feed> feeds_;
+  std::size_t continuations_left_ = continuations_max;  // in this round
 
   std::uint64_t digest_cursor_ = 0;
   std::uint64_t preferred_version_ = 0;

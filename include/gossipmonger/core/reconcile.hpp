@@ -34,7 +34,7 @@ struct owed_delta {
   slot_index slot;
   std::uint64_t generation;
   std::uint64_t after;
-  position part;            ///< of a value that spans datagrams: its version, what they hold of it
+  position part;            ///< of a value that spans datagrams: its version, what went of it
   std::size_t deficit = 0;  ///< bytes left of its turn (deficit round robin)
 };
 
@@ -64,7 +64,8 @@ struct exchange {
   std::uint64_t digest_from = 0;
   std::size_t digest_rows_left = 0;
   bool has_extra = false;
-  bool is_short = false;  ///< no claim: sender, receiver and doubts only
+  bool is_short = false;            ///< no claim: sender, receiver and doubts only
+  std::optional<slot_index> about;  ///< and that peer, of whose value a part is here
 
   std::vector<doubt_entry> doubts;  ///< of any leg; its first datagram carries them
 
@@ -76,7 +77,12 @@ struct exchange {
   std::size_t turn = 0;              ///< index in `owed` of whose turn it is
   bool is_first = true;              ///< one datagram is sent even if there is nothing to say
   std::uint64_t seen_heartbeat = 0;  ///< of mine, that the remote has seen; 0: none known
+  /// What the remote holds of large values: taken up where it stopped. For as long as it is
+  /// planned.
+  const std::vector<partial_entry>* partials = nullptr;
   bool has_flights = false;  ///< something was on its way to the remote when this was planned
+  std::chrono::nanoseconds planned{};  ///< when
+  std::uint64_t lacking = 0;           ///< of all owners, then; 2^24 a version, less offsets
 };
 
 class reconciler {
@@ -98,8 +104,6 @@ class reconciler {
                std::chrono::nanoseconds now, exchange& out);
   /// What one request of theirs shows: it wants no request back.
   void compare_request(const digest_entry& theirs, std::chrono::nanoseconds now, exchange& out);
-  /// What the other side says that it holds of large values: those are taken up where it stopped.
-  void resume(const std::vector<partial_entry>& partials, exchange& out) const;
   /// What the remote's window leaves of the budgets: smaller while datagrams to it are lost.
   void limit_burst(exchange& out) const;
   /// Puts the owners in the order of this exchange.
@@ -109,6 +113,8 @@ class reconciler {
   [[nodiscard]] bool fill_digest(exchange& leg, message& out, std::chrono::nanoseconds now);
   [[nodiscard]] bool fill_reply(exchange& leg, message& out, std::chrono::nanoseconds now);
 
+  /// What this node holds of the next value of a peer, if that is a part.
+  [[nodiscard]] std::optional<partial_entry> partial_of(slot_index slot) const;
   /// Applies one delta to the row that it is of, or parks or drops it.
   void apply(const message& from, const delta_view& delta);
   /// The row's entries go: it was superseded or forgotten.
@@ -180,8 +186,11 @@ class reconciler {
   [[nodiscard]] bool is_large(const entry_view& entry) const {
     return entry.key.size() + entry.value.size() > whole_bytes_max_;
   }
-  /// What this node holds of the next value of a peer, if that is a part.
-  [[nodiscard]] std::optional<partial_entry> partial_of(slot_index slot) const;
+  /// What the remote of `leg` says that it holds of the row's value after `after`.
+  [[nodiscard]] std::optional<position> part_held(const peer& row, std::uint64_t after,
+                                                  const exchange& leg) const;
+  /// The row, and how much of its next value is here, in a digest without a claim.
+  void add_about(slot_index slot, packer& pack, const message& out) const;
   [[nodiscard]] bool is_wanted(const digest& theirs, const peer& row, const exchange& out) const;
   void apply_entries(slot_index slot, const std::vector<entry_view>& entries, std::size_t first,
                      std::size_t count, std::uint64_t upto);

@@ -1,0 +1,83 @@
+// A thousand nodes, more than a digest of 8 datagrams tells of: news goes everywhere all the same.
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "cluster.hpp"
+#include "gossipmonger/sim/world.hpp"
+
+namespace gossipmonger {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+}  // namespace
+
+TEST_CASE("scale: news is everywhere among 1,000 nodes in 14 rounds, within 24,000 bytes a round") {
+  constexpr std::size_t nodes = 1000;
+  constexpr std::size_t budget = 24'000;
+  constexpr std::size_t writers = 24;  // two a round
+  world where(21);
+  config common;
+  common.detector_window = 16;  // memory: there are nodes * nodes of them
+  // Every node asks a seed each 16 rounds: one for all would have 62 exchanges a round, and no
+  // budget left for its own.
+  std::vector<std::size_t> seeds(16);
+  for (std::size_t seed = 0; seed < seeds.size(); ++seed) seeds[seed] = seed;
+  for (std::size_t node = 0; node < nodes; ++node) {
+    common.name = name_of(node);
+    where.add_stopped(common);
+    where.set_seeds(node, seeds);
+  }
+  for (std::size_t node = 0; node < nodes; ++node) where.restart(node);
+  const auto knows_all = [&] {
+    for (std::size_t node = 0; node < nodes; ++node) {
+      if (where[node].stats().peers_known != nodes - 1) return false;
+    }
+    return true;
+  };
+  REQUIRE(where.run_until(knows_all, 100s, 1s));
+  common.send_bytes_per_interval = budget;
+  for (std::size_t node = 0; node < nodes; ++node) {
+    common.name = name_of(node);
+    REQUIRE(where[node].change(common, where.now(node)));
+  }
+  where.run_for(2s);
+
+  const std::uint64_t bytes_before = where.counters().bytes;
+  std::vector<bool> is_everywhere(writers);
+  std::vector<std::size_t> rounds;
+  const auto name_of_writer = [](std::size_t writer) {
+    return name_of(writer * (nodes / writers));
+  };
+  std::size_t round = 0;
+  for (; round < 32 && rounds.size() < writers; ++round) {
+    const std::size_t written = std::min(writers, 2 * round + 2);
+    for (std::size_t writer = 2 * round; writer < written; ++writer) {
+      REQUIRE(where[writer * (nodes / writers)].set("key", std::to_string(writer)));
+    }
+    where.run_for(1s);
+    for (std::size_t writer = 0; writer < written; ++writer) {
+      const std::string value = std::to_string(writer);
+      if (is_everywhere[writer] || !all_hold(where, name_of_writer(writer), "key", value)) continue;
+      is_everywhere[writer] = true;
+      rounds.push_back(round + 1 - writer / 2);
+    }
+  }
+  std::sort(rounds.begin(), rounds.end());
+
+  const std::uint64_t bytes = (where.counters().bytes - bytes_before) / nodes / round;
+  REQUIRE(rounds.size() == writers);
+  MESSAGE("news: median " << rounds[writers / 2] << ", worst " << rounds.back() << " rounds; "
+                          << bytes << " bytes a node a round");
+  CHECK(rounds.back() <= 10 + 4);  // log2 1,000, and 4
+  CHECK(bytes <= budget);
+}
+
+}  // namespace gossipmonger
