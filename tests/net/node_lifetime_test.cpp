@@ -1,0 +1,177 @@
+// A node that goes before its run has returned: its destructor is `stop`, and what is late ends by
+// itself. Address checkers are the judges of most of it.
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <doctest/doctest.h>
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+
+#include "gossipmonger/net/node.hpp"
+
+#include "node_fixture.hpp"
+
+namespace gossipmonger {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// How a run, or a wait, ended: none while it goes on.
+using ending = std::optional<std::error_code>;
+
+template <class Node>
+void spawn_run(asio::io_context& context, Node& node, ending& ended) {
+  asio::co_spawn(context, node.run(), [&ended](std::exception_ptr thrown, result<void> how) {
+    if (thrown) std::rethrow_exception(thrown);
+    ended = how ? std::error_code() : how.error();
+  });
+}
+
+template <class Node>
+void spawn_wait(asio::io_context& context, Node& node, ending& ended) {
+  asio::co_spawn(context, node.wait_live(9, 1h),
+                 [&ended](std::exception_ptr thrown, result<std::size_t> how) {
+                   if (thrown) std::rethrow_exception(thrown);
+                   ended = how ? std::error_code() : how.error();
+                 });
+}
+
+/// A node over UDP that runs, and one that waits for it.
+struct udp_world {
+  udp_world() {
+    REQUIRE(transport->open(endpoint::v4(127, 0, 0, 1, 0)));
+    config settings;
+    settings.name = "a";
+    settings.gossip_interval = 20ms;
+    settings.seeds = {"127.0.0.1:9", "localhost:9"};
+    made = std::move(node::create(settings, *transport).value());
+    spawn_run(*context, *made, ended);
+    spawn_wait(*context, *made, waited);
+  }
+
+  ending ended;
+  ending waited;
+  std::unique_ptr<asio::io_context> context = std::make_unique<asio::io_context>(1);
+  std::unique_ptr<udp_transport> transport =
+      std::make_unique<udp_transport>(context->get_executor());
+  std::unique_ptr<node> made;
+};
+
+}  // namespace
+
+TEST_CASE("node: one that goes before its run has returned ends it, and so does its transport") {
+  udp_world world;
+  world.context->run_for(50ms);
+
+  world.made.reset();
+  world.transport.reset();
+  world.context->run();
+
+  REQUIRE(world.ended);
+  CHECK_FALSE(*world.ended);
+  REQUIRE(world.waited);
+  CHECK(*world.waited == errc::stopped);
+}
+
+TEST_CASE("node: one that goes before its run has begun ends it with stopped") {
+  udp_world world;
+
+  world.made.reset();
+  world.transport.reset();
+  world.context->run();
+
+  REQUIRE(world.ended);
+  CHECK(*world.ended == errc::stopped);
+  REQUIRE(world.waited);
+  CHECK(*world.waited == errc::stopped);
+}
+
+TEST_CASE("node: one over memory, too, may go before its run has returned") {
+  manual_clock::reset();
+  memory_network network(1);
+  asio::io_context context;
+  manual_clock_driver driver(context);
+  ending ended;
+  {
+    memory_transport transport(context.get_executor(), network);
+    REQUIRE(transport.open(endpoint::v4(10, 0, 0, 1, 7000)));
+    auto made = memory_node::create(node_world::settings(0), transport).value();
+    spawn_run(context, *made, ended);
+    driver.run_for(1s);
+  }
+  driver.settle();
+
+  REQUIRE(ended);
+  CHECK_FALSE(*ended);
+}
+
+TEST_CASE("node: an io_context that is stopped for good takes a running node's loops with it") {
+  SUBCASE("the node goes first, then the io_context, then the transport's own end") {
+    udp_world world;
+    world.context->run_for(50ms);
+    world.context->stop();
+
+    world.made.reset();
+    world.transport.reset();
+    world.context.reset();
+
+    CHECK_FALSE(world.ended);
+    CHECK_FALSE(world.waited);
+  }
+  SUBCASE("stop, and nothing runs any more") {
+    udp_world world;
+    world.context->run_for(50ms);
+
+    world.made->stop();
+    world.made.reset();
+    world.transport.reset();
+    world.context.reset();
+
+    CHECK_FALSE(world.ended);
+  }
+  SUBCASE("over memory") {
+    manual_clock::reset();
+    memory_network network(1);
+    ending ended;
+    auto context = std::make_unique<asio::io_context>();
+    auto transport = std::make_unique<memory_transport>(context->get_executor(), network);
+    REQUIRE(transport->open(endpoint::v4(10, 0, 0, 1, 7000)));
+    auto made = memory_node::create(node_world::settings(0), *transport).value();
+    spawn_run(*context, *made, ended);
+    context->poll();
+
+    made.reset();
+    transport.reset();
+    context.reset();
+
+    CHECK_FALSE(ended);
+  }
+}
+
+TEST_CASE("node: an exception on its way through main is not covered by a running node's end") {
+  ending ended;
+  const auto program = [&ended] {
+    asio::io_context context(1);
+    udp_transport transport(context.get_executor());
+    REQUIRE(transport.open(endpoint::v4(127, 0, 0, 1, 0)));
+    config settings;
+    settings.name = "a";
+    const auto made = node::create(settings, transport).value();
+    spawn_run(context, *made, ended);
+    asio::post(context, [] { throw std::runtime_error("the real error"); });
+    context.run();
+  };
+
+  CHECK_THROWS_WITH_AS(program(), "the real error", std::runtime_error);
+  CHECK_FALSE(ended);
+}
+
+}  // namespace gossipmonger
