@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -172,6 +173,41 @@ TEST_CASE("node: an exception on its way through main is not covered by a runnin
 
   CHECK_THROWS_WITH_AS(program(), "the real error", std::runtime_error);
   CHECK_FALSE(ended);
+}
+
+TEST_CASE("node: a transport that ends by itself ends run with transport_failed, and an event") {
+  udp_world world;
+  subscription events = world.made->subscribe();
+  CHECK_FALSE(events.try_next_view());  // it begins here
+  world.context->run_for(50ms);
+  REQUIRE_FALSE(world.ended);
+
+  world.transport->close();
+  world.context->run();
+
+  REQUIRE(world.ended);
+  CHECK(*world.ended == errc::transport_failed);
+  REQUIRE(world.waited);
+  CHECK(*world.waited == errc::stopped);
+  std::string told;
+  while (const std::optional<event_view> seen = events.try_next_view()) {
+    if (seen->kind == event_kind::error) told += seen->text;
+  }
+  CHECK(told == "the transport ended: " + make_error_code(errc::stopped).message());
+}
+
+TEST_CASE("node: a transport that is not open is refused, by name") {
+  asio::io_context context;
+  udp_transport transport(context.get_executor());
+  config settings;
+  settings.name = "a";
+  settings.advertise = endpoint::v4(127, 0, 0, 1, 7000);
+
+  const auto made = node::create(settings, transport);
+
+  REQUIRE_FALSE(made);
+  CHECK(made.error().option == "transport");
+  CHECK(made.error().value == "not open");
 }
 
 }  // namespace gossipmonger

@@ -87,7 +87,8 @@ class basic_node {
   /// A node at the address of the open `over`, or as `settings.advertise` says. Does not gossip
   /// before `run`.
   ///   errors: the first option that is not allowed; `advertise` where the transport listens on a
-  ///           wildcard and there are no seeds to find the local address by
+  ///           wildcard and there are no seeds to find the local address by; `transport` where that
+  ///           is not open
   [[nodiscard]] static tl::expected<std::unique_ptr<basic_node>, config_error> create(
       config settings, Transport& over) {
     // No requires-clause: clang 19 mangles it, g++ 12 does not, and the library of one could not be
@@ -107,6 +108,13 @@ class basic_node {
       config settings, Transport& over, Storage entries) {
     tl::expected<config, config_error> checked = validated(std::move(settings));
     if (!checked) return tl::unexpected<config_error>(std::move(checked.error()));
+    if (over.local_endpoint().port == 0) {
+      config_error error;
+      error.option = "transport";
+      error.value = "not open";
+      error.allowed = "one that has been opened, and so has a port";
+      return tl::unexpected<config_error>(std::move(error));
+    }
     const endpoint address = checked->advertise.value_or(over.local_endpoint());
     if (address.is_wildcard() && checked->seeds.empty()) {
       config_error error;
@@ -220,7 +228,8 @@ class basic_node {
   // Running.
   /// Gossips until `stop`, cancellation (which means the same) or an exception of the transport.
   /// Owns its loops: when it returns, nothing of the node runs any more. Once per node.
-  ///   errors: stopped, if it was stopped before it began
+  ///   errors: stopped, if it was stopped before it began; transport_failed, if the transport ended
+  ///           by itself, or somebody else closed it: an `error` event names the cause
   [[nodiscard]] asio::awaitable<result<void>> run() { return run(state_); }
   /// Ends `run`, closes the transport, and ends what is awaited. Idempotent.
   void stop() { state_->begin_stop(); }
@@ -301,6 +310,7 @@ class basic_node {
     bool has_run = false;
     bool is_sending = false;
     std::exception_ptr thrown;
+    bool has_transport_failed = false;
   };
 
   /// Known to the shared state while it is waited on, also where the frame is destroyed meanwhile.
@@ -487,6 +497,7 @@ class basic_node {
   template <class Slot>
   static void spawn(const std::shared_ptr<shared>& state, asio::awaitable<void> loop, Slot slot);
   static void handle_end(shared& state, std::exception_ptr thrown);
+  static void handle_transport_end(shared& state, std::error_code why);
 
   static constexpr std::size_t batch = 32;
 
@@ -517,6 +528,7 @@ asio::awaitable<result<void>> basic_node<Storage, Transport>::run(std::shared_pt
   }
   state->begin_stop();
   if (state->thrown) std::rethrow_exception(state->thrown);
+  if (state->has_transport_failed) co_return fail(errc::transport_failed);
   co_return result<void>();
 }
 
@@ -539,6 +551,13 @@ void basic_node<Storage, Transport>::handle_end(shared& state, std::exception_pt
 }
 
 template <storage Storage, transport Transport>
+void basic_node<Storage, Transport>::handle_transport_end(shared& state, std::error_code why) {
+  state.has_transport_failed = true;
+  state.core->report("the transport ended: " + why.message());
+  state.begin_stop();
+}
+
+template <storage Storage, transport Transport>
 void basic_node<Storage, Transport>::start_seeds_loop(const std::shared_ptr<shared>& state) {
   const bool is_running = state->has_run && !state->is_stopped;
   if (!is_running || state->has_seeds_loop || state->core->settings().seeds.empty()) return;
@@ -558,7 +577,8 @@ asio::awaitable<void> basic_node<Storage, Transport>::receive_loop(std::shared_p
       arrived[i].buffer = std::as_writable_bytes(std::span(room.get() + i * words, words));
     }
     const result<std::size_t> count = co_await state->transport.receive(arrived);
-    if (!count || state->is_stopped) co_return;
+    if (state->is_stopped) co_return;
+    if (!count) co_return handle_transport_end(*state, count.error());
     for (std::size_t i = 0; i < *count; ++i) handle(*state, arrived[i]);
     co_await send_all(state);
     if (state->is_stopped) co_return;
@@ -630,7 +650,8 @@ asio::awaitable<void> basic_node<Storage, Transport>::send_all(std::shared_ptr<s
     const std::span<const outbound> filled =
         std::span<const outbound>(state->send_batch).first(count);
     const result<std::size_t> sent = co_await state->transport.send(filled);
-    if (!sent || state->is_stopped) break;
+    if (!sent && !state->is_stopped) handle_transport_end(*state, sent.error());
+    if (state->is_stopped) break;
   }
   state->is_sending = false;
   // What the budget keeps waiting goes on before the next round.

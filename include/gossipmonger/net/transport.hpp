@@ -47,6 +47,8 @@ struct outbound {
 ///     coroutine gets errc::cancelled, and no received datagram that was not reported is lost
 ///     from the batch being returned;
 ///   - `close()`: idempotent; wakes every pending call with errc::stopped.
+/// `local_endpoint()` has a port as soon as it is open, and 0 before. A transport whose calls end
+/// with an error that its node did not ask for ends the node's `run`.
 /// At most one `receive` and one `send` are pending at a time. The transport outlives them.
 /// `clock_type` is the clock that the node's timers run on; its `now()` is its time.
 template <class T>
