@@ -11,9 +11,15 @@
 #include <vector>
 
 #include <doctest/doctest.h>
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
 #include <asio/co_spawn.hpp>
+#include <asio/error.hpp>
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
 
 #include "gossipmonger/net/node.hpp"
 
@@ -208,6 +214,82 @@ TEST_CASE("node: a transport that is not open is refused, by name") {
   REQUIRE_FALSE(made);
   CHECK(made.error().option == "transport");
   CHECK(made.error().value == "not open");
+}
+
+namespace {
+
+/// Runs `of`, and then waits for an hour; says how its own coroutine stood before and after.
+struct caller {
+  caller() = default;
+
+  bool threw_before = false;
+  bool throws_after = false;
+  ending ended;
+  bool is_waiting = false;
+  ending waited;
+
+  asio::awaitable<void> run(memory_node& of, bool throws) {
+    co_await asio::this_coro::throw_if_cancelled(throws);
+    threw_before = co_await asio::this_coro::throw_if_cancelled();
+    const result<void> how = co_await of.run();
+    ended = how ? std::error_code() : how.error();
+    throws_after = co_await asio::this_coro::throw_if_cancelled();
+    // As who goes on after a cancellation does.
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
+    asio::basic_waitable_timer<manual_clock> alarm(co_await asio::this_coro::executor, 1h);
+    is_waiting = true;
+    std::error_code woken;
+    co_await alarm.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+    waited = woken;
+  }
+};
+
+struct caller_world : node_world {
+  explicit caller_world(bool throws) {
+    made = std::move(memory_node::create(settings(0), *transport).value());
+    asio::co_spawn(context, one.run(*made, throws),
+                   asio::bind_cancellation_slot(cancel.slot(), [this](std::exception_ptr thrown) {
+                     has_ended = true;
+                     if (thrown) std::rethrow_exception(thrown);
+                   }));
+    driver.run_for(1s);
+  }
+
+  std::unique_ptr<memory_transport> transport = open(9);
+  std::unique_ptr<memory_node> made;
+  caller one;
+  asio::cancellation_signal cancel;
+  bool has_ended = false;
+};
+
+}  // namespace
+
+TEST_CASE("node: run leaves its caller's cancellation as it was, after stop and after cancelling") {
+  for (const bool is_cancelled : {false, true}) {
+    for (const bool throws : {false, true}) {
+      CAPTURE(is_cancelled);
+      CAPTURE(throws);
+      caller_world world(throws);
+
+      if (is_cancelled) world.cancel.emit(asio::cancellation_type::terminal);
+      if (!is_cancelled) world.made->stop();
+      world.driver.run_for(1s);
+
+      REQUIRE(world.one.ended);
+      CHECK_FALSE(*world.one.ended);
+      CHECK(world.one.threw_before == throws);
+      CHECK(world.one.throws_after == throws);
+      CHECK(world.one.is_waiting);
+      CHECK_FALSE(world.has_ended);
+
+      world.cancel.emit(asio::cancellation_type::terminal);
+      world.driver.settle();
+
+      CHECK(world.has_ended);
+      REQUIRE(world.one.waited);
+      CHECK(*world.one.waited == asio::error::operation_aborted);
+    }
+  }
 }
 
 }  // namespace gossipmonger

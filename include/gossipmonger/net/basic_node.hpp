@@ -516,16 +516,18 @@ asio::awaitable<result<void>> basic_node<Storage, Transport>::run(std::shared_pt
   spawn(state, receive_loop(state), asio::cancellation_slot());
   spawn(state, round_loop(state), asio::cancellation_slot());
   start_seeds_loop(state);
-  // Cancellation means stop; the loops are then awaited all the same.
+  // Cancellation means stop; the loops are then awaited all the same. The caller's coroutine is
+  // left as it was found.
+  const bool was_throwing = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);
-  while (state->running > 0) {
+  for (;;) {
+    const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+    if (cancellation.cancelled() != asio::cancellation_type::none) state->begin_stop();
+    if (state->running == 0) break;
     std::error_code woken;
     co_await ended.async_wait(asio::redirect_error(asio::use_awaitable, woken));
-    if (state->running == 0) break;
-    state->begin_stop();
-    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-    ended.expires_at(clock_type::time_point::max());
   }
+  co_await asio::this_coro::throw_if_cancelled(was_throwing);
   state->begin_stop();
   if (state->thrown) std::rethrow_exception(state->thrown);
   if (state->has_transport_failed) co_return fail(errc::transport_failed);
