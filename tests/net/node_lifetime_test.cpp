@@ -292,4 +292,31 @@ TEST_CASE("node: run leaves its caller's cancellation as it was, after stop and 
   }
 }
 
+TEST_CASE("node: a timeout of duration::max() is for ever, and one below 0 is over") {
+  node_world world;
+  memory_node& self = world.add();
+  world.driver.run_for(1s);  // a clock at 0 would not overflow
+  ending for_ever;
+  ending for_centuries;
+  ending over;
+  const auto spawn = [&world, &self](std::chrono::nanoseconds timeout, ending& ended) {
+    asio::co_spawn(world.context, self.wait_live(9, timeout),
+                   [&ended](std::exception_ptr, result<std::size_t> how) { ended = how.error(); });
+  };
+
+  spawn(std::chrono::nanoseconds::max(), for_ever);
+  spawn(std::chrono::hours(24 * 365 * 292), for_centuries);
+  spawn(std::chrono::nanoseconds::min(), over);
+  world.driver.run_for(1h);
+
+  CHECK_FALSE(for_ever);
+  CHECK_FALSE(for_centuries);
+  REQUIRE(over);
+  CHECK(*over == errc::timed_out);
+  self.stop();
+  world.driver.settle();
+  REQUIRE(for_ever);
+  CHECK(*for_ever == errc::stopped);
+}
+
 }  // namespace gossipmonger

@@ -76,8 +76,9 @@ struct leave_result {
 /// outlive it.
 ///
 /// The awaited operations (`replicated`, `wait_for`, `wait_live`, `writable`, `leave`) take a
-/// trailing timeout on the transport's clock, resume on the executor of the awaiting coroutine,
-/// which must be the node's, and end with errc::timed_out, errc::cancelled or errc::stopped.
+/// trailing timeout on the transport's clock (duration::max(): for ever), resume on the executor of
+/// the awaiting coroutine, which must be the node's, and end with errc::timed_out, errc::cancelled
+/// or errc::stopped.
 template <storage Storage, transport Transport>
 class basic_node {
  public:
@@ -453,6 +454,14 @@ class basic_node {
     }
   }
 
+  /// The last time that the clock can say, where `timeout` reaches beyond it.
+  static typename clock_type::time_point after(duration timeout) {
+    const typename clock_type::time_point begin = clock_type::now();
+    const auto limit = std::chrono::duration_cast<typename clock_type::duration>(timeout);
+    const bool is_for_ever = limit >= clock_type::time_point::max() - begin;
+    return is_for_ever ? clock_type::time_point::max() : begin + limit;
+  }
+
   static std::chrono::nanoseconds never() { return std::chrono::nanoseconds::max(); }
 
   /// Looks whenever the node changed, and at the time that `next_look` names.
@@ -460,10 +469,9 @@ class basic_node {
   static asio::awaitable<std::error_code> wait_until(std::shared_ptr<shared> state, IsDone is_done,
                                                      duration timeout,
                                                      NextLook next_look = &never) {
-    const auto limit = std::chrono::duration_cast<typename clock_type::duration>(timeout);
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
     timer deadline(executor);
-    const typename clock_type::time_point end = clock_type::now() + limit;
+    const typename clock_type::time_point end = after(timeout);
     while (!is_done()) {
       if (state->is_stopped) co_return make_error_code(errc::stopped);
       if (clock_type::now() >= end) co_return make_error_code(errc::timed_out);
