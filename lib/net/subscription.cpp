@@ -65,6 +65,11 @@ std::optional<event_view> subscription::try_next_view() {
 asio::awaitable<result<event_view>> subscription::wait(std::shared_ptr<state> of) {
   if (of->signal != nullptr) co_return fail(errc::capacity_reached);
   for (;;) {
+    // Also before the first wait: a coroutine may have been cancelled long ago, and go on.
+    const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+    if (cancellation.cancelled() != asio::cancellation_type::none) {
+      co_return fail(errc::cancelled);
+    }
     if (const std::optional<event_view> found = of->node->core->poll_event(of->cursor)) {
       co_return *found;
     }
@@ -73,14 +78,8 @@ asio::awaitable<result<event_view>> subscription::wait(std::shared_ptr<state> of
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
     asio::steady_timer signal(executor, asio::steady_timer::time_point::max());
     std::error_code woken;
-    {
-      const pending_signal pending(*of, signal);
-      co_await signal.async_wait(asio::redirect_error(asio::use_awaitable, woken));
-    }
-    const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
-    if (cancellation.cancelled() != asio::cancellation_type::none) {
-      co_return fail(errc::cancelled);
-    }
+    const pending_signal pending(*of, signal);
+    co_await signal.async_wait(asio::redirect_error(asio::use_awaitable, woken));
   }
 }
 

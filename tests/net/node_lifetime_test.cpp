@@ -319,4 +319,56 @@ TEST_CASE("node: a timeout of duration::max() is for ever, and one below 0 is ov
   CHECK(*for_ever == errc::stopped);
 }
 
+namespace {
+
+/// What a coroutine that was cancelled, and goes on, gets from each wait: it must not hang.
+struct late {
+  late() = default;
+
+  ending next;
+  ending live;
+  ending run;
+
+  asio::awaitable<void> use(memory_node& of, memory_node& unrun) {
+    co_await asio::this_coro::throw_if_cancelled(false);
+    asio::basic_waitable_timer<manual_clock> alarm(co_await asio::this_coro::executor, 1h);
+    std::error_code woken;
+    co_await alarm.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+
+    subscription events = of.subscribe();
+    const result<event> seen = co_await events.next();
+    next = seen.error();
+    const result<std::size_t> live_peers = co_await of.wait_live(9, 1h);
+    live = live_peers.error();
+    const result<void> ended = co_await unrun.run();
+    run = ended ? std::error_code() : ended.error();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("node: what a coroutine awaits that was cancelled before ends at once") {
+  node_world world;
+  memory_node& self = world.add();
+  const auto transport = world.open(9);
+  const auto unrun = memory_node::create(node_world::settings(8), *transport).value();
+  late one;
+  asio::cancellation_signal cancel;
+  asio::co_spawn(world.context, one.use(self, *unrun),
+                 asio::bind_cancellation_slot(cancel.slot(), [](std::exception_ptr thrown) {
+                   if (thrown) std::rethrow_exception(thrown);
+                 }));
+  world.driver.run_for(1s);
+
+  cancel.emit(asio::cancellation_type::terminal);
+  world.driver.settle();
+
+  REQUIRE(one.next);
+  CHECK(*one.next == errc::cancelled);
+  REQUIRE(one.live);
+  CHECK(*one.live == errc::cancelled);
+  REQUIRE(one.run);  // cancellation means stop
+  CHECK_FALSE(*one.run);
+}
+
 }  // namespace gossipmonger

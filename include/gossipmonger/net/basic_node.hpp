@@ -474,19 +474,18 @@ class basic_node {
     const typename clock_type::time_point end = after(timeout);
     while (!is_done()) {
       if (state->is_stopped) co_return make_error_code(errc::stopped);
+      // Also before the first wait: a coroutine may have been cancelled long ago, and go on.
+      const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+      if (cancellation.cancelled() != asio::cancellation_type::none) {
+        co_return make_error_code(errc::cancelled);
+      }
       if (clock_type::now() >= end) co_return make_error_code(errc::timed_out);
       const typename clock_type::time_point look(
           std::chrono::duration_cast<typename clock_type::duration>(next_look()));
       deadline.expires_at(std::min(end, look));
       std::error_code woken;
-      {
-        const waiter registered(*state, deadline);
-        co_await deadline.async_wait(asio::redirect_error(asio::use_awaitable, woken));
-      }
-      const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
-      if (cancellation.cancelled() != asio::cancellation_type::none) {
-        co_return make_error_code(errc::cancelled);
-      }
+      const waiter registered(*state, deadline);
+      co_await deadline.async_wait(asio::redirect_error(asio::use_awaitable, woken));
     }
     co_return std::error_code();
   }
