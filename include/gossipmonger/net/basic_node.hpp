@@ -295,6 +295,17 @@ class basic_node {
       this->notify();
     }
 
+    std::shared_ptr<void> call_after(const asio::any_io_executor& executor,
+                                     std::chrono::nanoseconds time,
+                                     std::function<void()> then) override {
+      const auto alarm = std::make_shared<timer>(executor, after(time));
+      alarm->async_wait(
+          [kept = std::weak_ptr<timer>(alarm), call = std::move(then)](const std::error_code&) {
+            if (!kept.expired()) call();
+          });
+      return alarm;
+    }
+
     Transport& transport;  // not to be touched once it is stopped
     codec coder;
     message received;

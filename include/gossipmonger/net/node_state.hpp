@@ -3,9 +3,13 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
+
+#include <asio/any_io_executor.hpp>
 
 #include "gossipmonger/core/protocol.hpp"
 #include "gossipmonger/core/storage.hpp"
@@ -47,6 +51,12 @@ struct node_state : std::enable_shared_from_this<node_state> {
     for (const wakeable* one : waiting) read = std::min(read, one->position());
     core->release_changes(read);
   }
+
+  /// Calls `then` on `executor` after `time` of the node's clock, unless what it returned has gone
+  /// by then.
+  [[nodiscard]] virtual std::shared_ptr<void> call_after(const asio::any_io_executor& executor,
+                                                         std::chrono::nanoseconds time,
+                                                         std::function<void()> then) = 0;
 
   std::unique_ptr<protocol> core;
   std::vector<wakeable*> waiting;
