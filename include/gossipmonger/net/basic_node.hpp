@@ -212,11 +212,7 @@ class basic_node {
     tl::expected<void, config_error> changed = core().change(std::move(wanted), now());
     if (!changed) return changed;
     state_->wake_timer();
-    if (has_other_seeds) {
-      ++state_->seeds_revision;
-      if (state_->seeds_timer != nullptr) state_->seeds_timer->cancel();
-      start_seeds_loop(state_);
-    }
+    if (has_other_seeds) watch_seeds(state_);
     return changed;
   }
 
@@ -274,6 +270,22 @@ class basic_node {
  private:
   using timer = asio::basic_waitable_timer<clock_type>;
 
+  /// A seed that is a name, looked up again and again by a loop of its own: one whose look-up hangs
+  /// holds up no other.
+  struct watched_seed {
+    explicit watched_seed(std::string host_port) : seed(std::move(host_port)) {}
+
+    void end() {
+      is_wanted = false;
+      cancel.emit(asio::cancellation_type::terminal);
+    }
+
+    std::string seed;
+    std::vector<endpoint> found;  // the last good answer
+    bool is_wanted = true;
+    asio::cancellation_signal cancel;
+  };
+
   /// What the loops of `run` need, and what may be awaited: it goes with the last of them.
   struct shared : node_state_of<Storage> {
     shared(Storage held, Transport& over, std::uint32_t cluster)
@@ -291,7 +303,7 @@ class basic_node {
       this->is_stopped = true;
       transport.close();
       wake_timer();
-      seeds_cancel.emit(asio::cancellation_type::terminal);
+      for (const auto& one : std::exchange(watched, {})) one->end();
       this->notify();
     }
 
@@ -311,13 +323,11 @@ class basic_node {
     message received;
     std::vector<std::uint64_t> send_room;
     std::vector<outbound> send_batch;
-    timer* round_timer = nullptr;          // of the round loop, while it waits
-    timer* ended = nullptr;                // of `run`, while it waits
-    std::vector<std::uint64_t> preferred;  // versions that somebody awaits
-    asio::cancellation_signal seeds_cancel;
-    timer* seeds_timer = nullptr;      // of the seeds loop, while it waits
-    std::uint64_t seeds_revision = 0;  // raised with each change of the option
-    bool has_seeds_loop = false;
+    timer* round_timer = nullptr;                        // of the round loop, while it waits
+    timer* ended = nullptr;                              // of `run`, while it waits
+    std::vector<std::uint64_t> preferred;                // versions that somebody awaits
+    std::vector<std::shared_ptr<watched_seed>> watched;  // the seeds that are names
+    bool is_without_route_reported = false;
     std::size_t running = 0;  // loops
     bool has_run = false;
     bool is_sending = false;
@@ -505,15 +515,18 @@ class basic_node {
   static asio::awaitable<result<void>> run(std::shared_ptr<shared> state);
   static asio::awaitable<void> receive_loop(std::shared_ptr<shared> state);
   static asio::awaitable<void> round_loop(std::shared_ptr<shared> state);
-  static asio::awaitable<void> seeds_loop(std::shared_ptr<shared> state);
-  static void start_seeds_loop(const std::shared_ptr<shared>& state);
-  static asio::awaitable<void> find_seeds(std::shared_ptr<shared> state,
-                                          std::vector<endpoint>& found, bool& is_whole);
-  [[nodiscard]] static bool try_find_address(shared& state, const std::vector<endpoint>& seeds);
+  static asio::awaitable<void> seed_loop(std::shared_ptr<shared> state,
+                                         std::shared_ptr<watched_seed> watched);
+  static void watch_seeds(const std::shared_ptr<shared>& state);
+  static void apply_seeds(shared& state);
+  [[nodiscard]] static std::vector<endpoint> found_seeds(const shared& state);
+  [[nodiscard]] static bool try_find_address(shared& state);
   static asio::awaitable<void> send_all(std::shared_ptr<shared> state);
   static void handle(shared& state, const inbound& received);
+  /// `owner` is what `slot` belongs to, if anything.
   template <class Slot>
-  static void spawn(const std::shared_ptr<shared>& state, asio::awaitable<void> loop, Slot slot);
+  static void spawn(const std::shared_ptr<shared>& state, asio::awaitable<void> loop, Slot slot,
+                    std::shared_ptr<const void> owner = nullptr);
   static void handle_end(shared& state, std::exception_ptr thrown);
   static void handle_transport_end(shared& state, std::error_code why);
 
@@ -533,7 +546,7 @@ asio::awaitable<result<void>> basic_node<Storage, Transport>::run(std::shared_pt
 
   spawn(state, receive_loop(state), asio::cancellation_slot());
   spawn(state, round_loop(state), asio::cancellation_slot());
-  start_seeds_loop(state);
+  watch_seeds(state);
   // Cancellation means stop; the loops are then awaited all the same. The caller's coroutine is
   // left as it was found.
   const bool was_throwing = co_await asio::this_coro::throw_if_cancelled();
@@ -555,9 +568,10 @@ asio::awaitable<result<void>> basic_node<Storage, Transport>::run(std::shared_pt
 template <storage Storage, transport Transport>
 template <class Slot>
 void basic_node<Storage, Transport>::spawn(const std::shared_ptr<shared>& state,
-                                           asio::awaitable<void> loop, Slot slot) {
+                                           asio::awaitable<void> loop, Slot slot,
+                                           std::shared_ptr<const void> owner) {
   ++state->running;
-  auto on_end = [state](std::exception_ptr thrown) { handle_end(*state, thrown); };
+  auto on_end = [state, owner](std::exception_ptr thrown) { handle_end(*state, thrown); };
   asio::co_spawn(state->transport.get_executor(), std::move(loop),
                  asio::bind_cancellation_slot(slot, std::move(on_end)));
 }
@@ -575,14 +589,6 @@ void basic_node<Storage, Transport>::handle_transport_end(shared& state, std::er
   state.has_transport_failed = true;
   state.core->report("the transport ended: " + why.message());
   state.begin_stop();
-}
-
-template <storage Storage, transport Transport>
-void basic_node<Storage, Transport>::start_seeds_loop(const std::shared_ptr<shared>& state) {
-  const bool is_running = state->has_run && !state->is_stopped;
-  if (!is_running || state->has_seeds_loop || state->core->settings().seeds.empty()) return;
-  state->has_seeds_loop = true;
-  spawn(state, seeds_loop(state), state->seeds_cancel.slot());
 }
 
 template <storage Storage, transport Transport>
@@ -623,7 +629,7 @@ asio::awaitable<void> basic_node<Storage, Transport>::round_loop(std::shared_ptr
   timer round(state->transport.get_executor());
   while (!state->is_stopped) {
     // Until it is known where peers reach me there is nothing to gossip.
-    const bool has_address = !state->core->address().is_wildcard();
+    const bool has_address = try_find_address(*state);
     // While the other loop sends, it also sees to what waits for the budget.
     const std::chrono::nanoseconds wanted =
         state->is_sending ? state->core->next_timeout() : state->core->next_deadline();
@@ -681,9 +687,9 @@ asio::awaitable<void> basic_node<Storage, Transport>::send_all(std::shared_ptr<s
 }
 
 template <storage Storage, transport Transport>
-bool basic_node<Storage, Transport>::try_find_address(shared& state,
-                                                      const std::vector<endpoint>& seeds) {
+bool basic_node<Storage, Transport>::try_find_address(shared& state) {
   if (!state.core->address().is_wildcard()) return true;
+  const std::vector<endpoint> seeds = found_seeds(state);
   for (const endpoint& seed : seeds) {
     const result<endpoint> local = route_source(seed);
     if (!local || local->is_wildcard()) continue;
@@ -692,61 +698,84 @@ bool basic_node<Storage, Transport>::try_find_address(shared& state,
     state.core->set_address(address);
     return true;
   }
+  if (!seeds.empty() && !state.is_without_route_reported) {
+    state.is_without_route_reported = true;
+    state.core->report("no route to a seed: where peers reach me is not known yet");
+    state.notify();
+  }
   return false;
 }
 
 template <storage Storage, transport Transport>
-asio::awaitable<void> basic_node<Storage, Transport>::find_seeds(std::shared_ptr<shared> state,
-                                                                 std::vector<endpoint>& found,
-                                                                 bool& is_whole) {
-  const std::vector<std::string> wanted =
-      state->core->settings().seeds;  // they may be changed meanwhile
-  for (const std::string& seed : wanted) {
-    if (const std::optional<endpoint> numeric = endpoint::parse(seed)) {
-      found.push_back(*numeric);
-      continue;
-    }
-    const result<std::vector<endpoint>> resolved = co_await resolve(seed);
-    if (state->is_stopped) co_return;
-    if (resolved) {
-      found.insert(found.end(), resolved->begin(), resolved->end());
-    } else {
-      is_whole = false;
+std::vector<endpoint> basic_node<Storage, Transport>::found_seeds(const shared& state) {
+  std::vector<endpoint> found;
+  for (const std::string& seed : state.core->settings().seeds) {
+    if (const std::optional<endpoint> numeric = endpoint::parse(seed)) found.push_back(*numeric);
+    for (const auto& one : state.watched) {
+      if (one->seed == seed) found.insert(found.end(), one->found.begin(), one->found.end());
     }
   }
+  return found;
 }
 
 template <storage Storage, transport Transport>
-asio::awaitable<void> basic_node<Storage, Transport>::seeds_loop(std::shared_ptr<shared> state) {
+void basic_node<Storage, Transport>::apply_seeds(shared& state) {
+  std::vector<endpoint> found = found_seeds(state);
+  // Until a name is found, those from before are better than none.
+  if (found.empty() && !state.core->settings().seeds.empty()) return;
+  if (try_find_address(state)) state.wake_timer();
+  state.core->set_seeds(std::move(found));
+}
+
+template <storage Storage, transport Transport>
+void basic_node<Storage, Transport>::watch_seeds(const std::shared_ptr<shared>& state) {
+  const bool is_running = state->has_run && !state->is_stopped;
+  if (!is_running) return;
+  const std::vector<std::string>& wanted = state->core->settings().seeds;
+  std::vector<std::shared_ptr<watched_seed>> before = std::exchange(state->watched, {});
+  for (const std::string& seed : wanted) {
+    const auto is_it = [&seed](const auto& one) { return one->seed == seed; };
+    if (endpoint::parse(seed) || std::any_of(state->watched.begin(), state->watched.end(), is_it)) {
+      continue;
+    }
+    const auto known = std::find_if(before.begin(), before.end(), is_it);
+    if (known != before.end()) {
+      state->watched.push_back(*known);
+      before.erase(known);
+      continue;
+    }
+    auto added = std::make_shared<watched_seed>(seed);
+    state->watched.push_back(added);
+    spawn(state, seed_loop(state, added), added->cancel.slot(), added);
+  }
+  for (const auto& one : before) one->end();
+  apply_seeds(*state);
+}
+
+template <storage Storage, transport Transport>
+asio::awaitable<void> basic_node<Storage, Transport>::seed_loop(
+    std::shared_ptr<shared> state, std::shared_ptr<watched_seed> watched) {
   co_await asio::this_coro::throw_if_cancelled(false);
-  timer pause(state->transport.get_executor());
-  std::chrono::milliseconds backoff{1000};
+  constexpr std::chrono::milliseconds backoff_min{1000};
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  timer pause(executor);
+  std::chrono::milliseconds backoff = backoff_min;
   bool is_reported = false;
-  while (!state->is_stopped) {
-    std::vector<endpoint> found;
-    bool is_whole = true;
-    const std::uint64_t revision = state->seeds_revision;
-    co_await find_seeds(state, found, is_whole);
-    if (state->is_stopped) co_return;
-    if (revision != state->seeds_revision) continue;
-    const bool has_address = try_find_address(*state, found);
-    const bool is_good = is_whole && has_address;
-    if (!found.empty() || state->core->settings().seeds.empty())
-      state->core->set_seeds(std::move(found));
-    if (has_address) state->wake_timer();
-    if (!is_good && !is_reported) {
-      state->core->report(has_address
-                              ? "a seed's name could not be resolved; it is tried again"
-                              : "no route to a seed: where peers reach me is not known yet");
+  while (!state->is_stopped && watched->is_wanted) {
+    const result<std::vector<endpoint>> found = co_await resolve(watched->seed);
+    if (state->is_stopped || !watched->is_wanted) co_return;
+    const std::chrono::milliseconds interval = state->core->settings().resolve_interval;
+    if (found) {
+      watched->found = *found;
+      apply_seeds(*state);
+    } else if (!is_reported) {
+      state->core->report("seed " + watched->seed + ": " + found.error().message());
       state->notify();
     }
-    is_reported = !is_good;
-
-    pause.expires_after(is_good ? state->core->settings().resolve_interval : backoff);
-    backoff = is_good ? std::chrono::milliseconds{1000}
-                      : std::min(2 * backoff, state->core->settings().resolve_interval);
+    is_reported = !found;
+    pause.expires_after(found ? interval : backoff);
+    backoff = found ? backoff_min : std::min(2 * backoff, interval);
     std::error_code woken;
-    const known_timer known(state->seeds_timer, pause);
     co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, woken));
   }
 }
