@@ -4,6 +4,8 @@
 // Another thread gets there by asio::post. Several nodes may share an io_context.
 #pragma once
 
+#include "gossipmonger/net/asio_definitions.hpp"  // first
+
 #include <algorithm>
 #include <cassert>
 #include <chrono>

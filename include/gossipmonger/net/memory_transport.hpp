@@ -4,6 +4,8 @@
 // One thread and one io_context: the network and all its transports are used from there.
 #pragma once
 
+#include "gossipmonger/net/asio_definitions.hpp"  // first
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>

@@ -2,6 +2,8 @@
 // Not for users. Everything here belongs to the node's executor.
 #pragma once
 
+#include "gossipmonger/net/asio_definitions.hpp"  // first
+
 #include <algorithm>
 #include <chrono>
 #include <functional>

@@ -1,6 +1,8 @@
 // Names to endpoints, and the local address that a destination is reached from.
 #pragma once
 
+#include "gossipmonger/net/asio_definitions.hpp"  // first
+
 #include <string>
 #include <vector>
 

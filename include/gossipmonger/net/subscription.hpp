@@ -1,6 +1,8 @@
 // Events of a node, to be iterated with `co_await`: a snapshot first, and then what follows.
 #pragma once
 
+#include "gossipmonger/net/asio_definitions.hpp"  // first
+
 #include <chrono>
 #include <cstdint>
 #include <memory>

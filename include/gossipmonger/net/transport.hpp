@@ -1,6 +1,8 @@
 // The contract between a node and whatever carries its datagrams.
 #pragma once
 
+#include "gossipmonger/net/asio_definitions.hpp"  // first
+
 #include <concepts>
 #include <cstddef>
 #include <span>
@@ -10,12 +12,6 @@
 
 #include "gossipmonger/core/endpoint.hpp"
 #include "gossipmonger/core/error.hpp"
-
-#if !defined(ASIO_HAS_CO_AWAIT) || !defined(ASIO_HAS_STD_COROUTINE)
-#error \
-    "gossipmonger: compile with ASIO_HAS_CO_AWAIT=1, ASIO_HAS_STD_COROUTINE=1 and \
-ASIO_HAS_STD_ALIGNED_ALLOC=1, as the Meson dependency, pkg-config and CMake package say"
-#endif
 
 namespace gossipmonger {
 

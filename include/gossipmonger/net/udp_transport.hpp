@@ -3,6 +3,8 @@
 // One executor: every member is called on it, and the coroutines that await it are spawned on it.
 #pragma once
 
+#include "gossipmonger/net/asio_definitions.hpp"  // first
+
 #include <array>
 #include <chrono>
 #include <cstddef>

@@ -6,6 +6,8 @@
 // wrong clock, and its service with it. Use a cluster from the thread that made it, one at a time.
 #pragma once
 
+#include "gossipmonger/net/asio_definitions.hpp"  // first
+
 #include <chrono>
 #include <concepts>
 #include <cstddef>
