@@ -1,5 +1,6 @@
 #include "gossipmonger/net/resolver.hpp"
 
+#include <fcntl.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -222,8 +223,17 @@ result<endpoint> route_source(const endpoint& towards) {
   }
   socket_address address;
   const int family = family_of(target);
+  if (!address.assign(target, family)) {
+    return fail(std::make_error_code(std::errc::address_family_not_supported));
+  }
+  // Programs that are started meanwhile must not inherit it.
+#if defined(__linux__)
+  const int socket = ::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+#else
   const int socket = ::socket(family, SOCK_DGRAM, 0);
-  if (socket < 0 || !address.assign(target, family)) {
+  if (socket >= 0) ::fcntl(socket, F_SETFD, FD_CLOEXEC);
+#endif
+  if (socket < 0) {
     return fail(std::error_code(errno, std::system_category()));
   }
   socklen_t size = socket_address::capacity;

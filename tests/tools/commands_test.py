@@ -139,7 +139,9 @@ class Commands(harness.ProgramTest):
                                 ("option", "option", "option NAME VALUE"),
                                 ("option size 1", "option", "gossip_interval"),
                                 ("option fanout 17", "option", "1 to 16"),
-                                ("option fanout two", "option", "a number"),
+                                ("option fanout two", "option", "a whole number"),
+                                ("option fanout -1", "option", "a whole number"),
+                                ("option jitter much", "option", "a number"),
                                 ("option gossip_interval 5", "option", "a time"),
                                 ("option gossip_interval 1ms", "option", "10 ms to 1 h"),
                                 ("option seeds nowhere", "option", "HOST:PORT"),
@@ -215,6 +217,23 @@ class Commands(harness.ProgramTest):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertIn("\n  key77777 = 77777\n", done.stdout)
         self.assertRegex(done.stdout, r"\npauses +0\n")
+
+    def test_a_carriage_return_before_the_line_end_is_part_of_that(self):
+        a = self.node("a")
+        a.say("\r")  # blank
+        self.assertEqual(a.ask("set k v\r")["reply"], "set")
+        self.assertEqual(a.ask("get a k\r")["value"], "v")
+        a.ask("set k v\r\r")
+        self.assertEqual(a.ask("get a k")["value"], "v\r")
+        self.assertEqual(a.ask("quit\r")["reply"], "quit")
+
+    def test_help_names_each_command(self):
+        a = self.node("a")
+        reply = a.ask("help")
+        self.assertEqual(reply["reply"], "help")
+        self.assertIn("set-ttl TIME KEY VALUE", reply["commands"])
+        for form in reply["commands"]:
+            self.assertIn(form, a.ask("frobnicate")["message"])
 
     def test_blank_lines_get_no_answer(self):
         a = self.node("a")

@@ -68,6 +68,7 @@ class format {
   virtual void end_state(std::string& to) const = 0;
   [[nodiscard]] virtual std::string stats(
       const std::vector<std::pair<std::string, std::uint64_t>>& counters) const = 0;
+  [[nodiscard]] virtual std::string help(const std::vector<std::string_view>& forms) const = 0;
   /// Of `leave` and `quit`, as `kind` says.
   [[nodiscard]] virtual std::string left(command_kind kind, const leave_result& result) const = 0;
   [[nodiscard]] virtual std::string error(const command_error& what) const = 0;

@@ -44,6 +44,9 @@ std::string json_format::started(const node& of, const endpoint& bound, wall_tim
   line["name"] = of.name();
   line["generation"] = of.generation();
   line["endpoint"] = bound.to_string();
+  // What peers send to; null while it is not known.
+  const endpoint address = of.local_endpoint();
+  line["advertise"] = address.is_wildcard() ? json() : json(address.to_string());
   return to_line(line);
 }
 
@@ -171,6 +174,12 @@ std::string json_format::stats(
     const std::vector<std::pair<std::string, std::uint64_t>>& counters) const {
   json line = make_reply("stats");
   for (const auto& [name, count] : counters) line[name] = count;
+  return to_line(line);
+}
+
+std::string json_format::help(const std::vector<std::string_view>& forms) const {
+  json line = make_reply("help");
+  line["commands"] = forms;
   return to_line(line);
 }
 

@@ -31,6 +31,7 @@ class json_format final : public format {
   void end_state(std::string& to) const override;
   [[nodiscard]] std::string stats(
       const std::vector<std::pair<std::string, std::uint64_t>>& counters) const override;
+  [[nodiscard]] std::string help(const std::vector<std::string_view>& forms) const override;
   [[nodiscard]] std::string left(command_kind kind, const leave_result& result) const override;
   [[nodiscard]] std::string error(const command_error& what) const override;
 };

@@ -39,6 +39,11 @@ std::vector<peer_state> known_state(const node& of) {
   return all;
 }
 
+bool is_ignored(int signal) {
+  struct sigaction now_set{};
+  return ::sigaction(signal, nullptr, &now_set) == 0 && now_set.sa_handler == SIG_IGN;
+}
+
 /// `set` and `erase` after `leave` say `stopped`, which is not how a person would put it.
 std::string message_of(std::error_code error) {
   if (error == errc::stopped) return "this node has left, and publishes no more";
@@ -56,7 +61,9 @@ session::session(node& of, udp_transport& over, const format& speech, line_reade
       output_(output),
       signals_(of.get_executor(), SIGINT, SIGTERM),
       lifetime_(of.get_executor()),
-      drops_due_(of.get_executor()) {}
+      drops_due_(of.get_executor()) {
+  if (!is_ignored(SIGHUP)) signals_.add(SIGHUP);  // nohup says so
+}
 
 void session::spawn(asio::awaitable<void> part) {
   auto on_end = [](std::exception_ptr thrown) {
@@ -124,6 +131,7 @@ asio::awaitable<void> session::print_events(subscription events) {
   for (std::size_t count = 1;; ++count) {
     const bool has_room = co_await output_.room();
     if (!has_room) co_return;
+    // Written before anything else runs, as a view must be.
     const result<event_view> next = co_await events.next_view();
     if (!next) co_return;
     output_.write(format_.event(*next, now()));
@@ -152,6 +160,7 @@ asio::awaitable<void> session::obey_commands() {
     if (!has_room) co_return;
     std::optional<input_line> line = co_await input_.next();
     if (!line || is_ending_) co_return;
+    line->text.resize(without_carriage_return(line->text).size());
     if (is_blank(line->text)) continue;
     const std::string reply = co_await answer(std::move(*line));
     output_.write(reply);
@@ -251,6 +260,8 @@ std::string session::answer_at_once(const command& asked, std::string_view line)
       return format_.options(named_options(node_.settings()));
     case command_kind::stats:
       return format_.stats(named_counters(node_.stats(), transport_.counters()));
+    case command_kind::help:
+      return format_.help(command_forms());
     case command_kind::state:
     case command_kind::leave:
     case command_kind::quit:

@@ -262,6 +262,12 @@ std::string text_format::stats(
   return text;
 }
 
+std::string text_format::help(const std::vector<std::string_view>& forms) const {
+  std::string text;
+  for (const std::string_view form : forms) text += std::string(form) + "\n";
+  return text;
+}
+
 std::string text_format::left(command_kind, const leave_result& result) const {
   return "left; " + std::to_string(result.acknowledged) + " of " + std::to_string(result.live) +
          " live peers know it\n";

@@ -242,8 +242,8 @@ class basic_node {
     return replicated(state_, version, policy, timeout);
   }
 
-  /// Until `peer` publishes a value under `key` that satisfies `is_wanted`; returns it. The peer
-  /// need not be known yet.
+  /// Until `peer` publishes a value under `key` that satisfies `is_wanted` (an empty function: any
+  /// value); returns it. The peer need not be known yet.
   [[nodiscard]] asio::awaitable<result<std::string>> wait_for(
       std::string peer, std::string key, std::function<bool(std::string_view)> is_wanted,
       duration timeout) {
@@ -397,7 +397,7 @@ class basic_node {
       std::function<bool(std::string_view)> is_wanted, duration timeout) {
     auto is_done = [&state, &peer, &key, &is_wanted] {
       const std::optional<entry_view> entry = state->core->get(peer, key);
-      return entry && is_wanted(entry->value);
+      return entry && (!is_wanted || is_wanted(entry->value));
     };
     const std::error_code error = co_await wait_until(state, std::move(is_done), timeout);
     if (error) co_return tl::unexpected<std::error_code>(error);

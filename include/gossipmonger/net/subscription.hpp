@@ -82,7 +82,7 @@ class subscription {
 
 /// A reader of what happens below the events: digests and deltas sent and received, peers not
 /// known. At most 1,024 are kept; the oldest go first. Polled, so that it
-/// costs nothing unread. One at a time a node.
+/// costs nothing unread. Two of a node share its events: each goes to who asks first.
 class trace_stream {
  public:
   explicit trace_stream(std::shared_ptr<node_state> of);
@@ -94,6 +94,7 @@ class trace_stream {
 
  private:
   std::shared_ptr<node_state> state_;
+  std::shared_ptr<void> tracing_;  // the last to let go of it ends it
 };
 
 }  // namespace gossipmonger

@@ -56,7 +56,7 @@ class simulated_cluster {
 
   [[nodiscard]] std::size_t size() const { return processes_.size(); }
   [[nodiscard]] bool is_running(std::size_t index) const;
-  /// expects: it is running
+  /// throws: std::logic_error where it is not running
   [[nodiscard]] simulated_node& operator[](std::size_t index);
   [[nodiscard]] const simulated_node& operator[](std::size_t index) const;
   /// Where it is seen by others.
@@ -124,6 +124,7 @@ class simulated_cluster {
   };
 
   void start(process& started);
+  [[nodiscard]] simulated_node& running(std::size_t index) const;
   void spawn_in(process& of, asio::awaitable<void> body);
   [[nodiscard]] static manual_clock::time_point next_event(const process& of);
   /// Runs every process, and again those that have something to do at this time.
