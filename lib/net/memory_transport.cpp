@@ -57,7 +57,7 @@ const memory_network_options& memory_network::link_options(const endpoint& from,
 }
 
 result<void> memory_network::rebind(memory_transport& transport, const endpoint& outside) {
-  assert(transport.is_open_);
+  assert(transport.flags_->is_open);
   if (open_.contains(outside)) {
     return tl::unexpected<std::error_code>(std::make_error_code(std::errc::address_in_use));
   }
@@ -155,7 +155,7 @@ result<void> memory_transport::open(endpoint listen) {
   if (is_closed_) {
     return fail(errc::stopped);
   }
-  if (is_open_) {
+  if (flags_->is_open) {
     return tl::unexpected<std::error_code>(asio::error::already_open);
   }
   const endpoint wanted = network_.free_endpoint(listen);
@@ -165,7 +165,7 @@ result<void> memory_transport::open(endpoint listen) {
   network_.open_.emplace(wanted, this);
   local_ = wanted;
   outside_ = wanted;
-  is_open_ = true;
+  flags_->is_open = true;
   return {};
 }
 
@@ -199,9 +199,10 @@ std::size_t memory_transport::take_due(std::span<inbound> in) {
 
 asio::awaitable<result<std::size_t>> memory_transport::receive(std::span<inbound> in) {
   assert(!in.empty());
-  const pending_mark mark(is_receiving_);
+  const std::shared_ptr<shared_flags> flags = flags_;
+  const pending_mark mark(flags->is_receiving);
   for (;;) {
-    if (!is_open_) {
+    if (!flags->is_open) {
       co_return fail(errc::stopped);
     }
     const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
@@ -220,7 +221,7 @@ asio::awaitable<result<std::size_t>> memory_transport::receive(std::span<inbound
 }
 
 asio::awaitable<result<std::size_t>> memory_transport::send(std::span<const outbound> out) {
-  if (!is_open_) {
+  if (!flags_->is_open) {
     co_return fail(errc::stopped);
   }
   const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
@@ -234,13 +235,13 @@ asio::awaitable<result<std::size_t>> memory_transport::send(std::span<const outb
 }
 
 void memory_transport::close() {
-  if (is_open_) {
+  if (flags_->is_open) {
     network_.open_.erase(outside_);
     network_.counters_.unreachable += queue_.size();
     queue_.clear();
     arrival_.cancel();
   }
-  is_open_ = false;
+  flags_->is_open = false;
   is_closed_ = true;
 }
 

@@ -1,23 +1,30 @@
 #include "gossipmonger/net/resolver.hpp"
 
+#include <fcntl.h>
+#include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <cstdint>
+#include <cstring>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/basic_waitable_timer.hpp>
 #include <asio/cancellation_type.hpp>
-#include <asio/ip/udp.hpp>
+#include <asio/error.hpp>
+#include <asio/post.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
@@ -74,40 +81,106 @@ std::optional<host_and_port> split(std::string_view text) {
   return parts;
 }
 
-endpoint from_asio(const asio::ip::udp::endpoint& found) {
-  socket_address address;
-  std::copy_n(reinterpret_cast<const std::byte*>(found.data()), found.size(),
-              reinterpret_cast<std::byte*>(address.data()));
-  return address.to_endpoint();
-}
-
-/// A lookup under way: shared by the waiting coroutine and the handler, for either may end first.
-struct lookup {
-  explicit lookup(const asio::any_io_executor& executor) : resolver(executor), done(executor) {}
-
-  asio::ip::udp::resolver resolver;
-  asio::basic_waitable_timer<std::chrono::steady_clock> done;  // never expires; cancelled when done
-  bool is_done = false;
-  std::error_code error;
-  std::vector<endpoint> found;
+/// What the system's resolver says, as EAI_NONAME and its like.
+class lookup_error_category : public std::error_category {
+ public:
+  [[nodiscard]] const char* name() const noexcept override { return "getaddrinfo"; }
+  [[nodiscard]] std::string message(int code) const override { return ::gai_strerror(code); }
 };
 
-void start(const std::shared_ptr<lookup>& shared, const host_and_port& where) {
-  shared->done.expires_at(std::chrono::steady_clock::time_point::max());
-  shared->resolver.async_resolve(where.host, where.port, asio::ip::resolver_base::numeric_service,
-                                 [shared](const asio::error_code& error,
-                                          const asio::ip::udp::resolver::results_type& results) {
-                                   shared->error = error;
-                                   for (const auto& entry : results) {
-                                     const endpoint address = from_asio(entry.endpoint());
-                                     if (std::find(shared->found.begin(), shared->found.end(),
-                                                   address) == shared->found.end()) {
-                                       shared->found.push_back(address);
-                                     }
-                                   }
-                                   shared->is_done = true;
-                                   shared->done.cancel();
-                                 });
+std::error_code make_lookup_error(int code) {
+  static const lookup_error_category category;
+  if (code == EAI_SYSTEM) return std::error_code(errno, std::system_category());
+  if (code == EAI_NONAME) return asio::error::host_not_found;
+  return std::error_code(code, category);
+}
+
+/// Asks the system; may take as long as its time-outs say.
+result<std::vector<endpoint>> look_up(const host_and_port& where) {
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_DGRAM;
+  hints.ai_flags = AI_NUMERICSERV;
+  addrinfo* first = nullptr;
+  const int error = ::getaddrinfo(where.host.c_str(), where.port.c_str(), &hints, &first);
+  if (error != 0) return fail(make_lookup_error(error));
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owned(first, &::freeaddrinfo);
+  std::vector<endpoint> found;
+  for (const addrinfo* one = first; one != nullptr; one = one->ai_next) {
+    if (one->ai_family != AF_INET && one->ai_family != AF_INET6) continue;
+    socket_address address;
+    std::memcpy(address.data(), one->ai_addr, one->ai_addrlen);
+    const endpoint known = address.to_endpoint();
+    if (std::find(found.begin(), found.end(), known) == found.end()) found.push_back(known);
+  }
+  return found;
+}
+
+using lookup_timer = asio::basic_waitable_timer<std::chrono::steady_clock>;
+
+/// A lookup under way: shared by the waiting coroutine and the thread, for either may end first.
+/// The executor is used under the lock, and not after the coroutine let go.
+struct lookup {
+  std::mutex mutex;
+  lookup_timer* done = nullptr;  // never expires; cancelled when done; none: nobody waits any more
+  bool is_done = false;
+  result<std::vector<endpoint>> found;
+};
+
+/// The coroutine's side: lets go also where its frame is destroyed.
+class awaited_lookup {
+ public:
+  awaited_lookup(std::shared_ptr<lookup> of, lookup_timer& done) : of_(std::move(of)) {
+    of_->done = &done;
+  }
+  awaited_lookup(const awaited_lookup&) = delete;
+  awaited_lookup& operator=(const awaited_lookup&) = delete;
+  ~awaited_lookup() {
+    const std::lock_guard lock(of_->mutex);
+    of_->done = nullptr;
+  }
+
+  [[nodiscard]] bool is_done() const {
+    const std::lock_guard lock(of_->mutex);
+    return of_->is_done;
+  }
+
+ private:
+  std::shared_ptr<lookup> of_;
+};
+
+std::atomic<std::size_t> lookups_running = 0;
+
+/// The thread's side.
+void run_lookup(const std::shared_ptr<lookup>& of, const host_and_port& where) {
+  result<std::vector<endpoint>> found = look_up(where);
+  --lookups_running;
+  const std::lock_guard lock(of->mutex);
+  of->found = std::move(found);
+  of->is_done = true;
+  if (of->done == nullptr) return;
+  // Whoever waits is on the executor, and may have gone when this runs.
+  asio::post(of->done->get_executor(), [of] {
+    const std::lock_guard waiting(of->mutex);
+    if (of->done != nullptr) of->done->cancel();
+  });
+}
+
+/// On a thread of its own: the system's lookup cannot be interrupted, and one that hangs must hold
+/// up neither others nor the end of the program.
+bool try_start(const std::shared_ptr<lookup>& of, const host_and_port& where) {
+  constexpr std::size_t lookups_max = 64;
+  if (++lookups_running > lookups_max) {
+    --lookups_running;
+    return false;
+  }
+  try {
+    std::thread([of, where] { run_lookup(of, where); }).detach();
+  } catch (const std::system_error&) {
+    --lookups_running;
+    return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -122,23 +195,20 @@ asio::awaitable<result<std::vector<endpoint>>> resolve(std::string host_port) {
     co_return fail(invalid_argument());
   }
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  const auto shared = std::make_shared<lookup>(executor);
-  start(shared, *parts);
+  const auto shared = std::make_shared<lookup>();
+  lookup_timer done(executor, std::chrono::steady_clock::time_point::max());
+  const awaited_lookup awaited(shared, done);
+  if (!try_start(shared, *parts)) {
+    co_return fail(std::make_error_code(std::errc::resource_unavailable_try_again));
+  }
   for (;;) {
     const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
     if (cancellation.cancelled() != asio::cancellation_type::none) {
-      shared->resolver.cancel();
       co_return gossipmonger::fail(errc::cancelled);
     }
-    if (shared->is_done) {
-      break;
-    }
+    if (awaited.is_done()) break;
     asio::error_code ignored;
-    auto token = asio::redirect_error(asio::use_awaitable, ignored);
-    co_await shared->done.async_wait(token);
-  }
-  if (shared->error) {
-    co_return fail(shared->error);
+    co_await done.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   }
   co_return std::move(shared->found);
 }
@@ -153,8 +223,17 @@ result<endpoint> route_source(const endpoint& towards) {
   }
   socket_address address;
   const int family = family_of(target);
+  if (!address.assign(target, family)) {
+    return fail(std::make_error_code(std::errc::address_family_not_supported));
+  }
+  // Programs that are started meanwhile must not inherit it.
+#if defined(__linux__)
+  const int socket = ::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+#else
   const int socket = ::socket(family, SOCK_DGRAM, 0);
-  if (socket < 0 || !address.assign(target, family)) {
+  if (socket >= 0) ::fcntl(socket, F_SETFD, FD_CLOEXEC);
+#endif
+  if (socket < 0) {
     return fail(std::error_code(errno, std::system_category()));
   }
   socklen_t size = socket_address::capacity;

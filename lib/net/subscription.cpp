@@ -1,6 +1,8 @@
 #include "gossipmonger/net/subscription.hpp"
 
 #include <limits>
+#include <optional>
+#include <system_error>
 #include <utility>
 
 #include <asio/redirect_error.hpp>
@@ -32,6 +34,16 @@ struct subscription::state final : wakeable {
     return cursor.has_begun ? cursor.sequence : std::numeric_limits<std::uint64_t>::max();
   }
 
+  std::optional<event_view> take() { return node->core->poll_event(cursor); }
+
+  /// Leaves the cursor in front of what it finds, behind what the filter leaves out.
+  bool has_event() {
+    change_cursor ahead = cursor;
+    const bool is_found = node->core->poll_event(ahead).has_value();
+    if (!is_found) cursor = std::move(ahead);
+    return is_found;
+  }
+
   std::shared_ptr<node_state> node;
   change_cursor cursor;
   asio::steady_timer* signal = nullptr;  // of the pending wait
@@ -58,57 +70,96 @@ subscription::subscription(subscription&&) noexcept = default;
 subscription& subscription::operator=(subscription&&) noexcept = default;
 subscription::~subscription() = default;
 
-std::optional<event_view> subscription::try_next_view() {
-  return state_->node->core->poll_event(state_->cursor);
+std::optional<event_view> subscription::try_next_view() { return state_->take(); }
+
+std::optional<event> subscription::try_next() {
+  const std::optional<event_view> found = state_->take();
+  if (!found) return std::nullopt;
+  return event(*found);
 }
 
-asio::awaitable<result<event_view>> subscription::wait(std::shared_ptr<state> of) {
-  if (of->signal != nullptr) co_return fail(errc::capacity_reached);
-  for (;;) {
-    if (const std::optional<event_view> found = of->node->core->poll_event(of->cursor)) {
-      co_return *found;
-    }
-    if (of->node->is_stopped) co_return fail(errc::stopped);
+asio::awaitable<result<void>> subscription::wait(duration timeout) { return wait(state_, timeout); }
 
-    const asio::any_io_executor executor = co_await asio::this_coro::executor;
-    asio::steady_timer signal(executor, asio::steady_timer::time_point::max());
-    std::error_code woken;
-    {
-      const pending_signal pending(*of, signal);
-      co_await signal.async_wait(asio::redirect_error(asio::use_awaitable, woken));
-    }
+asio::awaitable<result<event>> subscription::next(duration timeout) {
+  return next(state_, timeout);
+}
+
+asio::awaitable<result<event_view>> subscription::next_view(duration timeout) {
+  return next_view(state_, timeout);
+}
+
+asio::awaitable<result<void>> subscription::wait(std::shared_ptr<state> of, duration timeout) {
+  if (of->signal != nullptr) co_return fail(errc::capacity_reached);
+  bool is_due = timeout <= duration::zero();
+  std::shared_ptr<void> deadline;
+  for (;;) {
+    // Also before the first wait: a coroutine may have been cancelled long ago, and go on.
     const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
     if (cancellation.cancelled() != asio::cancellation_type::none) {
       co_return fail(errc::cancelled);
     }
+    if (of->has_event()) co_return result<void>();
+    if (of->node->is_stopped) co_return fail(errc::stopped);
+    if (is_due) co_return fail(errc::timed_out);
+
+    const asio::any_io_executor executor = co_await asio::this_coro::executor;
+    if (!deadline && timeout != duration::max()) {
+      auto on_due = [&of, &is_due] {
+        is_due = true;
+        if (of->signal != nullptr) of->signal->cancel();
+      };
+      deadline = of->node->call_after(executor, timeout, std::move(on_due));
+    }
+    asio::steady_timer signal(executor, asio::steady_timer::time_point::max());
+    std::error_code woken;
+    const pending_signal pending(*of, signal);
+    co_await signal.async_wait(asio::redirect_error(asio::use_awaitable, woken));
   }
 }
 
-asio::awaitable<result<event_view>> subscription::next_view() {
-  if (std::optional<event_view> found = try_next_view()) co_return *found;
-  const std::shared_ptr<state> of = state_;
-  result<event_view> found = co_await wait(of);
-  co_return found;
+asio::awaitable<result<event_view>> subscription::next_view(std::shared_ptr<state> of,
+                                                            duration timeout) {
+  // While another call waits there is nothing to take. What there is after a wait is taken before
+  // anything else runs.
+  if (const std::optional<event_view> found = of->take()) co_return *found;
+  const result<void> ready = co_await wait(of, timeout);
+  if (!ready) co_return tl::unexpected<std::error_code>(ready.error());
+  co_return of->take().value();
 }
 
-asio::awaitable<result<event>> subscription::next() {
-  if (std::optional<event_view> found = try_next_view()) co_return event(*found);
-  const std::shared_ptr<state> of = state_;
-  const result<event_view> found = co_await wait(of);
-  if (!found) co_return tl::unexpected<std::error_code>(found.error());
-  co_return event(*found);
+asio::awaitable<result<event>> subscription::next(std::shared_ptr<state> of, duration timeout) {
+  if (const std::optional<event_view> found = of->take()) co_return event(*found);
+  const result<void> ready = co_await wait(of, timeout);
+  if (!ready) co_return tl::unexpected<std::error_code>(ready.error());
+  co_return event(of->take().value());
 }
 
-trace_stream::trace_stream(std::shared_ptr<node_state> of) : state_(std::move(of)) {
-  state_->core->enable_trace(true);
+namespace {
+
+/// While it lives the node traces; shared by the streams of the node.
+struct tracing {
+  explicit tracing(std::shared_ptr<node_state> node) : of(std::move(node)) {
+    of->core->enable_trace(true);
+  }
+  tracing(const tracing&) = delete;
+  tracing& operator=(const tracing&) = delete;
+  ~tracing() { of->core->enable_trace(false); }
+
+  std::shared_ptr<node_state> of;
+};
+
+}  // namespace
+
+trace_stream::trace_stream(std::shared_ptr<node_state> of)
+    : state_(std::move(of)), tracing_(state_->tracing.lock()) {
+  if (tracing_) return;
+  tracing_ = std::make_shared<tracing>(state_);
+  state_->tracing = tracing_;
 }
 
 trace_stream::trace_stream(trace_stream&&) noexcept = default;
 trace_stream& trace_stream::operator=(trace_stream&&) noexcept = default;
-
-trace_stream::~trace_stream() {
-  if (state_) state_->core->enable_trace(false);
-}
+trace_stream::~trace_stream() = default;
 
 std::optional<trace_event> trace_stream::try_next() { return state_->core->poll_trace(); }
 

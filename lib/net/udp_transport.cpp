@@ -361,7 +361,7 @@ bool udp_transport::state::try_send(std::span<const outbound> out, std::size_t& 
 }
 
 udp_transport::udp_transport(asio::any_io_executor executor, udp_system_calls& calls)
-    : state_(std::make_unique<state>(std::move(executor), calls)) {}
+    : state_(std::make_shared<state>(std::move(executor), calls)) {}
 
 udp_transport::~udp_transport() { close(); }
 
@@ -425,8 +425,17 @@ udp_counters udp_transport::counters() const {
 }
 
 asio::awaitable<result<std::size_t>> udp_transport::receive(std::span<inbound> in) {
+  return receive(state_, in);
+}
+
+asio::awaitable<result<std::size_t>> udp_transport::send(std::span<const outbound> out) {
+  return send(state_, out);
+}
+
+asio::awaitable<result<std::size_t>> udp_transport::receive(std::shared_ptr<state> of,
+                                                            std::span<inbound> in) {
   assert(!in.empty());
-  state& self = *state_;
+  state& self = *of;
   for (;;) {
     if (self.now != state::phase::open) {
       co_return fail(errc::stopped);
@@ -456,8 +465,9 @@ asio::awaitable<result<std::size_t>> udp_transport::receive(std::span<inbound> i
   }
 }
 
-asio::awaitable<result<std::size_t>> udp_transport::send(std::span<const outbound> out) {
-  state& self = *state_;
+asio::awaitable<result<std::size_t>> udp_transport::send(std::shared_ptr<state> of,
+                                                         std::span<const outbound> out) {
+  state& self = *of;
   std::size_t taken = 0;
   for (;;) {
     if (self.now != state::phase::open) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <stdexcept>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -57,14 +58,22 @@ bool simulated_cluster::is_running(std::size_t index) const {
   return processes_[index]->node != nullptr;
 }
 
-simulated_node& simulated_cluster::operator[](std::size_t index) {
-  assert(is_running(index));
-  return *processes_[index]->node;
+simulated_node& simulated_cluster::running(std::size_t index) const {
+  if (index >= size()) {
+    throw std::out_of_range("simulated_cluster: there is no process " + std::to_string(index));
+  }
+  const process& one = *processes_[index];
+  if (!one.node) {
+    throw std::logic_error("simulated_cluster: process " + std::to_string(index) + " (" +
+                           one.settings.name + ") has crashed, and was not started again");
+  }
+  return *one.node;
 }
 
+simulated_node& simulated_cluster::operator[](std::size_t index) { return running(index); }
+
 const simulated_node& simulated_cluster::operator[](std::size_t index) const {
-  assert(is_running(index));
-  return *processes_[index]->node;
+  return running(index);
 }
 
 const endpoint& simulated_cluster::address(std::size_t index) const {
@@ -122,7 +131,7 @@ void simulated_cluster::spawn_in(process& of, asio::awaitable<void> body) {
 }
 
 void simulated_cluster::spawn(std::size_t index, asio::awaitable<void> body) {
-  assert(is_running(index));
+  static_cast<void>(running(index));
   spawn_in(*processes_[index], std::move(body));
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Each header compiles on its own, and twice in a row.
+"""Each header compiles on its own, and twice in a row; each that includes Asio says so, before all
+else, where a definition that Asio needs is missing, or where it is not compiled as C++20.
 
     CXX=clang++-19 tests/gates/headers.py      (default: g++)
 """
@@ -33,6 +34,22 @@ def compile_alone(header):
     return header, done.returncode, done.stderr
 
 
+def refuses_alone(header):
+    """What is wrong with what it says without each of the definitions, or as C++17."""
+    cases = [(define, [*FLAGS, *(other for other in asio_defines() if other != define)])
+             for define in asio_defines() if "ASIO_HAS" in define]
+    cases.append(("-std=c++20", ["-std=c++17", "-fsyntax-only", *asio_defines()]))
+    for missing, flags in cases:
+        done = subprocess.run(
+            [*os.environ.get("CXX", "g++").split(), *flags, "-Wfatal-errors", "-E",
+             f"-I{ROOT / 'include'}", "-x", "c++", "-", "-o", os.devnull],
+            input=f'#include "{header}"\n', text=True, capture_output=True, check=False)
+        errors = [line for line in done.stderr.splitlines() if "error" in line]
+        if done.returncode == 0 or not errors or "gossipmonger: compile" not in errors[0]:
+            return header, f"without {missing}: {errors[:1]}"
+    return header, None
+
+
 def main():
     headers = sorted(str(file) for folder in ("include", "lib")
                      for file in (ROOT / folder).rglob("*.hpp"))
@@ -42,6 +59,12 @@ def main():
             if status != 0:
                 failed += 1
                 print(f"{header} does not compile on its own:\n{errors}")
+        asio = [header for header in headers
+                if f"{ROOT}/include" in header and re.search(r"/(net|testing)/", header)]
+        for header, wrong in pool.map(refuses_alone, asio):
+            if wrong:
+                failed += 1
+                print(f"{header} does not refuse to be compiled {wrong}")
     print(f"{len(headers) - failed} of {len(headers)} headers compile on their own")
     return 1 if failed else 0
 

@@ -138,4 +138,19 @@ TEST_CASE("trace_stream: digests and deltas, sent and received, and peers not kn
   CHECK(counts[static_cast<std::size_t>(trace_kind::deltas_receive)] > 0);
 }
 
+TEST_CASE("trace_stream: one of two goes, or is moved over, and the other goes on") {
+  node_world world;
+  memory_node& one = world.add();
+  world.add();
+  trace_stream kept = one.trace();
+  {
+    const trace_stream gone = one.trace();
+  }
+  trace_stream replaced = one.trace();
+  replaced = one.trace();
+  world.driver.run_for(2s);
+
+  CHECK(kept.try_next());
+}
+
 }  // namespace gossipmonger

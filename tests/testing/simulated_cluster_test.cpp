@@ -263,4 +263,17 @@ TEST_CASE("simulated cluster: an MTU drops silently what is larger, and the rest
   CHECK(cluster.run_until([&cluster] { return cluster.has_agreed(); }, 10s));
 }
 
+TEST_CASE("simulated cluster: a node that has crashed cannot be used, and is named") {
+  simulated_cluster cluster(1);
+  cluster.add();
+  cluster.crash(0);
+
+  CHECK_THROWS_WITH_AS(static_cast<void>(cluster[0]),
+                       "simulated_cluster: process 0 (n0) has crashed, and was not started again",
+                       std::logic_error);
+  CHECK_THROWS_AS(static_cast<void>(cluster[1]), std::out_of_range);
+  cluster.restart(0);
+  CHECK(cluster[0].name() == "n0");
+}
+
 }  // namespace gossipmonger

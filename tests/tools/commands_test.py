@@ -1,6 +1,8 @@
 """Commands on standard input: exactly one answer each, in order, under the promised names."""
 
 import base64
+import subprocess
+import time
 
 import harness
 
@@ -137,7 +139,9 @@ class Commands(harness.ProgramTest):
                                 ("option", "option", "option NAME VALUE"),
                                 ("option size 1", "option", "gossip_interval"),
                                 ("option fanout 17", "option", "1 to 16"),
-                                ("option fanout two", "option", "a number"),
+                                ("option fanout two", "option", "a whole number"),
+                                ("option fanout -1", "option", "a whole number"),
+                                ("option jitter much", "option", "a number"),
                                 ("option gossip_interval 5", "option", "a time"),
                                 ("option gossip_interval 1ms", "option", "10 ms to 1 h"),
                                 ("option seeds nowhere", "option", "HOST:PORT"),
@@ -186,6 +190,50 @@ class Commands(harness.ProgramTest):
         self.assertEqual(got["value"], value)
         self.assertGreater(b.ask("stats")["fragments_applied"], 1000)
         self.assertIn("value_bytes_max", a.ask("set k " + value + "v")["message"])
+
+    def test_state_of_100_000_keys_takes_seconds_and_gossip_goes_on(self):
+        a = self.node("a", "--interval", "1s")
+        count = 100_000
+        a.say(*(f"set key{i} {i}" for i in range(count)))
+        for _ in range(count):
+            a.reply()
+
+        began = time.monotonic()
+        keys = a.ask("state")["peers"]["a"]
+        took = time.monotonic() - began
+
+        self.assertEqual(len(keys), count)
+        self.assertEqual(keys["key77777"], "77777")
+        self.assertLess(took, 15)
+        self.assertEqual(a.ask("stats")["pauses"], 0)
+
+    def test_nor_does_it_stop_gossip_as_text(self):
+        count = 100_000
+        lines = [f"set key{i} {i}" for i in range(count)]
+        done = subprocess.run([harness.PROGRAM, "run", "--name", "a"], check=False, text=True,
+                              input="\n".join([*lines, "state", "stats", "quit"]) + "\n",
+                              capture_output=True, timeout=2 * harness.PATIENCE)
+
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("\n  key77777 = 77777\n", done.stdout)
+        self.assertRegex(done.stdout, r"\npauses +0\n")
+
+    def test_a_carriage_return_before_the_line_end_is_part_of_that(self):
+        a = self.node("a")
+        a.say("\r")  # blank
+        self.assertEqual(a.ask("set k v\r")["reply"], "set")
+        self.assertEqual(a.ask("get a k\r")["value"], "v")
+        a.ask("set k v\r\r")
+        self.assertEqual(a.ask("get a k")["value"], "v\r")
+        self.assertEqual(a.ask("quit\r")["reply"], "quit")
+
+    def test_help_names_each_command(self):
+        a = self.node("a")
+        reply = a.ask("help")
+        self.assertEqual(reply["reply"], "help")
+        self.assertIn("set-ttl TIME KEY VALUE", reply["commands"])
+        for form in reply["commands"]:
+            self.assertIn(form, a.ask("frobnicate")["message"])
 
     def test_blank_lines_get_no_answer(self):
         a = self.node("a")

@@ -12,7 +12,7 @@ import harness
 
 class Ending(harness.ProgramTest):
     def test_a_signal_ends_it_gracefully(self):
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             with self.subTest(signal=number.name):
                 a, b = self.pair()
 
@@ -20,6 +20,15 @@ class Ending(harness.ProgramTest):
 
                 self.assertEqual(b.wait(), (0, ""))
                 a.event("peer_left", peer="b")
+
+    def test_a_hangup_that_was_ignored_before_stays_ignored(self):
+        a = self.node("a", before=("nohup",))
+
+        a.process.send_signal(signal.SIGHUP)
+
+        self.assertEqual(a.ask("set k v")["reply"], "set")
+        a.process.terminate()
+        self.assertEqual(a.wait()[0], 0)
 
     def test_seconds_end_it_gracefully(self):
         a = self.node("a")

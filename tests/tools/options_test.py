@@ -52,6 +52,7 @@ class Options(harness.ProgramTest):
         self.assert_refused(["run", "--name", "a", "--listen", "0.0.0.0:0"], "--advertise")
 
         a = self.node("a", "--listen", "0.0.0.0:0", "--advertise", "127.0.0.1:7")
+        self.assertEqual(a.started["advertise"], "127.0.0.1:7")
         self.assertRegex(a.endpoint, r"^0\.0\.0\.0:\d+$")
         self.assertEqual(a.member("a")["endpoint"], "127.0.0.1:7")
 

@@ -21,7 +21,7 @@ struct usage {
   std::string_view form;
 };
 
-constexpr std::array<usage, 12> usages{{
+constexpr std::array<usage, 13> usages{{
     {command_kind::set, "set", "set KEY VALUE"},
     {command_kind::set_ttl, "set-ttl", "set-ttl TIME KEY VALUE"},
     {command_kind::erase, "erase", "erase KEY"},
@@ -32,6 +32,7 @@ constexpr std::array<usage, 12> usages{{
     {command_kind::options, "options", "options"},
     {command_kind::state, "state", "state"},
     {command_kind::stats, "stats", "stats"},
+    {command_kind::help, "help", "help"},
     {command_kind::leave, "leave", "leave"},
     {command_kind::quit, "quit", "quit"},
 }};
@@ -159,8 +160,19 @@ std::string list_of_commands() {
 
 }  // namespace
 
+std::string_view without_carriage_return(std::string_view line) {
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  return line;
+}
+
 bool is_blank(std::string_view line) {
   return line.find_first_not_of(blanks) == std::string_view::npos;
+}
+
+std::vector<std::string_view> command_forms() {
+  std::vector<std::string_view> forms;
+  for (const usage& one : usages) forms.push_back(one.form);
+  return forms;
 }
 
 std::string_view to_string(command_kind kind) {
@@ -218,6 +230,7 @@ tl::expected<command, command_error> parse_command(std::string_view line) {
     case command_kind::options:
     case command_kind::state:
     case command_kind::stats:
+    case command_kind::help:
     case command_kind::leave:
     case command_kind::quit:
       from.end();

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <tl/expected.hpp>
 
@@ -21,6 +22,7 @@ enum class command_kind : std::uint8_t {
   options,
   state,
   stats,
+  help,
   leave,
   quit,
 };
@@ -43,6 +45,9 @@ struct command_error {
   std::string message;
 };
 
+/// One carriage return at the end is the other half of a line end, and no part of the line.
+[[nodiscard]] std::string_view without_carriage_return(std::string_view line);
+
 /// Whether the line asks for anything: blank ones do not, and get no answer.
 [[nodiscard]] bool is_blank(std::string_view line);
 
@@ -52,6 +57,9 @@ struct command_error {
 /// mark, a backslash, a line end, a tabulator and any byte. One that begins with a quotation mark
 /// must be written so.
 [[nodiscard]] tl::expected<command, command_error> parse_command(std::string_view line);
+
+/// How each command is written: "set KEY VALUE", …
+[[nodiscard]] std::vector<std::string_view> command_forms();
 
 /// "set", …
 [[nodiscard]] std::string_view to_string(command_kind kind);

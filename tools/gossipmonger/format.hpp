@@ -21,6 +21,15 @@ namespace gossipmonger {
 
 using wall_time = std::chrono::sys_time<std::chrono::milliseconds>;
 
+/// What is known of one peer at one moment. A value.
+struct peer_state {
+  peer_state() = default;
+
+  std::string name;
+  peer_status status = peer_status::unjudged;
+  std::vector<std::pair<std::string, std::string>> entries;  ///< key and value, by version
+};
+
 class format {
  public:
   format() = default;
@@ -49,9 +58,17 @@ class format {
                                             std::string_view value) const = 0;
   [[nodiscard]] virtual std::string options(
       const std::vector<std::pair<std::string, std::string>>& named) const = 0;
-  [[nodiscard]] virtual std::string state(const node& of) const = 0;
+  /// The answer to `state` may be long, so it is appended to `to` piece by piece: its beginning,
+  /// and for each peer a beginning, its entries and an end; then the end.
+  virtual void begin_state(std::string& to) const = 0;
+  virtual void begin_peer(const peer_state& of, bool is_first, std::string& to) const = 0;
+  virtual void add_entry(std::string_view key, std::string_view value, bool is_first,
+                         std::string& to) const = 0;
+  virtual void end_peer(std::string& to) const = 0;
+  virtual void end_state(std::string& to) const = 0;
   [[nodiscard]] virtual std::string stats(
       const std::vector<std::pair<std::string, std::uint64_t>>& counters) const = 0;
+  [[nodiscard]] virtual std::string help(const std::vector<std::string_view>& forms) const = 0;
   /// Of `leave` and `quit`, as `kind` says.
   [[nodiscard]] virtual std::string left(command_kind kind, const leave_result& result) const = 0;
   [[nodiscard]] virtual std::string error(const command_error& what) const = 0;

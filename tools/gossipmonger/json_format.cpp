@@ -10,10 +10,12 @@ namespace {
 
 using json = nlohmann::ordered_json;  // fields in the order in which they are written here
 
-std::string to_line(const json& object) {
+std::string to_text(const json& any) {
   // Text of the program's own and valid names need no replacement; a word of a command may.
-  return object.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+  return any.dump(-1, ' ', false, json::error_handler_t::replace);
 }
+
+std::string to_line(const json& object) { return to_text(object) + "\n"; }
 
 json to_json(std::string_view value) {
   if (is_utf8(value)) return json(value);
@@ -42,6 +44,9 @@ std::string json_format::started(const node& of, const endpoint& bound, wall_tim
   line["name"] = of.name();
   line["generation"] = of.generation();
   line["endpoint"] = bound.to_string();
+  // What peers send to; null while it is not known.
+  const endpoint address = of.local_endpoint();
+  line["advertise"] = address.is_wildcard() ? json() : json(address.to_string());
   return to_line(line);
 }
 
@@ -144,23 +149,37 @@ std::string json_format::options(
   return to_line(line);
 }
 
-std::string json_format::state(const node& of) const {
-  json peers = json::object();
-  for (const member& one : of.peers()) {
-    json& keys = peers[one.name] = json::object();
-    of.for_each(one.name, [&keys](const entry_view& entry) {
-      keys[std::string(entry.key)] = to_json(entry.value);
-    });
-  }
-  json line = make_reply("state");
-  line["peers"] = std::move(peers);
-  return to_line(line);
+// As text at once: an ordered object looks through all its keys for each one that it takes.
+void json_format::begin_state(std::string& to) const { to += R"({"reply":"state","peers":{)"; }
+
+void json_format::begin_peer(const peer_state& of, bool is_first, std::string& to) const {
+  if (!is_first) to += ',';
+  to += to_text(json(of.name));
+  to += ":{";
 }
+
+void json_format::add_entry(std::string_view key, std::string_view value, bool is_first,
+                            std::string& to) const {
+  if (!is_first) to += ',';
+  to += to_text(json(key));
+  to += ':';
+  to += to_text(to_json(value));
+}
+
+void json_format::end_peer(std::string& to) const { to += '}'; }
+
+void json_format::end_state(std::string& to) const { to += "}}\n"; }
 
 std::string json_format::stats(
     const std::vector<std::pair<std::string, std::uint64_t>>& counters) const {
   json line = make_reply("stats");
   for (const auto& [name, count] : counters) line[name] = count;
+  return to_line(line);
+}
+
+std::string json_format::help(const std::vector<std::string_view>& forms) const {
+  json line = make_reply("help");
+  line["commands"] = forms;
   return to_line(line);
 }
 

@@ -23,9 +23,15 @@ class json_format final : public format {
   [[nodiscard]] std::string changed(std::string_view name, std::string_view value) const override;
   [[nodiscard]] std::string options(
       const std::vector<std::pair<std::string, std::string>>& named) const override;
-  [[nodiscard]] std::string state(const node& of) const override;
+  void begin_state(std::string& to) const override;
+  void begin_peer(const peer_state& of, bool is_first, std::string& to) const override;
+  void add_entry(std::string_view key, std::string_view value, bool is_first,
+                 std::string& to) const override;
+  void end_peer(std::string& to) const override;
+  void end_state(std::string& to) const override;
   [[nodiscard]] std::string stats(
       const std::vector<std::pair<std::string, std::uint64_t>>& counters) const override;
+  [[nodiscard]] std::string help(const std::vector<std::string_view>& forms) const override;
   [[nodiscard]] std::string left(command_kind kind, const leave_result& result) const override;
   [[nodiscard]] std::string error(const command_error& what) const override;
 };

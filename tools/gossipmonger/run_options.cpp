@@ -116,9 +116,12 @@ tl::expected<config, config_error> with_option(config of, std::string_view name,
     const bool is_read =
         std::visit([&](auto where) { return try_read(text, of.*where); }, one.where);
     if (is_read) return of;
-    const bool is_time = std::holds_alternative<milliseconds config::*>(one.where);
-    return tl::unexpected<config_error>(
-        make_error(name, in_quotes(text), is_time ? "a time such as 200ms, 1s or 5m" : "a number"));
+    std::string allowed = "a whole number";
+    if (std::holds_alternative<double config::*>(one.where)) allowed = "a number";
+    if (std::holds_alternative<milliseconds config::*>(one.where)) {
+      allowed = "a time such as 200ms, 1s or 5m";
+    }
+    return tl::unexpected<config_error>(make_error(name, in_quotes(text), std::move(allowed)));
   }
   std::string names;
   for (const option& one : all_options()) {

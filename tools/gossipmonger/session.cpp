@@ -5,6 +5,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <asio/co_spawn.hpp>
 #include <asio/post.hpp>
@@ -24,6 +25,25 @@ wall_time now() {
   return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
 }
 
+/// A copy, which takes a small part of the time that it takes to write it out.
+std::vector<peer_state> known_state(const node& of) {
+  std::vector<peer_state> all;
+  for (const member& one : of.peers()) {
+    peer_state& copied = all.emplace_back();
+    copied.name = one.name;
+    copied.status = one.status;
+    of.for_each(one.name, [&copied](const entry_view& entry) {
+      copied.entries.emplace_back(entry.key, entry.value);
+    });
+  }
+  return all;
+}
+
+bool is_ignored(int signal) {
+  struct sigaction now_set{};
+  return ::sigaction(signal, nullptr, &now_set) == 0 && now_set.sa_handler == SIG_IGN;
+}
+
 /// `set` and `erase` after `leave` say `stopped`, which is not how a person would put it.
 std::string message_of(std::error_code error) {
   if (error == errc::stopped) return "this node has left, and publishes no more";
@@ -41,7 +61,9 @@ session::session(node& of, udp_transport& over, const format& speech, line_reade
       output_(output),
       signals_(of.get_executor(), SIGINT, SIGTERM),
       lifetime_(of.get_executor()),
-      drops_due_(of.get_executor()) {}
+      drops_due_(of.get_executor()) {
+  if (!is_ignored(SIGHUP)) signals_.add(SIGHUP);  // nohup says so
+}
 
 void session::spawn(asio::awaitable<void> part) {
   auto on_end = [](std::exception_ptr thrown) {
@@ -109,6 +131,7 @@ asio::awaitable<void> session::print_events(subscription events) {
   for (std::size_t count = 1;; ++count) {
     const bool has_room = co_await output_.room();
     if (!has_room) co_return;
+    // Written before anything else runs, as a view must be.
     const result<event_view> next = co_await events.next_view();
     if (!next) co_return;
     output_.write(format_.event(*next, now()));
@@ -137,6 +160,7 @@ asio::awaitable<void> session::obey_commands() {
     if (!has_room) co_return;
     std::optional<input_line> line = co_await input_.next();
     if (!line || is_ending_) co_return;
+    line->text.resize(without_carriage_return(line->text).size());
     if (is_blank(line->text)) continue;
     const std::string reply = co_await answer(std::move(*line));
     output_.write(reply);
@@ -161,6 +185,10 @@ asio::awaitable<std::string> session::answer(input_line line) {
     std::string reply = co_await leave(asked->kind);
     co_return reply;
   }
+  if (asked->kind == command_kind::state) {
+    std::string reply = co_await state();
+    co_return reply;
+  }
   co_return answer_at_once(*asked, line.text);
 }
 
@@ -172,6 +200,26 @@ asio::awaitable<std::string> session::leave(command_kind kind) {
     co_return format_.error(error);
   }
   co_return format_.left(kind, *left);
+}
+
+asio::awaitable<std::string> session::state() {
+  constexpr std::size_t burst_bytes = std::size_t{64} << 10;
+  const std::vector<peer_state> all = known_state(node_);
+  std::string text;
+  std::size_t burst_end = burst_bytes;
+  format_.begin_state(text);
+  for (const peer_state& peer : all) {
+    format_.begin_peer(peer, &peer == &all.front(), text);
+    for (const auto& entry : peer.entries) {
+      format_.add_entry(entry.first, entry.second, &entry == &peer.entries.front(), text);
+      if (text.size() < burst_end) continue;
+      burst_end = text.size() + burst_bytes;
+      co_await asio::post(asio::use_awaitable);
+    }
+    format_.end_peer(text);
+  }
+  format_.end_state(text);
+  co_return text;
 }
 
 std::string session::answer_at_once(const command& asked, std::string_view line) {
@@ -210,10 +258,11 @@ std::string session::answer_at_once(const command& asked, std::string_view line)
     }
     case command_kind::options:
       return format_.options(named_options(node_.settings()));
-    case command_kind::state:
-      return format_.state(node_);
     case command_kind::stats:
       return format_.stats(named_counters(node_.stats(), transport_.counters()));
+    case command_kind::help:
+      return format_.help(command_forms());
+    case command_kind::state:
     case command_kind::leave:
     case command_kind::quit:
       break;  // they are awaited

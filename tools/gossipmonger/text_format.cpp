@@ -235,16 +235,20 @@ std::string text_format::options(
   return text;
 }
 
-std::string text_format::state(const node& of) const {
-  std::string text;
-  for (const member& one : of.peers()) {
-    text += painted(escaped(one.name), colour_of(one.status)) + "\n";
-    of.for_each(one.name, [&text](const entry_view& entry) {
-      text += "  " + escaped(entry.key) + " = " + escaped(entry.value) + "\n";
-    });
-  }
-  return text;
+void text_format::begin_state(std::string&) const {}
+
+void text_format::begin_peer(const peer_state& of, bool, std::string& to) const {
+  to += painted(escaped(of.name), colour_of(of.status)) + "\n";
 }
+
+void text_format::add_entry(std::string_view key, std::string_view value, bool,
+                            std::string& to) const {
+  to += "  " + escaped(key) + " = " + escaped(value) + "\n";
+}
+
+void text_format::end_peer(std::string&) const {}
+
+void text_format::end_state(std::string&) const {}
 
 std::string text_format::stats(
     const std::vector<std::pair<std::string, std::uint64_t>>& counters) const {
@@ -255,6 +259,12 @@ std::string text_format::stats(
     const std::string line = padded(name, width + 2) + std::to_string(count);
     text += painted(line, count == 0 ? colour::dim : colour::none) + "\n";
   }
+  return text;
+}
+
+std::string text_format::help(const std::vector<std::string_view>& forms) const {
+  std::string text;
+  for (const std::string_view form : forms) text += std::string(form) + "\n";
   return text;
 }
 

@@ -4,6 +4,8 @@
 // Another thread gets there by asio::post. Several nodes may share an io_context.
 #pragma once
 
+#include "gossipmonger/net/asio_definitions.hpp"  // first
+
 #include <algorithm>
 #include <cassert>
 #include <chrono>
@@ -70,13 +72,15 @@ struct leave_result {
   std::size_t live = 0;          ///< live peers
 };
 
-/// A resource. It outlives what `run` returned; the transport outlives it. Subscriptions may
+/// A resource; the transport outlives it. Its destructor is `stop`: what is still awaited then, and
+/// `run` itself, ends by itself, or goes with the io_context; it needs the node no more, and the
+/// transport only as far as the contract of `transport` says (ours: not at all). Subscriptions may
 /// outlive it.
 ///
 /// The awaited operations (`replicated`, `wait_for`, `wait_live`, `writable`, `leave`) take a
-/// trailing timeout on the transport's clock, resume on the executor of the awaiting coroutine,
-/// which must be the node's, and end with errc::timed_out, errc::cancelled or errc::stopped. They
-/// may outlive the node object once it was stopped.
+/// trailing timeout on the transport's clock (duration::max(): for ever), resume on the executor of
+/// the awaiting coroutine, which must be the node's, and end with errc::timed_out, errc::cancelled
+/// or errc::stopped.
 template <storage Storage, transport Transport>
 class basic_node {
  public:
@@ -86,7 +90,8 @@ class basic_node {
   /// A node at the address of the open `over`, or as `settings.advertise` says. Does not gossip
   /// before `run`.
   ///   errors: the first option that is not allowed; `advertise` where the transport listens on a
-  ///           wildcard and there are no seeds to find the local address by
+  ///           wildcard and there are no seeds to find the local address by; `transport` where that
+  ///           is not open
   [[nodiscard]] static tl::expected<std::unique_ptr<basic_node>, config_error> create(
       config settings, Transport& over) {
     // No requires-clause: clang 19 mangles it, g++ 12 does not, and the library of one could not be
@@ -106,6 +111,13 @@ class basic_node {
       config settings, Transport& over, Storage entries) {
     tl::expected<config, config_error> checked = validated(std::move(settings));
     if (!checked) return tl::unexpected<config_error>(std::move(checked.error()));
+    if (over.local_endpoint().port == 0) {
+      config_error error;
+      error.option = "transport";
+      error.value = "not open";
+      error.allowed = "one that has been opened, and so has a port";
+      return tl::unexpected<config_error>(std::move(error));
+    }
     const endpoint address = checked->advertise.value_or(over.local_endpoint());
     if (address.is_wildcard() && checked->seeds.empty()) {
       config_error error;
@@ -120,10 +132,7 @@ class basic_node {
 
   basic_node(const basic_node&) = delete;
   basic_node& operator=(const basic_node&) = delete;
-  ~basic_node() {
-    assert(running_ == 0 && "run() must have returned before its node goes");
-    begin_stop();
-  }
+  ~basic_node() { state_->begin_stop(); }
 
   // What is known.
   [[nodiscard]] std::string_view name() const { return core().name(); }
@@ -132,7 +141,7 @@ class basic_node {
   [[nodiscard]] std::uint64_t version() const { return core().version(); }
   /// Where peers reach me.
   [[nodiscard]] endpoint local_endpoint() const { return core().address(); }
-  [[nodiscard]] asio::any_io_executor get_executor() { return transport_.get_executor(); }
+  [[nodiscard]] asio::any_io_executor get_executor() { return state_->transport.get_executor(); }
   [[nodiscard]] const config& settings() const { return core().settings(); }
   /// The value of a key, self's too. The views are valid until the next call into the node.
   [[nodiscard]] std::optional<entry_view> get(std::string_view peer, std::string_view key) const {
@@ -178,7 +187,7 @@ class basic_node {
       std::span<const std::pair<std::string_view, std::string_view>> pairs, duration ttl) {
     if (state_->is_stopped) return fail(errc::stopped);
     result<std::uint64_t> written = core().set(pairs, ttl, now());
-    wake_timer();  // they may expire before the next round
+    state_->wake_timer();  // they may expire before the next round
     state_->notify();
     return written;
   }
@@ -204,12 +213,8 @@ class basic_node {
     const bool has_other_seeds = wanted.seeds != settings().seeds;
     tl::expected<void, config_error> changed = core().change(std::move(wanted), now());
     if (!changed) return changed;
-    wake_timer();
-    if (has_other_seeds) {
-      ++seeds_revision_;
-      if (seeds_timer_ != nullptr) seeds_timer_->cancel();
-      start_seeds_loop();
-    }
+    state_->wake_timer();
+    if (has_other_seeds) watch_seeds(state_);
     return changed;
   }
 
@@ -222,10 +227,11 @@ class basic_node {
   // Running.
   /// Gossips until `stop`, cancellation (which means the same) or an exception of the transport.
   /// Owns its loops: when it returns, nothing of the node runs any more. Once per node.
-  ///   errors: stopped, if it was stopped before it began
-  [[nodiscard]] asio::awaitable<result<void>> run();
+  ///   errors: stopped, if it was stopped before it began; transport_failed, if the transport ended
+  ///           by itself, or somebody else closed it: an `error` event names the cause
+  [[nodiscard]] asio::awaitable<result<void>> run() { return run(state_); }
   /// Ends `run`, closes the transport, and ends what is awaited. Idempotent.
-  void stop() { begin_stop(); }
+  void stop() { state_->begin_stop(); }
 
   // What can be awaited.
   /// Until `version` of mine is held as the policy says.
@@ -233,88 +239,113 @@ class basic_node {
   [[nodiscard]] asio::awaitable<result<replication>> replicated(std::uint64_t version,
                                                                 replication_policy policy,
                                                                 duration timeout) {
-    const std::shared_ptr<shared> state = state_;
-    const std::uint64_t owner = core().generation();
-    const preference preferred(*state, version);
-    auto is_done = [state, version, policy, owner] {
-      const protocol& node = *state->core;
-      if (node.generation() != owner) return true;
-      const replication reached = node.replicated(version);
-      if (policy.copies > 0) return reached.holding >= policy.copies;
-      return reached.live > 0 && reached.live_holding == reached.live;
-    };
-    const std::error_code error = co_await wait_until(state, std::move(is_done), timeout);
-    if (state->core->generation() != owner) co_return fail(errc::lost_owner);
-    if (error) co_return tl::unexpected<std::error_code>(error);
-    co_return state->core->replicated(version);
+    return replicated(state_, version, policy, timeout);
   }
 
-  /// Until `peer` publishes a value under `key` that satisfies `is_wanted`; returns it. The peer
-  /// need not be known yet.
+  /// Until `peer` publishes a value under `key` that satisfies `is_wanted` (an empty function: any
+  /// value); returns it. The peer need not be known yet.
   [[nodiscard]] asio::awaitable<result<std::string>> wait_for(
       std::string peer, std::string key, std::function<bool(std::string_view)> is_wanted,
       duration timeout) {
-    const std::shared_ptr<shared> state = state_;
-    auto is_done = [&state, &peer, &key, &is_wanted] {
-      const std::optional<entry_view> entry = state->core->get(peer, key);
-      return entry && is_wanted(entry->value);
-    };
-    const std::error_code error = co_await wait_until(state, std::move(is_done), timeout);
-    if (error) co_return tl::unexpected<std::error_code>(error);
-    co_return std::string(state->core->get(peer, key)->value);
+    return wait_for(state_, std::move(peer), std::move(key), std::move(is_wanted), timeout);
   }
 
   /// Until `count` peers are live; returns how many are.
   [[nodiscard]] asio::awaitable<result<std::size_t>> wait_live(std::size_t count,
                                                                duration timeout) {
-    const std::shared_ptr<shared> state = state_;
-    auto is_done = [state, count] { return state->core->live_peers() >= count; };
-    const std::error_code error = co_await wait_until(state, std::move(is_done), timeout);
-    if (error) co_return tl::unexpected<std::error_code>(error);
-    co_return state->core->live_peers();
+    return wait_live(state_, count, timeout);
   }
 
   /// Until what I write is carried as fast as I write it: a writer that awaits this before each
   /// `set` is held to what its peers keep up with. At once while there is room; `set` never waits.
   [[nodiscard]] asio::awaitable<result<void>> writable(duration timeout) {
-    const std::shared_ptr<shared> state = state_;
-    if (state->is_stopped) co_return fail(errc::stopped);
-    auto is_done = [state] { return state->core->is_writable(now()); };
-    auto next_look = [state] { return state->core->writable_at(); };
-    const std::error_code error =
-        co_await wait_until(state, std::move(is_done), timeout, std::move(next_look));
-    if (error) co_return tl::unexpected<std::error_code>(error);
-    co_return result<void>();
+    return writable(state_, timeout);
   }
 
   /// Tells the cluster that this incarnation leaves, until every live peer knows it. Final: `set`
   /// is refused from now on. `run` goes on until `stop`.
   ///   errors: none for a timeout: the result says how many know; cancelled, stopped
   [[nodiscard]] asio::awaitable<result<leave_result>> leave(duration timeout) {
-    const std::shared_ptr<shared> state = state_;
-    state->core->leave(now());
-    wake_timer();
-    auto is_done = [state] {
-      const replication reached = state->core->replicated(0, true);
-      return reached.live_holding == reached.live;
-    };
-    const std::error_code error = co_await wait_until(state, std::move(is_done), timeout);
-    if (error && error != errc::timed_out) co_return tl::unexpected<std::error_code>(error);
-    const replication reached = state->core->replicated(0, true);
-    leave_result left;
-    left.acknowledged = reached.live_holding;
-    left.live = reached.live;
-    co_return left;
+    return leave(state_, timeout);
   }
 
  private:
   using timer = asio::basic_waitable_timer<clock_type>;
 
-  struct shared : node_state_of<Storage> {
-    using node_state_of<Storage>::node_state_of;
+  /// A seed that is a name, looked up again and again by a loop of its own: one whose look-up hangs
+  /// holds up no other.
+  struct watched_seed {
+    explicit watched_seed(std::string host_port) : seed(std::move(host_port)) {}
 
-    timer* round_timer = nullptr;          // of the round loop, while it waits
-    std::vector<std::uint64_t> preferred;  // versions that somebody awaits
+    void end() {
+      is_wanted = false;
+      cancel.emit(asio::cancellation_type::terminal);
+    }
+
+    std::string seed;
+    std::vector<endpoint> found;  // the last good answer
+    bool is_wanted = true;
+    asio::cancellation_signal cancel;
+  };
+
+  /// What the loops of `run` need, and what may be awaited: it goes with the last of them.
+  struct shared : node_state_of<Storage> {
+    shared(Storage held, Transport& over, std::uint32_t cluster)
+        : node_state_of<Storage>(std::move(held)),
+          transport(over),
+          coder(cluster, datagram_bytes_ceiling) {}
+
+    /// The protocol's next deadline may have come nearer.
+    void wake_timer() {
+      if (round_timer != nullptr) round_timer->cancel();
+    }
+
+    void begin_stop() {
+      if (this->is_stopped) return;
+      this->is_stopped = true;
+      transport.close();
+      wake_timer();
+      for (const auto& one : std::exchange(watched, {})) one->end();
+      this->notify();
+    }
+
+    std::shared_ptr<void> call_after(const asio::any_io_executor& executor,
+                                     std::chrono::nanoseconds time,
+                                     std::function<void()> then) override {
+      const auto alarm = std::make_shared<timer>(executor, after(time));
+      alarm->async_wait(
+          [kept = std::weak_ptr<timer>(alarm), call = std::move(then)](const std::error_code&) {
+            if (!kept.expired()) call();
+          });
+      return alarm;
+    }
+
+    Transport& transport;  // not to be touched once it is stopped
+    codec coder;
+    message received;
+    std::vector<std::uint64_t> send_room;
+    std::vector<outbound> send_batch;
+    timer* round_timer = nullptr;                        // of the round loop, while it waits
+    timer* ended = nullptr;                              // of `run`, while it waits
+    std::vector<std::uint64_t> preferred;                // versions that somebody awaits
+    std::vector<std::shared_ptr<watched_seed>> watched;  // the seeds that are names
+    bool is_without_route_reported = false;
+    std::size_t running = 0;  // loops
+    bool has_run = false;
+    bool is_sending = false;
+    std::exception_ptr thrown;
+    bool has_transport_failed = false;
+  };
+
+  /// Known to the shared state while it is waited on, also where the frame is destroyed meanwhile.
+  struct known_timer {
+    known_timer(timer*& at, timer& waits) : at_(at) { at_ = &waits; }
+    known_timer(const known_timer&) = delete;
+    known_timer& operator=(const known_timer&) = delete;
+    ~known_timer() { at_ = nullptr; }
+
+   private:
+    timer*& at_;
   };
 
   /// While it lives, rounds choose first among peers not known to hold `version`.
@@ -340,6 +371,74 @@ class basic_node {
     std::uint64_t version_;
   };
 
+  // The coroutines hold the shared state and not the node, which may go while they wait, or before
+  // they began.
+  static asio::awaitable<result<replication>> replicated(std::shared_ptr<shared> state,
+                                                         std::uint64_t version,
+                                                         replication_policy policy,
+                                                         duration timeout) {
+    const std::uint64_t owner = state->core->generation();
+    const preference preferred(*state, version);
+    auto is_done = [state, version, policy, owner] {
+      const protocol& node = *state->core;
+      if (node.generation() != owner) return true;
+      const replication reached = node.replicated(version);
+      if (policy.copies > 0) return reached.holding >= policy.copies;
+      return reached.live > 0 && reached.live_holding == reached.live;
+    };
+    const std::error_code error = co_await wait_until(state, std::move(is_done), timeout);
+    if (state->core->generation() != owner) co_return fail(errc::lost_owner);
+    if (error) co_return tl::unexpected<std::error_code>(error);
+    co_return state->core->replicated(version);
+  }
+
+  static asio::awaitable<result<std::string>> wait_for(
+      std::shared_ptr<shared> state, std::string peer, std::string key,
+      std::function<bool(std::string_view)> is_wanted, duration timeout) {
+    auto is_done = [&state, &peer, &key, &is_wanted] {
+      const std::optional<entry_view> entry = state->core->get(peer, key);
+      return entry && (!is_wanted || is_wanted(entry->value));
+    };
+    const std::error_code error = co_await wait_until(state, std::move(is_done), timeout);
+    if (error) co_return tl::unexpected<std::error_code>(error);
+    co_return std::string(state->core->get(peer, key)->value);
+  }
+
+  static asio::awaitable<result<std::size_t>> wait_live(std::shared_ptr<shared> state,
+                                                        std::size_t count, duration timeout) {
+    auto is_done = [state, count] { return state->core->live_peers() >= count; };
+    const std::error_code error = co_await wait_until(state, std::move(is_done), timeout);
+    if (error) co_return tl::unexpected<std::error_code>(error);
+    co_return state->core->live_peers();
+  }
+
+  static asio::awaitable<result<void>> writable(std::shared_ptr<shared> state, duration timeout) {
+    if (state->is_stopped) co_return fail(errc::stopped);
+    auto is_done = [state] { return state->core->is_writable(now()); };
+    auto next_look = [state] { return state->core->writable_at(); };
+    const std::error_code error =
+        co_await wait_until(state, std::move(is_done), timeout, std::move(next_look));
+    if (error) co_return tl::unexpected<std::error_code>(error);
+    co_return result<void>();
+  }
+
+  static asio::awaitable<result<leave_result>> leave(std::shared_ptr<shared> state,
+                                                     duration timeout) {
+    state->core->leave(now());
+    state->wake_timer();
+    auto is_done = [state] {
+      const replication reached = state->core->replicated(0, true);
+      return reached.live_holding == reached.live;
+    };
+    const std::error_code error = co_await wait_until(state, std::move(is_done), timeout);
+    if (error && error != errc::timed_out) co_return tl::unexpected<std::error_code>(error);
+    const replication reached = state->core->replicated(0, true);
+    leave_result left;
+    left.acknowledged = reached.live_holding;
+    left.live = reached.live;
+    co_return left;
+  }
+
   /// A pending `wait_until`: its timer runs to the deadline, and is cancelled to look again.
   struct waiter final : wakeable {
     waiter(node_state& of, timer& waits_on) : wakeable(of), deadline(waits_on) {}
@@ -351,16 +450,15 @@ class basic_node {
   };
 
   basic_node(config settings, Transport& over, Storage entries, const endpoint& address)
-      : transport_(over),
-        codec_(make_cluster_id(settings.cluster_name), datagram_bytes_ceiling),
-        state_(std::make_shared<shared>(std::move(entries))) {
+      : state_(std::make_shared<shared>(std::move(entries), over,
+                                        make_cluster_id(settings.cluster_name))) {
     std::random_device device;
     const std::uint64_t drawn = (std::uint64_t{device()} << 32) | device();
     const std::uint64_t seed = settings.random_seed.value_or(drawn);
     state_->core = std::make_unique<protocol>(std::move(settings),
                                               storage_ref(static_cast<Storage&>(state_->entries)),
                                               address, seed, now());
-    state_->core->set_wire_versions(codec_.versions());
+    state_->core->set_wire_versions(state_->coder.versions());
   }
 
   [[nodiscard]] protocol& core() { return *state_->core; }
@@ -379,6 +477,14 @@ class basic_node {
     }
   }
 
+  /// The last time that the clock can say, where `timeout` reaches beyond it.
+  static typename clock_type::time_point after(duration timeout) {
+    const typename clock_type::time_point begin = clock_type::now();
+    const auto limit = std::chrono::duration_cast<typename clock_type::duration>(timeout);
+    const bool is_for_ever = limit >= clock_type::time_point::max() - begin;
+    return is_for_ever ? clock_type::time_point::max() : begin + limit;
+  }
+
   static std::chrono::nanoseconds never() { return std::chrono::nanoseconds::max(); }
 
   /// Looks whenever the node changed, and at the time that `next_look` names.
@@ -386,128 +492,109 @@ class basic_node {
   static asio::awaitable<std::error_code> wait_until(std::shared_ptr<shared> state, IsDone is_done,
                                                      duration timeout,
                                                      NextLook next_look = &never) {
-    const auto limit = std::chrono::duration_cast<typename clock_type::duration>(timeout);
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
     timer deadline(executor);
-    const typename clock_type::time_point end = clock_type::now() + limit;
+    const typename clock_type::time_point end = after(timeout);
     while (!is_done()) {
       if (state->is_stopped) co_return make_error_code(errc::stopped);
+      // Also before the first wait: a coroutine may have been cancelled long ago, and go on.
+      const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+      if (cancellation.cancelled() != asio::cancellation_type::none) {
+        co_return make_error_code(errc::cancelled);
+      }
       if (clock_type::now() >= end) co_return make_error_code(errc::timed_out);
       const typename clock_type::time_point look(
           std::chrono::duration_cast<typename clock_type::duration>(next_look()));
       deadline.expires_at(std::min(end, look));
       std::error_code woken;
-      {
-        const waiter registered(*state, deadline);
-        co_await deadline.async_wait(asio::redirect_error(asio::use_awaitable, woken));
-      }
-      const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
-      if (cancellation.cancelled() != asio::cancellation_type::none) {
-        co_return make_error_code(errc::cancelled);
-      }
+      const waiter registered(*state, deadline);
+      co_await deadline.async_wait(asio::redirect_error(asio::use_awaitable, woken));
     }
     co_return std::error_code();
   }
 
-  /// The protocol's next deadline may have come nearer.
-  void wake_timer() {
-    if (state_->round_timer != nullptr) state_->round_timer->cancel();
-  }
-
-  void start_seeds_loop() {
-    const bool is_running = has_run_ && !state_->is_stopped;
-    if (!is_running || has_seeds_loop_ || settings().seeds.empty()) return;
-    has_seeds_loop_ = true;
-    spawn(seeds_loop(), seeds_cancel_.slot());
-  }
-
-  void begin_stop() {
-    if (state_->is_stopped) return;
-    state_->is_stopped = true;
-    transport_.close();
-    wake_timer();
-    seeds_cancel_.emit(asio::cancellation_type::terminal);
-    state_->notify();
-  }
-
   // The loops of `run`. Each looks at is_stopped after every await.
-  asio::awaitable<void> receive_loop();
-  asio::awaitable<void> round_loop();
-  asio::awaitable<void> seeds_loop();
-  asio::awaitable<void> find_seeds(std::vector<endpoint>& found, bool& is_whole);
-  [[nodiscard]] bool try_find_address(const std::vector<endpoint>& seeds);
-  asio::awaitable<void> send_all();
-  void handle(const inbound& received);
+  static asio::awaitable<result<void>> run(std::shared_ptr<shared> state);
+  static asio::awaitable<void> receive_loop(std::shared_ptr<shared> state);
+  static asio::awaitable<void> round_loop(std::shared_ptr<shared> state);
+  static asio::awaitable<void> seed_loop(std::shared_ptr<shared> state,
+                                         std::shared_ptr<watched_seed> watched);
+  static void watch_seeds(const std::shared_ptr<shared>& state);
+  static void apply_seeds(shared& state);
+  [[nodiscard]] static std::vector<endpoint> found_seeds(const shared& state);
+  [[nodiscard]] static bool try_find_address(shared& state);
+  static asio::awaitable<void> send_all(std::shared_ptr<shared> state);
+  static void handle(shared& state, const inbound& received);
+  /// `owner` is what `slot` belongs to, if anything.
   template <class Slot>
-  void spawn(asio::awaitable<void> loop, Slot slot);
-  void handle_end(std::exception_ptr thrown);
+  static void spawn(const std::shared_ptr<shared>& state, asio::awaitable<void> loop, Slot slot,
+                    std::shared_ptr<const void> owner = nullptr);
+  static void handle_end(shared& state, std::exception_ptr thrown);
+  static void handle_transport_end(shared& state, std::error_code why);
 
   static constexpr std::size_t batch = 32;
 
-  Transport& transport_;
-  codec codec_;
   std::shared_ptr<shared> state_;
-  message received_;
-  std::vector<std::uint64_t> send_room_;
-  std::vector<outbound> send_batch_;
-  asio::cancellation_signal seeds_cancel_;
-  timer* seeds_timer_ = nullptr;      // of the seeds loop, while it waits
-  std::uint64_t seeds_revision_ = 0;  // raised with each change of the option
-  bool has_seeds_loop_ = false;
-  std::size_t running_ = 0;
-  bool has_run_ = false;
-  bool is_sending_ = false;
-  std::exception_ptr thrown_;
-  timer* ended_ = nullptr;
 };
 
 template <storage Storage, transport Transport>
-asio::awaitable<result<void>> basic_node<Storage, Transport>::run() {
-  if (state_->is_stopped || has_run_) co_return fail(errc::stopped);
-  has_run_ = true;
+asio::awaitable<result<void>> basic_node<Storage, Transport>::run(std::shared_ptr<shared> state) {
+  if (state->is_stopped || state->has_run) co_return fail(errc::stopped);
+  state->has_run = true;
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   timer ended(executor);
   ended.expires_at(clock_type::time_point::max());
-  ended_ = &ended;
+  const known_timer known(state->ended, ended);
 
-  spawn(receive_loop(), asio::cancellation_slot());
-  spawn(round_loop(), asio::cancellation_slot());
-  start_seeds_loop();
-  // Cancellation means stop; the loops are then awaited all the same.
+  spawn(state, receive_loop(state), asio::cancellation_slot());
+  spawn(state, round_loop(state), asio::cancellation_slot());
+  watch_seeds(state);
+  // Cancellation means stop; the loops are then awaited all the same. The caller's coroutine is
+  // left as it was found.
+  const bool was_throwing = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);
-  while (running_ > 0) {
+  for (;;) {
+    const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+    if (cancellation.cancelled() != asio::cancellation_type::none) state->begin_stop();
+    if (state->running == 0) break;
     std::error_code woken;
     co_await ended.async_wait(asio::redirect_error(asio::use_awaitable, woken));
-    if (running_ == 0) break;
-    begin_stop();
-    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-    ended.expires_at(clock_type::time_point::max());
   }
-  ended_ = nullptr;
-  begin_stop();
-  if (thrown_) std::rethrow_exception(thrown_);
+  co_await asio::this_coro::throw_if_cancelled(was_throwing);
+  state->begin_stop();
+  if (state->thrown) std::rethrow_exception(state->thrown);
+  if (state->has_transport_failed) co_return fail(errc::transport_failed);
   co_return result<void>();
 }
 
 template <storage Storage, transport Transport>
 template <class Slot>
-void basic_node<Storage, Transport>::spawn(asio::awaitable<void> loop, Slot slot) {
-  ++running_;
-  auto on_end = [this](std::exception_ptr thrown) { handle_end(thrown); };
-  asio::co_spawn(transport_.get_executor(), std::move(loop),
+void basic_node<Storage, Transport>::spawn(const std::shared_ptr<shared>& state,
+                                           asio::awaitable<void> loop, Slot slot,
+                                           std::shared_ptr<const void> owner) {
+  ++state->running;
+  auto on_end = [state, owner](std::exception_ptr thrown) { handle_end(*state, thrown); };
+  asio::co_spawn(state->transport.get_executor(), std::move(loop),
                  asio::bind_cancellation_slot(slot, std::move(on_end)));
 }
 
 template <storage Storage, transport Transport>
-void basic_node<Storage, Transport>::handle_end(std::exception_ptr thrown) {
-  --running_;
-  if (thrown && !thrown_) thrown_ = thrown;
-  if (thrown) begin_stop();
-  if (running_ == 0 && ended_ != nullptr) ended_->cancel();
+void basic_node<Storage, Transport>::handle_end(shared& state, std::exception_ptr thrown) {
+  --state.running;
+  if (thrown && !state.thrown) state.thrown = thrown;
+  if (thrown) state.begin_stop();
+  if (state.running == 0 && state.ended != nullptr) state.ended->cancel();
 }
 
 template <storage Storage, transport Transport>
-asio::awaitable<void> basic_node<Storage, Transport>::receive_loop() {
+void basic_node<Storage, Transport>::handle_transport_end(shared& state, std::error_code why) {
+  state.has_transport_failed = true;
+  state.core->report("the transport ended: " + why.message());
+  state.begin_stop();
+}
+
+template <storage Storage, transport Transport>
+asio::awaitable<void> basic_node<Storage, Transport>::receive_loop(std::shared_ptr<shared> state) {
   // Peers may send larger datagrams than this node does: what a slot never held is never touched,
   // and takes no memory.
   constexpr std::size_t words = datagram_bytes_ceiling / 8;
@@ -517,152 +604,181 @@ asio::awaitable<void> basic_node<Storage, Transport>::receive_loop() {
     for (std::size_t i = 0; i < batch; ++i) {
       arrived[i].buffer = std::as_writable_bytes(std::span(room.get() + i * words, words));
     }
-    const result<std::size_t> count = co_await transport_.receive(arrived);
-    if (!count || state_->is_stopped) co_return;
-    for (std::size_t i = 0; i < *count; ++i) handle(arrived[i]);
-    co_await send_all();
-    if (state_->is_stopped) co_return;
-    state_->notify();
+    const result<std::size_t> count = co_await state->transport.receive(arrived);
+    if (state->is_stopped) co_return;
+    if (!count) co_return handle_transport_end(*state, count.error());
+    for (std::size_t i = 0; i < *count; ++i) handle(*state, arrived[i]);
+    co_await send_all(state);
+    if (state->is_stopped) co_return;
+    state->notify();
   }
 }
 
 template <storage Storage, transport Transport>
-void basic_node<Storage, Transport>::handle(const inbound& received) {
-  if (received.size > received.buffer.size()) return core().count_drop(drop_reason::length);
+void basic_node<Storage, Transport>::handle(shared& state, const inbound& received) {
+  if (received.size > received.buffer.size()) return state.core->count_drop(drop_reason::length);
   const std::span<const std::byte> datagram = received.buffer.first(received.size);
-  const tl::expected<void, drop_reason> decoded = codec_.decode(datagram, received_);
+  const tl::expected<void, drop_reason> decoded = state.coder.decode(datagram, state.received);
   if (!decoded && decoded.error() == drop_reason::wire_version) {
-    return core().handle_unreadable(received_.versions, received.source);
+    return state.core->handle_unreadable(state.received.versions, received.source);
   }
-  if (!decoded) return core().count_drop(decoded.error());
-  core().handle_message(received_, received.source, received.size, now());
+  if (!decoded) return state.core->count_drop(decoded.error());
+  state.core->handle_message(state.received, received.source, received.size, now());
 }
 
 template <storage Storage, transport Transport>
-asio::awaitable<void> basic_node<Storage, Transport>::round_loop() {
-  timer round(transport_.get_executor());
-  while (!state_->is_stopped) {
+asio::awaitable<void> basic_node<Storage, Transport>::round_loop(std::shared_ptr<shared> state) {
+  timer round(state->transport.get_executor());
+  while (!state->is_stopped) {
     // Until it is known where peers reach me there is nothing to gossip.
-    const bool has_address = !core().address().is_wildcard();
+    const bool has_address = try_find_address(*state);
     // While the other loop sends, it also sees to what waits for the budget.
     const std::chrono::nanoseconds wanted =
-        is_sending_ ? core().next_timeout() : core().next_deadline();
+        state->is_sending ? state->core->next_timeout() : state->core->next_deadline();
     const typename clock_type::duration due =
         std::chrono::duration_cast<typename clock_type::duration>(wanted);
     typename clock_type::time_point at(due);
-    if (!has_address) at = clock_type::now() + settings().gossip_interval;
+    if (!has_address) at = clock_type::now() + state->core->settings().gossip_interval;
     if (at > clock_type::now()) {
       round.expires_at(at);
-      state_->round_timer = &round;
+      const known_timer known(state->round_timer, round);
       std::error_code woken;
       co_await round.async_wait(asio::redirect_error(asio::use_awaitable, woken));
-      state_->round_timer = nullptr;
       continue;
     }
-    core().handle_timeout(now());
-    co_await send_all();
-    state_->notify();
-    state_->release_changes();
+    state->core->handle_timeout(now());
+    co_await send_all(state);
+    state->notify();
+    state->release_changes();
   }
 }
 
 template <storage Storage, transport Transport>
-asio::awaitable<void> basic_node<Storage, Transport>::send_all() {
+asio::awaitable<void> basic_node<Storage, Transport>::send_all(std::shared_ptr<shared> state) {
   // One coroutine sends at a time; it goes on until the protocol has nothing left, so what another
   // caused meanwhile goes out too.
-  if (is_sending_) co_return;
-  is_sending_ = true;
-  const std::size_t words = settings().datagram_bytes_max / 8;
-  send_room_.resize(words * batch);
-  send_batch_.resize(batch);
+  if (state->is_sending) co_return;
+  state->is_sending = true;
+  const std::size_t words = state->core->settings().datagram_bytes_max / 8;
+  state->send_room.resize(words * batch);
+  state->send_batch.resize(batch);
   for (;;) {
     std::size_t count = 0;
     while (count < batch) {
-      const std::optional<transmit> next = core().poll_transmit(now());
+      const std::optional<transmit> next = state->core->poll_transmit(now());
       if (!next) break;
       const std::span<std::byte> room =
-          std::as_writable_bytes(std::span(send_room_).subspan(count * words, words));
-      const std::size_t size = codec_.encode(*next->content, room);
-      send_batch_[count].bytes = room.first(size);
-      send_batch_[count].destination = next->to;
+          std::as_writable_bytes(std::span(state->send_room).subspan(count * words, words));
+      const std::size_t size = state->coder.encode(*next->content, room);
+      state->send_batch[count].bytes = room.first(size);
+      state->send_batch[count].destination = next->to;
       ++count;
     }
     if (count == 0) break;
-    const std::span<const outbound> filled = std::span<const outbound>(send_batch_).first(count);
-    const result<std::size_t> sent = co_await transport_.send(filled);
-    if (!sent || state_->is_stopped) break;
+    const std::span<const outbound> filled =
+        std::span<const outbound>(state->send_batch).first(count);
+    const result<std::size_t> sent = co_await state->transport.send(filled);
+    if (!sent && !state->is_stopped) handle_transport_end(*state, sent.error());
+    if (state->is_stopped) break;
   }
-  is_sending_ = false;
+  state->is_sending = false;
   // What the budget keeps waiting goes on before the next round.
-  if (state_->round_timer != nullptr && core().next_deadline() < core().next_timeout()) {
-    state_->round_timer->cancel();
+  if (state->round_timer != nullptr && state->core->next_deadline() < state->core->next_timeout()) {
+    state->round_timer->cancel();
   }
 }
 
 template <storage Storage, transport Transport>
-bool basic_node<Storage, Transport>::try_find_address(const std::vector<endpoint>& seeds) {
-  if (!core().address().is_wildcard()) return true;
+bool basic_node<Storage, Transport>::try_find_address(shared& state) {
+  if (!state.core->address().is_wildcard()) return true;
+  const std::vector<endpoint> seeds = found_seeds(state);
   for (const endpoint& seed : seeds) {
     const result<endpoint> local = route_source(seed);
     if (!local || local->is_wildcard()) continue;
     endpoint address = *local;
-    address.port = transport_.local_endpoint().port;
-    core().set_address(address);
+    address.port = state.transport.local_endpoint().port;
+    state.core->set_address(address);
     return true;
+  }
+  if (!seeds.empty() && !state.is_without_route_reported) {
+    state.is_without_route_reported = true;
+    state.core->report("no route to a seed: where peers reach me is not known yet");
+    state.notify();
   }
   return false;
 }
 
 template <storage Storage, transport Transport>
-asio::awaitable<void> basic_node<Storage, Transport>::find_seeds(std::vector<endpoint>& found,
-                                                                 bool& is_whole) {
-  const std::vector<std::string> wanted = settings().seeds;  // they may be changed meanwhile
-  for (const std::string& seed : wanted) {
-    if (const std::optional<endpoint> numeric = endpoint::parse(seed)) {
-      found.push_back(*numeric);
-      continue;
-    }
-    const result<std::vector<endpoint>> resolved = co_await resolve(seed);
-    if (state_->is_stopped) co_return;
-    if (resolved) {
-      found.insert(found.end(), resolved->begin(), resolved->end());
-    } else {
-      is_whole = false;
+std::vector<endpoint> basic_node<Storage, Transport>::found_seeds(const shared& state) {
+  std::vector<endpoint> found;
+  for (const std::string& seed : state.core->settings().seeds) {
+    if (const std::optional<endpoint> numeric = endpoint::parse(seed)) found.push_back(*numeric);
+    for (const auto& one : state.watched) {
+      if (one->seed == seed) found.insert(found.end(), one->found.begin(), one->found.end());
     }
   }
+  return found;
 }
 
 template <storage Storage, transport Transport>
-asio::awaitable<void> basic_node<Storage, Transport>::seeds_loop() {
-  co_await asio::this_coro::throw_if_cancelled(false);
-  timer pause(transport_.get_executor());
-  std::chrono::milliseconds backoff{1000};
-  bool is_reported = false;
-  while (!state_->is_stopped) {
-    std::vector<endpoint> found;
-    bool is_whole = true;
-    const std::uint64_t revision = seeds_revision_;
-    co_await find_seeds(found, is_whole);
-    if (state_->is_stopped) co_return;
-    if (revision != seeds_revision_) continue;
-    const bool has_address = try_find_address(found);
-    const bool is_good = is_whole && has_address;
-    if (!found.empty() || settings().seeds.empty()) core().set_seeds(std::move(found));
-    if (has_address) wake_timer();
-    if (!is_good && !is_reported) {
-      core().report(has_address ? "a seed's name could not be resolved; it is tried again"
-                                : "no route to a seed: where peers reach me is not known yet");
-      state_->notify();
-    }
-    is_reported = !is_good;
+void basic_node<Storage, Transport>::apply_seeds(shared& state) {
+  std::vector<endpoint> found = found_seeds(state);
+  // Until a name is found, those from before are better than none.
+  if (found.empty() && !state.core->settings().seeds.empty()) return;
+  if (try_find_address(state)) state.wake_timer();
+  state.core->set_seeds(std::move(found));
+}
 
-    pause.expires_after(is_good ? settings().resolve_interval : backoff);
-    backoff = is_good ? std::chrono::milliseconds{1000}
-                      : std::min(2 * backoff, settings().resolve_interval);
+template <storage Storage, transport Transport>
+void basic_node<Storage, Transport>::watch_seeds(const std::shared_ptr<shared>& state) {
+  const bool is_running = state->has_run && !state->is_stopped;
+  if (!is_running) return;
+  const std::vector<std::string>& wanted = state->core->settings().seeds;
+  std::vector<std::shared_ptr<watched_seed>> before = std::exchange(state->watched, {});
+  for (const std::string& seed : wanted) {
+    const auto is_it = [&seed](const auto& one) { return one->seed == seed; };
+    if (endpoint::parse(seed) || std::any_of(state->watched.begin(), state->watched.end(), is_it)) {
+      continue;
+    }
+    const auto known = std::find_if(before.begin(), before.end(), is_it);
+    if (known != before.end()) {
+      state->watched.push_back(*known);
+      before.erase(known);
+      continue;
+    }
+    auto added = std::make_shared<watched_seed>(seed);
+    state->watched.push_back(added);
+    spawn(state, seed_loop(state, added), added->cancel.slot(), added);
+  }
+  for (const auto& one : before) one->end();
+  apply_seeds(*state);
+}
+
+template <storage Storage, transport Transport>
+asio::awaitable<void> basic_node<Storage, Transport>::seed_loop(
+    std::shared_ptr<shared> state, std::shared_ptr<watched_seed> watched) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  constexpr std::chrono::milliseconds backoff_min{1000};
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  timer pause(executor);
+  std::chrono::milliseconds backoff = backoff_min;
+  bool is_reported = false;
+  while (!state->is_stopped && watched->is_wanted) {
+    const result<std::vector<endpoint>> found = co_await resolve(watched->seed);
+    if (state->is_stopped || !watched->is_wanted) co_return;
+    const std::chrono::milliseconds interval = state->core->settings().resolve_interval;
+    if (found) {
+      watched->found = *found;
+      apply_seeds(*state);
+    } else if (!is_reported) {
+      state->core->report("seed " + watched->seed + ": " + found.error().message());
+      state->notify();
+    }
+    is_reported = !found;
+    pause.expires_after(found ? interval : backoff);
+    backoff = found ? backoff_min : std::min(2 * backoff, interval);
     std::error_code woken;
-    seeds_timer_ = &pause;
     co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, woken));
-    seeds_timer_ = nullptr;
   }
 }
 

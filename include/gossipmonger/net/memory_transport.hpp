@@ -4,10 +4,13 @@
 // One thread and one io_context: the network and all its transports are used from there.
 #pragma once
 
+#include "gossipmonger/net/asio_definitions.hpp"  // first
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -110,8 +113,8 @@ class memory_network {
   std::vector<std::vector<std::byte>> spare_buffers_;  // at most as many as were queued at once
 };
 
-/// One endpoint of a memory network. A resource: it outlives its pending calls. Cancellation is
-/// level-triggered, as udp_transport has it.
+/// One endpoint of a memory network. A resource. Its destructor is `close`: pending calls need it
+/// no more. Cancellation is level-triggered, as udp_transport has it.
 class memory_transport {
  public:
   using clock_type = manual_clock;
@@ -163,9 +166,15 @@ class memory_transport {
   asio::basic_waitable_timer<manual_clock> arrival_;
   endpoint local_;
   endpoint outside_;  // what others see: local_, unless it was bound anew
-  bool is_open_ = false;
+  /// What a pending `receive` reads before it touches the transport, which may have gone.
+  struct shared_flags {
+    shared_flags() = default;
+
+    bool is_open = false;
+    bool is_receiving = false;
+  };
+  std::shared_ptr<shared_flags> flags_ = std::make_shared<shared_flags>();
   bool is_closed_ = false;
-  bool is_receiving_ = false;
   std::vector<queued> queue_;  // a heap, the next one in front
 };
 

@@ -1,6 +1,8 @@
 // The node that most users want: everything in memory, over UDP. Compiled once, in the library.
 #pragma once
 
+#include "gossipmonger/net/asio_definitions.hpp"  // first
+
 #include "gossipmonger/core/memory_storage.hpp"
 #include "gossipmonger/net/basic_node.hpp"
 #include "gossipmonger/net/udp_transport.hpp"

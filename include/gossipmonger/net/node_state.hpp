@@ -2,10 +2,16 @@
 // Not for users. Everything here belongs to the node's executor.
 #pragma once
 
+#include "gossipmonger/net/asio_definitions.hpp"  // first
+
 #include <algorithm>
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
+
+#include <asio/any_io_executor.hpp>
 
 #include "gossipmonger/core/protocol.hpp"
 #include "gossipmonger/core/storage.hpp"
@@ -48,8 +54,15 @@ struct node_state : std::enable_shared_from_this<node_state> {
     core->release_changes(read);
   }
 
+  /// Calls `then` on `executor` after `time` of the node's clock, unless what it returned has gone
+  /// by then.
+  [[nodiscard]] virtual std::shared_ptr<void> call_after(const asio::any_io_executor& executor,
+                                                         std::chrono::nanoseconds time,
+                                                         std::function<void()> then) = 0;
+
   std::unique_ptr<protocol> core;
   std::vector<wakeable*> waiting;
+  std::weak_ptr<void> tracing;  // held by its trace streams
   bool is_stopped = false;
 };
 

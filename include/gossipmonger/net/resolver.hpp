@@ -1,6 +1,8 @@
 // Names to endpoints, and the local address that a destination is reached from.
 #pragma once
 
+#include "gossipmonger/net/asio_definitions.hpp"  // first
+
 #include <string>
 #include <vector>
 
@@ -14,10 +16,12 @@ namespace gossipmonger {
 /// Looks up "HOST:PORT", "[IPV6]:PORT" or "IPV4:PORT"; the port is a number. Gives every address
 /// that the system's resolver knows (A and AAAA), each once, in its order; numeric ones are not
 /// looked up. Resumes on the coroutine's executor.
-///   cancellation: errc::cancelled at once. The system's lookup itself cannot be interrupted: it
-///                 ends in the background, and the io_context has work until then.
-///   errors:       std::errc::invalid_argument for any other text; else what the resolver says,
-///                 such as asio::error::host_not_found
+///   cancellation: errc::cancelled at once. The system's lookup cannot be interrupted: it ends on a
+///                 thread of its own, for which neither the io_context nor the end of the program
+///                 waits, and which holds up no other. At most 64 run at a time.
+///   errors:       std::errc::invalid_argument for any other text;
+///                 std::errc::resource_unavailable_try_again above 64; else what the resolver
+///                 says, such as asio::error::host_not_found
 [[nodiscard]] asio::awaitable<result<std::vector<endpoint>>> resolve(std::string host_port);
 
 /// The local address, with port 0, that a datagram to `towards` would leave with. Sends nothing.

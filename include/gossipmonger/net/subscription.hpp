@@ -1,6 +1,9 @@
 // Events of a node, to be iterated with `co_await`: a snapshot first, and then what follows.
 #pragma once
 
+#include "gossipmonger/net/asio_definitions.hpp"  // first
+
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -28,34 +31,58 @@ struct event_filter {
 /// It stores no events: one that reads slowly sees the latest value of each key, and never stalls
 /// gossip. It may outlive the node, and then ends with errc::stopped after what is left.
 ///
-/// One pending `next` or `next_view` at a time, on the node's executor. Cancellation (terminal,
-/// or what else the coroutine lets in) ends it with errc::cancelled and loses no event.
+/// One pending `wait`, `next` or `next_view` at a time, on the node's executor. Cancellation
+/// (terminal, or what else the coroutine lets in) ends them with errc::cancelled; a timeout, on the
+/// node's clock (duration::max(): for ever), with errc::timed_out. Either way no event is lost.
+///
+/// Under `||`, an event can get lost: where both sides complete before the awaiting coroutine
+/// resumes, Asio drops the result of one, and a `next` that has completed has taken its event. For
+/// a deadline use `next(timeout)`; to race with anything else, `wait` and then `try_next`, for
+/// `wait` takes nothing:
+///
+///     auto ready = co_await (events.wait() || other());
+///     while (auto seen = events.try_next()) …
 class subscription {
  public:
+  using duration = std::chrono::nanoseconds;
+
   explicit subscription(std::shared_ptr<node_state> of, const event_filter& filter);
   subscription(subscription&&) noexcept;
   subscription& operator=(subscription&&) noexcept;
   ~subscription();
 
-  /// Waits for the next event.
-  ///   errors: stopped, cancelled; capacity_reached if another `next` is pending
-  [[nodiscard]] asio::awaitable<result<event>> next();
-  /// The same without copying it; the view is valid until the next call into the node or this.
-  [[nodiscard]] asio::awaitable<result<event_view>> next_view();
-  /// The next event if there is one now; for bursts: drain with this, then await `next_view`.
+  /// Waits until there is an event, and leaves it for the next call.
+  ///   errors: stopped, when nothing is left; timed_out, cancelled; capacity_reached if another
+  ///   call
+  ///           is pending
+  [[nodiscard]] asio::awaitable<result<void>> wait(duration timeout = duration::max());
+
+  /// Waits for the next event and takes it; errors as `wait`.
+  [[nodiscard]] asio::awaitable<result<event>> next(duration timeout = duration::max());
+  /// The next event if there is one now.
+  [[nodiscard]] std::optional<event> try_next();
+
+  /// The same without copying the event. The view is valid until the next call into the node or
+  /// this, the node's own loops included: until the coroutine that awaited this suspends. So await
+  /// it directly, never under `||` or through `co_spawn`, where the loops run before the result is
+  /// seen; there, `wait` and then `try_next_view`.
+  [[nodiscard]] asio::awaitable<result<event_view>> next_view(duration timeout = duration::max());
+  /// The next event if there is one now; for bursts: drain with this, then await `wait`.
   [[nodiscard]] std::optional<event_view> try_next_view();
 
  private:
   struct state;
   struct pending_signal;
-  static asio::awaitable<result<event_view>> wait(std::shared_ptr<state> of);
+  static asio::awaitable<result<void>> wait(std::shared_ptr<state> of, duration timeout);
+  static asio::awaitable<result<event>> next(std::shared_ptr<state> of, duration timeout);
+  static asio::awaitable<result<event_view>> next_view(std::shared_ptr<state> of, duration timeout);
 
   std::shared_ptr<state> state_;
 };
 
 /// A reader of what happens below the events: digests and deltas sent and received, peers not
 /// known. At most 1,024 are kept; the oldest go first. Polled, so that it
-/// costs nothing unread. One at a time a node.
+/// costs nothing unread. Two of a node share its events: each goes to who asks first.
 class trace_stream {
  public:
   explicit trace_stream(std::shared_ptr<node_state> of);
@@ -67,6 +94,7 @@ class trace_stream {
 
  private:
   std::shared_ptr<node_state> state_;
+  std::shared_ptr<void> tracing_;  // the last to let go of it ends it
 };
 
 }  // namespace gossipmonger

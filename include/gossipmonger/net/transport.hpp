@@ -1,6 +1,8 @@
 // The contract between a node and whatever carries its datagrams.
 #pragma once
 
+#include "gossipmonger/net/asio_definitions.hpp"  // first
+
 #include <concepts>
 #include <cstddef>
 #include <span>
@@ -10,12 +12,6 @@
 
 #include "gossipmonger/core/endpoint.hpp"
 #include "gossipmonger/core/error.hpp"
-
-#if !defined(ASIO_HAS_CO_AWAIT) || !defined(ASIO_HAS_STD_COROUTINE)
-#error \
-    "gossipmonger: compile with ASIO_HAS_CO_AWAIT=1, ASIO_HAS_STD_COROUTINE=1 and \
-ASIO_HAS_STD_ALIGNED_ALLOC=1, as the Meson dependency, pkg-config and CMake package say"
-#endif
 
 namespace gossipmonger {
 
@@ -47,6 +43,8 @@ struct outbound {
 ///     coroutine gets errc::cancelled, and no received datagram that was not reported is lost
 ///     from the batch being returned;
 ///   - `close()`: idempotent; wakes every pending call with errc::stopped.
+/// `local_endpoint()` has a port as soon as it is open, and 0 before. A transport whose calls end
+/// with an error that its node did not ask for ends the node's `run`.
 /// At most one `receive` and one `send` are pending at a time. The transport outlives them.
 /// `clock_type` is the clock that the node's timers run on; its `now()` is its time.
 template <class T>

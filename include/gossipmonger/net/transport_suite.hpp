@@ -2,6 +2,8 @@
 // that types cannot express. For whoever writes a transport; knows no test framework.
 #pragma once
 
+#include "gossipmonger/net/asio_definitions.hpp"  // first
+
 #include <algorithm>
 #include <chrono>
 #include <concepts>

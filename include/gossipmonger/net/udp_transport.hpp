@@ -3,6 +3,8 @@
 // One executor: every member is called on it, and the coroutines that await it are spawned on it.
 #pragma once
 
+#include "gossipmonger/net/asio_definitions.hpp"  // first
+
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -87,7 +89,8 @@ class udp_system_calls {
   [[nodiscard]] static udp_system_calls& one_by_one();
 };
 
-/// A UDP socket as a transport. A resource: it outlives its pending calls.
+/// A UDP socket as a transport. A resource. Its destructor is `close`: pending calls need it no
+/// more.
 ///
 /// Cancellation is level-triggered: a coroutine that was cancelled gets errc::cancelled from every
 /// call until it resets its cancellation state. Which types get through is the coroutine's choice:
@@ -136,7 +139,12 @@ class udp_transport {
 
  private:
   struct state;
-  std::unique_ptr<state> state_;
+  static asio::awaitable<result<std::size_t>> receive(std::shared_ptr<state> of,
+                                                      std::span<inbound> in);
+  static asio::awaitable<result<std::size_t>> send(std::shared_ptr<state> of,
+                                                   std::span<const outbound> out);
+
+  std::shared_ptr<state> state_;
 };
 
 }  // namespace gossipmonger

@@ -6,6 +6,8 @@
 // wrong clock, and its service with it. Use a cluster from the thread that made it, one at a time.
 #pragma once
 
+#include "gossipmonger/net/asio_definitions.hpp"  // first
+
 #include <chrono>
 #include <concepts>
 #include <cstddef>
@@ -54,7 +56,7 @@ class simulated_cluster {
 
   [[nodiscard]] std::size_t size() const { return processes_.size(); }
   [[nodiscard]] bool is_running(std::size_t index) const;
-  /// expects: it is running
+  /// throws: std::logic_error where it is not running
   [[nodiscard]] simulated_node& operator[](std::size_t index);
   [[nodiscard]] const simulated_node& operator[](std::size_t index) const;
   /// Where it is seen by others.
@@ -122,6 +124,7 @@ class simulated_cluster {
   };
 
   void start(process& started);
+  [[nodiscard]] simulated_node& running(std::size_t index) const;
   void spawn_in(process& of, asio::awaitable<void> body);
   [[nodiscard]] static manual_clock::time_point next_event(const process& of);
   /// Runs every process, and again those that have something to do at this time.
