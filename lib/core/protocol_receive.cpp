@@ -170,7 +170,7 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
   leg.kind = message_kind::reply;
   leg.cookie_echo = received.cookie;
   leg.spoken = received.versions;
-  leg.is_cut_by_proof = !is_proved;
+  leg.is_unproved = !is_proved;
   leg.bytes_left = is_proved || is_on(defect::replies_unlimited)
                        ? settings_.exchange_bytes_max
                        : bytes * address_book::amplification_max;
@@ -180,8 +180,8 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
   reconciler_.resume(received.partials, leg);
   reconciler_.limit_burst(leg);
   reconciler_.shuffle(leg);
-  supersede(leg);
   if (!is_proved) return;
+  supersede(leg);
   leg.doubts = answers_;
   if (!received.doubts.empty() || is_to_be_told(source)) plan_doubts(leg);
 }

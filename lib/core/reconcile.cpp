@@ -160,7 +160,7 @@ void reconciler::compare_entry(const digest_entry& theirs, slot_index slot, nano
 
 void reconciler::owe(slot_index slot, std::uint64_t after, nanoseconds now, exchange& out) {
   const peer& row = peers_[slot];
-  if (!flights_.is_empty()) {
+  if (!out.is_unproved && !flights_.is_empty()) {
     const flight_answer seen = flights_.handle_held(out.remote_hash, row.name_hash, row.generation,
                                                     after, out.seen_heartbeat, now);
     adapt_burst(out.remote_hash, seen, now);
@@ -192,6 +192,7 @@ void reconciler::adapt_burst(std::uint64_t remote_hash, const flight_answer& see
 }
 
 void reconciler::limit_burst(exchange& out) const {
+  if (out.is_unproved) return;
   const std::optional<slot_index> slot = peers_.find(out.remote_hash);
   if (!slot || peers_.details(*slot).burst_datagrams == 0) return;
   out.datagrams_left = std::min(out.datagrams_left, peers_.details(*slot).burst_datagrams);
@@ -205,7 +206,7 @@ bool reconciler::is_wanted(const digest& theirs, const peer& row, const exchange
 void reconciler::compare(const digest& theirs, const located_digest& at, std::uint64_t sender_hash,
                          nanoseconds now, exchange& out) {
   out.remote_hash = sender_hash;
-  out.has_flights = flights_.has_any(sender_hash);
+  out.has_flights = !out.is_unproved && flights_.has_any(sender_hash);
   const auto compare_all = [&](const std::vector<digest_entry>& entries,
                                const std::vector<slot_index>& slots) {
     for (std::size_t i = 0; i < entries.size(); ++i) {
@@ -483,9 +484,9 @@ bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
 
   const bool is_empty = out.identities.empty() && out.requests.empty() && out.heartbeats.empty() &&
                         out.deltas.empty() && out.doubts.empty();
-  if (is_empty && !is_first && !leg.is_cut_by_proof) return false;
+  if (is_empty && !is_first && !leg.is_unproved) return false;
   // A reply of one datagram costs little to send again; what goes on is remembered.
-  if (!is_first && leg.remote_hash != 0 && !out.deltas.empty()) {
+  if (!is_first && !leg.is_unproved && leg.remote_hash != 0 && !out.deltas.empty()) {
     const nanoseconds due = now + flight_intervals * settings_.gossip_interval;
     for (const delta_view& delta : out.deltas) {
       // A part of a value: its receiver says how far it is.
@@ -501,7 +502,7 @@ bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
       is_empty || leg.datagrams_left == 0 || leg.bytes_left < reply_frame_bytes + place_margin;
   if (is_spent && has_more()) {
     leg.datagrams_left = 0;
-    if (leg.is_cut_by_proof) {
+    if (leg.is_unproved) {
       out.more = true;
       ++stats_.replies_cut;
     }

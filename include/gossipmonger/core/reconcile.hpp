@@ -56,7 +56,10 @@ struct exchange {
   std::optional<wire_range> spoken;  ///< wire versions of the remote, if they are known
   std::size_t bytes_left = 0;
   std::size_t datagrams_left = 0;
-  bool is_cut_by_proof = false;  ///< bytes_left is the 3x rule's: say `more` if it runs out
+  /// Answers an address without proof: bytes_left is the 3x rule's, say `more` if it runs out. What
+  /// its sender says of itself, anybody can say: nothing that is kept of that peer is read or
+  /// written.
+  bool is_unproved = false;
   std::size_t padded_bytes = 0;
 
   // Leg 1: where the digest goes on, and where it began.
