@@ -30,7 +30,8 @@ void reconciler::resume(const std::vector<partial_entry>& partials, exchange& ou
     if (told->generation != owed.generation || told->version <= owed.after) return false;
     owed.part = position(told->version, told->offset);
     // The owner wrote that version when all before it was as it is there: older news help nobody.
-    return told->version > row.max_version;
+    // But the owner knows what it wrote: it never wrote that, and goes on as ever.
+    return told->version > row.max_version && owed.slot != self_slot;
   });
 }
 
