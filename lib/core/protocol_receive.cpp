@@ -374,6 +374,12 @@ void protocol::refuse(const identity_view& who, std::uint64_t name_hash, drop_re
               "this peer is refused: " + std::string(to_string(reason)));
 }
 
+void protocol::drop_unroutable(const identity_view& who, std::uint64_t name_hash) {
+  drop(drop_reason::endpoint);
+  report_once(event_kind::error, who, name_hash,
+              "this peer is not taken in: " + std::string(to_string(drop_reason::endpoint)));
+}
+
 void protocol::end_refusals() {
   // My clock may have been the wrong one, and been set; and whoever was refused for want of room is
   // not asked for again before there is some.
@@ -424,7 +430,7 @@ void protocol::handle_identity(const identity_view& who) {
     if (is_far_future(who.generation)) {
       return refuse(who, name_hash, drop_reason::far_future);
     }
-    if (!who.address.is_routable()) return drop(drop_reason::endpoint);
+    if (!who.address.is_routable()) return drop_unroutable(who, name_hash);
     reconciler_.forget(*slot);
     ring_.remove(*slot);
     newcomers_.remove(*slot);
@@ -435,7 +441,7 @@ void protocol::handle_identity(const identity_view& who) {
   if (graves_.refuses(name_hash, who.generation, who.heartbeat)) return drop(drop_reason::refused);
   const nanoseconds grace = settings_.dead_peer_grace;
   if (is_far_future(who.generation)) return refuse(who, name_hash, drop_reason::far_future);
-  if (!who.address.is_routable()) return refuse(who, name_hash, drop_reason::endpoint);
+  if (!who.address.is_routable()) return drop_unroutable(who, name_hash);
   if (who.silent >= grace) return drop(drop_reason::refused);
   const std::optional<slot_index> slot = peers_.try_add(who.name, name_hash);
   if (!slot) return refuse(who, name_hash, drop_reason::capacity);

@@ -435,7 +435,7 @@ TEST_CASE("protocol: a clock of before 2020 judges nobody's generation") {
 }
 
 TEST_CASE(
-    "protocol: an identity with an address that nobody can send to is refused, named, unwanted") {
+    "protocol: an address that nobody can send to is named, and keeps nobody's incarnation away") {
   for (const endpoint& address :
        {endpoint::v4(0, 0, 0, 0, 7000), endpoint::v4(224, 0, 0, 1, 7000),
         endpoint::v4(10, 0, 0, 9, 0), endpoint::v4(255, 255, 255, 255, 7000)}) {
@@ -453,7 +453,12 @@ TEST_CASE(
     CHECK_FALSE(a.is_known("p"));
     CHECK(drops(a, drop_reason::endpoint) == 1);
     CHECK(read_events(a, cursor) == "error p\n");
-    CHECK(is_unwanted(world, "a", p.hash()));
+    CHECK_FALSE(is_unwanted(world, "a", p.hash()));
+
+    // Whoever told it so may have been wrong, or have lied.
+    p.enter();
+    CHECK(a.is_known("p"));
+    CHECK(read_events(a, cursor) == "new_peer p\npeer_live p\n");
   }
 }
 

@@ -226,6 +226,9 @@ class protocol {
   void refute(std::uint64_t generation);
   [[nodiscard]] bool is_far_future(std::uint64_t generation) const;
   void refuse(const identity_view& who, std::uint64_t name_hash, drop_reason reason);
+  /// An identity with an address that nobody can send to. A relay may have got it wrong: the
+  /// incarnation is not refused.
+  void drop_unroutable(const identity_view& who, std::uint64_t name_hash);
   /// Refusals whose reason is no more.
   void end_refusals();
   /// An event about a name, the first time there is anything to say of it.
