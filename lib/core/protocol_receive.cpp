@@ -16,7 +16,6 @@ using planted::is_on;
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-constexpr std::size_t exchanges_max = 256;
 constexpr std::size_t reported_names_max = 64;
 constexpr std::size_t advances_to_conflict = 2;
 constexpr milliseconds day{86'400'000};
@@ -92,13 +91,15 @@ void protocol::handle_namesake(const message& received, const endpoint& source, 
   }
   if (received.kind != message_kind::digest) return;
   // Who lives under my name shall learn of me, and be able to prove itself: an empty reply.
-  exchange& leg = add_exchange();
+  exchange leg;
   leg.to = source;
   leg.kind = message_kind::reply;
   leg.cookie_echo = received.cookie;
   leg.spoken = received.versions;
+  leg.is_unproved = !is_proved;
   leg.bytes_left = bytes * address_book::amplification_max;
   leg.datagrams_left = 1;
+  add_answer(std::move(leg));
 }
 
 void protocol::handle_message(const message& received, const endpoint& source, std::size_t bytes,
@@ -142,16 +143,9 @@ void protocol::begin_anew(const endpoint& source, std::uint64_t remote_hash) {
   const bool has_begun =
       std::find(restarted_.begin(), restarted_.end(), source) != restarted_.end();
   if (has_begun || restarted_.size() == settings_.unproved_addresses_max) return;
+  if (!outbox_.has_room_for_digest(source)) return;
   restarted_.push_back(source);
   start_exchange(source, remote_hash);
-}
-
-exchange& protocol::add_exchange() {
-  if (exchanges_.size() + bulk_.size() >= exchanges_max) {
-    (bulk_.empty() ? exchanges_ : bulk_).pop_front();
-    ++stats_.exchanges_dropped;
-  }
-  return exchanges_.emplace_back();
 }
 
 void protocol::handle_digest(const message& received, const endpoint& source, std::size_t bytes,
@@ -165,7 +159,7 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
     handle_doubts(received, source);
   }
 
-  exchange& leg = add_exchange();
+  exchange leg;
   leg.to = source;
   leg.kind = message_kind::reply;
   leg.cookie_echo = received.cookie;
@@ -180,10 +174,12 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
   reconciler_.resume(received.partials, leg);
   reconciler_.limit_burst(leg);
   reconciler_.shuffle(leg);
-  if (!is_proved) return;
-  supersede(leg);
-  leg.doubts = answers_;
-  if (!received.doubts.empty() || is_to_be_told(source)) plan_doubts(leg);
+  if (is_proved) {
+    supersede(leg);
+    leg.doubts = answers_;
+    if (!received.doubts.empty() || is_to_be_told(source)) plan_doubts(leg);
+  }
+  add_answer(std::move(leg));
 }
 
 std::uint64_t protocol::seen_heartbeat(const message& received) const {
@@ -197,7 +193,7 @@ void protocol::supersede(const exchange& fresh) {
   if (fresh.owed.empty()) return;
   std::vector<bool> is_planned;
   const auto strike_out = [&](exchange& waiting) {
-    if (&waiting == &fresh || waiting.owed.empty() || waiting.to != fresh.to) return;
+    if (waiting.owed.empty() || waiting.to != fresh.to) return;
     if (is_planned.empty()) {
       is_planned.resize(peers_.slots(), false);
       for (const owed_delta& turn : fresh.owed) is_planned[turn.slot] = true;
@@ -205,8 +201,7 @@ void protocol::supersede(const exchange& fresh) {
     std::erase_if(waiting.owed, [&](const owed_delta& turn) { return is_planned[turn.slot]; });
     waiting.turn = 0;
   };
-  for (exchange& waiting : exchanges_) strike_out(waiting);
-  for (exchange& waiting : bulk_) strike_out(waiting);
+  outbox_.for_each_answer(strike_out);
 }
 
 void protocol::handle_reply(const message& received, const endpoint& source) {
@@ -240,7 +235,7 @@ void protocol::handle_reply(const message& received, const endpoint& source) {
   reconciler_.limit_burst(leg);
   reconciler_.shuffle(leg);
   supersede(leg);
-  add_exchange() = std::move(leg);
+  add_answer(std::move(leg));
 }
 
 void protocol::handle_sender(const message& received, const endpoint& source, bool is_proved) {

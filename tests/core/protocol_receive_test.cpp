@@ -1248,18 +1248,31 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("protocol: answers wait in a bounded queue, and the oldest goes") {
+TEST_CASE("protocol: answers to strangers wait in a bounded queue, and the oldest goes") {
   small_cluster world;
   protocol& a = world.add("a");
   puppet p(world, "a", "p", 1);
   const message& told = p.begin(message_kind::digest);
 
-  for (int i = 0; i < 256; ++i) a.handle_message(told, p.address, 400, world.now());
+  for (int i = 0; i < 32; ++i) a.handle_message(told, p.address, 400, world.now());
   CHECK(a.stats().exchanges_dropped == 0);
   a.handle_message(told, p.address, 400, world.now());
 
   CHECK(a.stats().exchanges_dropped == 1);
-  CHECK(world.collect("a").size() == 256);
+  CHECK(world.collect("a").size() == 32);
+}
+
+TEST_CASE("protocol: answers to a member wait in a bounded queue, and the oldest goes") {
+  node_and_puppet both;
+  const message& told = both.p.begin(message_kind::digest);
+
+  for (int i = 0; i < 256; ++i)
+    both.node.handle_message(told, both.p.address, 400, both.world.now());
+  CHECK(both.node.stats().exchanges_dropped == 0);
+  both.node.handle_message(told, both.p.address, 400, both.world.now());
+
+  CHECK(both.node.stats().exchanges_dropped == 1);
+  CHECK(both.world.collect("a").size() == 256);
 }
 
 TEST_CASE("protocol: a peer is followed to the address that it proves, and reached there") {

@@ -67,6 +67,9 @@ struct exchange {
   std::size_t digest_rows_left = 0;
   bool has_extra = false;
   bool is_short = false;  ///< no claim: sender, receiver and doubts only
+  /// Whose answer is awaited from its first datagram on, and of which run; 0: nobody's.
+  slot_index awaited = self_slot;
+  std::uint64_t awaited_generation = 0;
 
   std::vector<doubt_entry> doubts;  ///< of any leg; its first datagram carries them
 
