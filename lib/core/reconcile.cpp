@@ -50,8 +50,14 @@ bool has_entry(const std::vector<digest_entry>& list, std::uint64_t name_hash) {
 bool is_refused(const digest& theirs, const peer& row) {
   if (is_on(defect::unwanted_ignored)) return false;
   const digest_entry* refused = find_sorted(theirs.unwanted, row.name_hash);
-  return refused != nullptr && std::tie(row.generation, row.heartbeat) <=
-                                   std::tie(refused->generation, refused->heartbeat);
+  if (refused == nullptr || std::tie(row.generation, row.heartbeat) >
+                                std::tie(refused->generation, refused->heartbeat)) {
+    return false;
+  }
+  // A later run beside the one that it holds: that generation alone is refused.
+  const digest_entry* held = find_sorted(theirs.range, row.name_hash);
+  const bool is_beside = held != nullptr && held->generation < refused->generation;
+  return !is_beside || row.generation == refused->generation;
 }
 
 std::uint64_t read_floor(std::string_view value) {
