@@ -132,8 +132,8 @@ void protocol::handle_message(const message& received, const endpoint& source, s
   trace(trace_kind::deltas_receive, source, received.sender.name_hash, received.entries.size());
   handle_reply(received, source);
   // To an address without proof went one datagram only: now the rest may follow, at once.
-  const bool was_partial =
-      !was_proved && peers_.by_hash().size() > reconciler_.digest_rows_a_datagram();
+  const bool was_partial = !was_proved && peers_.by_hash().size() + graves_.all().size() >
+                                              reconciler_.digest_rows_a_datagram();
   if (received.kind == message_kind::reply && (received.more || was_partial)) {
     begin_anew(source, received.sender.name_hash);
   }

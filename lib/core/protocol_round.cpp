@@ -55,7 +55,7 @@ void protocol::run_round(moment now) {
 }
 
 void protocol::update_expectation() {
-  const std::size_t entries = settings_.digest_datagrams_max * reconciler_.digest_rows_a_datagram();
+  const std::size_t entries = reconciler_.digest_rows_min(settings_.digest_datagrams_max);
   expected_ =
       detector_expectation(settings_.gossip_interval, peers_.size() + 1, settings_.fanout, entries);
 }
@@ -214,6 +214,9 @@ exchange& protocol::start_exchange(const endpoint& to, std::uint64_t remote_hash
   leg.padded_bytes = is_proved ? 0 : address_book::unproved_bytes_min;
   leg.digest_from = digest_cursor_;
   leg.digest_rows_left = peers_.by_hash().size();
+  leg.digest_graves_left = graves_.all().size();
+  leg.extra_from = extra_cursor_;
+  leg.extra_rows_left = peers_.by_hash().size();
   leg.has_extra = true;
   if (is_proved) plan_doubts(leg);
   return leg;
@@ -247,7 +250,9 @@ nanoseconds protocol::next_deadline() const {
 void protocol::end_exchange(const exchange& leg) {
   // The next round's digest goes on where this one's budget ended.
   const bool is_whole = leg.kind == message_kind::digest && !leg.is_short && leg.padded_bytes == 0;
-  if (is_whole) digest_cursor_ = leg.digest_rows_left == 0 ? 0 : leg.digest_from;
+  if (!is_whole) return;
+  digest_cursor_ = leg.digest_rows_left == 0 && !leg.is_partial ? 0 : leg.digest_from;
+  extra_cursor_ = leg.extra_from;
 }
 
 std::optional<transmit> protocol::poll_transmit(moment now) {

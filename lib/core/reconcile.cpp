@@ -25,6 +25,8 @@ constexpr std::uint64_t floor_value_bytes = 8;
 constexpr std::size_t identity_bytes_min = 64;
 // Less room than this behind a frame carries nothing worth a datagram.
 constexpr std::size_t place_margin = 64;
+// Of a digest that cannot tell of everything, graves take one place in so many.
+constexpr std::size_t graves_part = 4;
 // Of what changed last, entries in the first datagram of a digest that cannot tell of everything.
 constexpr std::size_t latest_max = 16;
 constexpr std::size_t flights_max = 1024;
@@ -50,8 +52,8 @@ bool has_entry(const std::vector<digest_entry>& list, std::uint64_t name_hash) {
 bool is_refused(const digest& theirs, const peer& row) {
   if (is_on(defect::unwanted_ignored)) return false;
   const digest_entry* refused = find_sorted(theirs.unwanted, row.name_hash);
-  if (refused == nullptr || std::tie(row.generation, row.heartbeat) >
-                                std::tie(refused->generation, refused->heartbeat)) {
+  if (refused == nullptr ||
+      std::tie(row.generation, row.heartbeat) > std::tie(refused->generation, refused->heartbeat)) {
     return false;
   }
   // A later run beside the one that it holds: that generation alone is refused.
@@ -116,6 +118,15 @@ std::size_t reconciler::message_bytes_max() const {
 std::size_t reconciler::digest_rows_a_datagram() const {
   // Besides frame and tag, places for sender and receiver.
   return (message_bytes_max() - digest_frame_bytes - list_tag_bytes) / entry_bytes - 2;
+}
+
+std::size_t reconciler::digest_rows_min(std::size_t datagrams) const {
+  const std::size_t places = datagrams * digest_rows_a_datagram();
+  const std::size_t graves = graves_.all().size();
+  if (graves == 0 || peers_.by_hash().size() + graves <= places) return places;
+  // The range goes on, and so do the rows beside it, and each row stands in either: what one of the
+  // two tells is half of what graves leave.
+  return std::max<std::size_t>(1, (places - places / graves_part) / 2);
 }
 
 // ---------------------------------------------------------------------------------- comparing
@@ -286,7 +297,9 @@ void reconciler::set_frame(const exchange& leg, message& out) const {
 }
 
 bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
-  if (leg.datagrams_left == 0 || leg.digest_rows_left == 0) return false;
+  const bool is_claimed =
+      leg.digest_rows_left == 0 && (leg.is_partial || leg.digest_graves_left == 0);
+  if (leg.datagrams_left == 0 || is_claimed || leg.extra_rows_left == 0) return false;
   packer pack(out, message_kind::digest, message_bytes_max());
   set_frame(leg, out);
   add_doubts(leg, pack);
@@ -299,15 +312,19 @@ bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
   if (const std::optional<slot_index> slot = peers_.find(out.receiver.name_hash)) {
     places.of_receiver = partial_of(*slot);
   }
-  const bool is_partial = leg.digest_rows_left > leg.datagrams_left * digest_rows_a_datagram();
-  if (leg.has_extra && is_partial) places.extra = latest_max;
+  if (leg.has_extra && !leg.is_short) {
+    leg.is_partial = leg.digest_rows_left + leg.digest_graves_left >
+                     leg.datagrams_left * digest_rows_a_datagram();
+    if (leg.is_partial) places.extra = latest_max;
+  }
 
   if (leg.is_short) {
     leg.digest_rows_left = 0;
+    leg.digest_graves_left = 0;
   } else {
     fill_range(leg, pack, out, now, places);
   }
-  fill_extra(pack, out, now, places);
+  fill_extra(leg, pack, out, now, places);
   leg.has_extra = false;
   --leg.datagrams_left;
   return true;
@@ -318,8 +335,17 @@ void reconciler::fill_range(exchange& leg, packer& pack, message& out, nanosecon
   const std::span<const peer_table::hashed_slot> rows = peers_.by_hash();
   const std::span<const grave> graves = graves_.all();
   std::size_t i = peers_.lower_bound(leg.digest_from);
-  std::size_t g = 0;
-  while (g < graves.size() && graves[g].name_hash < leg.digest_from) ++g;
+  const auto grave_before = [](const grave& one, std::uint64_t hash) {
+    return one.name_hash < hash;
+  };
+  auto g = static_cast<std::size_t>(
+      std::lower_bound(graves.begin(), graves.end(), leg.digest_from, grave_before) -
+      graves.begin());
+  // A grave inside the range that is not told of would read as unknown to me, and be sent again:
+  // the range ends where graves have taken their part of the datagram.
+  std::size_t grave_places = leg.is_partial
+                                 ? std::max<std::size_t>(1, digest_rows_a_datagram() / graves_part)
+                                 : graves.size();
   const auto kept_free = [&] {
     const bool has_tag =
         !out.known.range.empty() || !out.known.unwanted.empty() || !out.doubts.empty();
@@ -357,7 +383,10 @@ void reconciler::fill_range(exchange& leg, packer& pack, message& out, nanosecon
     const std::size_t needed =
         kept_free() + (is_own_place ? 0 : row_bytes) + (is_doubled ? entry_bytes : 0);
     const bool has_no_place = partial && out.partials.size() == partials_max;
-    if (pack.bytes_left() < needed || has_no_place || (!is_grave && leg.digest_rows_left == 0)) {
+    const bool is_turned = !is_grave && leg.digest_rows_left == 0;
+    places.is_cut_by_graves = is_grave && grave_places == 0;
+    if (pack.bytes_left() < needed || has_no_place || is_turned || places.is_cut_by_graves) {
+      if (is_turned) leg.digest_graves_left = 0;
       out.known.hi = name_hash - 1;
       leg.digest_from = name_hash;
       break;
@@ -365,11 +394,16 @@ void reconciler::fill_range(exchange& leg, packer& pack, message& out, nanosecon
     if (is_grave) {
       if (name_hash != out.receiver.name_hash) add_grave(graves[g], pack);
       ++g;
+      --grave_places;
+      leg.digest_graves_left -= std::min<std::size_t>(1, leg.digest_graves_left);
       continue;
     }
     peers_.fetch_ahead(i);
     add_row(rows[i++].slot, beside, pack, out, now, places);
-    if (beside != nullptr) ++g;
+    if (beside != nullptr) {
+      ++g;
+      leg.digest_graves_left -= std::min<std::size_t>(1, leg.digest_graves_left);
+    }
     --leg.digest_rows_left;
   }
   if (out.known.lo > out.known.hi) {
@@ -420,23 +454,38 @@ void reconciler::add_row(slot_index slot, const grave* beside, packer& pack, con
   places.has_receiver = places.has_receiver || row.name_hash == out.receiver.name_hash;
 }
 
-void reconciler::fill_extra(packer& pack, message& out, nanoseconds now,
+bool reconciler::try_add_unclaimed(slot_index slot, packer& pack, const message& out,
+                                   nanoseconds now) const {
+  const peer& row = peers_[slot];
+  const bool is_in = row.name_hash >= out.known.lo && row.name_hash <= out.known.hi;
+  if (is_in || !is_advertised(row, now) || has_entry(out.known.extra, row.name_hash)) return true;
+  const std::optional<partial_entry> partial = partial_of(slot);
+  if (partial && pack.bytes_left() < 2 * entry_bytes) return false;
+  if (!pack.try_add_extra(row.entry())) return false;
+  if (partial) static_cast<void>(pack.try_add_partial(*partial));
+  return true;
+}
+
+void reconciler::fill_extra(exchange& leg, packer& pack, message& out, nanoseconds now,
                             const digest_places& places) {
   if (!places.has_sender) static_cast<void>(pack.try_add_extra(out.sender));
   if (!places.has_receiver) {
     static_cast<void>(pack.try_add_extra(out.receiver));
     if (places.of_receiver) static_cast<void>(pack.try_add_partial(*places.of_receiver));
   }
-  if (places.extra == 0) return;
-  for (const slot_index slot : peers_.latest(places.extra)) {
-    const peer& row = peers_[slot];
-    const bool is_in = row.name_hash >= out.known.lo && row.name_hash <= out.known.hi;
-    if (is_in || !is_advertised(row, now) || has_entry(out.known.extra, row.name_hash)) continue;
-    const std::optional<partial_entry> partial = partial_of(slot);
-    if (partial && pack.bytes_left() < 2 * entry_bytes) break;
-    if (!pack.try_add_extra(row.entry())) break;
-    if (partial) static_cast<void>(pack.try_add_partial(*partial));
+  if (places.extra != 0) {
+    for (const slot_index slot : peers_.latest(places.extra)) {
+      if (!try_add_unclaimed(slot, pack, out, now)) break;
+    }
   }
+  if (!places.is_cut_by_graves) return;
+  const std::span<const peer_table::hashed_slot> rows = peers_.by_hash();
+  std::size_t i = peers_.lower_bound(leg.extra_from);
+  for (; leg.extra_rows_left > 0; --leg.extra_rows_left, ++i) {
+    if (i >= rows.size()) i = 0;
+    if (!try_add_unclaimed(rows[i].slot, pack, out, now)) break;
+  }
+  leg.extra_from = i < rows.size() ? rows[i].name_hash : 0;
 }
 
 bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {

@@ -208,7 +208,9 @@ class protocol {
   /// From somebody who bears my name: myself, a former run, or another node.
   void handle_namesake(const message& received, const endpoint& source, std::size_t bytes,
                        bool is_proved);
-  void add_answer(exchange&& leg) { stats_.exchanges_dropped += outbox_.add_answer(std::move(leg)); }
+  void add_answer(exchange&& leg) {
+    stats_.exchanges_dropped += outbox_.add_answer(std::move(leg));
+  }
   /// Which heartbeat of this run of mine the sender has seen; 0: none.
   [[nodiscard]] std::uint64_t seen_heartbeat(const message& received) const;
   /// What still waits to go to the same remote, of the same owners, is out of date.
@@ -360,6 +362,7 @@ class protocol {
   std::size_t short_legs_left_ = short_legs_max;  // in this round
 
   std::uint64_t digest_cursor_ = 0;
+  std::uint64_t extra_cursor_ = 0;  // of the rows that are told where graves end the range
   std::uint64_t preferred_version_ = 0;
   rival rival_;
   bool has_refuted_ = false;
