@@ -32,6 +32,20 @@ std::size_t news_rounds(std::size_t peers) {
   return 2 * static_cast<std::size_t>(std::bit_width(peers)) + 4;
 }
 
+/// Whose row makes room: of the dead and those that left, one that never answered me before one
+/// that did, and then the one silent for longest.
+std::optional<slot_index> find_least_missed(const peer_table& peers,
+                                            const std::vector<slot_index>& gone) {
+  const auto rank = [&peers](slot_index slot) {
+    return std::tuple(peers.details(slot).last_reply.has_value(), peers[slot].silent_since, slot);
+  };
+  const auto least =
+      std::min_element(gone.begin(), gone.end(), [&rank](slot_index one, slot_index other) {
+        return rank(one) < rank(other);
+      });
+  return least == gone.end() ? std::nullopt : std::optional(*least);
+}
+
 }  // namespace
 
 void protocol::count_drop(drop_reason reason) { drop(reason); }
@@ -378,7 +392,7 @@ void protocol::drop_unroutable(const identity_view& who, std::uint64_t name_hash
 void protocol::end_refusals() {
   // My clock may have been the wrong one, and been set; and whoever was refused for want of room is
   // not asked for again before there is some.
-  const bool has_room = peers_.size() < settings_.peers_max;
+  const bool has_room = peers_.size() < settings_.peers_max || !gone_.empty();
   graves_.remove_if([&](const grave& lies) {
     if (lies.kind == grave_kind::early) return !is_far_future(lies.generation);
     return lies.kind == grave_kind::no_room && has_room;
@@ -438,7 +452,15 @@ void protocol::handle_identity(const identity_view& who) {
   if (is_far_future(who.generation)) return refuse(who, name_hash, drop_reason::far_future);
   if (!who.address.is_routable()) return drop_unroutable(who, name_hash);
   if (who.silent >= grace) return drop(drop_reason::refused);
-  const std::optional<slot_index> slot = peers_.try_add(who.name, name_hash);
+  std::optional<slot_index> slot = peers_.try_add(who.name, name_hash);
+  if (!slot) {
+    // Who is gone makes room, if it was gone before the newcomer fell silent itself.
+    const std::optional<slot_index> least = find_least_missed(peers_, gone_);
+    if (least && peers_[*least].silent_since < now_ - who.silent) {
+      bury(*least);
+      slot = peers_.try_add(who.name, name_hash);
+    }
+  }
   if (!slot) return refuse(who, name_hash, drop_reason::capacity);
   graves_.remove(name_hash);
   enter(*slot, who, false);
