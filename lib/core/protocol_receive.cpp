@@ -39,10 +39,9 @@ std::optional<slot_index> find_least_missed(const peer_table& peers,
   const auto rank = [&peers](slot_index slot) {
     return std::tuple(peers.details(slot).last_reply.has_value(), peers[slot].silent_since, slot);
   };
-  const auto least =
-      std::min_element(gone.begin(), gone.end(), [&rank](slot_index one, slot_index other) {
-        return rank(one) < rank(other);
-      });
+  const auto least = std::min_element(
+      gone.begin(), gone.end(),
+      [&rank](slot_index one, slot_index other) { return rank(one) < rank(other); });
   return least == gone.end() ? std::nullopt : std::optional(*least);
 }
 

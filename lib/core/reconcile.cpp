@@ -272,7 +272,10 @@ void reconciler::shuffle(exchange& out) {
   // Self's identity goes first: without it a joiner cannot attribute anything to me.
   const auto own = std::find(out.identities.begin(), out.identities.end(), self_slot);
   if (own != out.identities.end()) std::iter_swap(out.identities.begin(), own);
-  if (!out.owed.empty()) out.turn = static_cast<std::size_t>(random_.below(out.owed.size()));
+  if (out.owed.empty()) return;
+  const auto first = static_cast<std::ptrdiff_t>(random_.below(out.owed.size()));
+  std::rotate(out.owed.begin(), out.owed.begin() + first, out.owed.end());
+  out.turn = 0;
 }
 
 // ------------------------------------------------------------------------------------ filling
@@ -573,8 +576,11 @@ void reconciler::fill_deltas(exchange& leg, packer& pack, const message& out) {
 }
 
 bool reconciler::fill_turn(exchange& leg, packer& pack, const message& out) {
+  // Turns go from the first to the last: the last, which has had none since the first had its own,
+  // takes the place. To erase in the middle of thousands would cost more than the datagram.
   const auto drop_turn = [&leg] {
-    leg.owed.erase(leg.owed.begin() + static_cast<std::ptrdiff_t>(leg.turn));
+    std::swap(leg.owed[leg.turn], leg.owed.back());
+    leg.owed.pop_back();
   };
   owed_delta& turn = leg.owed[leg.turn];
   if (!peers_.is_used(turn.slot) || peers_[turn.slot].generation != turn.generation ||
