@@ -11,6 +11,10 @@ namespace {
 
 bool is_before(const grave& one, std::uint64_t name_hash) { return one.name_hash < name_hash; }
 
+/// What makes room first: refusals, which anybody can bring about by a name, before the forgotten;
+/// of either, what expires first.
+auto rank(const grave& one) { return std::tuple(one.kind == grave_kind::gone, one.expires); }
+
 }  // namespace
 
 graveyard::graveyard(std::size_t capacity) : capacity_(std::max<std::size_t>(1, capacity)) {}
@@ -29,8 +33,8 @@ void graveyard::bury(const grave& buried) {
   if (graves_.size() == capacity_) {
     const auto first = std::min_element(
         graves_.begin(), graves_.end(),
-        [](const grave& one, const grave& other) { return one.expires < other.expires; });
-    if (buried.expires < first->expires) return;
+        [](const grave& one, const grave& other) { return rank(one) < rank(other); });
+    if (rank(buried) < rank(*first)) return;
     graves_.erase(first);
     place = std::lower_bound(graves_.begin(), graves_.end(), buried.name_hash, is_before);
   }

@@ -5,6 +5,14 @@
 
 namespace gossipmonger {
 
+namespace {
+
+// Each that comes is compared with those of its slot: of empty ones, the bound on bytes would let
+// in thousands.
+constexpr std::size_t slot_deltas_max = 256;
+
+}  // namespace
+
 parking::parking(std::size_t bytes_max) : bytes_max_(bytes_max) {}
 
 std::size_t parking::cost(const parked_delta& parked) {
@@ -45,8 +53,11 @@ bool parking::try_park(slot_index slot, const message& from, const delta_view& d
   }
   const std::size_t room = sizeof(parked_delta) + length + delta.entry_count * sizeof(entry_view);
   if (bytes_ + room > bytes_max_) return false;
+  std::size_t of_slot = 0;
   for (const parked_delta& one : parked_) {
-    if (one.slot != slot || one.delta.generation != delta.generation) continue;
+    if (one.slot != slot) continue;
+    if (++of_slot == slot_deltas_max) return false;
+    if (one.delta.generation != delta.generation) continue;
     const bool is_of_one_value =
         one.delta.value_bytes == 0 || delta.value_bytes == 0 ||
         one.entries.front().version == from.entries[delta.first_entry].version;

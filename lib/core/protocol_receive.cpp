@@ -15,7 +15,6 @@ using planted::is_on;
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-constexpr std::size_t exchanges_max = 256;
 constexpr std::size_t reported_names_max = 64;
 constexpr std::size_t advances_to_conflict = 2;
 // Heartbeats that others tell of may rise so many times as fast as mine: while gossip_interval
@@ -38,6 +37,19 @@ std::size_t part_of_mine(const message& received, const peer& self) {
     if (one.name_hash == self.name_hash && one.generation == self.generation) return one.offset;
   }
   return 0;
+}
+
+/// Whose row makes room: of the dead and those that left, one that never answered me before one
+/// that did, and then the one silent for longest.
+std::optional<slot_index> find_least_missed(const peer_table& peers,
+                                            const std::vector<slot_index>& gone) {
+  const auto rank = [&peers](slot_index slot) {
+    return std::tuple(peers.details(slot).last_reply.has_value(), peers[slot].silent_since, slot);
+  };
+  const auto least = std::min_element(
+      gone.begin(), gone.end(),
+      [&rank](slot_index one, slot_index other) { return rank(one) < rank(other); });
+  return least == gone.end() ? std::nullopt : std::optional(*least);
 }
 
 }  // namespace
@@ -109,13 +121,15 @@ void protocol::handle_namesake(const message& received, const endpoint& source, 
   }
   if (received.kind != message_kind::digest) return;
   // Who lives under my name shall learn of me, and be able to prove itself: an empty reply.
-  exchange& leg = add_exchange();
+  exchange leg;
   leg.to = source;
   leg.kind = message_kind::reply;
   leg.cookie_echo = received.cookie;
   leg.spoken = received.versions;
+  leg.is_unproved = !is_proved;
   leg.bytes_left = bytes * address_book::amplification_max;
   leg.datagrams_left = 1;
+  add_answer(std::move(leg));
 }
 
 void protocol::handle_message(const message& received, const endpoint& source, std::size_t bytes,
@@ -148,8 +162,8 @@ void protocol::handle_message(const message& received, const endpoint& source, s
   trace(trace_kind::deltas_receive, source, received.sender.name_hash, received.entries.size());
   handle_reply(received, source);
   // To an address without proof went one datagram only: now the rest may follow, at once.
-  const bool was_partial =
-      !was_proved && peers_.by_hash().size() > reconciler_.digest_rows_a_datagram();
+  const bool was_partial = !was_proved && peers_.by_hash().size() + graves_.all().size() >
+                                              reconciler_.digest_rows_a_datagram();
   // What the 3x rule cut, here or there, is asked for anew; a value goes on.
   const bool goes_on = handle_parts(received, source) && was_proved;
   if (received.kind == message_kind::reply && ((received.more && !goes_on) || was_partial)) {
@@ -183,9 +197,9 @@ bool protocol::handle_parts(const message& received, const endpoint& source) {
 
 void protocol::try_continue(const feed& from) {
   if (continuations_left_ == 0 || !addresses_.is_proved(from.source)) return;
+  if (!outbox_.has_room_for_digest(from.source)) return;
   --continuations_left_;
-  start_exchange(from.source, from.remote_hash);
-  exchange& leg = exchanges_.back();
+  exchange& leg = start_exchange(from.source, from.remote_hash);
   leg.is_short = true;
   leg.about = from.slot;
   leg.has_extra = false;
@@ -207,18 +221,9 @@ void protocol::begin_anew(const endpoint& source, std::uint64_t remote_hash) {
   const bool has_begun =
       std::find(restarted_.begin(), restarted_.end(), source) != restarted_.end();
   if (has_begun || restarted_.size() == settings_.unproved_addresses_max) return;
+  if (!outbox_.has_room_for_digest(source)) return;
   restarted_.push_back(source);
   start_exchange(source, remote_hash);
-}
-
-exchange& protocol::add_exchange() {
-  if (exchanges_.size() + bulk_.size() >= exchanges_max) {
-    (bulk_.empty() ? exchanges_ : bulk_).pop_front();
-    ++stats_.exchanges_dropped;
-  }
-  exchange& fresh = exchanges_.emplace_back();
-  fresh.planned = now_;
-  return fresh;
 }
 
 void protocol::handle_digest(const message& received, const endpoint& source, std::size_t bytes,
@@ -232,12 +237,12 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
     handle_doubts(received, source);
   }
 
-  exchange& leg = add_exchange();
+  exchange leg;
   leg.to = source;
   leg.kind = message_kind::reply;
   leg.cookie_echo = received.cookie;
   leg.spoken = received.versions;
-  leg.is_cut_by_proof = !is_proved;
+  leg.is_unproved = !is_proved;
   leg.bytes_left = is_proved || is_on(defect::replies_unlimited)
                        ? settings_.exchange_bytes_max
                        : bytes * address_book::amplification_max;
@@ -248,10 +253,12 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
   leg.partials = nullptr;
   reconciler_.limit_burst(leg);
   reconciler_.shuffle(leg);
-  supersede(leg);
-  if (!is_proved) return;
-  leg.doubts = answers_;
-  if (!received.doubts.empty() || is_to_be_told(source)) plan_doubts(leg);
+  if (is_proved) {
+    supersede(leg);
+    leg.doubts = answers_;
+    if (!received.doubts.empty() || is_to_be_told(source)) plan_doubts(leg);
+  }
+  add_answer(std::move(leg));
 }
 
 std::uint64_t protocol::seen_heartbeat(const message& received) const {
@@ -265,7 +272,7 @@ void protocol::supersede(const exchange& fresh) {
   if (fresh.owed.empty()) return;
   std::vector<bool> is_planned;
   const auto strike_out = [&](exchange& waiting) {
-    if (&waiting == &fresh || waiting.owed.empty() || waiting.to != fresh.to) return;
+    if (waiting.owed.empty() || waiting.to != fresh.to) return;
     if (is_planned.empty()) {
       is_planned.resize(peers_.slots(), false);
       for (const owed_delta& turn : fresh.owed) is_planned[turn.slot] = true;
@@ -273,8 +280,7 @@ void protocol::supersede(const exchange& fresh) {
     std::erase_if(waiting.owed, [&](const owed_delta& turn) { return is_planned[turn.slot]; });
     waiting.turn = 0;
   };
-  for (exchange& waiting : exchanges_) strike_out(waiting);
-  for (exchange& waiting : bulk_) strike_out(waiting);
+  outbox_.for_each_answer(strike_out);
 }
 
 void protocol::handle_reply(const message& received, const endpoint& source) {
@@ -309,8 +315,7 @@ void protocol::handle_reply(const message& received, const endpoint& source) {
   reconciler_.limit_burst(leg);
   reconciler_.shuffle(leg);
   supersede(leg);
-  leg.planned = now_;
-  add_exchange() = std::move(leg);
+  add_answer(std::move(leg));
 }
 
 void protocol::handle_sender(const message& received, const endpoint& source, bool is_proved) {
@@ -456,10 +461,16 @@ void protocol::refuse(const identity_view& who, std::uint64_t name_hash, drop_re
               "this peer is refused: " + std::string(to_string(reason)));
 }
 
+void protocol::drop_unroutable(const identity_view& who, std::uint64_t name_hash) {
+  drop(drop_reason::endpoint);
+  report_once(event_kind::error, who, name_hash,
+              "this peer is not taken in: " + std::string(to_string(drop_reason::endpoint)));
+}
+
 void protocol::end_refusals() {
   // My clock may have been the wrong one, and been set; and whoever was refused for want of room is
   // not asked for again before there is some.
-  const bool has_room = peers_.size() < settings_.peers_max;
+  const bool has_room = peers_.size() < settings_.peers_max || !gone_.empty();
   graves_.remove_if([&](const grave& lies) {
     if (lies.kind == grave_kind::early) return !is_far_future(lies.generation);
     return lies.kind == grave_kind::no_room && has_room;
@@ -514,7 +525,7 @@ void protocol::handle_identity(const identity_view& who) {
     if (is_far_future(who.generation)) {
       return refuse(who, name_hash, drop_reason::far_future);
     }
-    if (!who.address.is_routable()) return drop(drop_reason::endpoint);
+    if (!who.address.is_routable()) return drop_unroutable(who, name_hash);
     reconciler_.forget(*slot);
     ring_.remove(*slot);
     newcomers_.remove(*slot);
@@ -525,9 +536,17 @@ void protocol::handle_identity(const identity_view& who) {
   if (graves_.refuses(name_hash, who.generation, who.heartbeat)) return drop(drop_reason::refused);
   const nanoseconds grace = settings_.dead_peer_grace;
   if (is_far_future(who.generation)) return refuse(who, name_hash, drop_reason::far_future);
-  if (!who.address.is_routable()) return refuse(who, name_hash, drop_reason::endpoint);
+  if (!who.address.is_routable()) return drop_unroutable(who, name_hash);
   if (who.silent >= grace) return drop(drop_reason::refused);
-  const std::optional<slot_index> slot = peers_.try_add(who.name, name_hash);
+  std::optional<slot_index> slot = peers_.try_add(who.name, name_hash);
+  if (!slot) {
+    // Who is gone makes room, if it was gone before the newcomer fell silent itself.
+    const std::optional<slot_index> least = find_least_missed(peers_, gone_);
+    if (least && peers_[*least].silent_since < now_ - who.silent) {
+      bury(*least);
+      slot = peers_.try_add(who.name, name_hash);
+    }
+  }
   if (!slot) return refuse(who, name_hash, drop_reason::capacity);
   graves_.remove(name_hash);
   enter(*slot, who, false);

@@ -1,6 +1,7 @@
 // The round, and what goes out.
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "gossipmonger/core/packer.hpp"
 #include "gossipmonger/core/protocol.hpp"
@@ -12,12 +13,12 @@ namespace {
 
 using std::chrono::nanoseconds;
 
+/// Of the budget, answers to addresses without proof take one part in so many.
+constexpr std::size_t strangers_part = 8;
 /// Who leaves has few rounds left: it tells so many in each, until they know.
 constexpr std::size_t leaving_fanout = 16;
 /// What is left of an answer is good for so long.
 constexpr int bulk_intervals = 3;
-/// Of so many datagrams of bulk copies, one is of the oldest.
-constexpr std::uint64_t bulk_turns = 4;
 
 }  // namespace
 
@@ -59,7 +60,7 @@ void protocol::run_round(moment now) {
 }
 
 void protocol::update_expectation() {
-  const std::size_t entries = settings_.digest_datagrams_max * reconciler_.digest_rows_a_datagram();
+  const std::size_t entries = reconciler_.digest_rows_min(settings_.digest_datagrams_max);
   expected_ =
       detector_expectation(settings_.gossip_interval, peers_.size() + 1, settings_.fanout, entries);
 }
@@ -155,17 +156,11 @@ void protocol::choose_partners() {
 
   // What this round has no room for is asked in one of the next.
   std::erase_if(joining_, [this](const endpoint& joined) {
-    return !is_partner(joined) || is_started(joined) || try_start(joined, 0);
+    return !is_partner(joined) || is_started(joined) || try_start(joined, 0) != nullptr;
   });
 }
 
 bool protocol::is_partner(const endpoint& to) const { return to != address() && to.is_routable(); }
-
-bool protocol::is_started(const endpoint& to) const {
-  return std::any_of(exchanges_.begin(), exchanges_.end(), [&to](const exchange& leg) {
-    return leg.kind == message_kind::digest && leg.to == to;
-  });
-}
 
 bool protocol::try_start_live() {
   // Newcomers, however many come and go, take at most every other start from those that live.
@@ -191,10 +186,11 @@ bool protocol::try_start_from(peer_ring& ring, bool is_choosy) {
                             of.held_version >= preferred_version_ &&
                             (!has_left() || of.holds_my_leave);
     if (is_choosy && is_holding) continue;
-    const endpoint& to = of.way();
-    if (is_started(to) || !try_start(to, row.name_hash)) continue;
+    exchange* leg = try_start(of.way(), row.name_hash);
+    if (leg == nullptr) continue;
     if (row.status == peer_status::live && settings_.suspicion_rounds > 0) {
-      prober_.expect(slot, row.generation, now_);
+      leg->awaited = slot;
+      leg->awaited_generation = row.generation;
     }
     return true;
   }
@@ -215,18 +211,15 @@ void protocol::try_start_seed() {
   static_cast<void>(try_start(seed, remote_hash));
 }
 
-bool protocol::try_start(const endpoint& to, std::uint64_t remote_hash) {
-  if (!is_partner(to)) return false;
-  if (!addresses_.try_start(to, stats_.rounds, settings_.unproved_addresses_max)) return false;
-  start_exchange(to, remote_hash);
-  return true;
+exchange* protocol::try_start(const endpoint& to, std::uint64_t remote_hash) {
+  if (!is_partner(to) || !outbox_.has_room_for_digest(to)) return nullptr;
+  if (!addresses_.try_start(to, stats_.rounds, settings_.unproved_addresses_max)) return nullptr;
+  return &start_exchange(to, remote_hash);
 }
 
-void protocol::start_exchange(const endpoint& to, std::uint64_t remote_hash) {
+exchange& protocol::start_exchange(const endpoint& to, std::uint64_t remote_hash) {
   const bool is_proved = addresses_.is_proved(to);
-  exchange& leg = exchanges_.emplace_back();
-  leg.to = to;
-  leg.kind = message_kind::digest;
+  exchange& leg = outbox_.add_digest(to);
   leg.remote_hash = remote_hash;
   leg.cookie_echo = addresses_.cookie_from(to);
   const std::optional<slot_index> slot = peers_.find(remote_hash);
@@ -239,8 +232,19 @@ void protocol::start_exchange(const endpoint& to, std::uint64_t remote_hash) {
   leg.padded_bytes = is_proved ? 0 : address_book::unproved_bytes_min;
   leg.digest_from = digest_cursor_;
   leg.digest_rows_left = peers_.by_hash().size();
+  leg.digest_graves_left = graves_.all().size();
+  leg.extra_from = extra_cursor_;
+  leg.extra_rows_left = peers_.by_hash().size();
   leg.has_extra = true;
   if (is_proved) plan_doubts(leg);
+  return leg;
+}
+
+void protocol::await_answer(exchange& leg) {
+  const slot_index slot = std::exchange(leg.awaited, self_slot);
+  if (slot == self_slot || !peers_.is_used(slot)) return;
+  if (peers_[slot].generation != leg.awaited_generation) return;
+  prober_.expect(slot, leg.awaited_generation, now_);
 }
 
 // ------------------------------------------------------------------------------------ sending
@@ -249,6 +253,8 @@ bool protocol::has_budget(moment now) {
   sends_at_.reset();
   if (settings_.send_bytes_per_interval == 0) return true;
   budget_.refill(now.steady, settings_.send_bytes_per_interval, settings_.gossip_interval);
+  strangers_budget_.refill(now.steady, settings_.send_bytes_per_interval / strangers_part,
+                           settings_.gossip_interval);
   if (budget_.has_room()) return true;
   sends_at_ = budget_.has_room_at();
   ++stats_.sends_delayed;
@@ -262,46 +268,43 @@ nanoseconds protocol::next_deadline() const {
 void protocol::end_exchange(const exchange& leg) {
   // The next round's digest goes on where this one's budget ended.
   const bool is_whole = leg.kind == message_kind::digest && !leg.is_short && leg.padded_bytes == 0;
-  if (is_whole) digest_cursor_ = leg.digest_rows_left == 0 ? 0 : leg.digest_from;
-}
-
-std::deque<exchange>::iterator protocol::next_bulk() {
-  // Others have sent of an old plan since, and its remote has told somebody what it lacks now.
-  const nanoseconds oldest = now_ - bulk_intervals * settings_.gossip_interval;
-  std::erase_if(bulk_, [oldest](const exchange& leg) { return leg.planned < oldest; });
-  // Who lacks least is nearest to what nobody else has yet, and passes it on; but none waits for
-  // ever.
-  if (bulk_turn_ % bulk_turns == 0) return bulk_.begin();
-  return std::min_element(
-      bulk_.begin(), bulk_.end(),
-      [](const exchange& one, const exchange& other) { return one.lacking < other.lacking; });
+  if (!is_whole) return;
+  digest_cursor_ = leg.digest_rows_left == 0 && !leg.is_partial ? 0 : leg.digest_from;
+  extra_cursor_ = leg.extra_from;
 }
 
 std::optional<transmit> protocol::poll_transmit(moment now) {
+  outbox_.expire_bulk(now_ - bulk_intervals * nanoseconds(settings_.gossip_interval));
   for (;;) {
-    const bool is_bulk = exchanges_.empty();
-    const auto next = is_bulk ? next_bulk() : exchanges_.begin();
-    std::deque<exchange>& queue = is_bulk ? bulk_ : exchanges_;
-    if (next == queue.end()) {
+    if (outbox_.is_empty()) {
       sends_at_.reset();
       return std::nullopt;
     }
     if (!has_budget(now)) return std::nullopt;
-    exchange& leg = *next;
+    const std::optional<outbox_lane> lane = outbox_.next(may_answer_strangers());
+    if (!lane) {
+      sends_at_ = strangers_budget_.has_room_at();
+      ++stats_.sends_delayed;
+      return std::nullopt;
+    }
+    exchange& leg = outbox_.turn(*lane);
     const bool is_digest = leg.kind == message_kind::digest;
     const bool is_filled = is_digest ? reconciler_.fill_digest(leg, outgoing_, now_)
                                      : reconciler_.fill_reply(leg, outgoing_, now_);
     if (!is_filled) {
       end_exchange(leg);
-      queue.erase(next);
+      outbox_.end(*lane);
       continue;
     }
     outgoing_.cookie = addresses_.cookie_for(leg.to, now.steady);
     outgoing_.wire_version = version_for(leg);
     if (settings_.send_bytes_per_interval != 0) {
-      budget_.take(std::max(encoded_bytes(outgoing_), outgoing_.padded_bytes));
+      const std::size_t bytes = std::max(encoded_bytes(outgoing_), outgoing_.padded_bytes);
+      budget_.take(bytes);
+      if (*lane == outbox_lane::strangers) strangers_budget_.take(bytes);
     }
     if (is_digest) {
+      await_answer(leg);
       ++stats_.digests_sent;
       const digest& known = outgoing_.known;
       trace(trace_kind::digest_send, leg.to, leg.remote_hash,
@@ -312,12 +315,7 @@ std::optional<transmit> protocol::poll_transmit(moment now) {
       trace(trace_kind::deltas_send, leg.to, leg.remote_hash, outgoing_.entries.size());
     }
     const endpoint to = leg.to;
-    if (is_bulk) {
-      ++bulk_turn_;
-    } else if (!leg.is_urgent()) {
-      bulk_.push_back(std::move(leg));
-      queue.pop_front();
-    }
+    outbox_.end_turn(*lane);
     return transmit(to, outgoing_);
   }
 }

@@ -108,17 +108,16 @@ void protocol::start_short(slot_index slot, std::optional<doubt_entry> told) {
 
 void protocol::start_short(const endpoint& to, std::uint64_t remote_hash,
                            std::optional<doubt_entry> told) {
-  const auto queued = std::find_if(
-      exchanges_.begin(), exchanges_.end(),
-      [&to](const exchange& leg) { return leg.kind == message_kind::digest && leg.to == to; });
-  if (queued != exchanges_.end()) {
+  if (exchange* queued = outbox_.find_digest(to)) {
     // What goes there anyway takes it along, unless that carries no doubts.
     if (told && queued->doubts.size() < doubt_entry::doubts_max) queued->doubts.push_back(*told);
     return;
   }
-  if (short_legs_left_ == 0 || !try_start(to, remote_hash)) return;
+  if (short_legs_left_ == 0) return;
+  exchange* started = try_start(to, remote_hash);
+  if (started == nullptr) return;
   --short_legs_left_;
-  exchange& leg = exchanges_.back();
+  exchange& leg = *started;
   leg.is_short = true;
   leg.digest_rows_left = 1;
   leg.datagrams_left = 1;

@@ -25,6 +25,8 @@ constexpr std::uint64_t floor_value_bytes = 8;
 constexpr std::size_t identity_bytes_min = 64;
 // Less room than this behind a frame carries nothing worth a datagram.
 constexpr std::size_t place_margin = 64;
+// Of a digest that cannot tell of everything, graves take one place in so many.
+constexpr std::size_t graves_part = 4;
 // Of what changed last, entries in the first datagram of a digest that cannot tell of everything.
 constexpr std::size_t latest_max = 16;
 constexpr std::size_t flights_max = 1024;
@@ -55,8 +57,14 @@ bool has_entry(const std::vector<digest_entry>& list, std::uint64_t name_hash) {
 bool is_refused(const digest& theirs, const peer& row) {
   if (is_on(defect::unwanted_ignored)) return false;
   const digest_entry* refused = find_sorted(theirs.unwanted, row.name_hash);
-  return refused != nullptr && std::tie(row.generation, row.heartbeat) <=
-                                   std::tie(refused->generation, refused->heartbeat);
+  if (refused == nullptr ||
+      std::tie(row.generation, row.heartbeat) > std::tie(refused->generation, refused->heartbeat)) {
+    return false;
+  }
+  // A later run beside the one that it holds: that generation alone is refused.
+  const digest_entry* held = find_sorted(theirs.range, row.name_hash);
+  const bool is_beside = held != nullptr && held->generation < refused->generation;
+  return !is_beside || row.generation == refused->generation;
 }
 
 std::uint64_t read_floor(std::string_view value) {
@@ -123,6 +131,15 @@ std::size_t reconciler::digest_rows_a_datagram() const {
   return (message_bytes_max() - digest_frame_bytes - list_tag_bytes) / entry_bytes - 2;
 }
 
+std::size_t reconciler::digest_rows_min(std::size_t datagrams) const {
+  const std::size_t places = datagrams * digest_rows_a_datagram();
+  const std::size_t graves = graves_.all().size();
+  if (graves == 0 || peers_.by_hash().size() + graves <= places) return places;
+  // The range goes on, and so do the rows beside it, and each row stands in either: what one of the
+  // two tells is half of what graves leave.
+  return std::max<std::size_t>(1, (places - places / graves_part) / 2);
+}
+
 // ---------------------------------------------------------------------------------- comparing
 
 void reconciler::request_stranger(const digest_entry& theirs, exchange& out) const {
@@ -171,14 +188,18 @@ void reconciler::compare_entry(const digest_entry& theirs, slot_index slot, nano
 
 void reconciler::owe(slot_index slot, std::uint64_t after, nanoseconds now, exchange& out) {
   const peer& row = peers_[slot];
-  const std::optional<position> part = part_held(row, after, out);
-  // The owner wrote that value when all before it was as it is there: older news help nobody.
-  if (part && part->version > row.max_version) return;
+  std::optional<position> part = part_held(row, after, out);
+  if (part && part->version > row.max_version) {
+    // The owner wrote that value when all before it was as it is there: older news help nobody. But
+    // the owner knows what it wrote: it never wrote that, and goes on as ever.
+    if (slot != self_slot) return;
+    part.reset();
+  }
   const flight_place held(after, part.value_or(position()));
   flight_answer seen;
   seen.after = held.after;
   seen.part = held.part;
-  if (!flights_.is_empty()) {
+  if (!out.is_unproved && !flights_.is_empty()) {
     seen = flights_.handle_held(out.remote_hash, row.name_hash, row.generation, held,
                                 out.seen_heartbeat, now);
     adapt_burst(out.remote_hash, seen, now);
@@ -213,6 +234,7 @@ void reconciler::adapt_burst(std::uint64_t remote_hash, const flight_answer& see
 }
 
 void reconciler::limit_burst(exchange& out) const {
+  if (out.is_unproved) return;
   const std::optional<slot_index> slot = peers_.find(out.remote_hash);
   if (!slot || peers_.details(*slot).burst_datagrams == 0) return;
   out.datagrams_left = std::min(out.datagrams_left, peers_.details(*slot).burst_datagrams);
@@ -226,7 +248,7 @@ bool reconciler::is_wanted(const digest& theirs, const peer& row, const exchange
 void reconciler::compare(const digest& theirs, const located_digest& at, std::uint64_t sender_hash,
                          nanoseconds now, exchange& out) {
   out.remote_hash = sender_hash;
-  out.has_flights = flights_.has_any(sender_hash);
+  out.has_flights = !out.is_unproved && flights_.has_any(sender_hash);
   const auto compare_all = [&](const std::vector<digest_entry>& entries,
                                const std::vector<slot_index>& slots) {
     for (std::size_t i = 0; i < entries.size(); ++i) {
@@ -275,7 +297,10 @@ void reconciler::shuffle(exchange& out) {
   // Self's identity goes first: without it a joiner cannot attribute anything to me.
   const auto own = std::find(out.identities.begin(), out.identities.end(), self_slot);
   if (own != out.identities.end()) std::iter_swap(out.identities.begin(), own);
-  if (!out.owed.empty()) out.turn = static_cast<std::size_t>(random_.below(out.owed.size()));
+  if (out.owed.empty()) return;
+  const auto first = static_cast<std::ptrdiff_t>(random_.below(out.owed.size()));
+  std::rotate(out.owed.begin(), out.owed.begin() + first, out.owed.end());
+  out.turn = 0;
 }
 
 // ------------------------------------------------------------------------------------ filling
@@ -300,7 +325,9 @@ void reconciler::set_frame(const exchange& leg, message& out) const {
 }
 
 bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
-  if (leg.datagrams_left == 0 || leg.digest_rows_left == 0) return false;
+  const bool is_claimed =
+      leg.digest_rows_left == 0 && (leg.is_partial || leg.digest_graves_left == 0);
+  if (leg.datagrams_left == 0 || is_claimed || leg.extra_rows_left == 0) return false;
   packer pack(out, message_kind::digest, message_bytes_max());
   set_frame(leg, out);
   add_doubts(leg, pack);
@@ -313,15 +340,19 @@ bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
   if (const std::optional<slot_index> slot = peers_.find(out.receiver.name_hash)) {
     places.of_receiver = partial_of(*slot);
   }
-  const bool is_partial = leg.digest_rows_left > leg.datagrams_left * digest_rows_a_datagram();
-  if (leg.has_extra && is_partial) places.extra = latest_max;
+  if (leg.has_extra && !leg.is_short) {
+    leg.is_partial = leg.digest_rows_left + leg.digest_graves_left >
+                     leg.datagrams_left * digest_rows_a_datagram();
+    if (leg.is_partial) places.extra = latest_max;
+  }
 
   if (leg.is_short) {
     leg.digest_rows_left = 0;
+    leg.digest_graves_left = 0;
   } else {
     fill_range(leg, pack, out, now, places);
   }
-  fill_extra(pack, out, now, places);
+  fill_extra(leg, pack, out, now, places);
   if (leg.about && peers_.is_used(*leg.about)) add_about(*leg.about, pack, out);
   leg.has_extra = false;
   --leg.datagrams_left;
@@ -333,8 +364,17 @@ void reconciler::fill_range(exchange& leg, packer& pack, message& out, nanosecon
   const std::span<const peer_table::hashed_slot> rows = peers_.by_hash();
   const std::span<const grave> graves = graves_.all();
   std::size_t i = peers_.lower_bound(leg.digest_from);
-  std::size_t g = 0;
-  while (g < graves.size() && graves[g].name_hash < leg.digest_from) ++g;
+  const auto grave_before = [](const grave& one, std::uint64_t hash) {
+    return one.name_hash < hash;
+  };
+  auto g = static_cast<std::size_t>(
+      std::lower_bound(graves.begin(), graves.end(), leg.digest_from, grave_before) -
+      graves.begin());
+  // A grave inside the range that is not told of would read as unknown to me, and be sent again:
+  // the range ends where graves have taken their part of the datagram.
+  std::size_t grave_places = leg.is_partial
+                                 ? std::max<std::size_t>(1, digest_rows_a_datagram() / graves_part)
+                                 : graves.size();
   const auto kept_free = [&] {
     const bool has_tag =
         !out.known.range.empty() || !out.known.unwanted.empty() || !out.doubts.empty();
@@ -372,7 +412,10 @@ void reconciler::fill_range(exchange& leg, packer& pack, message& out, nanosecon
     const std::size_t needed =
         kept_free() + (is_own_place ? 0 : row_bytes) + (is_doubled ? entry_bytes : 0);
     const bool has_no_place = partial && out.partials.size() == partials_max;
-    if (pack.bytes_left() < needed || has_no_place || (!is_grave && leg.digest_rows_left == 0)) {
+    const bool is_turned = !is_grave && leg.digest_rows_left == 0;
+    places.is_cut_by_graves = is_grave && grave_places == 0;
+    if (pack.bytes_left() < needed || has_no_place || is_turned || places.is_cut_by_graves) {
+      if (is_turned) leg.digest_graves_left = 0;
       out.known.hi = name_hash - 1;
       leg.digest_from = name_hash;
       break;
@@ -380,11 +423,16 @@ void reconciler::fill_range(exchange& leg, packer& pack, message& out, nanosecon
     if (is_grave) {
       if (name_hash != out.receiver.name_hash) add_grave(graves[g], pack);
       ++g;
+      --grave_places;
+      leg.digest_graves_left -= std::min<std::size_t>(1, leg.digest_graves_left);
       continue;
     }
     peers_.fetch_ahead(i);
     add_row(rows[i++].slot, beside, pack, out, now, places);
-    if (beside != nullptr) ++g;
+    if (beside != nullptr) {
+      ++g;
+      leg.digest_graves_left -= std::min<std::size_t>(1, leg.digest_graves_left);
+    }
     --leg.digest_rows_left;
   }
   if (out.known.lo > out.known.hi) {
@@ -435,23 +483,38 @@ void reconciler::add_row(slot_index slot, const grave* beside, packer& pack, con
   places.has_receiver = places.has_receiver || row.name_hash == out.receiver.name_hash;
 }
 
-void reconciler::fill_extra(packer& pack, message& out, nanoseconds now,
+bool reconciler::try_add_unclaimed(slot_index slot, packer& pack, const message& out,
+                                   nanoseconds now) const {
+  const peer& row = peers_[slot];
+  const bool is_in = row.name_hash >= out.known.lo && row.name_hash <= out.known.hi;
+  if (is_in || !is_advertised(row, now) || has_entry(out.known.extra, row.name_hash)) return true;
+  const std::optional<partial_entry> partial = partial_of(slot);
+  if (partial && pack.bytes_left() < 2 * entry_bytes) return false;
+  if (!pack.try_add_extra(row.entry())) return false;
+  if (partial) static_cast<void>(pack.try_add_partial(*partial));
+  return true;
+}
+
+void reconciler::fill_extra(exchange& leg, packer& pack, message& out, nanoseconds now,
                             const digest_places& places) {
   if (!places.has_sender) static_cast<void>(pack.try_add_extra(out.sender));
   if (!places.has_receiver) {
     static_cast<void>(pack.try_add_extra(out.receiver));
     if (places.of_receiver) static_cast<void>(pack.try_add_partial(*places.of_receiver));
   }
-  if (places.extra == 0) return;
-  for (const slot_index slot : peers_.latest(places.extra)) {
-    const peer& row = peers_[slot];
-    const bool is_in = row.name_hash >= out.known.lo && row.name_hash <= out.known.hi;
-    if (is_in || !is_advertised(row, now) || has_entry(out.known.extra, row.name_hash)) continue;
-    const std::optional<partial_entry> partial = partial_of(slot);
-    if (partial && pack.bytes_left() < 2 * entry_bytes) break;
-    if (!pack.try_add_extra(row.entry())) break;
-    if (partial) static_cast<void>(pack.try_add_partial(*partial));
+  if (places.extra != 0) {
+    for (const slot_index slot : peers_.latest(places.extra)) {
+      if (!try_add_unclaimed(slot, pack, out, now)) break;
+    }
   }
+  if (!places.is_cut_by_graves) return;
+  const std::span<const peer_table::hashed_slot> rows = peers_.by_hash();
+  std::size_t i = peers_.lower_bound(leg.extra_from);
+  for (; leg.extra_rows_left > 0; --leg.extra_rows_left, ++i) {
+    if (i >= rows.size()) i = 0;
+    if (!try_add_unclaimed(rows[i].slot, pack, out, now)) break;
+  }
+  leg.extra_from = i < rows.size() ? rows[i].name_hash : 0;
 }
 
 bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
@@ -505,9 +568,9 @@ bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
 
   const bool is_empty = out.identities.empty() && out.requests.empty() && out.heartbeats.empty() &&
                         out.deltas.empty() && out.doubts.empty();
-  if (is_empty && !is_first && !leg.is_cut_by_proof) return false;
+  if (is_empty && !is_first && !leg.is_unproved) return false;
   // A reply of one datagram costs little to send again; what goes on is remembered.
-  if (!is_first && leg.remote_hash != 0 && !out.deltas.empty()) {
+  if (!is_first && !leg.is_unproved && leg.remote_hash != 0 && !out.deltas.empty()) {
     const nanoseconds due = now + flight_intervals * settings_.gossip_interval;
     for (const delta_view& delta : out.deltas) {
       flight_place upto(delta.upto.version);
@@ -525,8 +588,8 @@ bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
       is_empty || leg.datagrams_left == 0 || leg.bytes_left < reply_frame_bytes + place_margin;
   if (is_spent && has_more()) {
     leg.datagrams_left = 0;
-    out.more = leg.is_cut_by_proof || has_open_value(out);
-    if (leg.is_cut_by_proof) ++stats_.replies_cut;
+    out.more = leg.is_unproved || has_open_value(out);
+    if (leg.is_unproved) ++stats_.replies_cut;
   }
   return true;
 }
@@ -539,8 +602,11 @@ void reconciler::fill_deltas(exchange& leg, packer& pack, const message& out) {
 }
 
 bool reconciler::fill_turn(exchange& leg, packer& pack, const message& out) {
+  // Turns go from the first to the last: the last, which has had none since the first had its own,
+  // takes the place. To erase in the middle of thousands would cost more than the datagram.
   const auto drop_turn = [&leg] {
-    leg.owed.erase(leg.owed.begin() + static_cast<std::ptrdiff_t>(leg.turn));
+    std::swap(leg.owed[leg.turn], leg.owed.back());
+    leg.owed.pop_back();
   };
   owed_delta& turn = leg.owed[leg.turn];
   if (!peers_.is_used(turn.slot) || peers_[turn.slot].generation != turn.generation ||

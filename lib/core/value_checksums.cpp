@@ -1,5 +1,7 @@
 #include "gossipmonger/core/value_checksums.hpp"
 
+#include <algorithm>
+
 namespace gossipmonger {
 
 std::uint64_t value_checksum(const hash_key& cluster_key, std::string_view key,
@@ -8,12 +10,17 @@ std::uint64_t value_checksum(const hash_key& cluster_key, std::string_view key,
 }
 
 std::uint64_t value_checksums::of(slot_index slot, const entry_view& entry) {
-  versioned& latest = latest_[slot];
-  if (latest.version != entry.version) {
-    latest.version = entry.version;
-    latest.checksum = value_checksum(cluster_key_, entry.key, entry.value);
+  const auto place = std::find_if(kept_.begin(), kept_.end(), [&](const checksum& one) {
+    return one.slot == slot && one.version == entry.version;
+  });
+  if (place != kept_.end()) {
+    std::rotate(place, place + 1, kept_.end());
+    return kept_.back().sum;
   }
-  return latest.checksum;
+  if (kept_.size() == kept_max) kept_.erase(kept_.begin());
+  return kept_
+      .emplace_back(slot, entry.version, value_checksum(cluster_key_, entry.key, entry.value))
+      .sum;
 }
 
 }  // namespace gossipmonger

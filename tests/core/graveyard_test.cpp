@@ -98,6 +98,29 @@ TEST_CASE("graveyard: when it is full, what would expire before all of them is n
   CHECK(hashes(graves) == std::vector<std::uint64_t>{1, 2});
 }
 
+TEST_CASE("graveyard: when it is full, refusals make room for each other and for the forgotten") {
+  graveyard graves(3);
+  const auto refuse = [&](std::uint64_t name_hash, std::chrono::nanoseconds expires) {
+    grave refused = make_grave(name_hash, 1, 1, expires);
+    refused.kind = grave_kind::early;
+    graves.bury(refused);
+  };
+  graves.bury(make_grave(1, 1, 1, 10s));
+  refuse(2, 30s);
+  refuse(3, 20s);
+
+  refuse(4, 40s);
+  CHECK(hashes(graves) == std::vector<std::uint64_t>{1, 2, 4});
+  graves.bury(make_grave(5, 1, 1, 5s));
+  CHECK(hashes(graves) == std::vector<std::uint64_t>{1, 4, 5});
+  graves.bury(make_grave(6, 1, 1, 5s));
+  CHECK(hashes(graves) == std::vector<std::uint64_t>{1, 5, 6});
+
+  // Only the forgotten lie there: a refusal takes no place of theirs.
+  refuse(7, 90s);
+  CHECK(hashes(graves) == std::vector<std::uint64_t>{1, 5, 6});
+}
+
 TEST_CASE("graveyard: a name that lies there takes no further room") {
   graveyard graves(2);
   graves.bury(make_grave(1, 1, 1, 10s));

@@ -142,6 +142,16 @@ TEST_CASE("parking: holds as many bytes as it may, and not one more") {
   CHECK_FALSE(one_delta(2, 3).park_in(short_of_one));
 }
 
+TEST_CASE("parking: holds 256 deltas of a slot, and not one more, and as many of another") {
+  parking parked(100'000'000);
+  for (std::uint64_t i = 0; i < 256; ++i) REQUIRE(one_delta(2 * i + 1, 2 * i + 2).park_in(parked));
+  CHECK_FALSE(one_delta(1001, 1002).park_in(parked));
+  CHECK(one_delta(1001, 1002).park_in(parked, 2));
+
+  CHECK(parked.take(1, 1).has_value());
+  CHECK(one_delta(1001, 1002).park_in(parked));
+}
+
 TEST_CASE("parking: what was taken, dropped or forgotten makes room") {
   parking parked(cost_of_one());
   CHECK(one_delta(1, 2).park_in(parked));

@@ -435,7 +435,7 @@ TEST_CASE("protocol: a clock of before 2020 judges nobody's generation") {
 }
 
 TEST_CASE(
-    "protocol: an identity with an address that nobody can send to is refused, named, unwanted") {
+    "protocol: an address that nobody can send to is named, and keeps nobody's incarnation away") {
   for (const endpoint& address :
        {endpoint::v4(0, 0, 0, 0, 7000), endpoint::v4(224, 0, 0, 1, 7000),
         endpoint::v4(10, 0, 0, 9, 0), endpoint::v4(255, 255, 255, 255, 7000)}) {
@@ -453,7 +453,12 @@ TEST_CASE(
     CHECK_FALSE(a.is_known("p"));
     CHECK(drops(a, drop_reason::endpoint) == 1);
     CHECK(read_events(a, cursor) == "error p\n");
-    CHECK(is_unwanted(world, "a", p.hash()));
+    CHECK_FALSE(is_unwanted(world, "a", p.hash()));
+
+    // Whoever told it so may have been wrong, or have lied.
+    p.enter();
+    CHECK(a.is_known("p"));
+    CHECK(read_events(a, cursor) == "new_peer p\npeer_live p\n");
   }
 }
 
@@ -483,6 +488,78 @@ TEST_CASE("protocol: peers up to the capacity; one more is refused, and asked fo
   CHECK(a.is_known("r"));
 }
 
+TEST_CASE("protocol: where the table is full, who is gone makes room: first who never answered") {
+  small_cluster world;
+  config settings = make_config("a");
+  settings.peers_max = 3;
+  protocol& a = world.add(settings);
+  puppet met(world, "a", "met", 1);
+  puppet live(world, "a", "live", 2);
+  met.enter();
+  met.begin(message_kind::reply);  // it is known by now, and answers
+  static_cast<void>(met.send());
+  live.enter();
+  identity_view rumour = live.identity();
+  rumour.name = "rumour";
+  live.begin(message_kind::reply).identities.push_back(rumour);
+  static_cast<void>(live.send());
+  const auto run = [&] {
+    for (int i = 0; i < 120; ++i) {
+      if (i % 30 == 0) live.cookie = 0;
+      if (live.cookie == 0) static_cast<void>(live.prove());
+      live.heartbeat += 1;
+      live.begin(message_kind::reply);
+      static_cast<void>(live.send());
+      world.run_for(1s);
+    }
+  };
+  run();
+  REQUIRE(a.find_member("met", world.now())->status == peer_status::dead);
+  REQUIRE(a.find_member("rumour", world.now())->status == peer_status::dead);
+
+  puppet first(world, "a", "first", 3);
+  first.enter();
+  CHECK(a.is_known("first"));
+  CHECK_FALSE(a.is_known("rumour"));
+  CHECK(a.is_known("met"));
+
+  puppet second(world, "a", "second", 4);
+  second.enter();
+  CHECK(a.is_known("second"));
+  CHECK_FALSE(a.is_known("met"));
+
+  // Those that are left live: nobody makes room.
+  puppet third(world, "a", "third", 5);
+  third.enter();
+  CHECK_FALSE(a.is_known("third"));
+  CHECK(a.is_known("live"));
+  CHECK(drops(a, drop_reason::capacity) == 1);
+}
+
+TEST_CASE("protocol: where the table is full, the newcomer that fell silent first makes no room") {
+  small_cluster world;
+  config settings = make_config("a");
+  settings.peers_max = 1;
+  protocol& a = world.add(settings);
+  puppet p(world, "a", "p", 1);
+  p.enter();
+  world.run_for(120s);
+  REQUIRE(a.find_member("p", world.now())->status == peer_status::dead);
+  puppet teller(world, "a", "teller", 2);
+  static_cast<void>(teller.prove());
+  const auto tell = [&](std::chrono::milliseconds silent) {
+    identity_view who = teller.identity();
+    who.silent = silent;
+    teller.begin(message_kind::reply).identities.push_back(who);
+    static_cast<void>(teller.send());
+    return a.is_known("teller");
+  };
+
+  CHECK_FALSE(tell(200s));
+  world.run_for(1s);
+  CHECK(tell(60s));
+}
+
 TEST_CASE("protocol: a refusal for want of room holds for the incarnation, until there is room") {
   small_cluster world;
   config settings = make_config("a");
@@ -498,7 +575,14 @@ TEST_CASE("protocol: a refusal for want of room holds for the incarnation, until
   q.enter();
   CHECK(drops(a, drop_reason::capacity) == 1);
   CHECK(drops(a, drop_reason::refused) == 1);
-  world.run_for(600s);
+  for (int i = 0; i < 600; ++i) {
+    if (i % 30 == 0) p.cookie = 0;
+    if (p.cookie == 0) static_cast<void>(p.prove());  // in small tables cookies age soon
+    p.heartbeat += 1;
+    p.begin(message_kind::reply);
+    static_cast<void>(p.send());
+    world.run_for(1s);
+  }
   CHECK(is_unwanted(world, "a", q.hash()));
 
   REQUIRE(a.forget("p"));
@@ -1246,18 +1330,31 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("protocol: answers wait in a bounded queue, and the oldest goes") {
+TEST_CASE("protocol: answers to strangers wait in a bounded queue, and the oldest goes") {
   small_cluster world;
   protocol& a = world.add("a");
   puppet p(world, "a", "p", 1);
   const message& told = p.begin(message_kind::digest);
 
-  for (int i = 0; i < 256; ++i) a.handle_message(told, p.address, 400, world.now());
+  for (int i = 0; i < 32; ++i) a.handle_message(told, p.address, 400, world.now());
   CHECK(a.stats().exchanges_dropped == 0);
   a.handle_message(told, p.address, 400, world.now());
 
   CHECK(a.stats().exchanges_dropped == 1);
-  CHECK(world.collect("a").size() == 256);
+  CHECK(world.collect("a").size() == 32);
+}
+
+TEST_CASE("protocol: answers to a member wait in a bounded queue, and the oldest goes") {
+  node_and_puppet both;
+  const message& told = both.p.begin(message_kind::digest);
+
+  for (int i = 0; i < 256; ++i)
+    both.node.handle_message(told, both.p.address, 400, both.world.now());
+  CHECK(both.node.stats().exchanges_dropped == 0);
+  both.node.handle_message(told, both.p.address, 400, both.world.now());
+
+  CHECK(both.node.stats().exchanges_dropped == 1);
+  CHECK(both.world.collect("a").size() == 256);
 }
 
 TEST_CASE("protocol: a peer is followed to the address that it proves, and reached there") {

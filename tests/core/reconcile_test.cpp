@@ -276,6 +276,33 @@ TEST_CASE("reconcile: what the sender does not want is sent only if it is higher
   CHECK_FALSE(is_sent(owner.generation + 1, 0));
 }
 
+TEST_CASE(
+    "reconcile: a later run that the sender refuses keeps neither the run it holds nor the next") {
+  node_of_owners owners;
+  puppet& owner = owners.add_owner("owner", 3, 10);
+  // Holds that generation up to `held`, and does not want a run further ahead.
+  const auto entries_sent = [&](std::uint64_t generation, std::uint64_t held,
+                                std::uint64_t refused) {
+    message& told = owners.asker.begin(message_kind::digest);
+    digest_entry here = entry_of(owner, held);
+    here.generation = generation;
+    told.known.lo = here.name_hash;
+    told.known.hi = here.name_hash;
+    told.known.range.push_back(here);
+    here.generation = refused;
+    here.max_version = 0;
+    here.heartbeat = heartbeat_max;
+    told.known.unwanted.push_back(here);
+    std::size_t entries = 0;
+    for (const letter& answer : owners.asker.send()) entries += answer.content.entries.size();
+    return entries;
+  };
+
+  CHECK(entries_sent(owner.generation, 1, owner.generation + 1'000) == 2);
+  CHECK(entries_sent(owner.generation - 1, 3, owner.generation + 1'000) == 3);
+  CHECK(entries_sent(owner.generation - 1, 3, owner.generation) == 0);
+}
+
 TEST_CASE("reconcile: a request is answered by leg 3, and asks for nothing back") {
   node_of_owners owners;
   const puppet& owner = owners.add_owner("owner", 3, 10);

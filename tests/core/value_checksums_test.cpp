@@ -24,7 +24,7 @@ TEST_CASE("value_checksum: cluster, key and value each change it, and where one 
   CHECK(value_checksum(hash_key(1, 2), "keyv", "alue") != of_one);
 }
 
-TEST_CASE("value_checksums: each slot's latest is remembered, and hashed anew for a new version") {
+TEST_CASE("value_checksums: each version of a slot is remembered, and a new one hashed anew") {
   const hash_key cluster(1, 2);
   value_checksums checksums(cluster);
   const std::uint64_t one = value_checksum(cluster, "k", "one");
@@ -34,6 +34,26 @@ TEST_CASE("value_checksums: each slot's latest is remembered, and hashed anew fo
   CHECK(checksums.of(3, make_entry("k", "two", 7)) == one);
   CHECK(checksums.of(4, make_entry("k", "two", 7)) == value_checksum(cluster, "k", "two"));
   CHECK(checksums.of(3, make_entry("k", "two", 8)) == value_checksum(cluster, "k", "two"));
+
+  // Two readers at different values of one owner: neither is hashed again for the other.
+  CHECK(checksums.of(3, make_entry("k", "two", 7)) == one);
+  CHECK(checksums.of(3, make_entry("k", "one", 8)) == value_checksum(cluster, "k", "two"));
+}
+
+TEST_CASE("value_checksums: when too many are kept, the one not asked for longest goes") {
+  const hash_key cluster(1, 2);
+  value_checksums checksums(cluster);
+  const std::uint64_t one = value_checksum(cluster, "k", "one");
+  const std::uint64_t two = value_checksum(cluster, "k", "two");
+  for (std::uint64_t version = 1; version <= value_checksums::kept_max; ++version) {
+    CHECK(checksums.of(3, make_entry("k", "one", version)) == one);
+  }
+  CHECK(checksums.of(3, make_entry("k", "two", 1)) == one);  // kept, and now the latest
+
+  CHECK(checksums.of(3, make_entry("k", "one", value_checksums::kept_max + 1)) == one);
+
+  CHECK(checksums.of(3, make_entry("k", "two", 1)) == one);
+  CHECK(checksums.of(3, make_entry("k", "two", 2)) == two);
 }
 
 TEST_CASE("value_checksums: what a slot held is forgotten with its peer") {

@@ -80,6 +80,7 @@ CORE_ORDER = [
     {"storage", "change_list"},
     {"memory_storage"},
     {"reconcile"},
+    {"outbox"},
     {"protocol"},
     {"storage_suite"},
 ]

@@ -33,6 +33,7 @@
 #include "gossipmonger/core/graveyard.hpp"
 #include "gossipmonger/core/hash.hpp"
 #include "gossipmonger/core/message.hpp"
+#include "gossipmonger/core/outbox.hpp"
 #include "gossipmonger/core/peer_ring.hpp"
 #include "gossipmonger/core/peer_table.hpp"
 #include "gossipmonger/core/prober.hpp"
@@ -227,8 +228,10 @@ class protocol {
   /// From somebody who bears my name: myself, a former run, or another node.
   void handle_namesake(const message& received, const endpoint& source, std::size_t bytes,
                        bool is_proved);
-  /// A place for one more answer; where all are taken, the oldest goes.
-  [[nodiscard]] exchange& add_exchange();
+  void add_answer(exchange&& leg) {
+    leg.planned = now_;
+    stats_.exchanges_dropped += outbox_.add_answer(std::move(leg));
+  }
   /// Which heartbeat of this run of mine the sender has seen; 0: none.
   [[nodiscard]] std::uint64_t seen_heartbeat(const message& received) const;
   /// What still waits to go to the same remote, of the same owners, is out of date.
@@ -255,6 +258,9 @@ class protocol {
   void refuse(const identity_view& who, std::uint64_t name_hash, drop_reason reason);
   /// Of whom something was refused for want of room is asked for again: there is more.
   void end_capacity_refusals();
+  /// An identity with an address that nobody can send to. A relay may have got it wrong: the
+  /// incarnation is not refused.
+  void drop_unroutable(const identity_view& who, std::uint64_t name_hash);
   /// Refusals whose reason is no more.
   void end_refusals();
   /// Nothing was said of that name yet, or long ago; and there is a place to remember that.
@@ -319,18 +325,24 @@ class protocol {
   /// Whether a digest may go there: somebody else's address, of a kind that can be sent to.
   [[nodiscard]] bool is_partner(const endpoint& to) const;
   /// Whether a digest to it waits already.
-  [[nodiscard]] bool is_started(const endpoint& to) const;
-  [[nodiscard]] bool try_start(const endpoint& to, std::uint64_t remote_hash);
-  void start_exchange(const endpoint& to, std::uint64_t remote_hash);
+  [[nodiscard]] bool is_started(const endpoint& to) { return outbox_.find_digest(to) != nullptr; }
+  /// A digest to that address; null where it may not go, or one waits, or too many do.
+  [[nodiscard]] exchange* try_start(const endpoint& to, std::uint64_t remote_hash);
+  /// expects: the outbox has room for it
+  exchange& start_exchange(const endpoint& to, std::uint64_t remote_hash);
+  /// The first datagram of a digest goes out: from now on an answer is missed.
+  void await_answer(exchange& leg);
   /// A short leg 1 to who sends me a value, that it may go on; a bounded number in a round.
   void try_continue(const feed& from);
   void continue_values();
   /// Nothing is left of a leg that fits its budgets.
   void end_exchange(const exchange& leg);
-  /// Whose datagram goes next, of what is left of answers; the end where nothing is.
-  [[nodiscard]] std::deque<exchange>::iterator next_bulk();
   /// Whether the budget has room for a datagram now.
   [[nodiscard]] bool has_budget(moment now);
+  /// Whether strangers' share of it has.
+  [[nodiscard]] bool may_answer_strangers() const {
+    return settings_.send_bytes_per_interval == 0 || strangers_budget_.has_room();
+  }
   void schedule_next(moment now);
 
   // Writing.
@@ -370,10 +382,9 @@ class protocol {
   std::vector<endpoint> seeds_;
   std::vector<endpoint> joining_;
   std::vector<endpoint> restarted_;  // addresses where a leg 1 was begun anew this round
-  std::deque<exchange> exchanges_;   // what goes first, in the order in which it came
-  std::deque<exchange> bulk_;        // what is left of answers, in the order in which it came
-  std::uint64_t bulk_turn_ = 0;      // datagrams of it sent
+  outbox outbox_;
   send_budget budget_;
+  send_budget strangers_budget_;  // what of it answers to unproved addresses may take
   write_rate write_rate_;
   std::optional<std::chrono::nanoseconds> sends_at_;  // until when the budget is spent
   message outgoing_;
@@ -404,6 +415,7 @@ class protocol {
   std::size_t continuations_left_ = continuations_max;  // in this round
 
   std::uint64_t digest_cursor_ = 0;
+  std::uint64_t extra_cursor_ = 0;  // of the rows that are told where graves end the range
   std::uint64_t preferred_version_ = 0;
   rival rival_;
   bool has_refuted_ = false;

@@ -57,15 +57,26 @@ struct exchange {
   std::uint32_t unanswered = 0;  ///< leg 1 to who is not live: starts in a row, this one included
   std::size_t bytes_left = 0;
   std::size_t datagrams_left = 0;
-  bool is_cut_by_proof = false;  ///< bytes_left is the 3x rule's: say `more` if it runs out
+  /// Answers an address without proof: bytes_left is the 3x rule's, say `more` if it runs out. What
+  /// its sender says of itself, anybody can say: nothing that is kept of that peer is read or
+  /// written.
+  bool is_unproved = false;
   std::size_t padded_bytes = 0;
 
-  // Leg 1: where the digest goes on, and where it began.
+  // Leg 1: where the range goes on, and what it has not claimed yet.
   std::uint64_t digest_from = 0;
   std::size_t digest_rows_left = 0;
-  bool has_extra = false;
+  std::size_t digest_graves_left = 0;
+  // Where graves end the range early, rows are told without a claim, from here on, once each.
+  std::uint64_t extra_from = 0;
+  std::size_t extra_rows_left = 0;
+  bool has_extra = false;           ///< nothing of it went out yet
+  bool is_partial = false;          ///< it cannot tell of everything
   bool is_short = false;            ///< no claim: sender, receiver and doubts only
   std::optional<slot_index> about;  ///< and that peer, of whose value a part is here
+  /// Whose answer is awaited from its first datagram on, and of which run; 0: nobody's.
+  slot_index awaited = self_slot;
+  std::uint64_t awaited_generation = 0;
 
   std::vector<doubt_entry> doubts;  ///< of any leg; its first datagram carries them
 
@@ -129,6 +140,9 @@ class reconciler {
   [[nodiscard]] std::size_t message_bytes_max() const;
   /// Rows of a digest that surely fit into one datagram.
   [[nodiscard]] std::size_t digest_rows_a_datagram() const;
+  /// Rows that a digest of so many datagrams tells at least, if there are more; fewer where graves
+  /// take places.
+  [[nodiscard]] std::size_t digest_rows_min(std::size_t datagrams) const;
 
  private:
   /// Which entries still want a place in the datagram, wherever the range ends.
@@ -139,6 +153,7 @@ class reconciler {
     bool has_receiver = false;
     std::optional<partial_entry> of_receiver;  // beside its entry
     std::size_t extra = 0;                     // for what changed last
+    bool is_cut_by_graves = false;             // the range ended because of them
   };
 
   /// What one entry of theirs shows of the peer in `slot`, no_slot for a stranger.
@@ -161,8 +176,11 @@ class reconciler {
   [[nodiscard]] std::size_t add_plain_rows(std::size_t first, std::size_t count_max,
                                            std::uint64_t until, packer& pack, const message& out,
                                            std::chrono::nanoseconds now) const;
-  void fill_extra(packer& pack, message& out, std::chrono::nanoseconds now,
+  void fill_extra(exchange& leg, packer& pack, message& out, std::chrono::nanoseconds now,
                   const digest_places& places);
+  /// A row outside the range; nothing where it has a place, or none is due. False: no room.
+  [[nodiscard]] bool try_add_unclaimed(slot_index slot, packer& pack, const message& out,
+                                       std::chrono::nanoseconds now) const;
   /// `beside` is the grave of a later run of the row's name, or null.
   void add_row(slot_index slot, const grave* beside, packer& pack, const message& out,
                std::chrono::nanoseconds now, digest_places& places) const;

@@ -1,10 +1,11 @@
 // The checksum that the fragments of a value carry, and a memory of those sent lately: each value
-// is hashed once, not once a fragment. A resource: one checksum a slot.
+// is hashed once, not once a fragment. A resource with a capacity.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <map>
 #include <string_view>
+#include <vector>
 
 #include "gossipmonger/core/hash.hpp"
 #include "gossipmonger/core/types.hpp"
@@ -18,25 +19,33 @@ namespace gossipmonger {
 
 class value_checksums {
  public:
+  /// Values under way at once, of all slots: readers of one slot may stand at different ones.
+  static constexpr std::size_t kept_max = 64;
+
   explicit value_checksums(const hash_key& cluster_key) : cluster_key_(cluster_key) {}
   value_checksums(const value_checksums&) = delete;
   value_checksums& operator=(const value_checksums&) = delete;
 
-  /// Of the slot's entry with that version: versions rise, so one is one value until `forget`.
+  /// Of the slot's entry with that version, which is one value until `forget`. When too many are
+  /// kept, the one not asked for longest goes.
   [[nodiscard]] std::uint64_t of(slot_index slot, const entry_view& entry);
   /// The slot is another incarnation's from now on.
-  void forget(slot_index slot) { latest_.erase(slot); }
+  void forget(slot_index slot) {
+    std::erase_if(kept_, [slot](const checksum& one) { return one.slot == slot; });
+  }
 
  private:
-  struct versioned {
-    versioned() = default;
+  struct checksum {
+    checksum(slot_index of_slot, std::uint64_t of_version, std::uint64_t is)
+        : slot(of_slot), version(of_version), sum(is) {}
 
-    std::uint64_t version = 0;
-    std::uint64_t checksum = 0;
+    slot_index slot;
+    std::uint64_t version;
+    std::uint64_t sum;
   };
 
   hash_key cluster_key_;
-  std::map<slot_index, versioned> latest_;
+  std::vector<checksum> kept_;  // asked for latest last
 };
 
 }  // namespace gossipmonger

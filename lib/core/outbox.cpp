@@ -1,0 +1,91 @@
+#include "gossipmonger/core/outbox.hpp"
+
+#include <cassert>
+
+namespace gossipmonger {
+
+exchange* outbox::find_digest(const endpoint& to) {
+  std::deque<exchange>& digests = lane(outbox_lane::digests);
+  const auto place = std::find_if(digests.begin(), digests.end(),
+                                  [&to](const exchange& leg) { return leg.to == to; });
+  return place == digests.end() ? nullptr : &*place;
+}
+
+bool outbox::has_room_for_digest(const endpoint& to) {
+  return lane(outbox_lane::digests).size() < digests_max && find_digest(to) == nullptr;
+}
+
+exchange& outbox::add_digest(const endpoint& to) {
+  assert(has_room_for_digest(to));
+  exchange& leg = lane(outbox_lane::digests).emplace_back();
+  leg.kind = message_kind::digest;
+  leg.to = to;
+  return leg;
+}
+
+std::size_t outbox::add_answer(exchange&& leg) {
+  std::deque<exchange>& answers = lane(outbox_lane::answers);
+  std::deque<exchange>& strangers = lane(outbox_lane::strangers);
+  std::deque<exchange>& bulk = lane(outbox_lane::bulk);
+  std::deque<exchange>& joined = leg.is_unproved ? strangers : answers;
+  const bool is_full = leg.is_unproved ? strangers.size() == strangers_max
+                                       : answers.size() + bulk.size() == answers_max;
+  if (is_full) (leg.is_unproved || bulk.empty() ? joined : bulk).pop_front();
+  joined.push_back(std::move(leg));
+  return is_full ? 1 : 0;
+}
+
+bool outbox::is_empty() const {
+  return std::all_of(waiting_.begin(), waiting_.end(),
+                     [](const std::deque<exchange>& one) { return one.empty(); });
+}
+
+std::optional<outbox_lane> outbox::next(bool may_answer_strangers) const {
+  for (std::size_t i = 0; i < lanes; ++i) {
+    const auto which = static_cast<outbox_lane>(i);
+    if (which == outbox_lane::strangers && !may_answer_strangers) continue;
+    if (!waiting_[i].empty()) return which;
+  }
+  return std::nullopt;
+}
+
+void outbox::expire_bulk(std::chrono::nanoseconds oldest) {
+  std::erase_if(lane(outbox_lane::bulk),
+                [oldest](const exchange& leg) { return leg.planned < oldest; });
+}
+
+exchange& outbox::turn(outbox_lane from) {
+  std::deque<exchange>& waiting = lane(from);
+  if (from != outbox_lane::bulk) return waiting.front();
+  // Who lacks least is nearest to what nobody else has yet, and passes it on; but none waits for
+  // ever.
+  auto chosen = waiting.begin();
+  if (bulk_turn_ % bulk_turns != 0) {
+    chosen = std::min_element(
+        waiting.begin(), waiting.end(),
+        [](const exchange& one, const exchange& other) { return one.lacking < other.lacking; });
+  }
+  bulk_place_ = static_cast<std::size_t>(chosen - waiting.begin());
+  return *chosen;
+}
+
+void outbox::end(outbox_lane from) {
+  std::deque<exchange>& waiting = lane(from);
+  const std::size_t place = from == outbox_lane::bulk ? bulk_place_ : 0;
+  waiting.erase(waiting.begin() + static_cast<std::ptrdiff_t>(place));
+}
+
+void outbox::end_turn(outbox_lane from) {
+  if (from == outbox_lane::bulk) {
+    ++bulk_turn_;
+    return;
+  }
+  std::deque<exchange>& waiting = lane(from);
+  const bool is_bulk = from == outbox_lane::answers && !waiting.front().is_urgent();
+  std::deque<exchange>& joined = is_bulk ? lane(outbox_lane::bulk) : waiting;
+  exchange moved = std::move(waiting.front());
+  waiting.pop_front();
+  joined.push_back(std::move(moved));
+}
+
+}  // namespace gossipmonger

@@ -1,0 +1,166 @@
+// Digests of a node that knows many forgotten peers beside those that live.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "gossipmonger/core/random.hpp"
+#include "protocol_fixture.hpp"
+
+using namespace gossipmonger;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::size_t nodes = 60;
+
+std::string node_name(std::size_t i) { return "n" + std::to_string(i); }
+
+config make_node_config(std::string_view name) {
+  config settings = make_config(name);
+  settings.peers_max = 6000;
+  settings.jitter = 0.1;
+  return settings;
+}
+
+/// The node knew that many peers, and forgot them.
+void bury(small_cluster& world, std::string_view node, std::size_t graves) {
+  puppet teller(world, node, "teller", 1);
+  static_cast<void>(teller.prove());
+  for (std::size_t i = 0; i < graves; ++i) {
+    const std::string name = "gone " + std::to_string(i);
+    identity_view who = teller.identity();
+    who.name = name;
+    teller.begin(message_kind::reply).identities.push_back(who);
+    static_cast<void>(teller.send());
+    REQUIRE(world[node].forget(name));
+  }
+}
+
+std::uint64_t convictions(small_cluster& world) {
+  std::uint64_t all = 0;
+  for (std::size_t i = 0; i < nodes; ++i) all += world[node_name(i)].stats().convictions;
+  return all;
+}
+
+std::size_t holding(small_cluster& world, std::string_view key) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < nodes; ++i) {
+    count += world[node_name(i)].get(node_name(0), key) ? 1 : 0;
+  }
+  return count;
+}
+
+/// All that the node sends in its next round, after which `to` answers.
+letters round_of(small_cluster& world, puppet& to) {
+  letters sent;
+  world.on_send = [&](const letter& one) {
+    sent.emplace_back(one.content, one.from, one.to);
+    return false;
+  };
+  world.round("n0");
+  world.on_send = nullptr;
+  to.heartbeat += 1;
+  to.begin(message_kind::reply);
+  static_cast<void>(to.send());
+  return sent;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "graves: news is everywhere in a few rounds, nobody who lives is convicted, however many") {
+  for (const std::size_t graves : {0U, 1000U, 5000U}) {
+    CAPTURE(graves);
+    small_cluster world;
+    for (std::size_t i = 0; i < nodes; ++i) world.add(make_node_config(node_name(i)));
+    const endpoint first = world[node_name(0)].address();
+    for (std::size_t i = 1; i < nodes; ++i) world[node_name(i)].join(first);
+    world.run_for(20s);
+    for (std::size_t i = 0; i < nodes; ++i) {
+      REQUIRE(world[node_name(i)].stats().peers_live == nodes - 1);
+      bury(world, node_name(i), graves);
+    }
+    world.run_for(20s);
+
+    REQUIRE(world[node_name(0)].set("k", "v"));
+    std::size_t rounds = 0;
+    while (holding(world, "k") < nodes && rounds < 60) {
+      world.run_for(1s);
+      ++rounds;
+    }
+    CAPTURE(rounds);
+    CHECK(rounds <= 10);
+
+    world.run_for(30s);
+    std::size_t sent_again = 0;
+    world.on_send = [&](const letter& sent) {
+      sent_again += sent.content.identities.size() + sent.content.entries.size();
+      return true;
+    };
+    world.run_for(20s);
+    CHECK(sent_again == 0);
+    CHECK(convictions(world) == 0);
+    for (std::size_t i = 0; i < nodes; ++i) {
+      CHECK(world[node_name(i)].stats().peers_live == nodes - 1);
+      CHECK(world[node_name(i)].stats().graveyard_size == graves);
+    }
+  }
+}
+
+TEST_CASE(
+    "graves: each digest tells of each row, whatever lies between, and in turn of each grave") {
+  for (const std::size_t graves : {30U, 400U, 5000U}) {
+    CAPTURE(graves);
+    small_cluster world;
+    world.add(make_node_config("n0"));
+    puppet p(world, "n0", "p", 2);
+    p.enter();
+    std::set<std::uint64_t> rows{hash_of("n0"), hash_of("p")};
+    for (int i = 0; i < 98; ++i) {
+      const std::string name = "row " + std::to_string(i);
+      identity_view who = p.identity();
+      who.name = name;
+      p.begin(message_kind::reply).identities.push_back(who);
+      static_cast<void>(p.send());
+      rows.insert(hash_of(name));
+    }
+    bury(world, "n0", graves);
+    std::set<std::uint64_t> buried;
+    for (std::size_t i = 0; i < graves; ++i) buried.insert(hash_of("gone " + std::to_string(i)));
+
+    std::set<std::uint64_t> told_graves;
+    for (std::size_t turn = 0; turn < 600 && told_graves.size() < graves; ++turn) {
+      std::set<std::uint64_t> told;
+      bool is_told_to_p = false;
+      for (const letter& one : round_of(world, p)) {
+        const digest& known = one.content.known;
+        std::set<std::uint64_t> in_range;
+        std::set<std::uint64_t> unwanted;
+        for (const digest_entry& entry : known.range) in_range.insert(entry.name_hash);
+        for (const digest_entry& entry : known.unwanted) unwanted.insert(entry.name_hash);
+        told_graves.insert(unwanted.begin(), unwanted.end());
+        if (one.to == p.address) {
+          is_told_to_p = true;
+          told.insert(in_range.begin(), in_range.end());
+          for (const digest_entry& entry : known.extra) told.insert(entry.name_hash);
+        }
+        if (known.lo > known.hi) continue;
+        // Whatever it claims to know, it says.
+        const auto is_told = [&](const std::set<std::uint64_t>& all,
+                                 const std::set<std::uint64_t>& said) {
+          return std::all_of(all.lower_bound(known.lo), all.upper_bound(known.hi),
+                             [&said](std::uint64_t hash) { return said.contains(hash); });
+        };
+        REQUIRE(is_told(rows, in_range));
+        REQUIRE(is_told(buried, unwanted));
+      }
+      if (!is_told_to_p) continue;
+      CHECK(std::includes(told.begin(), told.end(), rows.begin(), rows.end()));
+    }
+    CHECK(told_graves == buried);
+  }
+}

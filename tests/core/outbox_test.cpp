@@ -1,0 +1,117 @@
+#include "gossipmonger/core/outbox.hpp"
+
+#include <doctest/doctest.h>
+
+#include <vector>
+
+using namespace gossipmonger;
+
+namespace {
+
+endpoint address_of(std::size_t i) {
+  return endpoint::v4(10, 1, static_cast<std::uint8_t>(i / 256), static_cast<std::uint8_t>(i % 256),
+                      7000);
+}
+
+exchange make_answer(std::size_t to, bool is_unproved) {
+  exchange leg;
+  leg.to = address_of(to);
+  leg.kind = message_kind::reply;
+  leg.is_unproved = is_unproved;
+  return leg;
+}
+
+/// To whom goes what waits, in order, a datagram each.
+std::vector<endpoint> drain(outbox& box, bool may_answer_strangers = true) {
+  std::vector<endpoint> to;
+  while (const std::optional<outbox_lane> lane = box.next(may_answer_strangers)) {
+    to.push_back(box.front(*lane).to);
+    box.remove_front(*lane);
+  }
+  return to;
+}
+
+}  // namespace
+
+TEST_CASE("outbox: digests, then answers to members, then to strangers, whenever they came") {
+  outbox box;
+  CHECK(box.is_empty());
+  CHECK(box.add_answer(make_answer(3, true)) == 0);
+  CHECK(box.add_answer(make_answer(2, false)) == 0);
+  box.add_digest(address_of(1)).digest_rows_left = 1;
+  CHECK_FALSE(box.is_empty());
+
+  CHECK(drain(box) == std::vector<endpoint>{address_of(1), address_of(2), address_of(3)});
+  CHECK(box.is_empty());
+}
+
+TEST_CASE("outbox: one digest an address, and no more than it holds") {
+  outbox box;
+  for (std::size_t i = 0; i < outbox::digests_max; ++i) {
+    REQUIRE(box.has_room_for_digest(address_of(i)));
+    box.add_digest(address_of(i)).is_short = true;
+    REQUIRE_FALSE(box.has_room_for_digest(address_of(i)));
+  }
+
+  CHECK_FALSE(box.has_room_for_digest(address_of(1000)));
+  CHECK(box.find_digest(address_of(7))->to == address_of(7));
+  CHECK(box.find_digest(address_of(1000)) == nullptr);
+}
+
+TEST_CASE("outbox: strangers push out strangers, and nobody else") {
+  outbox box;
+  box.add_digest(address_of(1)).is_short = true;
+  CHECK(box.add_answer(make_answer(2, false)) == 0);
+  for (std::size_t i = 0; i < outbox::strangers_max; ++i) {
+    CHECK(box.add_answer(make_answer(100 + i, true)) == 0);
+  }
+
+  CHECK(box.add_answer(make_answer(999, true)) == 1);
+
+  const std::vector<endpoint> left = drain(box);
+  REQUIRE(left.size() == 2 + outbox::strangers_max);
+  CHECK(left[0] == address_of(1));
+  CHECK(left[1] == address_of(2));
+  CHECK(left[2] == address_of(101));
+  CHECK(left.back() == address_of(999));
+}
+
+TEST_CASE("outbox: an answer to a member pushes out what is left of one, then the oldest") {
+  outbox box;
+  for (std::size_t i = 0; i < outbox::answers_max; ++i) {
+    CHECK(box.add_answer(make_answer(i, false)) == 0);
+  }
+  box.front(outbox_lane::answers).is_first = false;
+  box.end_turn(outbox_lane::answers);  // of 0, only bulk is left
+
+  CHECK(box.add_answer(make_answer(1000, false)) == 1);
+  CHECK(box.add_answer(make_answer(1001, false)) == 1);
+
+  const std::vector<endpoint> left = drain(box);
+  CHECK(left.size() == outbox::answers_max);
+  CHECK(left.front() == address_of(2));
+  CHECK(left.back() == address_of(1001));
+}
+
+TEST_CASE("outbox: inside a lane each has its turn, and what is left of an answer waits for all") {
+  outbox box;
+  for (const std::size_t i : {1U, 2U}) CHECK(box.add_answer(make_answer(i, false)) == 0);
+  CHECK(box.add_answer(make_answer(3, true)) == 0);
+
+  box.end_turn(outbox_lane::answers);  // 1 is urgent still
+  CHECK(box.front(outbox_lane::answers).to == address_of(2));
+  box.front(outbox_lane::answers).is_first = false;
+  box.end_turn(outbox_lane::answers);
+
+  CHECK(drain(box) == std::vector<endpoint>{address_of(1), address_of(3), address_of(2)});
+}
+
+TEST_CASE("outbox: while strangers may not be answered, the others are") {
+  outbox box;
+  CHECK(box.add_answer(make_answer(1, true)) == 0);
+  CHECK(box.add_answer(make_answer(2, false)) == 0);
+
+  CHECK(drain(box, false) == std::vector<endpoint>{address_of(2)});
+  CHECK_FALSE(box.is_empty());
+  CHECK(drain(box) == std::vector<endpoint>{address_of(1)});
+}

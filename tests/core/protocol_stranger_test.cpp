@@ -1,0 +1,103 @@
+// What an address without proof can do to a member whose name it uses: nothing.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "protocol_fixture.hpp"
+
+using namespace gossipmonger;
+
+namespace {
+
+constexpr std::uint64_t keys = 40;
+
+/// A node "a" with more to tell than goes into a datagram, its member "p", and a stranger elsewhere
+/// that uses the name of "p".
+class node_and_stranger {
+ public:
+  node_and_stranger() : node(world.add("a")), p(world, "a", "p", 1), stranger(world, "a", "p", 2) {
+    p.enter();
+    for (std::uint64_t i = 0; i < keys; ++i) {
+      REQUIRE(node.set("key " + std::to_string(i), std::string(100, 'v')));
+    }
+  }
+
+  /// The next digest of `who`: it holds the node's entries up to `held`.
+  void claim(puppet& who, std::uint64_t held) {
+    message& told = who.begin(message_kind::digest);
+    told.padded_bytes = 1160;
+    digest_entry of_node;
+    of_node.name_hash = hash_of("a");
+    of_node.generation = node.generation();
+    of_node.max_version = held;
+    told.known.extra.push_back(of_node);
+  }
+
+  letters ask(puppet& who, std::uint64_t held) {
+    claim(who, held);
+    return who.send();
+  }
+
+  small_cluster world;
+  protocol& node;
+  puppet p;
+  puppet stranger;
+};
+
+std::size_t entries_in(const letters& sent) {
+  std::size_t count = 0;
+  for (const letter& one : sent) count += one.content.entries.size();
+  return count;
+}
+
+bool reaches(const letters& sent, std::uint64_t version) {
+  return std::any_of(sent.begin(), sent.end(), [version](const letter& one) {
+    return std::any_of(
+        one.content.deltas.begin(), one.content.deltas.end(),
+        [version](const delta_view& delta) { return delta.upto.version == version; });
+  });
+}
+
+}  // namespace
+
+TEST_CASE("stranger: what it was sent is not taken for sent to the member whose name it uses") {
+  node_and_stranger both;
+
+  CHECK(both.ask(both.stranger, 0).size() == 3);  // three times what came
+
+  CHECK(entries_in(both.ask(both.p, 0)) == keys);
+  CHECK(both.node.stats().entries_spared == 0);
+}
+
+TEST_CASE("stranger: what is on its way to the member is not taken for come by its word") {
+  node_and_stranger both;
+  CHECK(entries_in(both.ask(both.p, 0)) == keys);
+
+  CHECK(entries_in(both.ask(both.stranger, keys)) == 0);
+
+  CHECK(entries_in(both.ask(both.p, 0)) == 0);
+  CHECK(both.node.stats().entries_spared == keys);
+}
+
+TEST_CASE("stranger: what is on its way to the member is not kept from the stranger's answer") {
+  node_and_stranger both;
+  CHECK(entries_in(both.ask(both.p, 0)) == keys);
+
+  CHECK(entries_in(both.ask(both.stranger, 0)) > 0);
+  CHECK(both.node.stats().entries_spared == 0);
+}
+
+TEST_CASE("stranger: a digest from a forged source does not strike out what waits for the member") {
+  node_and_stranger both;
+  both.claim(both.p, 0);
+  const letter asked(both.p.draft, both.p.address, both.node.address());
+  both.claim(both.stranger, 0);
+  const letter forged(both.stranger.draft, both.p.address, both.node.address());
+
+  both.world.deliver(asked);
+  both.world.deliver(forged);
+
+  CHECK(reaches(both.world.collect("a"), keys));
+}
