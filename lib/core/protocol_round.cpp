@@ -226,7 +226,7 @@ exchange& protocol::start_exchange(const endpoint& to, std::uint64_t remote_hash
   if (slot) leg.spoken = peers_.details(*slot).spoken;
   const bool is_live = slot && peers_[*slot].status == peer_status::live;
   // Any leg 1 asks who is suspected whether it lives.
-  if (slot && peers_[*slot].is_suspect) peers_.details(*slot).doubts.handle_asked();
+  if (slot && peers_[*slot].is_suspect) peers_.details(*slot).doubts.handle_asked(now_);
   leg.unanswered = is_live ? 0 : addresses_.unanswered(to);
   leg.datagrams_left = is_proved ? settings_.digest_datagrams_max : 1;
   leg.padded_bytes = is_proved ? 0 : address_book::unproved_bytes_min;

@@ -274,7 +274,7 @@ bool protocol::try_ask(slot_index slot) {
   peer_details& of = peers_.details(slot);
   start_short(slot, std::nullopt);
   if (!is_started(of.way())) return false;
-  of.doubts.handle_asked();
+  of.doubts.handle_asked(now_);
   return true;
 }
 

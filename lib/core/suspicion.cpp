@@ -59,7 +59,7 @@ bool suspicion::doubt(nanoseconds at, std::uint64_t heartbeat, nanoseconds now) 
   }
   doubted_ = at;
   heard_ = now;
-  is_asked_ = false;
+  asked_.reset();
   unproved_ = heartbeat;
   return true;
 }
@@ -83,7 +83,9 @@ bool suspicion::is_near_verdict(nanoseconds now, const suspicion_rules& rules) c
 }
 
 bool suspicion::is_ripe(nanoseconds now, const suspicion_rules& rules) const {
-  return doubted_ && is_asked_ && now - *doubted_ >= rules.whole() &&
+  // An answer takes well under the time between two rounds, in which alone verdicts are passed.
+  const bool was_asked = asked_ && now - *asked_ >= rules.interval / 2;
+  return doubted_ && was_asked && now - *doubted_ >= rules.whole() &&
          now - heard_ >= rules.last_third();
 }
 

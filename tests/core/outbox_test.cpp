@@ -2,6 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <utility>
 #include <vector>
 
 using namespace gossipmonger;
@@ -25,8 +29,8 @@ exchange make_answer(std::size_t to, bool is_unproved) {
 std::vector<endpoint> drain(outbox& box, bool may_answer_strangers = true) {
   std::vector<endpoint> to;
   while (const std::optional<outbox_lane> lane = box.next(may_answer_strangers)) {
-    to.push_back(box.front(*lane).to);
-    box.remove_front(*lane);
+    to.push_back(box.turn(*lane).to);
+    box.end(*lane);
   }
   return to;
 }
@@ -81,7 +85,7 @@ TEST_CASE("outbox: an answer to a member pushes out what is left of one, then th
   for (std::size_t i = 0; i < outbox::answers_max; ++i) {
     CHECK(box.add_answer(make_answer(i, false)) == 0);
   }
-  box.front(outbox_lane::answers).is_first = false;
+  box.turn(outbox_lane::answers).is_first = false;
   box.end_turn(outbox_lane::answers);  // of 0, only bulk is left
 
   CHECK(box.add_answer(make_answer(1000, false)) == 1);
@@ -99,11 +103,54 @@ TEST_CASE("outbox: inside a lane each has its turn, and what is left of an answe
   CHECK(box.add_answer(make_answer(3, true)) == 0);
 
   box.end_turn(outbox_lane::answers);  // 1 is urgent still
-  CHECK(box.front(outbox_lane::answers).to == address_of(2));
-  box.front(outbox_lane::answers).is_first = false;
+  CHECK(box.turn(outbox_lane::answers).to == address_of(2));
+  box.turn(outbox_lane::answers).is_first = false;
   box.end_turn(outbox_lane::answers);
 
   CHECK(drain(box) == std::vector<endpoint>{address_of(1), address_of(3), address_of(2)});
+}
+
+TEST_CASE("outbox: bulk goes first to who lacks least, every fourth time to who waits longest") {
+  outbox box;
+  for (const std::size_t lacking : {9U, 3U, 5U}) {
+    exchange leg = make_answer(lacking, false);
+    leg.is_first = false;
+    leg.lacking = lacking;
+    CHECK(box.add_answer(std::move(leg)) == 0);
+    CHECK(box.turn(outbox_lane::answers).to == address_of(lacking));
+    box.end_turn(outbox_lane::answers);  // nothing urgent is in it: it becomes bulk
+  }
+
+  std::vector<endpoint> to;
+  for (int i = 0; i < 8; ++i) {
+    to.push_back(box.turn(outbox_lane::bulk).to);
+    box.end_turn(outbox_lane::bulk);
+  }
+  const endpoint oldest = address_of(9);
+  const endpoint nearest = address_of(3);
+  CHECK(to == std::vector<endpoint>{oldest, nearest, nearest, nearest, oldest, nearest, nearest,
+                                    nearest});
+
+  box.end_turn(outbox_lane::bulk);  // the oldest's
+  CHECK(box.turn(outbox_lane::bulk).to == nearest);
+  box.end(outbox_lane::bulk);
+  CHECK(box.turn(outbox_lane::bulk).to == address_of(5));
+}
+
+TEST_CASE("outbox: bulk that was planned too long ago goes, and nothing else does") {
+  outbox box;
+  for (const std::size_t i : {1U, 2U, 3U}) {
+    exchange leg = make_answer(i, false);
+    leg.planned = std::chrono::seconds(i);
+    leg.is_first = i == 1;  // still urgent
+    CHECK(box.add_answer(std::move(leg)) == 0);
+  }
+  CHECK(box.turn(outbox_lane::answers).to == address_of(1));
+  for (int i = 0; i < 3; ++i) box.end_turn(outbox_lane::answers);
+
+  box.expire_bulk(std::chrono::seconds(3));
+
+  CHECK(drain(box) == std::vector<endpoint>{address_of(1), address_of(3)});
 }
 
 TEST_CASE("outbox: while strangers may not be answered, the others are") {

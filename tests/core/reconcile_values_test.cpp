@@ -601,7 +601,9 @@ TEST_CASE(
   REQUIRE(nodes.version_at_b() == 1);
   // Says that it holds nothing of a but a part of its value of that version.
   const auto told = [&](std::string_view node, std::uint64_t version) {
-    puppet asker(nodes.world, node, "p", static_cast<std::uint8_t>(10 + version));
+    // Another one each time: to the same one, what went is on its way.
+    const std::string name = std::string(node) + std::to_string(version);
+    puppet asker(nodes.world, node, name, static_cast<std::uint8_t>(10 + version));
     asker.cookie = asker.prove().front().content.cookie;
     message& draft = asker.begin(message_kind::digest);
     digest_entry mine;

@@ -75,7 +75,7 @@ TEST_CASE("suspicion: of several doubts the earliest stands") {
   CHECK_FALSE(known.doubt(12s, 7, 16s));
   CHECK_FALSE(known.doubt(13s, 7, 16s));
 
-  known.handle_asked();
+  known.handle_asked(20s);
   CHECK_FALSE(known.is_ripe(24s - 1ns, rules));
   CHECK(known.is_ripe(24s, rules));
 }
@@ -86,22 +86,30 @@ TEST_CASE("suspicion: ripe after its rounds, and a third of them before my own e
   CHECK_FALSE(early.is_near_verdict(19s - 1ns, rules));
   CHECK(early.is_near_verdict(19s, rules));  // 11 + 12 - 4
   CHECK_FALSE(early.is_ripe(23s, rules));    // not without having asked it
-  early.handle_asked();
+  early.handle_asked(22s);
   CHECK_FALSE(early.is_ripe(23s - 1ns, rules));
   CHECK(early.is_ripe(23s, rules));
+
+  // Asked just now, it had no time to answer; to be asked again takes none of that away.
+  suspicion hasty = proved_at(10s, 7);
+  REQUIRE(hasty.doubt(11s, 7, 11s));
+  hasty.handle_asked(23s);
+  hasty.handle_asked(23s + 400ms);
+  CHECK_FALSE(hasty.is_ripe(23s + 500ms - 1ns, rules));
+  CHECK(hasty.is_ripe(23s + 500ms, rules));
 
   // Told of a doubt that is ripe already: one liar convicts nobody at once.
   suspicion late = proved_at(10s, 7);
   REQUIRE(late.doubt(11s, 7, 30s));
   CHECK(late.is_near_verdict(30s, rules));
-  late.handle_asked();
+  late.handle_asked(30s);
   CHECK_FALSE(late.is_ripe(34s - 1ns, rules));
   CHECK(late.is_ripe(34s, rules));
 
   // A pause is no time in which I could have heard anything.
   early.handle_pause(40s);
   CHECK_FALSE(early.is_ripe(44s, rules));
-  early.handle_asked();
+  early.handle_asked(41s);
   CHECK_FALSE(early.is_ripe(44s - 1ns, rules));
   CHECK(early.is_ripe(44s, rules));
 }

@@ -53,14 +53,16 @@ class suspicion {
   bool doubt(std::chrono::nanoseconds at, std::uint64_t heartbeat, std::chrono::nanoseconds now);
   /// It beats so high that it lived after the doubt, whoever says so. True: this ends a doubt.
   bool handle_heartbeat(std::uint64_t heartbeat, const suspicion_rules& rules);
-  /// A datagram goes to it that it answers if it lives.
-  void handle_asked() { is_asked_ = true; }
+  /// A datagram goes to it, at `now`, that it answers if it lives. What counts is the first.
+  void handle_asked(std::chrono::nanoseconds now) {
+    if (!asked_) asked_ = now;
+  }
   /// Nobody doubts any more, whatever was heard.
   void end() { doubted_.reset(); }
   /// Nothing was heard while this process stood still: a doubt starts over to be confirmed.
   void handle_pause(std::chrono::nanoseconds now) {
     heard_ = now;
-    is_asked_ = false;
+    asked_.reset();
   }
 
   [[nodiscard]] bool has_proof() const { return proved_.has_value(); }
@@ -71,7 +73,8 @@ class suspicion {
   [[nodiscard]] bool is_near_verdict(std::chrono::nanoseconds now,
                                      const suspicion_rules& rules) const;
   /// The doubt stood for all of its rounds, and for a third of them before my own eyes; and I asked
-  /// the suspect since I heard of it, so that no word of others alone is a verdict.
+  /// the suspect since I heard of it, and it had time to answer: no word of others alone is a
+  /// verdict.
   [[nodiscard]] bool is_ripe(std::chrono::nanoseconds now, const suspicion_rules& rules) const;
   [[nodiscard]] bool is_proved_after(std::chrono::nanoseconds at) const {
     return proved_ && *proved_ >= at;
@@ -97,7 +100,7 @@ class suspicion {
   std::optional<std::chrono::nanoseconds> proved_;
   std::optional<std::chrono::nanoseconds> doubted_;  // later than proved_
   std::chrono::nanoseconds heard_{};                 // of the doubt, first
-  bool is_asked_ = false;                            // since then
+  std::optional<std::chrono::nanoseconds> asked_;    // since then, first
 };
 
 }  // namespace gossipmonger
