@@ -12,7 +12,8 @@ class Cluster(harness.ProgramTest):
         a.event("update", peer="a", key="k")
 
         self.assertEqual(a.events[0]["event"], "started")
-        self.assertEqual(set(a.started), {"event", "time_ms", "name", "generation", "endpoint"})
+        self.assertEqual(
+            set(a.started), {"event", "time_ms", "name", "generation", "endpoint", "advertise"})
         self.assertEqual(a.started["name"], "a")
         self.assertRegex(a.endpoint, r"^127\.0\.0\.1:[1-9]\d*$")
         # A generation is the time of the start, in milliseconds.
