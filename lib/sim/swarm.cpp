@@ -285,6 +285,7 @@ class swarm_drawing {
         decide(decision_kind::crash, node);
         return;
       }
+      if (chance(2)) write_before_restart(node);
       decision& made = decide(decision_kind::restart, node);
       made.salt = below(1'000'000);
       if (has_wire_mix_ && chance(2)) made.wire = any_release();
@@ -298,6 +299,22 @@ class swarm_drawing {
     if (has_wire_mix_ && chance(3)) decide(decision_kind::restart, node).wire = any_release();
     if (has_leaves_ && chance(6)) decide(decision_kind::leave, node);
     if (has_moves_ && chance(3) && node > 0) decide(decision_kind::move, node);
+  }
+
+  /// What a run wrote last is on its way to others when the next one begins, on a long way from
+  /// one.
+  void write_before_restart(std::size_t node) {
+    if (has_bad_links_) {
+      decision& slow = decide(decision_kind::link, any_node());
+      slow.other = decision::everybody;
+      slow.way.delay_max = milliseconds(200 + below(1200));
+    }
+    decision& written = decide(decision_kind::write, node);
+    written.count = 1 + below(60);
+    written.keys = keys_;
+    written.bytes = below(200);
+    written.salt = below(1'000'000);
+    now_ += milliseconds(below(600));
   }
 
   void happen_to_time() {
