@@ -2,6 +2,7 @@
 
 import json
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -23,7 +24,8 @@ class Node:
         if "--interval" not in options:
             command += ["--interval", INTERVAL]
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        how = {**pipes, **how}
+        # Whoever runs the tests under nohup passes on that hang-ups are ignored.
+        how = {**pipes, "preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL), **how}
         self.process = subprocess.Popen(command, **how)
         self.events = []  # all so far, for `event`
         self.replies = queue.Queue()
