@@ -11,14 +11,11 @@
 
 #include <asio/co_spawn.hpp>
 
-#include "gossipmonger/core/memory_storage.hpp"
-#include "gossipmonger/net/basic_node.hpp"
+#include "gossipmonger/net/memory_node.hpp"
 
 #include "memory_fixture.hpp"
 
 namespace gossipmonger {
-
-using memory_node = basic_node<memory_storage, memory_transport>;
 
 /// Nodes "n0", "n1", … that run; the first is the others' seed.
 struct node_world : memory_world {

@@ -24,16 +24,15 @@
 #include <asio/io_context.hpp>
 
 #include "gossipmonger/core/config.hpp"
-#include "gossipmonger/core/memory_storage.hpp"
 #include "gossipmonger/core/random.hpp"
-#include "gossipmonger/net/basic_node.hpp"
 #include "gossipmonger/net/manual_clock.hpp"
+#include "gossipmonger/net/memory_node.hpp"
 #include "gossipmonger/net/memory_transport.hpp"
 
 namespace gossipmonger {
 
 /// What `node` is over UDP. A service under test is a template over its node, or takes this one.
-using simulated_node = basic_node<memory_storage, memory_transport>;
+using simulated_node = memory_node;
 
 /// A resource. Time and dates: `manual_clock`, which a cluster sets to 0 when it is made.
 class simulated_cluster {

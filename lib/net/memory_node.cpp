@@ -1,0 +1,7 @@
+#include "gossipmonger/net/memory_node.hpp"
+
+namespace gossipmonger {
+
+template class basic_node<memory_storage, memory_transport>;
+
+}  // namespace gossipmonger
