@@ -19,17 +19,22 @@ using std::chrono::milliseconds;
 constexpr std::size_t seeds_max = 64;
 constexpr milliseconds interval_max{3'600'000};
 
-bool is_host_and_port(std::string_view text) {
+bool is_host(std::string_view text) {
+  return text.find_first_of(":[] \t") == std::string_view::npos && is_valid_name(text);
+}
+
+bool is_seed(std::string_view text) {
+  if (const std::optional<std::string_view> service = service_of(text)) return is_host(*service);
   if (const std::optional<endpoint> numeric = endpoint::parse(text)) return numeric->is_routable();
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos || colon == 0) return false;
   const std::string_view host = text.substr(0, colon);
   const std::string_view digits = text.substr(colon + 1);
-  if (host.find_first_of(":[] \t") != std::string_view::npos || digits.size() > 5) return false;
+  if (digits.size() > 5) return false;
   unsigned port = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
   const bool is_number = error == std::errc() && end == digits.data() + digits.size();
-  return is_number && port > 0 && port < 65536 && is_valid_name(host);
+  return is_number && port > 0 && port < 65536 && is_host(host);
 }
 
 std::string to_text(double number) {
@@ -95,6 +100,12 @@ std::string config_error::message() const {
   return option + ": " + value + " is not allowed; allowed: " + allowed;
 }
 
+std::optional<std::string_view> service_of(std::string_view seed) {
+  constexpr std::string_view prefix = "dnssrv+";
+  if (!seed.starts_with(prefix)) return std::nullopt;
+  return seed.substr(prefix.size());
+}
+
 tl::expected<config, config_error> validated(config candidate) {
   const config& c = candidate;
   checker check;
@@ -112,8 +123,9 @@ tl::expected<config, config_error> validated(config candidate) {
   check.require(c.seeds.size() <= seeds_max, "seeds", std::to_string(c.seeds.size()) + " of them",
                 "0 to 64");
   for (const std::string& seed : c.seeds) {
-    check.require(is_host_and_port(seed), "seeds", "\"" + seed + "\"",
-                  "HOST:PORT, 1.2.3.4:PORT or [V6]:PORT, with a port of 1 to 65535");
+    check.require(is_seed(seed), "seeds", "\"" + seed + "\"",
+                  "HOST:PORT, 1.2.3.4:PORT or [V6]:PORT, with a port of 1 to 65535, or "
+                  "dnssrv+SERVICE");
   }
   check.duration("resolve_interval", c.resolve_interval, milliseconds{1000},
                  milliseconds{86'400'000});

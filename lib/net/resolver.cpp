@@ -29,6 +29,9 @@
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include "gossipmonger/core/config.hpp"
+
+#include "service_records.hpp"
 #include "socket_address.hpp"
 
 namespace gossipmonger {
@@ -37,11 +40,13 @@ namespace {
 /// Any port does for asking the routes; 9 discards (RFC 863).
 constexpr std::uint16_t port_of_no_service = 9;
 
-struct host_and_port {
-  host_and_port() = default;
+/// What is asked of the system: a host, or a service, whose records give hosts and ports.
+struct question {
+  question() = default;
 
-  std::string host;
-  std::string port;
+  std::string name;
+  std::uint16_t port = 0;
+  bool is_service = false;
 };
 
 tl::unexpected<std::error_code> fail(std::error_code error) {
@@ -50,9 +55,15 @@ tl::unexpected<std::error_code> fail(std::error_code error) {
 
 std::error_code invalid_argument() { return std::make_error_code(std::errc::invalid_argument); }
 
-/// What stands left and right of the last colon. An IPv6 address without brackets is refused: its
-/// last group would be taken for a port.
-std::optional<host_and_port> split(std::string_view text) {
+/// A service, or what stands left and right of the last colon. An IPv6 address without brackets is
+/// refused: its last group would be taken for a port.
+std::optional<question> parse(std::string_view text) {
+  question asked;
+  if (const std::optional<std::string_view> service = service_of(text)) {
+    asked.name = *service;
+    asked.is_service = true;
+    return asked;
+  }
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos || colon == 0) {
     return std::nullopt;
@@ -75,10 +86,9 @@ std::optional<host_and_port> split(std::string_view text) {
   if (host.find('\0') != std::string_view::npos) {
     return std::nullopt;
   }
-  host_and_port parts;
-  parts.host = host;
-  parts.port = std::to_string(number);
-  return parts;
+  asked.name = host;
+  asked.port = number;
+  return asked;
 }
 
 /// What the system's resolver says, as EAI_NONAME and its like.
@@ -96,13 +106,13 @@ std::error_code make_lookup_error(int code) {
 }
 
 /// Asks the system; may take as long as its time-outs say.
-result<std::vector<endpoint>> look_up(const host_and_port& where) {
+result<std::vector<endpoint>> look_up_host(const std::string& host, std::uint16_t port) {
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_DGRAM;
   hints.ai_flags = AI_NUMERICSERV;
   addrinfo* first = nullptr;
-  const int error = ::getaddrinfo(where.host.c_str(), where.port.c_str(), &hints, &first);
+  const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &first);
   if (error != 0) return fail(make_lookup_error(error));
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owned(first, &::freeaddrinfo);
   std::vector<endpoint> found;
@@ -113,6 +123,28 @@ result<std::vector<endpoint>> look_up(const host_and_port& where) {
     const endpoint known = address.to_endpoint();
     if (std::find(found.begin(), found.end(), known) == found.end()) found.push_back(known);
   }
+  return found;
+}
+
+/// The addresses of all hosts that offer a service; of those that are not found, only the cause
+/// where none is.
+result<std::vector<endpoint>> look_up(const question& asked) {
+  if (!asked.is_service) return look_up_host(asked.name, asked.port);
+  const result<std::vector<service_target>> targets = look_up_service(asked.name);
+  if (!targets) return fail(targets.error());
+  std::vector<endpoint> found;
+  std::error_code cause;
+  for (const service_target& target : *targets) {
+    const result<std::vector<endpoint>> of_one = look_up_host(target.host, target.port);
+    if (!of_one) {
+      cause = of_one.error();
+      continue;
+    }
+    for (const endpoint& one : *of_one) {
+      if (std::find(found.begin(), found.end(), one) == found.end()) found.push_back(one);
+    }
+  }
+  if (found.empty()) return fail(cause);
   return found;
 }
 
@@ -152,8 +184,8 @@ class awaited_lookup {
 std::atomic<std::size_t> lookups_running = 0;
 
 /// The thread's side.
-void run_lookup(const std::shared_ptr<lookup>& of, const host_and_port& where) {
-  result<std::vector<endpoint>> found = look_up(where);
+void run_lookup(const std::shared_ptr<lookup>& of, const question& asked) {
+  result<std::vector<endpoint>> found = look_up(asked);
   --lookups_running;
   const std::lock_guard lock(of->mutex);
   of->found = std::move(found);
@@ -168,14 +200,14 @@ void run_lookup(const std::shared_ptr<lookup>& of, const host_and_port& where) {
 
 /// On a thread of its own: the system's lookup cannot be interrupted, and one that hangs must hold
 /// up neither others nor the end of the program.
-bool try_start(const std::shared_ptr<lookup>& of, const host_and_port& where) {
+bool try_start(const std::shared_ptr<lookup>& of, const question& asked) {
   constexpr std::size_t lookups_max = 64;
   if (++lookups_running > lookups_max) {
     --lookups_running;
     return false;
   }
   try {
-    std::thread([of, where] { run_lookup(of, where); }).detach();
+    std::thread([of, asked] { run_lookup(of, asked); }).detach();
   } catch (const std::system_error&) {
     --lookups_running;
     return false;
@@ -185,20 +217,20 @@ bool try_start(const std::shared_ptr<lookup>& of, const host_and_port& where) {
 
 }  // namespace
 
-asio::awaitable<result<std::vector<endpoint>>> resolve(std::string host_port) {
-  const std::optional<endpoint> numeric = endpoint::parse(host_port);
+asio::awaitable<result<std::vector<endpoint>>> resolve(std::string seed) {
+  const std::optional<endpoint> numeric = endpoint::parse(seed);
   if (numeric) {
     co_return std::vector<endpoint>(1, *numeric);
   }
-  const std::optional<host_and_port> parts = split(host_port);
-  if (!parts) {
+  const std::optional<question> asked = parse(seed);
+  if (!asked) {
     co_return fail(invalid_argument());
   }
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   const auto shared = std::make_shared<lookup>();
   lookup_timer done(executor, std::chrono::steady_clock::time_point::max());
   const awaited_lookup awaited(shared, done);
-  if (!try_start(shared, *parts)) {
+  if (!try_start(shared, *asked)) {
     co_return fail(std::make_error_code(std::errc::resource_unavailable_try_again));
   }
   for (;;) {

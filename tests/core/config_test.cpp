@@ -89,13 +89,15 @@ TEST_CASE("config: 64 seeds are allowed, 65 are not") {
   CHECK(seeds(65) == "seeds");
 }
 
-TEST_CASE("config: a seed is a host or a numeric address, with a port") {
-  for (const char* seed : {"host.example:7000", "1.2.3.4:1", "[::1]:65535", "[fe80::1%3]:7000"}) {
+TEST_CASE("config: a seed is a host or a numeric address, with a port, or a service without") {
+  for (const char* seed : {"host.example:7000", "1.2.3.4:1", "[::1]:65535", "[fe80::1%3]:7000",
+                           "dnssrv+_gossip._udp.example.org"}) {
     CAPTURE(seed);
     CHECK(wrong_seed(seed) == "");
   }
   for (const char* seed : {"", "host", ":7000", "host:", "host:0", "host:65536", "host:7x", "::1:7",
-                           "a host:7000", "0.0.0.0:7000", "host:-1", "[::1]", "host:700000"}) {
+                           "a host:7000", "0.0.0.0:7000", "host:-1", "[::1]", "host:700000",
+                           "dnssrv+", "dnssrv+host:7000", "dnssrv+a host"}) {
     CAPTURE(seed);
     CHECK(wrong_seed(seed) == "seeds");
   }

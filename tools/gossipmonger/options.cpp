@@ -80,7 +80,7 @@ void declare(CLI::App& run, options& to, raw_options& raw) {
   run.add_option("--advertise", to.advertise, "What peers send to, if it is not that")
       ->type_name("HOST:PORT");
   run.add_option("--seed", to.settings.seeds, "Where to find the cluster; may be repeated")
-      ->type_name("HOST:PORT")
+      ->type_name("HOST:PORT|dnssrv+SERVICE")
       ->allow_extra_args(false);
   run.add_option("--set", raw.pairs, "Publish this from the start; may be repeated")
       ->type_name("KEY=VALUE")

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <tl/expected.hpp>
@@ -24,8 +25,9 @@ struct config {
   std::optional<endpoint> advertise;     ///< what peers send to; none: the transport's own
   std::uint64_t generation_last = 0;     ///< of the last run, if it was kept; 0: not kept
 
-  /// Where to find the cluster: "HOST:PORT", "1.2.3.4:PORT" or "[V6]:PORT", at most 64. Names are
-  /// resolved again and again; those that are myself are skipped; none: a cluster of one.
+  /// Where to find the cluster: "HOST:PORT", "1.2.3.4:PORT", "[V6]:PORT", or "dnssrv+SERVICE" for
+  /// all hosts of its SRV records; at most 64. Names are resolved again and again; those that are
+  /// myself are skipped; none: a cluster of one.
   std::vector<std::string> seeds;
   std::chrono::milliseconds resolve_interval{60'000};  ///< 1 s to 1 day between two look-ups
   std::optional<std::uint64_t> random_seed;  ///< none: the system's random device; set in tests
@@ -77,6 +79,9 @@ struct config_error {
   std::string value;
   std::string allowed;
 };
+
+/// The name whose SRV records `seed` stands for: what follows "dnssrv+"; nullopt for other seeds.
+[[nodiscard]] std::optional<std::string_view> service_of(std::string_view seed);
 
 /// `candidate` itself, if every option is allowed; else the first that is not.
 [[nodiscard]] tl::expected<config, config_error> validated(config candidate);

@@ -13,16 +13,18 @@
 
 namespace gossipmonger {
 
-/// Looks up "HOST:PORT", "[IPV6]:PORT" or "IPV4:PORT"; the port is a number. Gives every address
-/// that the system's resolver knows (A and AAAA), each once, in its order; numeric ones are not
-/// looked up. Resumes on the coroutine's executor.
+/// Looks up a seed: "HOST:PORT", "[IPV6]:PORT" or "IPV4:PORT", with a number for the port, or
+/// "dnssrv+SERVICE", whose SRV records name hosts and ports. Gives every address that the system's
+/// resolver knows (A and AAAA), each once, in its order; numeric ones are not looked up. Of a
+/// service all hosts are given, whatever their priority and weight. Resumes on the coroutine's
+/// executor.
 ///   cancellation: errc::cancelled at once. The system's lookup cannot be interrupted: it ends on a
 ///                 thread of its own, for which neither the io_context nor the end of the program
 ///                 waits, and which holds up no other. At most 64 run at a time.
 ///   errors:       std::errc::invalid_argument for any other text;
 ///                 std::errc::resource_unavailable_try_again above 64; else what the resolver
 ///                 says, such as asio::error::host_not_found
-[[nodiscard]] asio::awaitable<result<std::vector<endpoint>>> resolve(std::string host_port);
+[[nodiscard]] asio::awaitable<result<std::vector<endpoint>>> resolve(std::string seed);
 
 /// The local address, with port 0, that a datagram to `towards` would leave with. Sends nothing.
 ///   errors: std::errc::invalid_argument for a wildcard; the system's own where there is no route

@@ -1,0 +1,30 @@
+// SRV records (RFC 2782) by the system's resolver library. Blocks.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gossipmonger/core/error.hpp"
+
+namespace gossipmonger {
+
+/// Where a service runs. A value.
+struct service_target {
+  service_target(std::string at_host, std::uint16_t at_port)
+      : host(std::move(at_host)), port(at_port) {}
+
+  std::string host;
+  std::uint16_t port;
+};
+
+/// All targets of the service's records, at most 64, in the order of the answer. Priority and
+/// weight choose one server among several: whoever asks here wants all of them. May take as long as
+/// the time-outs of the system's resolver say.
+///   errors: asio::error::host_not_found where there is no such name, or it says that nobody offers
+///           the service; asio::error::no_data, host_not_found_try_again and no_recovery as the
+///           resolver does; std::errc::bad_message for an answer that makes no sense
+[[nodiscard]] result<std::vector<service_target>> look_up_service(const std::string& name);
+
+}  // namespace gossipmonger
