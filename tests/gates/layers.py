@@ -26,7 +26,8 @@ DETACHED = [r"\bdetached\b"]
 
 EFFECTS = {"random", "ctime", "thread", "mutex", "condition_variable", "future", "coroutine",
            "iostream", "fstream", "filesystem", "semaphore", "barrier", "latch", "stop_token"}
-POSIX = r"(?:sys|netinet|arpa|net|linux)/\w+\.h|(?:unistd|fcntl|poll|errno|ifaddrs|endian|netdb|resolv)\.h"
+POSIX = (r"(?:sys|netinet|arpa|net|linux)/\w+\.h|"
+         r"(?:unistd|fcntl|poll|errno|ifaddrs|endian|netdb|resolv)\.h")
 
 
 @dataclasses.dataclass
