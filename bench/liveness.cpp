@@ -1,11 +1,12 @@
 // How soon a crash is found, and how often a live peer is convicted, in the simulated world: the
 // figures of lib/README.md. Same options, same figures, on every machine.
 //
-//     liveness [--nodes N] [--loss PERCENT] [--rounds R] [--crashes C] [--seed S] [--seconds T]
+//     liveness [--nodes N] [--loss PERCENT] [--rounds R] [--crashes C] [--at-once K] [--seed S]
+//              [--seconds T]
 //
 // Runs N nodes until they agree; then R rounds in which nobody fails, and counts convictions; then
-// C crashes, one at a time, each seen through by every other node, before the crashed one comes
-// back. T bounds what it may take: it stops early, and its line says what was run.
+// C crashes, one or K at a time, each seen through by every other node, before those that crashed
+// come back. T bounds what it may take: it stops early, and its line says what was run.
 #include <algorithm>
 #include <chrono>
 #include <cstddef>

@@ -43,7 +43,7 @@ void protocol::run_round(moment now) {
   peer& self = peers_[self_slot];
   self.heartbeat = std::min(self.heartbeat + 1, heartbeat_max);
   update_expectation();
-  reconciler_.expire_parked(stats_.rounds);
+  reconciler_.begin_round(stats_.rounds);
   graves_.expire(now_);
   end_refusals();
 

@@ -20,6 +20,8 @@ using std::chrono::nanoseconds;
 
 constexpr std::uint64_t hash_max = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t parked_rounds = 16;
+// Longest pause before a storage that refuses is tried again.
+constexpr std::uint64_t put_off_rounds_max = 16;
 constexpr std::uint64_t floor_value_bytes = 8;
 // The least that an identity takes in a datagram.
 constexpr std::size_t identity_bytes_min = 64;
@@ -405,7 +407,7 @@ void reconciler::fill_range(exchange& leg, packer& pack, message& out, nanosecon
         !is_grave && g < graves.size() && graves[g].name_hash == name_hash ? &graves[g] : nullptr;
     const bool is_own_place = has_own_place(out, name_hash);
     const bool is_doubled =
-        beside != nullptr || (is_own_place && !is_grave && peers_[rows[i].slot].is_over_capacity);
+        beside != nullptr || (is_own_place && !is_grave && peers_[rows[i].slot].is_refused());
     // And so do a row and how much of its next value is here.
     const std::optional<partial_entry> partial = is_grave ? std::nullopt : partial_of(rows[i].slot);
     const std::size_t row_bytes = partial ? 2 * entry_bytes : entry_bytes;
@@ -466,12 +468,12 @@ void reconciler::add_row(slot_index slot, const grave* beside, packer& pack, con
   const bool is_told_of = is_advertised(row, now);
   if (beside != nullptr) {
     add_grave(*beside, pack);  // it says more than the row would
-  } else if (!is_told_of && (!is_own_place || row.is_over_capacity)) {
+  } else if (!is_told_of && (!is_own_place || row.is_refused())) {
     // So does the receiver, if I take nothing more of it, though it stands in the range besides.
     digest_entry unwanted = row.entry();
     unwanted.max_version = 0;
     unwanted.has_left = false;
-    if (row.is_over_capacity) unwanted.heartbeat = heartbeat_max;
+    if (row.is_refused()) unwanted.heartbeat = heartbeat_max;
     static_cast<void>(pack.try_add_unwanted(unwanted));
   }
   if (!is_told_of && !is_own_place) return;
@@ -686,6 +688,7 @@ void reconciler::apply(const message& from, const delta_view& delta) {
   }
   peer& row = peers_[*slot];
   if (row.is_over_capacity) return drop(drop_reason::capacity);
+  if (row.is_put_off) return drop(drop_reason::storage);
   if (delta.value_bytes != 0) return apply_fragment(*slot, from, delta);
   if (delta.upto.version <= row.max_version && !is_on(defect::version_regression)) {
     stats_.entries_skipped += delta.entry_count;
@@ -712,7 +715,7 @@ void reconciler::apply_parked(slot_index slot) {
     const delta_view& delta = parked->delta;
     if (delta.generation != row.generation) continue;
     // Told once: what waits of it would only be refused in turn.
-    if (row.is_over_capacity) return parked_.forget(slot);
+    if (row.is_refused()) return parked_.forget(slot);
     if (delta.value_bytes != 0) {
       take_fragment(slot, delta, parked->entries.front());
       continue;
@@ -786,17 +789,17 @@ bool reconciler::try_put(slot_index slot, const entry_view& entry) {
   placed.sequence = is_same && !is_on(defect::order_moved) ? held->sequence : changes_.take();
   if (const result<void> put = entries_.put(slot, placed); !put) {
     ++stats_.drops[static_cast<std::size_t>(drop_reason::storage)];
-    // It is tried again every round: told once, until it works.
-    peer_details& of = peers_.details(slot);
-    if (!of.is_storage_failing) {
+    // Told once, until it works.
+    const peer_details& of = peers_.details(slot);
+    if (of.put_off_rounds == 0) {
       changes_.notice(event_kind::error, of.name, peers_[slot].generation,
                       "the storage refused an entry: " + put.error().message());
     }
-    of.is_storage_failing = true;
+    if (slot != self_slot) put_off(slot);
     return false;
   }
   peer_details& of = peers_.details(slot);
-  of.is_storage_failing = false;
+  of.put_off_rounds = 0;
   if (entry.key == floor_key) of.floor = std::max(of.floor, read_floor(entry.value));
   return true;
 }
@@ -814,10 +817,29 @@ void reconciler::forget(slot_index slot) {
   parked_.forget(slot);
   partials_.forget(slot);
   checksums_.forget(slot);
+  std::erase(put_off_, slot);
 }
 
-void reconciler::expire_parked(std::uint64_t round) {
+void reconciler::put_off(slot_index slot) {
+  peer_details& of = peers_.details(slot);
+  of.put_off_rounds = std::clamp<std::uint64_t>(2 * of.put_off_rounds, 1, put_off_rounds_max);
+  of.put_off_until = round_ + of.put_off_rounds;
+  peers_[slot].is_put_off = true;
+  put_off_.push_back(slot);
+}
+
+void reconciler::resume_put_off() {
+  std::erase_if(put_off_, [this](slot_index slot) {
+    if (round_ < peers_.details(slot).put_off_until) return false;
+    peers_[slot].is_put_off = false;
+    peers_.touch(slot);
+    return true;
+  });
+}
+
+void reconciler::begin_round(std::uint64_t round) {
   round_ = round;
+  resume_put_off();
   if (round > parked_rounds) parked_.expire(round - parked_rounds);
   // Everyone is met once in a turn of the ring: who had the first part is met again in two.
   const std::uint64_t turns = 2 * peers_.size() / settings_.fanout + parked_rounds;

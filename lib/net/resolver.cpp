@@ -12,8 +12,10 @@
 #include <chrono>
 #include <cstdint>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <string_view>
 #include <system_error>
@@ -60,6 +62,10 @@ std::error_code invalid_argument() { return std::make_error_code(std::errc::inva
 std::optional<question> parse(std::string_view text) {
   question asked;
   if (const std::optional<std::string_view> service = service_of(text)) {
+    constexpr std::string_view no_name(":[] \t\0", 6);
+    if (service->empty() || service->find_first_of(no_name) != std::string_view::npos) {
+      return std::nullopt;
+    }
     asked.name = *service;
     asked.is_service = true;
     return asked;
@@ -105,6 +111,13 @@ std::error_code make_lookup_error(int code) {
   return std::error_code(code, category);
 }
 
+/// More addresses than that of one seed are left out.
+void add_once(const endpoint& one, std::vector<endpoint>& to) {
+  constexpr std::size_t addresses_max = 256;
+  if (to.size() == addresses_max || std::find(to.begin(), to.end(), one) != to.end()) return;
+  to.push_back(one);
+}
+
 /// Asks the system; may take as long as its time-outs say.
 result<std::vector<endpoint>> look_up_host(const std::string& host, std::uint16_t port) {
   addrinfo hints{};
@@ -120,8 +133,7 @@ result<std::vector<endpoint>> look_up_host(const std::string& host, std::uint16_
     if (one->ai_family != AF_INET && one->ai_family != AF_INET6) continue;
     socket_address address;
     std::memcpy(address.data(), one->ai_addr, one->ai_addrlen);
-    const endpoint known = address.to_endpoint();
-    if (std::find(found.begin(), found.end(), known) == found.end()) found.push_back(known);
+    add_once(address.to_endpoint(), found);
   }
   return found;
 }
@@ -132,17 +144,20 @@ result<std::vector<endpoint>> look_up(const question& asked) {
   if (!asked.is_service) return look_up_host(asked.name, asked.port);
   const result<std::vector<service_target>> targets = look_up_service(asked.name);
   if (!targets) return fail(targets.error());
+  // Hosts that do not answer take their time-outs one after the other: what is there by then will
+  // do.
+  const auto enough = std::chrono::steady_clock::now() + std::chrono::seconds{20};
   std::vector<endpoint> found;
-  std::error_code cause;
+  std::error_code cause = asio::error::host_not_found;
   for (const service_target& target : *targets) {
-    const result<std::vector<endpoint>> of_one = look_up_host(target.host, target.port);
-    if (!of_one) {
-      cause = of_one.error();
-      continue;
-    }
-    for (const endpoint& one : *of_one) {
-      if (std::find(found.begin(), found.end(), one) == found.end()) found.push_back(one);
-    }
+    if (!found.empty() && std::chrono::steady_clock::now() > enough) break;
+    // Their names are whole (RFC 2782): the dot keeps the system from trying them in its domains.
+    const std::string port = ":" + std::to_string(target.port);
+    const bool is_numeric = endpoint::parse(target.host + port).has_value();
+    const result<std::vector<endpoint>> of_one =
+        look_up_host(is_numeric ? target.host : target.host + ".", target.port);
+    if (!of_one) cause = of_one.error();
+    for (const endpoint& one : of_one.value_or(std::vector<endpoint>())) add_once(one, found);
   }
   if (found.empty()) return fail(cause);
   return found;
@@ -185,7 +200,12 @@ std::atomic<std::size_t> lookups_running = 0;
 
 /// The thread's side.
 void run_lookup(const std::shared_ptr<lookup>& of, const question& asked) {
-  result<std::vector<endpoint>> found = look_up(asked);
+  result<std::vector<endpoint>> found;
+  try {
+    found = look_up(asked);
+  } catch (const std::bad_alloc&) {
+    found = fail(std::make_error_code(std::errc::not_enough_memory));
+  }
   --lookups_running;
   const std::lock_guard lock(of->mutex);
   of->found = std::move(found);
@@ -208,7 +228,7 @@ bool try_start(const std::shared_ptr<lookup>& of, const question& asked) {
   }
   try {
     std::thread([of, asked] { run_lookup(of, asked); }).detach();
-  } catch (const std::system_error&) {
+  } catch (const std::exception&) {  // no thread, or no memory for one
     --lookups_running;
     return false;
   }

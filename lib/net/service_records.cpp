@@ -32,14 +32,14 @@ tl::unexpected<std::error_code> fail(std::error_code error) {
 
 std::error_code make_query_error(int code) {
   switch (code) {
+    case HOST_NOT_FOUND:
+      return asio::error::host_not_found;
     case TRY_AGAIN:
       return asio::error::host_not_found_try_again;
-    case NO_RECOVERY:
-      return asio::error::no_recovery;
     case NO_DATA:
       return asio::error::no_data;
     default:
-      return asio::error::host_not_found;
+      return asio::error::no_recovery;
   }
 }
 
@@ -55,13 +55,13 @@ result<std::vector<service_target>> parse(std::span<const unsigned char> answer)
     ns_rr record;
     if (::ns_parserr(&message, ns_s_an, i, &record) != 0) return nonsense();
     if (ns_rr_type(record) != ns_t_srv) continue;  // a CNAME on the way to it
-    if (ns_rr_rdlen(record) <= target_at) return nonsense();
+    const std::size_t size = ns_rr_rdlen(record);
+    if (size <= target_at) return nonsense();
     const unsigned char* const data = ns_rr_rdata(record);
     std::array<char, NS_MAXDNAME> host{};
-    if (::dn_expand(ns_msg_base(message), ns_msg_end(message), data + target_at, host.data(),
-                    static_cast<int>(host.size())) < 0) {
-      return nonsense();
-    }
+    const int read = ::dn_expand(ns_msg_base(message), ns_msg_end(message), data + target_at,
+                                 host.data(), static_cast<int>(host.size()));
+    if (read < 0 || target_at + static_cast<std::size_t>(read) != size) return nonsense();
     const auto port = static_cast<std::uint16_t>(data[port_at] << 8 | data[port_at + 1]);
     // The root as a target says that nobody offers the service.
     if (host[0] != '\0' && port != 0) found.emplace_back(host.data(), port);
@@ -75,8 +75,8 @@ result<std::vector<service_target>> parse(std::span<const unsigned char> answer)
 result<std::vector<service_target>> look_up_service(const std::string& name) {
   resolver_state state{};
   if (::res_ninit(&state) != 0) return fail(asio::error::no_recovery);
-  const std::unique_ptr<resolver_state, void (*)(res_state)> closed(
-      &state, [](res_state of) { ::res_nclose(of); });
+  const auto close = [](res_state of) { ::res_nclose(of); };
+  const std::unique_ptr<resolver_state, decltype(close)> closed(&state, close);
   std::vector<unsigned char> answer(NS_MAXMSG);
   const int size = ::res_nquery(&state, name.c_str(), ns_c_in, ns_t_srv, answer.data(),
                                 static_cast<int>(answer.size()));

@@ -19,12 +19,13 @@ struct service_target {
   std::uint16_t port;
 };
 
-/// All targets of the service's records, at most 64, in the order of the answer. Priority and
-/// weight choose one server among several: whoever asks here wants all of them. May take as long as
-/// the time-outs of the system's resolver say.
+/// All targets of the service's records, at most 64, in the order of the answer. `name` is fully
+/// qualified. Priority and weight choose one server among several: whoever asks here wants all of
+/// them. Takes as long as the system's resolver does.
 ///   errors: asio::error::host_not_found where there is no such name, or it says that nobody offers
 ///           the service; asio::error::no_data, host_not_found_try_again and no_recovery as the
-///           resolver does; std::errc::bad_message for an answer that makes no sense
+///           resolver does; std::errc::bad_message for an answer that makes no sense;
+///           std::errc::operation_not_supported where the system has no such resolver
 [[nodiscard]] result<std::vector<service_target>> look_up_service(const std::string& name);
 
 }  // namespace gossipmonger

@@ -757,7 +757,8 @@ void simulation::demand_idle(std::uint64_t entries_max) {
 std::size_t agreement_rounds_max(const scenario& of) {
   const std::size_t nodes = std::max<std::size_t>(2, of.nodes.size());
   const auto levels = static_cast<std::size_t>(std::bit_width(nodes - 1));
-  // Whoever was silent for long is asked every 16th round only, until it answers.
+  // Whoever was silent for long is asked every 16th round only, until it answers; and so is a
+  // storage that failed.
   constexpr std::size_t back_off_rounds = 16;
   std::size_t rounds = 4 * levels + 10 + back_off_rounds;
   nanoseconds grace = std::chrono::hours{1};

@@ -20,7 +20,8 @@ std::condition_variable changed;
 bool is_hanging = false;
 std::size_t hung = 0;
 
-std::atomic<std::uint16_t> server_port = 0;  // of the name server to ask; 0: the system's
+std::atomic<std::uint16_t> server_port = 0;  // of the name server to ask
+std::atomic<bool> is_moved = false;
 
 template <class Function>
 Function of_system(const char* name) {
@@ -35,7 +36,8 @@ extern "C" int getaddrinfo(const char* host, const char* port, const addrinfo* h
                            addrinfo** found) {
   using function = int (*)(const char*, const char*, const addrinfo*, addrinfo**);
   static const auto system = of_system<function>("getaddrinfo");
-  const std::string_view name(host);
+  std::string_view name(host);
+  if (name.ends_with('.')) name.remove_suffix(1);
   if (name == "hang.test") {
     std::unique_lock lock(mutex);
     ++hung;
@@ -45,13 +47,15 @@ extern "C" int getaddrinfo(const char* host, const char* port, const addrinfo* h
     return EAI_AGAIN;
   }
   if (name == "found.test") return system("127.0.0.1", port, hints, found);
-  // Names out of damaged answers are not for a real name server.
-  if (name == "gone.test" || server_port != 0) {
-    addrinfo numeric = *hints;
-    numeric.ai_flags |= AI_NUMERICHOST;
-    return system(host, port, &numeric, found);
+  if (name == "moved.test") return system(is_moved ? "127.0.0.1" : "127.0.0.2", port, hints, found);
+  if (name == "both.test") {
+    const int error = system("127.0.0.1", port, hints, found);
+    return error != 0 ? error : system("::1", port, hints, &(*found)->ai_next);
   }
-  return system(host, port, hints, found);
+  // No other name is for a real name server.
+  addrinfo only = *hints;
+  if (name != "localhost") only.ai_flags |= AI_NUMERICHOST;
+  return system(host, port, &only, found);
 }
 
 // A macro of <resolv.h> gives it the name that the library exports.
@@ -59,14 +63,18 @@ extern "C" int res_ninit(res_state of) noexcept {
   using function = int (*)(res_state);
   static const auto system = of_system<function>("__res_ninit");
   const int error = system(of);
-  if (error != 0 || server_port == 0) return error;
+  if (error != 0) return error;
+  // Without a name server of the test there is none: nothing listens on the port that discards.
+  constexpr std::uint16_t nowhere = 9;
+  const std::uint16_t port = server_port != 0 ? server_port.load() : nowhere;
+  of->options = RES_DEFAULT;
   of->nscount = 1;
   of->nsaddr_list[0] = {};
   of->nsaddr_list[0].sin_family = AF_INET;
-  of->nsaddr_list[0].sin_port = htons(server_port);
+  of->nsaddr_list[0].sin_port = htons(port);
   of->nsaddr_list[0].sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   of->retrans = 1;
-  of->retry = 1;
+  of->retry = 5;
   return 0;
 }
 
@@ -112,6 +120,8 @@ hanging_resolver::~hanging_resolver() {
   changed.notify_all();
   changed.wait(lock, [] { return hung == 0; });
 }
+
+void move_host() { is_moved = true; }
 
 std::size_t hanging_resolver::count() {
   const std::lock_guard lock(mutex);

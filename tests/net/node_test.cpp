@@ -229,6 +229,26 @@ TEST_CASE("node: leave is known to every live peer when it returns, and ends wri
   }
 }
 
+TEST_CASE("node: leave gives up at its deadline, and says how many know") {
+  node_world world;
+  for (int i = 0; i < 5; ++i) world.add();
+  world.driver.run_for(10s);
+  memory_network_options cut;
+  cut.loss = 1;
+  world.network.set_options(cut);
+
+  const auto body = [](memory_node& of) -> asio::awaitable<void> {
+    const auto begin = manual_clock::now();
+    const result<leave_result> left = co_await of.leave(2s);
+    REQUIRE(left);
+    CHECK(left->live == 4);
+    CHECK(left->acknowledged == 0);
+    CHECK(manual_clock::now() - begin >= 2s);
+    CHECK(manual_clock::now() - begin <= 3s);
+  };
+  world.run(body(*world.nodes[3]));
+}
+
 TEST_CASE("node: a wildcard address without seeds or advertise is refused by name") {
   memory_world world;
   memory_transport anywhere(world.context.get_executor(), world.network);

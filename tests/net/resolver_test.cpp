@@ -58,11 +58,21 @@ TEST_CASE("resolver: localhost is loopback, each address once, with the port ask
   }
 }
 
-TEST_CASE("resolver: anything but HOST:PORT is an invalid argument") {
+TEST_CASE("resolver: all addresses of a name are given, IPv4 and IPv6") {
+  const endpoints found = resolved("both.test:7000");
+
+  REQUIRE(found);
+  REQUIRE(found->size() == 2);
+  CHECK(found->front() == endpoint::v4(127, 0, 0, 1, 7000));
+  CHECK(found->back().to_string() == "[::1]:7000");
+}
+
+TEST_CASE("resolver: anything but HOST:PORT or a service is an invalid argument") {
   for (const char* text :
        {"", "localhost", ":7000", "localhost:", "localhost:70000", "localhost:-1", "localhost:7x",
         "localhost:7000 ", "localhost:http", "2001:db8::5", "2001:db8::5:7000", "[]:7000",
-        "[localhost]:7000", "[::1:7000", "::1]:7000", "[::1]"}) {
+        "[localhost]:7000", "[::1:7000", "::1]:7000", "[::1]", "dnssrv+", "dnssrv+host:7000",
+        "dnssrv+a host"}) {
     CAPTURE(std::string(text));
     const endpoints found = resolved(text);
     REQUIRE_FALSE(found);

@@ -62,6 +62,17 @@ TEST_CASE("seeds: a name that is not found is named with the cause, and the othe
   CHECK(told == std::vector<std::string>{"seed gone.test:7000: " + cause.message()});
 }
 
+TEST_CASE("seeds: a name is looked up again, and who is found at its new address is met") {
+  pair_of_nodes both;
+  both.add("b", {"moved.test:" + both.port});  // nobody is there
+  both.context.run_for(100ms);
+  REQUIRE(both.nodes[1]->stats().peers_live == 0);
+
+  move_host();
+
+  CHECK(both.meet());
+}
+
 TEST_CASE("resolver: an io_context goes while a look-up hangs, and the look-up ends later") {
   bool has_ended = false;
   const hanging_resolver resolver;

@@ -37,6 +37,7 @@ struct pair_of_nodes {
     settings.name = std::move(name);
     settings.gossip_interval = std::chrono::milliseconds(20);
     settings.seeds = std::move(seeds);
+    settings.resolve_interval = std::chrono::seconds(1);
     nodes.push_back(std::move(node::create(settings, *transports.back()).value()));
     asio::co_spawn(context, nodes.back()->run(), [](std::exception_ptr thrown, result<void>) {
       if (thrown) std::rethrow_exception(thrown);

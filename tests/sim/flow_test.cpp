@@ -150,6 +150,7 @@ TEST_CASE("flow: a joiner copies 100,000 keys at the budget, and others' news go
                               << 100 * useful / budget << " % of one node's budget; with what came "
                               << "twice " << 100 * came / (rounds + 40) / budget << " %");
     CHECK(useful >= budget);
+    CHECK(where.run_until([&] { return held_by(where, nodes, "n1") >= keys; }, 200s, 1s));
   }
   MESSAGE("rounds until everywhere, median and p99: at rest "
           << at_rest[30] << ", " << at_rest[59] << "; beside the copy " << beside_copy[30] << ", "
@@ -239,7 +240,9 @@ TEST_CASE("flow: exchanges shrink at a bottleneck, waste little there, and grow 
 
   is_narrow = false;
   write_keys(where, 1, 20'000, "more");
+  const auto begin = where.time();
   CHECK(where.run_until([&] { return where.has_agreed(); }, 60s, 1s));
+  MESSAGE("and as many again in " << (where.time() - begin) / 1s << " rounds");
 }
 
 namespace {

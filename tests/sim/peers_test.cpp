@@ -136,6 +136,30 @@ TEST_CASE("peers: who is short of room for the keys of others is not sent them a
   expect_idle(where, idle_bytes());
 }
 
+TEST_CASE("peers: whose storage fails is sent the same ever more seldom, and all once it works") {
+  world where(1);
+  add_busy_cluster(where);
+  storage_conditions full;
+  full.failure = 1;
+  where.set_storage(5, full);
+  for (int key = 0; key < 200; ++key) {
+    REQUIRE(where[0].set("key" + std::to_string(key), std::string(50, 'y')));
+  }
+  where.run_for(100s);
+  const std::uint64_t held = where[5].find_member("n0", where.now(5))->max_version;
+  REQUIRE(held < where[0].version());
+
+  const traffic during = measure(where);
+  MESSAGE(during.entries << " entries in 200 rounds, of 200 that it lacks");
+  CHECK(during.entries > 0);
+  CHECK(during.entries <= 200 * 3 * 200 / 16);  // every 16th round, by up to three at once
+
+  where.set_storage(5, storage_conditions());
+  where.run_for(24s);
+  CHECK(where[5].find_member("n0", where.now(5))->max_version == where[0].version());
+  expect_idle(where, idle_bytes());
+}
+
 TEST_CASE("peers: a newcomer with a date far ahead is refused once, not every round") {
   world where(3);
   add_busy_cluster(where);

@@ -87,6 +87,11 @@ TEST_CASE("suspicion: a peer that one node cannot reach is live there by the oth
   CHECK(sum(where, &protocol_stats::convictions) == 0);
   CHECK(status_at(where, 4, "n5") == peer_status::live);
   CHECK(status_at(where, 5, "n4") == peer_status::live);
+  // But it did not answer there, and that is told apart.
+  CHECK_FALSE(where[4].find_member("n5", where.now(4))->is_reachable);
+  CHECK(where[4].find_member("n3", where.now(4))->is_reachable);
+  CHECK(where[4].stats().peers_live == 5);
+  CHECK(where[4].stats().peers_reachable == 4);
 }
 
 TEST_CASE("suspicion: who stood still for a minute convicts nobody, and is taken back") {

@@ -98,6 +98,20 @@ class Commands(harness.ProgramTest):
         a.event("peer_live", peer="b")
         b.event("peer_live", peer="a")
 
+    def test_a_script_that_writes_much_waits_until_the_cluster_keeps_up(self):
+        a, b = self.pair()
+        a.ask("option send_bytes_per_interval 12000")
+        self.assertEqual(a.ask("writable 1ms"), {"reply": "writable", "waited_ms": 0})
+
+        for number in range(30):
+            a.ask(f"set key{number} " + 1000 * "x")
+        refused = a.ask("writable 1ms")
+        self.assertEqual((refused["reply"], refused["command"]), ("error", "writable"))
+        self.assertIn("deadline", refused["message"])
+        self.assertGreater(a.ask("writable 60s")["waited_ms"], 0)
+
+        b.event("update", peer="a", key="key29", value=1000 * "x")
+
     def test_a_dead_peer_is_forgotten_and_a_live_one_comes_back(self):
         a, b = self.pair("--set", "k=v")
 
@@ -136,6 +150,9 @@ class Commands(harness.ProgramTest):
                                 ("set-ttl 0s k v", "set-ttl", "365 days"),
                                 ("set-ttl 8761h k v", "set-ttl", "365 days"),
                                 ("set-ttl 4294967295h k v", "set-ttl", "365 days"),
+                                ("writable", "writable", "writable TIME"),
+                                ("writable soon", "writable", "writable TIME"),
+                                ("writable 1s now", "writable", "writable TIME"),
                                 ("option", "option", "option NAME VALUE"),
                                 ("option size 1", "option", "gossip_interval"),
                                 ("option fanout 17", "option", "1 to 16"),

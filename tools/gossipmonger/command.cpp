@@ -21,13 +21,14 @@ struct usage {
   std::string_view form;
 };
 
-constexpr std::array<usage, 13> usages{{
+constexpr std::array<usage, 14> usages{{
     {command_kind::set, "set", "set KEY VALUE"},
     {command_kind::set_ttl, "set-ttl", "set-ttl TIME KEY VALUE"},
     {command_kind::erase, "erase", "erase KEY"},
     {command_kind::get, "get", "get PEER KEY"},
     {command_kind::members, "members", "members"},
     {command_kind::forget, "forget", "forget PEER"},
+    {command_kind::writable, "writable", "writable TIME"},
     {command_kind::option, "option", "option NAME VALUE"},
     {command_kind::options, "options", "options"},
     {command_kind::state, "state", "state"},
@@ -202,20 +203,26 @@ tl::expected<command, command_error> parse_command(std::string_view line) {
   skip_blanks(rest);
   arguments from(rest);
   bool is_well = true;
+  const auto read_time = [&] {
+    const std::optional<std::chrono::milliseconds> time = parse_duration(from.word());
+    is_well = time.has_value();
+    parsed.time = time.value_or(std::chrono::milliseconds());
+  };
   switch (parsed.kind) {
     case command_kind::set:
     case command_kind::option:
       parsed.key = from.word();
       parsed.value = from.rest();
       break;
-    case command_kind::set_ttl: {
-      const std::optional<std::chrono::milliseconds> ttl = parse_duration(from.word());
-      is_well = ttl.has_value();
-      parsed.ttl = ttl.value_or(std::chrono::milliseconds());
+    case command_kind::set_ttl:
+      read_time();
       parsed.key = from.word();
       parsed.value = from.rest();
       break;
-    }
+    case command_kind::writable:
+      read_time();
+      from.end();
+      break;
     case command_kind::get:
       parsed.peer = from.word();
       parsed.key = from.required_rest();

@@ -18,6 +18,7 @@ enum class command_kind : std::uint8_t {
   get,
   members,
   forget,
+  writable,
   option,
   options,
   state,
@@ -31,10 +32,10 @@ struct command {
   command() = default;
 
   command_kind kind = command_kind::quit;
-  std::string peer;                 ///< of get, forget
-  std::string key;                  ///< of set, set-ttl, erase, get; the name of an option
-  std::string value;                ///< of set, set-ttl, option
-  std::chrono::milliseconds ttl{};  ///< of set-ttl
+  std::string peer;                  ///< of get, forget
+  std::string key;                   ///< of set, set-ttl, erase, get; the name of an option
+  std::string value;                 ///< of set, set-ttl, option
+  std::chrono::milliseconds time{};  ///< of set-ttl, writable
 };
 
 /// What is wrong with a line.

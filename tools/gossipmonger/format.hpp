@@ -54,6 +54,7 @@ class format {
                                         const std::optional<entry_view>& entry) const = 0;
   [[nodiscard]] virtual std::string members(const std::vector<member>& all) const = 0;
   [[nodiscard]] virtual std::string forgotten(std::string_view peer) const = 0;
+  [[nodiscard]] virtual std::string writable(std::chrono::milliseconds waited) const = 0;
   [[nodiscard]] virtual std::string changed(std::string_view name,
                                             std::string_view value) const = 0;
   [[nodiscard]] virtual std::string options(

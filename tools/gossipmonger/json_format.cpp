@@ -135,6 +135,12 @@ std::string json_format::forgotten(std::string_view peer) const {
   return to_line(line);
 }
 
+std::string json_format::writable(std::chrono::milliseconds waited) const {
+  json line = make_reply("writable");
+  line["waited_ms"] = waited.count();
+  return to_line(line);
+}
+
 std::string json_format::changed(std::string_view name, std::string_view value) const {
   json line = make_reply("option");
   line["name"] = name;

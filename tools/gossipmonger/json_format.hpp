@@ -20,6 +20,7 @@ class json_format final : public format {
                                 const std::optional<entry_view>& entry) const override;
   [[nodiscard]] std::string members(const std::vector<member>& all) const override;
   [[nodiscard]] std::string forgotten(std::string_view peer) const override;
+  [[nodiscard]] std::string writable(std::chrono::milliseconds waited) const override;
   [[nodiscard]] std::string changed(std::string_view name, std::string_view value) const override;
   [[nodiscard]] std::string options(
       const std::vector<std::pair<std::string, std::string>>& named) const override;

@@ -72,10 +72,13 @@ tl::expected<endpoint, early_exit> find_address(const std::string& option,
   const auto on_end = [](std::exception_ptr thrown) {
     if (thrown) std::rethrow_exception(thrown);
   };
-  asio::co_spawn(io, look_up(text, found), on_end);
-  io.run();
+  const bool is_service = service_of(text).has_value();  // of many hosts: no address of this one
+  if (!is_service) {
+    asio::co_spawn(io, look_up(text, found), on_end);
+    io.run();
+  }
   if (found && !found->empty()) return found->front();
-  if (!found && found.error() == std::errc::invalid_argument) {
+  if (is_service || (!found && found.error() == std::errc::invalid_argument)) {
     config_error error;
     error.option = option;
     error.value = in_quotes(text);

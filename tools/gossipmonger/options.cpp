@@ -26,6 +26,7 @@ constexpr const char* commands_help =
   get PEER KEY            what PEER publishes under KEY, as far as this node knows
   members                 the nodes, and this one's verdict on each
   forget PEER             let go of a dead PEER, on this node; a live one is back soon
+  writable TIME           wait until the cluster keeps up with what is set, so long at most
   option NAME VALUE       change an option while the node runs
   options                 those that can be, with their values
   state                   every key of every node

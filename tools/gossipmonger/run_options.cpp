@@ -26,7 +26,7 @@ struct option {
   field where;
 };
 
-constexpr std::size_t option_count = 16;
+constexpr std::size_t option_count = 18;
 
 const std::array<option, option_count>& all_options() {
   static const std::array<option, option_count> options{{
@@ -38,6 +38,8 @@ const std::array<option, option_count>& all_options() {
       {"live_peers_min", &config::live_peers_min},
       {"seed_every_rounds", &config::seed_every_rounds},
       {"unproved_addresses_max", &config::unproved_addresses_max},
+      {"keys_per_peer_max", &config::keys_per_peer_max},
+      {"bytes_per_peer_max", &config::bytes_per_peer_max},
       {"digest_datagrams_max", &config::digest_datagrams_max},
       {"exchange_bytes_max", &config::exchange_bytes_max},
       {"exchange_datagrams_max", &config::exchange_datagrams_max},

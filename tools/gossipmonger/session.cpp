@@ -185,6 +185,10 @@ asio::awaitable<std::string> session::answer(input_line line) {
     std::string reply = co_await leave(asked->kind);
     co_return reply;
   }
+  if (asked->kind == command_kind::writable) {
+    std::string reply = co_await wait_writable(asked->time);
+    co_return reply;
+  }
   if (asked->kind == command_kind::state) {
     std::string reply = co_await state();
     co_return reply;
@@ -200,6 +204,18 @@ asio::awaitable<std::string> session::leave(command_kind kind) {
     co_return format_.error(error);
   }
   co_return format_.left(kind, *left);
+}
+
+asio::awaitable<std::string> session::wait_writable(milliseconds at_most) {
+  const auto begin = std::chrono::steady_clock::now();
+  const result<void> open = co_await node_.writable(at_most);
+  if (!open) {
+    const command_error error =
+        make_command_error(to_string(command_kind::writable), message_of(open.error()));
+    co_return format_.error(error);
+  }
+  const auto waited = std::chrono::steady_clock::now() - begin;
+  co_return format_.writable(std::chrono::duration_cast<milliseconds>(waited));
 }
 
 asio::awaitable<std::string> session::state() {
@@ -233,9 +249,9 @@ std::string session::answer_at_once(const command& asked, std::string_view line)
     }
     case command_kind::set_ttl: {
       // What is too long for nanoseconds is too long for the node as well.
-      const milliseconds ttl = std::min(asked.ttl, milliseconds(std::chrono::hours(24 * 1000)));
+      const milliseconds ttl = std::min(asked.time, milliseconds(std::chrono::hours(24 * 1000)));
       const result<std::uint64_t> version = node_.set(asked.key, asked.value, ttl);
-      return version ? format_.set_ttl(asked.key, *version, asked.ttl) : refused(version.error());
+      return version ? format_.set_ttl(asked.key, *version, asked.time) : refused(version.error());
     }
     case command_kind::erase: {
       const result<std::optional<std::uint64_t>> version = node_.erase(asked.key);
@@ -262,6 +278,7 @@ std::string session::answer_at_once(const command& asked, std::string_view line)
       return format_.stats(named_counters(node_.stats(), transport_.counters()));
     case command_kind::help:
       return format_.help(command_forms());
+    case command_kind::writable:
     case command_kind::state:
     case command_kind::leave:
     case command_kind::quit:

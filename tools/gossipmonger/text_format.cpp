@@ -220,6 +220,10 @@ std::string text_format::forgotten(std::string_view peer) const {
   return escaped(peer) + " is forgotten here\n";
 }
 
+std::string text_format::writable(std::chrono::milliseconds waited) const {
+  return "writable after " + std::to_string(waited.count()) + " ms\n";
+}
+
 std::string text_format::changed(std::string_view name, std::string_view value) const {
   return escaped(name) + " is " + escaped(value) + "\n";
 }

@@ -38,6 +38,8 @@ struct alignas(64) peer {
   [[nodiscard]] bool may_die() const {
     return status == peer_status::live || status == peer_status::unjudged;
   }
+  /// Nothing is taken of this incarnation now, and peers are told so.
+  [[nodiscard]] bool is_refused() const { return is_over_capacity || is_put_off; }
   /// Nothing more is expected of it.
   [[nodiscard]] bool is_gone() const {
     return status == peer_status::dead || status == peer_status::left;
@@ -53,6 +55,7 @@ struct alignas(64) peer {
   std::uint8_t advances = 0;  ///< of the heartbeat, since birth or death, to `advances_max`
   bool has_left : 1 = false;
   bool is_over_capacity : 1 = false;  ///< something of it was refused: it is unwanted as it is
+  bool is_put_off : 1 = false;        ///< likewise, for some rounds: the storage refused an entry
   bool is_suspect : 1 = false;        ///< as `peer_details::doubts` says, but at hand
 };
 static_assert(sizeof(peer) == 64);
@@ -81,9 +84,10 @@ struct peer_details {
   [[nodiscard]] const endpoint& way() const { return route ? *route : address; }
 
   // What this replica holds besides (I1, I2).
-  std::uint64_t top = 0;            ///< highest owner version there is evidence of
-  std::uint64_t floor = 0;          ///< of the newest marker; takes effect at max_version >= top
-  bool is_storage_failing = false;  ///< the storage refused its latest entry
+  std::uint64_t top = 0;             ///< highest owner version there is evidence of
+  std::uint64_t floor = 0;           ///< of the newest marker; takes effect at max_version >= top
+  std::uint64_t put_off_rounds = 0;  ///< for so long, since the storage failed; 0: it works
+  std::uint64_t put_off_until = 0;   ///< in this round it is tried again
 
   // Liveness.
   suspicion doubts;

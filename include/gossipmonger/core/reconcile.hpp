@@ -105,7 +105,7 @@ class reconciler {
 
   /// Whether a row is still told of; else it is advertised as unwanted only.
   [[nodiscard]] bool is_advertised(const peer& row, std::chrono::nanoseconds now) const {
-    if (row.is_over_capacity) return false;
+    if (row.is_refused()) return false;
     return !row.is_gone() || now - row.silent_since < settings_.dead_peer_grace / 2;
   }
 
@@ -130,9 +130,9 @@ class reconciler {
   void apply(const message& from, const delta_view& delta);
   /// The row's entries go: it was superseded or forgotten.
   void forget(slot_index slot);
-  /// Parked deltas that waited for a gap that nobody filled; partial values of which nobody had the
-  /// rest.
-  void expire_parked(std::uint64_t round);
+  /// Lets go of parked deltas that waited for a gap that nobody filled, and of partial values of
+  /// which nobody had the rest; tries the storage again for whom it is time.
+  void begin_round(std::uint64_t round);
 
   [[nodiscard]] std::size_t parked_bytes() const { return parked_.bytes(); }
   [[nodiscard]] std::size_t partial_bytes() const { return partials_.bytes(); }
@@ -222,6 +222,10 @@ class reconciler {
                                       const std::optional<entry_view>& held);
   void apply_floor(slot_index slot);
   void apply_parked(slot_index slot);
+  /// The storage refused an entry: of its owner nothing is taken for a while, twice as long each
+  /// time, so that nobody sends it again and again.
+  void put_off(slot_index slot);
+  void resume_put_off();
 
   const config& settings_;
   peer_table& peers_;
@@ -235,6 +239,8 @@ class reconciler {
   value_checksums checksums_;
   std::size_t whole_bytes_max_;
   flight_log flights_;
+  std::vector<slot_index>
+      put_off_;  // whose entries the storage refused, until they are tried again
   std::uint64_t round_ = 0;
 };
 

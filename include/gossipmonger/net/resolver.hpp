@@ -15,13 +15,16 @@ namespace gossipmonger {
 
 /// Looks up a seed: "HOST:PORT", "[IPV6]:PORT" or "IPV4:PORT", with a number for the port, or
 /// "dnssrv+SERVICE", whose SRV records name hosts and ports. Gives every address that the system's
-/// resolver knows (A and AAAA), each once, in its order; numeric ones are not looked up. Of a
-/// service all hosts are given, whatever their priority and weight. Resumes on the coroutine's
-/// executor.
+/// resolver knows (A and AAAA), each once, in its order, at most 256; numeric ones are not looked
+/// up. SERVICE is fully qualified; of its hosts the first 64 are given, whatever their priority and
+/// weight, less those that are not found, or not within 20 s. Resumes on the coroutine's executor.
 ///   cancellation: errc::cancelled at once. The system's lookup cannot be interrupted: it ends on a
 ///                 thread of its own, for which neither the io_context nor the end of the program
 ///                 waits, and which holds up no other. At most 64 run at a time.
 ///   errors:       std::errc::invalid_argument for any other text;
+///                 std::errc::bad_message for records that make no sense;
+///                 std::errc::operation_not_supported for "dnssrv+" where the system (musl) has
+///                 no resolver that can be asked;
 ///                 std::errc::resource_unavailable_try_again above 64; else what the resolver
 ///                 says, such as asio::error::host_not_found
 [[nodiscard]] asio::awaitable<result<std::vector<endpoint>>> resolve(std::string seed);
