@@ -2,7 +2,8 @@
 // at rest and with one write a round in the whole cluster; in how many rounds such a write is
 // everywhere; and the CPU that the simulation takes.
 //
-//     scale [--nodes N,N,...] [--rounds R] [--digest-datagrams D] [--loss P]
+//     scale [--nodes N,N,...] [--rounds R] [--digest-datagrams D] [--loss P] [--seeds S]
+//           [--budget BYTES]
 //
 // Prints one line for each size. All nodes know each other before the count begins.
 
@@ -15,6 +16,7 @@
 #include <cstring>
 #include <ctime>
 #include <deque>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,6 +36,8 @@ struct options {
   std::size_t rounds = 100;  ///< of each of the two parts
   std::size_t digest_datagrams = config().digest_datagrams_max;
   double loss = 0;
+  std::size_t seeds = 1;   ///< each of which is a seed of all
+  std::size_t budget = 0;  ///< send_bytes_per_interval, once all know each other
 };
 
 double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
@@ -42,13 +46,17 @@ std::string name_of(std::size_t node) { return "n" + std::to_string(node); }
 
 /// A cluster whose nodes all know each other, at rest.
 bool start_cluster(world& where, std::size_t nodes, const options& chosen) {
+  std::vector<std::size_t> seeds(std::min(chosen.seeds, nodes));
+  std::iota(seeds.begin(), seeds.end(), std::size_t{0});
   for (std::size_t node = 0; node < nodes; ++node) {
     config settings;
     settings.name = name_of(node);
     settings.digest_datagrams_max = chosen.digest_datagrams;
     settings.detector_window = 16;  // memory: there are nodes * nodes of them
-    where.add(settings, node == 0 ? std::nullopt : std::optional<std::size_t>(0));
+    where.add_stopped(settings);
+    where.set_seeds(node, seeds);
   }
+  for (std::size_t node = 0; node < nodes; ++node) where.restart(node);
   const auto knows_all = [&] {
     for (std::size_t node = 0; node < nodes; ++node) {
       if (where[node].stats().peers_known != nodes - 1) return false;
@@ -56,6 +64,11 @@ bool start_cluster(world& where, std::size_t nodes, const options& chosen) {
     return true;
   };
   if (!where.run_until(knows_all, 600s, 1s)) return false;
+  for (std::size_t node = 0; node < nodes; ++node) {
+    config settings = where[node].settings();
+    settings.send_bytes_per_interval = chosen.budget;
+    if (!where[node].change(settings, where.now(node))) return false;
+  }
   where.run_for(20s);
   return true;
 }
@@ -175,6 +188,8 @@ std::optional<options> parse(int count, char** arguments) {
     if (option == "--rounds") is_good = try_parse(value, chosen.rounds) && chosen.rounds > 0;
     if (option == "--digest-datagrams") is_good = try_parse(value, chosen.digest_datagrams);
     if (option == "--loss") is_good = try_parse(value, chosen.loss);
+    if (option == "--seeds") is_good = try_parse(value, chosen.seeds) && chosen.seeds > 0;
+    if (option == "--budget") is_good = try_parse(value, chosen.budget);
     if (!is_good) return std::nullopt;
   }
   if (count % 2 == 0) return std::nullopt;
@@ -188,7 +203,8 @@ int main(int count, char** arguments) {
   const auto chosen = gossipmonger::parse(count, arguments);
   if (!chosen) {
     std::fprintf(stderr,
-                 "usage: scale [--nodes N,N,...] [--rounds R] [--digest-datagrams D] [--loss P]\n");
+                 "usage: scale [--nodes N,N,...] [--rounds R] [--digest-datagrams D] [--loss P] "
+                 "[--seeds S] [--budget BYTES]\n");
     return 2;
   }
   return gossipmonger::run(*chosen);
