@@ -4,9 +4,9 @@
     tests/fuzz/run.py [--seconds N] [--plain] [--keep] [TARGET...]
 
 Builds with clang 19 in build/fuzz (ASan and UBSan) or, with --plain, in build/fuzz-plain (asserts
-only: several times as many executions). Prints a row for the tally in lib/README.md for each
-target, and leaves what failed in the build directory. --keep writes what was found, minimised, to
-tests/fuzz/corpus.
+only: several times as many executions). Prints a row for each target, for the tally in
+lib/README.md, which has a table for either build, and leaves what failed in the build directory.
+--keep writes what was found, minimised, to tests/fuzz/corpus.
 """
 import argparse
 import os
@@ -86,8 +86,7 @@ def fuzz(folder, target, seconds):
         print(run.stderr[-4000:], file=sys.stderr)
         print(f"{target}: failed", flush=True)
         return False
-    print(f"| {target} | {int(count[1]):,} | {took:.0f} s | {folder.name} | {commit()} |",
-          flush=True)
+    print(f"| `{target}` | {int(count[1]):,} | {took:.0f} s | {commit()} |", flush=True)
     return True
 
 

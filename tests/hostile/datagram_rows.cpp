@@ -38,18 +38,29 @@ void send_longer(arena& to, std::size_t size) {
   to.send(std::move(wire));
 }
 
+/// A digest, a reply and deltas as the neighbour sent them.
+std::vector<datagram> all_kinds(const arena& to) {
+  return {to.heard(message_kind::digest), valid(to), to.heard(message_kind::deltas)};
+}
+
 void send_truncations(arena& to) {
-  const std::size_t whole = valid(to).bytes().size();
-  for (std::size_t size = 0; size < whole; ++size) send_sized(to, size);
+  for (datagram whole : all_kinds(to)) {
+    for (std::size_t size = 0; size < whole.bytes().size(); ++size) {
+      datagram wire = whole;
+      wire.resize(size);
+      to.send_as_is(std::move(wire));
+    }
+  }
 }
 
 void send_bit_flips(arena& to) {
-  datagram wire = valid(to);
-  for (std::size_t bit = 0; bit < 8 * wire.bytes().size(); ++bit) {
-    const auto mask = static_cast<std::uint8_t>(1U << (bit % 8));
-    wire.byte(bit / 8) ^= mask;
-    to.send_as_is(wire);
-    wire.byte(bit / 8) ^= mask;
+  for (datagram wire : all_kinds(to)) {
+    for (std::size_t bit = 0; bit < 8 * wire.bytes().size(); ++bit) {
+      const auto mask = static_cast<std::uint8_t>(1U << (bit % 8));
+      wire.byte(bit / 8) ^= mask;
+      to.send_as_is(wire);
+      wire.byte(bit / 8) ^= mask;
+    }
   }
 }
 
@@ -123,7 +134,7 @@ std::vector<bad_input> datagram_rows() {
        {unproved},
        dropped,
        [](arena& to) { send_longer(to, 65504); }},
-      {"every truncation", {length, checksum}, dropped, send_truncations},
+      {"every truncation of each kind", {length, checksum}, dropped, send_truncations},
       {"wrong magic", {magic}, dropped, [](arena& to) { send_with_byte(to, 0, 0x47); }},
       {"a line of JSON, as the ancestor speaks",
        {magic},
@@ -152,7 +163,7 @@ std::vector<bad_input> datagram_rows() {
          std::memset(wire.bytes().data() + 8, 0, 4);
          to.send_as_is(wire);
        }},
-      {"every flip of a single bit",
+      {"every flip of a single bit in each kind",
        {magic, wire_version, cluster, checksum},
        dropped,
        send_bit_flips},

@@ -1,5 +1,7 @@
 // Random faults on real nodes and their readers; then everything heals, and all must agree, each
-// reader's fold of its events must be the state, and nothing may outlive its node.
+// reader's fold of its events must be the state, and nothing may outlive a node's stop.
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -8,7 +10,11 @@
 #include <vector>
 
 #include <doctest/doctest.h>
+#include <asio/any_io_executor.hpp>
+#include <asio/awaitable.hpp>
 #include <asio/basic_waitable_timer.hpp>
+#include <asio/execution/context.hpp>
+#include <asio/io_context.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
 
@@ -86,9 +92,25 @@ asio::awaitable<void> read(std::shared_ptr<reader> belief, simulated_node* node,
   }
 }
 
+asio::awaitable<void> leave(simulated_node* node) {
+  // How many know of it in time is left to chance.
+  static_cast<void>(co_await node->leave(10s));
+}
+
+/// The io_context of a process: stopped once nothing in it runs or waits any more.
+const asio::io_context& context_of(simulated_node& node) {
+  const asio::any_io_executor executor = node.get_executor();
+  return static_cast<const asio::io_context&>(asio::query(executor, asio::execution::context));
+}
+
+constexpr std::chrono::milliseconds slow_reader_delay = 100ms;
+
 class real_swarm {
  public:
   explicit real_swarm(std::uint64_t seed) : draws_(seed), cluster_(seed * 7919 + 1) {}
+
+  [[nodiscard]] const memory_network_counters& counters() { return cluster_.network().counters(); }
+  [[nodiscard]] std::size_t leaves() const { return leaves_; }
 
   /// The first broken rule, or nothing.
   std::string run() {
@@ -98,10 +120,7 @@ class real_swarm {
       cluster_.run_for(std::chrono::milliseconds(draws_.below(3000)));
     }
     heal();
-    for (std::size_t node = 0; node < cluster_.size(); ++node) cluster_.crash(node);
-    for (const auto& one : readers_) {
-      if (one->is_running) return "a reader that outlives its node";
-    }
+    stop();
     return fault_;
   }
 
@@ -113,6 +132,8 @@ class real_swarm {
     bad.corruption = draws_.below(2) == 0 ? 0.05 : 0;
     bad.truncation = draws_.below(2) == 0 ? 0.05 : 0;
     bad.delay_max = draws_.below(2) == 0 ? 2ms : 400ms;
+    bad.datagram_bytes_max = draws_.below(3) == 0 ? 1280 : 65507;
+    bad.queue_datagrams_max = draws_.below(3) == 0 ? 4 : 4096;
     cluster_.network().set_options(bad);
     const std::size_t size = 2 + draws_.below(5);
     for (std::size_t node = 0; node < size; ++node) add();
@@ -122,9 +143,12 @@ class real_swarm {
     config settings;
     settings.datagram_bytes_max = draws_.below(2) == 0 ? 1200 : 4096;
     settings.retired_max = draws_.below(2) == 0 ? 64 : 65536;
-    const std::chrono::milliseconds delay(draws_.below(2) * 100);
+    if (draws_.below(3) == 0) settings.gossip_interval = draws_.below(2) == 0 ? 200ms : 2000ms;
+    const std::chrono::milliseconds delay = draws_.below(2) == 0 ? 0ms : slow_reader_delay;
     const std::size_t place = readers_.size();
     readers_.emplace_back();
+    delays_.push_back(delay);
+    has_left_.push_back(false);
     cluster_.add(settings, [this, place, delay](simulated_node& node) {
       readers_[place] = std::make_shared<reader>();
       return read(readers_[place], &node, delay);
@@ -134,19 +158,19 @@ class real_swarm {
   void happen() {
     const std::size_t node = draws_.below(cluster_.size());
     const bool is_up = cluster_.is_running(node);
-    switch (draws_.below(12)) {
+    switch (draws_.below(14)) {
       case 0:
       case 1:
       case 2:
       case 3:
       case 4:
-        if (is_up) write(node);
+        if (is_up && !has_left_[node]) write(node);
         break;
       case 5:
         if (is_up) cluster_.crash(node);
         break;
       case 6:
-        if (!is_up || draws_.below(3) == 0) cluster_.restart(node);
+        if (!is_up || draws_.below(3) == 0) restart(node);
         break;
       case 7:
         cluster_.cut(node, draws_.below(cluster_.size()));
@@ -160,12 +184,26 @@ class real_swarm {
       case 10:
         if (is_up) cluster_.pause(node, std::chrono::milliseconds(draws_.below(20'000)));
         break;
+      case 11:
+        if (cluster_.size() < 9) add();
+        break;
+      case 12:
+        if (!is_up || draws_.below(2) == 0) break;
+        has_left_[node] = true;
+        ++leaves_;
+        cluster_.spawn(node, leave(&cluster_[node]));
+        break;
       default:
         // The first is everybody's seed, and stays where it is.
         if (node > 0) cluster_.move(node);
         cluster_.set_wall_offset(node, std::chrono::seconds(draws_.below(3) * 100) - 100s);
         break;
     }
+  }
+
+  void restart(std::size_t node) {
+    cluster_.restart(node);
+    has_left_[node] = false;
   }
 
   void write(std::size_t node) {
@@ -184,11 +222,11 @@ class real_swarm {
     cluster_.heal();
     cluster_.network().set_options(memory_network_options());
     for (std::size_t node = 0; node < cluster_.size(); ++node) {
-      if (!cluster_.is_running(node)) cluster_.restart(node);
+      if (!cluster_.is_running(node) || has_left_[node]) restart(node);
     }
-    // No grace runs out here, and a pause lasts 20 s at most.
-    if (!cluster_.run_until([this] { return cluster_.has_agreed(); }, 20s + 40s)) {
-      fault_ = "no agreement after everything healed";
+    // No grace runs out here, a pause lasts 20 s at most, and a round 2 s.
+    if (!cluster_.run_until([this] { return cluster_.has_agreed(); }, 20s + 80s)) {
+      blame("no agreement after everything healed");
     }
     cluster_.run_for(60s);  // the slow readers read what is left
     for (std::size_t node = 0; node < cluster_.size(); ++node) compare(node);
@@ -196,7 +234,7 @@ class real_swarm {
 
   void compare(std::size_t node) {
     const reader& belief = *readers_[node];
-    if (!belief.fault.empty()) fault_ = belief.fault;
+    if (!belief.fault.empty()) blame(belief.fault);
     for (const member& peer : cluster_[node].peers()) {
       std::map<std::string, std::string> held;
       cluster_[node].for_each(
@@ -204,14 +242,42 @@ class real_swarm {
       const auto place = belief.entries.find(peer.name);
       const bool is_equal = place == belief.entries.end() ? held.empty() : place->second == held;
       if (!is_equal) {
-        fault_ = "the events of " + std::string(cluster_[node].name()) + " do not fold to what " +
-                 peer.name + " publishes";
+        blame("the events of " + std::string(cluster_[node].name()) + " do not fold to what " +
+              peer.name + " publishes");
       }
     }
   }
 
+  void blame(const std::string& fault) {
+    if (fault_.empty()) fault_ = fault;
+  }
+
+  /// While everything is still there, so that what has ended has done so by itself.
+  void stop() {
+    std::vector<const asio::io_context*> processes;
+    for (std::size_t node = 0; node < cluster_.size(); ++node) {
+      processes.push_back(&context_of(cluster_[node]));
+      cluster_[node].stop();
+    }
+    cluster_.run_for(0s);
+    for (std::size_t node = 0; node < cluster_.size(); ++node) {
+      const bool waits = delays_[node] == 0ms;
+      if (waits && readers_[node]->is_running) blame("a reader that outlives its node's stop");
+      if (waits && !processes[node]->stopped()) blame("a run that outlives its node's stop");
+    }
+    cluster_.run_for(slow_reader_delay);
+    for (std::size_t node = 0; node < cluster_.size(); ++node) {
+      if (readers_[node]->is_running) blame("a slow reader that outlives its node's stop");
+      if (!processes[node]->stopped()) blame("something that outlives its node's stop");
+    }
+  }
+
   random_source draws_;
-  std::vector<std::shared_ptr<reader>> readers_;  // before the cluster, whose services write there
+  // By node, and before the cluster, whose services write there.
+  std::vector<std::shared_ptr<reader>> readers_;
+  std::vector<std::chrono::milliseconds> delays_;
+  std::vector<bool> has_left_;
+  std::size_t leaves_ = 0;
   simulated_cluster cluster_;
   std::string fault_;
 };
@@ -219,10 +285,23 @@ class real_swarm {
 }  // namespace
 
 TEST_CASE("real swarm: whatever happened to nodes, all agree and every reader saw it") {
+  std::uint64_t too_large = 0;
+  std::uint64_t overflowed = 0;
+  std::size_t leaves = 0;
   for (std::uint64_t seed = 1; seed <= 40; ++seed) {
-    const std::string fault = real_swarm(seed).run();
+    real_swarm swarm(seed);
+    const std::string fault = swarm.run();
     CHECK_MESSAGE(fault.empty(), "seed " << seed << ": " << fault);
+    too_large += swarm.counters().too_large;
+    overflowed += swarm.counters().overflowed;
+    leaves += swarm.leaves();
   }
+
+  MESSAGE(too_large << " over the MTU, " << overflowed << " at a full queue, " << leaves
+                    << " left");
+  CHECK(too_large > 0);
+  CHECK(overflowed > 0);
+  CHECK(leaves > 0);
 }
 
 }  // namespace gossipmonger

@@ -121,10 +121,10 @@ class ProgramTest(unittest.TestCase):
         b.event("peer_live", peer="a")
         return a, b
 
-    def run_program(self, *arguments):
+    def run_program(self, *arguments, **how):
         """To its end: status, output, errors."""
         done = subprocess.run([PROGRAM, *arguments], stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True, timeout=PATIENCE, check=False)
+                              text=True, timeout=PATIENCE, check=False, **how)
         return done.returncode, done.stdout, done.stderr
 
 

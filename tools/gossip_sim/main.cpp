@@ -1,7 +1,9 @@
 // `gossip_sim`: runs simulated clusters under faults and holds them to the invariants. Exit status:
-// 0 where all held, 1 where one did not, 2 for a bad option.
+// 0 where all held, 1 where one did not or not all were run, 2 for a bad option. What failed stands
+// on standard error with the command that replays it: standard output is for programs, too.
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cinttypes>
 #include <cstdint>
@@ -11,10 +13,14 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
+#include "../gossipmonger/duration.hpp"
 #include "expected_trace.hpp"
 #include "figures.hpp"
 #include "gossipmonger/sim/shrink.hpp"
@@ -29,10 +35,12 @@ using namespace gossipmonger;
 struct sim_options {
   sim_options() = default;
 
+  std::optional<std::string> seed_text;
   std::optional<std::uint64_t> seed;
   std::string seeds;
   std::size_t jobs = 1;
-  std::string time_budget;
+  std::optional<std::string> time_budget_text;
+  std::optional<std::chrono::milliseconds> time_budget;
   std::string trace_file;
   std::string replay_file;
   std::vector<std::string> expected_files;
@@ -45,9 +53,18 @@ struct sim_options {
   bool stops_at_failure = false;
 };
 
+std::string failure_text(const seed_outcome& of) {
+  return "seed " + std::to_string(of.seed) + ": " + of.rule + " at " + std::to_string(of.at_ms) +
+         " ms: " + of.text;
+}
+
 void print_failure(const seed_outcome& of, const std::string& replay) {
-  std::printf("seed %" PRIu64 ": %s at %" PRIu64 " ms: %s\n  replay: gossip_sim %s\n", of.seed,
-              of.rule.c_str(), of.at_ms, of.text.c_str(), replay.c_str());
+  std::fprintf(stderr, "%s\n  replay: gossip_sim %s\n", failure_text(of).c_str(), replay.c_str());
+}
+
+int refuse(const std::string& why) {
+  std::fprintf(stderr, "gossip_sim: %s\n", why.c_str());
+  return 2;
 }
 
 struct tally {
@@ -121,18 +138,21 @@ struct tally {
   double detection_part = 0;
 };
 
+std::optional<std::uint64_t> parse_number(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || rest != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
 /// "7..90", or one number.
 std::optional<std::pair<std::uint64_t, std::uint64_t>> parse_range(const std::string& text) {
   const std::size_t dots = text.find("..");
-  try {
-    const std::uint64_t first = std::stoull(text.substr(0, dots));
-    const std::uint64_t last =
-        dots == std::string::npos ? first : std::stoull(text.substr(dots + 2));
-    if (first > last) return std::nullopt;
-    return std::pair(first, last);
-  } catch (const std::exception&) {
-    return std::nullopt;
-  }
+  const auto first = parse_number(std::string_view(text).substr(0, dots));
+  const auto last =
+      dots == std::string::npos ? first : parse_number(std::string_view(text).substr(dots + 2));
+  if (!first || !last || *first > *last) return std::nullopt;
+  return std::pair(*first, *last);
 }
 
 int run_range(const sim_options& options, std::uint64_t first, std::uint64_t last) {
@@ -142,9 +162,7 @@ int run_range(const sim_options& options, std::uint64_t first, std::uint64_t las
   range.jobs = options.jobs;
   range.is_checked = !options.is_unchecked;
   range.stops_at_failure = options.stops_at_failure;
-  if (!options.time_budget.empty()) {
-    range.time_budget = std::chrono::seconds(std::atoi(options.time_budget.c_str()));
-  }
+  range.time_budget = options.time_budget;
   tally all;
   const auto begin = std::chrono::steady_clock::now();
   run_seeds(range, [&](const seed_outcome& of) {
@@ -159,7 +177,17 @@ int run_range(const sim_options& options, std::uint64_t first, std::uint64_t las
     }
   }
   all.print(took.count());
-  return all.failed == 0 ? 0 : 1;
+  std::fflush(stdout);
+  // The count is what was asked for; nothing but a time budget, or a failure, may cut it short.
+  const std::uint64_t asked = last - first + 1;
+  const bool may_be_short =
+      options.time_budget ? all.seeds > 0 : options.stops_at_failure && all.failed > 0;
+  const bool is_short = all.seeds != asked && !may_be_short;
+  if (is_short) {
+    std::fprintf(stderr, "gossip_sim: only %" PRIu64 " of %" PRIu64 " seeds were run\n", all.seeds,
+                 asked);
+  }
+  return all.failed == 0 && !is_short ? 0 : 1;
 }
 
 int run_one(const sim_options& options, const scenario& of, const std::string& replay) {
@@ -167,24 +195,15 @@ int run_one(const sim_options& options, const scenario& of, const std::string& r
     std::fputs(to_text(of).c_str(), stdout);
     return 0;
   }
-  seed_outcome outcome;
+  std::ofstream trace;
+  line_sink on_trace;
   if (!options.trace_file.empty()) {
-    std::ofstream file(options.trace_file);
-    simulation_options how;
-    how.is_checked = !options.is_unchecked;
-    how.on_trace = [&file](std::string_view line) { file << line << '\n'; };
-    const simulation_report report = simulate(of, how);
-    if (report.fault) {
-      file << report.fault->rule << ": " << report.fault->text << '\n';
-      outcome.rule = report.fault->rule;
-      outcome.text = report.fault->text;
-      outcome.at_ms = static_cast<std::uint64_t>(report.fault->at / std::chrono::milliseconds{1});
-    }
-    outcome.trace_hash = report.trace_hash;
-  } else {
-    outcome = run_apart(of, !options.is_unchecked);
+    trace.open(options.trace_file);
+    if (!trace) return refuse("--trace " + options.trace_file + ": cannot be written");
+    // Line by line, since an assertion ends the process that writes.
+    on_trace = [&trace](std::string_view line) { trace << line << std::endl; };
   }
-  outcome.seed = of.seed;
+  const seed_outcome outcome = run_apart(of, !options.is_unchecked, on_trace);
   if (outcome.rule.empty()) {
     std::printf("seed %" PRIu64 ": all held; trace %016" PRIx64 "\n", of.seed, outcome.trace_hash);
     return 0;
@@ -194,8 +213,8 @@ int run_one(const sim_options& options, const scenario& of, const std::string& r
   const scenario small = shrunk(of, [&](const scenario& candidate) {
     return run_apart(candidate, true).rule == outcome.rule;
   });
-  const seed_outcome last = run_apart(small, true);
-  std::printf("# %s: %s\n%s", last.rule.c_str(), last.text.c_str(), to_text(small).c_str());
+  // A scenario file, for --replay.
+  std::printf("# %s\n%s", failure_text(run_apart(small, true)).c_str(), to_text(small).c_str());
   return 1;
 }
 
@@ -204,9 +223,8 @@ int replay(const sim_options& options) {
   const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   const tl::expected<scenario, std::string> read = parse_scenario(text);
   if (!file || !read) {
-    std::fprintf(stderr, "gossip_sim: %s: %s\n", options.replay_file.c_str(),
-                 file ? read.error().c_str() : "cannot be read");
-    return 2;
+    return refuse("--replay " + options.replay_file + ": " +
+                  (file ? read.error() : "cannot be read"));
   }
   return run_one(options, *read, "--replay " + options.replay_file);
 }
@@ -224,20 +242,56 @@ int check_files(const sim_options& options) {
 }
 
 void describe(CLI::App& app, sim_options& options) {
-  app.add_option("--seed", options.seed, "run one seed");
-  app.add_option("--seeds", options.seeds, "run a range of seeds, as 1..2000");
+  // What to run: one of them.
+  CLI::Option* const what[] = {
+      app.add_option("--seed", options.seed_text, "run one seed"),
+      app.add_option("--seeds", options.seeds, "run a range of seeds, as 1..2000"),
+      app.add_option("--replay", options.replay_file, "run a scenario file"),
+      app.add_option("--expect", options.expected_files,
+                     "run scenario files and compare their events"),
+      app.add_flag("--figures", options.has_figures, "how fast the simulator is")};
+  for (CLI::Option* one : what) {
+    for (CLI::Option* other : what) {
+      if (one != other) one->excludes(other);
+    }
+  }
   app.add_option("--jobs", options.jobs, "processes")->check(CLI::Range(1, 64));
-  app.add_option("--time-budget", options.time_budget, "end a range after so long, as 240s");
+  app.add_option("--time-budget", options.time_budget_text,
+                 "end a range after so long, as 240s or 4m");
   app.add_option("--trace", options.trace_file, "write every step of one run to this file");
-  app.add_option("--replay", options.replay_file, "run a scenario file");
-  app.add_option("--expect", options.expected_files, "run scenario files and compare their events");
   app.add_flag("--rewrite", options.is_rewriting, "with --expect: write down what was seen");
-  app.add_flag("--figures", options.has_figures, "how fast the simulator is");
-  app.add_flag("--shrink", options.is_shrinking, "cut a failing run down, and print it");
+  app.add_flag("--shrink", options.is_shrinking,
+               "cut a failing run down, and print it as a scenario file");
   app.add_flag("--print", options.is_printing, "print the scenario, and do not run it");
   app.add_flag("--hashes", options.has_hashes, "print the trace hash of each seed");
   app.add_flag("--unchecked", options.is_unchecked, "without the checks, to see what they cost");
   app.add_flag("--stop", options.stops_at_failure, "end at the first failure");
+}
+
+/// What is wrong with the options, each as the command line has it; empty for nothing.
+std::string check(sim_options& options) {
+  if (options.seed_text) {
+    options.seed = parse_number(*options.seed_text);
+    if (!options.seed) return "--seed " + *options.seed_text + " is no number of 64 bits";
+  }
+  if (options.time_budget_text) {
+    options.time_budget = parse_duration(*options.time_budget_text);
+    if (!options.time_budget || options.time_budget->count() == 0) {
+      return "--time-budget " + *options.time_budget_text +
+             " is no time such as 500ms, 240s, 4m or 1h";
+    }
+  }
+  if (!parse_range(options.seeds))
+    return "--seeds " + options.seeds + " is no range such as 1..2000";
+  const bool is_one_run = options.seed || !options.replay_file.empty();
+  const std::pair<const char*, bool> of_one_run[] = {{"--trace", !options.trace_file.empty()},
+                                                     {"--shrink", options.is_shrinking},
+                                                     {"--print", options.is_printing}};
+  for (const auto& [name, is_given] : of_one_run) {
+    if (is_given && !is_one_run) return std::string(name) + " is for one run: --seed or --replay";
+  }
+  if (options.is_rewriting && options.expected_files.empty()) return "--rewrite is for --expect";
+  return {};
 }
 
 }  // namespace
@@ -245,12 +299,15 @@ void describe(CLI::App& app, sim_options& options) {
 int main(int argc, char** argv) {
   CLI::App app("Simulated clusters under faults, held to the invariants of gossipmonger.");
   sim_options options;
+  options.seeds = "1..100";
   describe(app, options);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    if (error.get_exit_code() == 0) return app.exit(error);
+    return refuse(error.what());
   }
+  if (const std::string wrong = check(options); !wrong.empty()) return refuse(wrong);
   if (options.has_figures) {
     print_figures();
     return 0;
@@ -261,11 +318,6 @@ int main(int argc, char** argv) {
     return run_one(options, draw_scenario(*options.seed),
                    "--seed " + std::to_string(*options.seed));
   }
-  const auto range = parse_range(options.seeds.empty() ? "1..100" : options.seeds);
-  if (!range) {
-    std::fprintf(stderr, "gossip_sim: --seeds %s is no range such as 1..2000\n",
-                 options.seeds.c_str());
-    return 2;
-  }
+  const auto range = parse_range(options.seeds);
   return run_range(options, range->first, range->second);
 }

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <memory>
@@ -54,13 +55,16 @@ void describe(const violation& found, seed_outcome& out) {
 }
 
 /// In a child: a fault is written to `to` at once, and ends it.
-seed_outcome run_here(std::uint64_t seed, const scenario& of, bool is_checked, int to) {
+seed_outcome run_here(std::uint64_t seed, const scenario& of, bool is_checked, int to,
+                      const line_sink& on_trace) {
   seed_outcome out;
   out.seed = seed;
   simulation_options how;
   how.is_checked = is_checked;
+  how.on_trace = on_trace;
   how.on_fault = [&](const violation& found) {
     describe(found, out);
+    if (on_trace) on_trace(out.rule + ": " + out.text);
     write_all(to, to_line(out));
     ::_exit(found_status);
   };
@@ -138,8 +142,8 @@ class worker {
     if (child_ == 0) {
       ::close(ends[0]);
       for (std::uint64_t seed = next_; seed <= range_.last; seed += step_) {
-        write_all(ends[1],
-                  to_line(run_here(seed, draw_scenario(seed), range_.is_checked, ends[1])));
+        const scenario drawn = draw_scenario(seed);
+        write_all(ends[1], to_line(run_here(seed, drawn, range_.is_checked, ends[1], nullptr)));
       }
       ::_exit(0);
     }
@@ -195,7 +199,10 @@ void run_seeds(const seed_range& range,
       of.push_back(one.get());
     }
     if (waiting.empty() || (has_failed && range.stops_at_failure)) return;
-    if (::poll(waiting.data(), waiting.size(), 200) < 0) return;
+    if (::poll(waiting.data(), waiting.size(), 200) < 0) {
+      if (errno == EINTR) continue;  // as after a SIGSTOP
+      return;
+    }
     for (std::size_t i = 0; i < waiting.size(); ++i) {
       if (waiting[i].revents != 0) of[i]->read(handle);
     }
@@ -203,8 +210,9 @@ void run_seeds(const seed_range& range,
   }
 }
 
-seed_outcome run_apart(const scenario& of, bool is_checked) {
+seed_outcome run_apart(const scenario& of, bool is_checked, const line_sink& on_trace) {
   seed_outcome crashed;
+  crashed.seed = of.seed;
   crashed.rule = "crash";
   crashed.text = "the process ended";
   int ends[2];
@@ -213,7 +221,7 @@ seed_outcome run_apart(const scenario& of, bool is_checked) {
   const pid_t child = ::fork();
   if (child == 0) {
     ::close(ends[0]);
-    write_all(ends[1], to_line(run_here(of.seed, of, is_checked, ends[1])));
+    write_all(ends[1], to_line(run_here(of.seed, of, is_checked, ends[1], on_trace)));
     ::_exit(0);
   }
   ::close(ends[1]);

@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "gossipmonger/sim/scenario.hpp"
 #include "gossipmonger/sim/simulation.hpp"
@@ -42,10 +43,15 @@ struct seed_range {
   std::optional<std::chrono::milliseconds> time_budget;
 };
 
-/// Runs every seed of the range; `on_outcome` is called as they end.
+using line_sink = std::function<void(std::string_view line)>;
+
+/// Runs every seed of the range; `on_outcome` is called as they end. Fewer where the time budget is
+/// over, at a failure if told so, or where the system gives no processes or pipes.
 void run_seeds(const seed_range& range, const std::function<void(const seed_outcome&)>& on_outcome);
 
-/// One scenario in a process of its own.
-[[nodiscard]] seed_outcome run_apart(const scenario& of, bool is_checked);
+/// One scenario in a process of its own. `on_trace` is called there, with each step and last with
+/// the rule that was broken; what it buffers is lost with the process.
+[[nodiscard]] seed_outcome run_apart(const scenario& of, bool is_checked,
+                                     const line_sink& on_trace = nullptr);
 
 }  // namespace gossipmonger
