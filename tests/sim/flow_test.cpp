@@ -236,13 +236,15 @@ TEST_CASE("flow: exchanges shrink at a bottleneck, waste little there, and grow 
   MESSAGE("copied in " << (where.time() - start) / 1s << " rounds, " << lost << " of "
                        << 20'000 / 14 << " datagrams lost, halved " << halved << " times");
   CHECK(halved >= 1);
-  CHECK(lost <= 20'000 / 14);
+  CHECK(lost <= 1'000);
 
   is_narrow = false;
   write_keys(where, 1, 20'000, "more");
   const auto begin = where.time();
   CHECK(where.run_until([&] { return where.has_agreed(); }, 60s, 1s));
-  MESSAGE("and as many again in " << (where.time() - begin) / 1s << " rounds");
+  const auto again = (where.time() - begin) / 1s;
+  MESSAGE("and as many again in " << again << " rounds");
+  CHECK(again <= 18);  // 26 if exchanges stayed as small as they were made
 }
 
 namespace {
