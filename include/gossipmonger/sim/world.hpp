@@ -230,6 +230,8 @@ class world {
   [[nodiscard]] const network_conditions& link(node_index from, node_index to) const;
   void damage(std::vector<std::uint64_t>& words, std::size_t& bytes,
               const network_conditions& on_link);
+  /// Changes bytes so that UDP's sum stays as it was; false: no change would leave it so.
+  [[nodiscard]] bool garble(std::span<std::byte> datagram);
   void mutate(std::span<std::byte> datagram);
   /// A place for something that will happen, empty but for its order.
   [[nodiscard]] std::size_t prepare();
