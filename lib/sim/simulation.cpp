@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 #include <memory>
+#include <numbers>
 #include <optional>
 #include <span>
 #include <string>
@@ -417,10 +418,18 @@ class simulation {
   [[nodiscard]] nanoseconds last_lease() const;
   void demand_expired();
   void demand_detection();
-  /// Who crashed, and is nobody else's name.
-  [[nodiscard]] std::vector<std::size_t> crashed() const;
-  /// Who is not found yet, or was convicted though it lives.
-  [[nodiscard]] std::string undetected(const std::vector<std::size_t>& crashes) const;
+  /// Nobody goes on showing as live or new who left.
+  void demand_departures();
+  /// Who stopped by crashing, or after it left, where nobody runs under its name.
+  [[nodiscard]] std::vector<std::size_t> stopped(bool has_left) const;
+  /// Who is not found yet. Of one generation, or of any (0).
+  [[nodiscard]] std::string undetected(std::size_t gone, std::uint64_t generation) const;
+  [[nodiscard]] std::string undetected(const std::vector<std::size_t>& gone) const;
+  /// Somebody shows that it left, and goes on telling that for so long.
+  [[nodiscard]] bool is_told_to_leave(std::size_t leaver, nanoseconds length) const;
+  /// Within so many rounds phi alone convicts whoever is silent.
+  [[nodiscard]] std::size_t silence_rounds_max() const;
+  [[nodiscard]] const peer* find_row(std::size_t node, const std::string& name) const;
   [[nodiscard]] std::size_t backlog_rounds() const;
   /// Fewer than `entries_max` entries go out, or none at all.
   void demand_idle(std::uint64_t entries_max);
@@ -473,6 +482,7 @@ void simulation::heal() {
     if (!has_failed()) demand_progress();
   }
   if (!has_failed()) demand_expired();
+  if (!has_failed()) demand_departures();
   if (!has_failed()) demand_idle(0);
   has_agreed_ = !has_failed();
   for (std::size_t i = 0; i < members_.size(); ++i) {
@@ -567,11 +577,11 @@ void simulation::demand_expired() {
   }
 }
 
-std::vector<std::size_t> simulation::crashed() const {
+std::vector<std::size_t> simulation::stopped(bool has_left) const {
   std::vector<std::size_t> found;
   for (std::size_t i = 0; i < members_.size(); ++i) {
     const std::string& name = members_[i].settings.name;
-    bool is_down = members_[i].has_started && !members_[i].has_left;
+    bool is_down = members_[i].has_started && members_[i].has_left == has_left;
     for (std::size_t other = 0; other < members_.size(); ++other) {
       if (world_.is_running(other) && members_[other].settings.name == name) is_down = false;
     }
@@ -580,24 +590,93 @@ std::vector<std::size_t> simulation::crashed() const {
   return found;
 }
 
-std::string simulation::undetected(const std::vector<std::size_t>& crashes) const {
+const peer* simulation::find_row(std::size_t node, const std::string& name) const {
+  const peer_table& known = world_[node].peers();
+  for (const peer_table::hashed_slot& one : known.by_hash()) {
+    if (known.details(one.slot).name == name) return &known[one.slot];
+  }
+  return nullptr;
+}
+
+std::string simulation::undetected(std::size_t gone, std::uint64_t generation) const {
   for (std::size_t node = 0; node < members_.size(); ++node) {
     if (!world_.is_running(node)) continue;
-    const peer_table& known = world_[node].peers();
-    const std::string here = "n" + std::to_string(node) + " of n";
-    for (const std::size_t crash : crashes) {
-      const std::string& name = members_[crash].settings.name;
-      const peer* row = nullptr;
-      for (const peer_table::hashed_slot& one : known.by_hash()) {
-        if (known.details(one.slot).name == name) row = &known[one.slot];
-      }
-      // Who was never agreed upon, or was forgotten by now, is not listed as live.
-      if (row != nullptr && row->may_die()) {
-        return here + std::to_string(crash) + ": " + std::string(to_string(row->status));
-      }
-    }
+    const peer* row = find_row(node, members_[gone].settings.name);
+    // Who was never agreed upon, or was forgotten by now, is not listed as live.
+    if (row == nullptr || !row->may_die()) continue;
+    if (generation != 0 && row->generation != generation) continue;
+    return "n" + std::to_string(node) + " of n" + std::to_string(gone) + ": " +
+           std::string(to_string(row->status));
   }
   return {};
+}
+
+std::string simulation::undetected(const std::vector<std::size_t>& gone) const {
+  for (const std::size_t one : gone) {
+    std::string open = undetected(one, 0);
+    if (!open.empty()) return open;
+  }
+  return {};
+}
+
+bool simulation::is_told_to_leave(std::size_t leaver, nanoseconds length) const {
+  for (std::size_t node = 0; node < members_.size(); ++node) {
+    if (!world_.is_running(node)) continue;
+    const peer* row = find_row(node, members_[leaver].settings.name);
+    if (row == nullptr || row->status != peer_status::left) continue;
+    if (row->generation != members_[leaver].generation) continue;
+    // After half a grace nobody advertises it any more.
+    const nanoseconds silent = world_.now(node).steady - row->silent_since;
+    if (silent + length < world_.settings(node).dead_peer_grace / 2) return true;
+  }
+  return false;
+}
+
+std::size_t simulation::silence_rounds_max() const {
+  // Phi is elapsed / (mean * ln 10), and no mean is above the longest interval that counts: 16
+  // expected gaps, each a round for as many nodes as one datagram tells of, graves or not.
+  constexpr std::size_t rows_told = 16;
+  constexpr std::size_t gaps_counted = 16;
+  double phi = 0;
+  double jitter = 0;
+  for (const participant& one : members_) {
+    phi = std::max(phi, one.settings.dead_peer_phi);
+    jitter = std::max(jitter, one.settings.jitter);
+  }
+  const std::size_t mean = gaps_counted * (1 + members_.size() / rows_told);
+  const double rounds = phi * std::numbers::ln10 * static_cast<double>(mean) * (1 + jitter);
+  return static_cast<std::size_t>(std::ceil(rounds)) + agreement_rounds_max(present());
+}
+
+void simulation::demand_departures() {
+  if (!checker_) return;
+  // Who says that it leaves has a few rounds left for that.
+  nanoseconds begin = world_.time();
+  for (const participant& one : members_) begin = std::max(begin, one.ends_at);
+  run_to(begin);
+  const std::size_t told_limit = agreement_rounds_max(present());
+  const std::size_t silence_limit = silence_rounds_max();
+  const std::vector<std::size_t> leavers = stopped(true);
+  std::vector<std::size_t> told;
+  for (const std::size_t one : leavers) {
+    const nanoseconds length = static_cast<std::int64_t>(told_limit) * round();
+    if (is_told_to_leave(one, length)) told.push_back(one);
+  }
+  for (std::size_t rounds = 0; !has_failed(); ++rounds) {
+    // Who never heard it finds it dead, like a crash.
+    const std::string open = undetected(leavers);
+    if (open.empty()) return;
+    std::string late = rounds >= silence_limit ? open : std::string();
+    for (const std::size_t one : told) {
+      if (rounds < told_limit || !late.empty()) break;
+      late = undetected(one, members_[one].generation);
+    }
+    if (!late.empty()) {
+      const std::string text = late + ", " + std::to_string(rounds) + " rounds after it left";
+      return checker_->report("departure", text, {});
+    }
+    run_to(begin + static_cast<std::int64_t>(rounds + 1) * round());
+  }
 }
 
 void simulation::demand_detection() {
@@ -606,7 +685,7 @@ void simulation::demand_detection() {
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (world_.is_running(i) && members_[i].settings.suspicion_rounds == 0) return;
   }
-  const std::vector<std::size_t> crashes = crashed();
+  const std::vector<std::size_t> crashes = stopped(false);
   const nanoseconds begin = world_.time();
   const std::size_t limit = detection_rounds_max(now);
   // A quarter of a round at a time, so that the figure is one.
