@@ -231,6 +231,7 @@ void world::send(node_index from, const transmit& sent) {
     arrival.destination = sent.to;
     arrival.words.assign(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(size / 8));
     arrival.bytes = size;
+    arrival.inbox_datagrams_max = way.inbox_datagrams_max;
     damage(arrival.words, arrival.bytes, way);
     schedule(place, now_ + delay);
   }
@@ -351,7 +352,7 @@ world::put_off world::try_put_off(std::size_t place) {
   }
   if (target.resumes <= now_) return put_off::no;
   if (!next.is_timer) {
-    if (target.waiting >= conditions.inbox_datagrams_max) {
+    if (target.waiting >= next.inbox_datagrams_max) {
       ++counters_.overflowed;
       return put_off::dropped;
     }

@@ -6,9 +6,11 @@
 #include <cstdint>
 #include <cstring>
 #include <deque>
+#include <map>
 #include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -193,6 +195,37 @@ TEST_CASE("world: a paused node gets nothing, and then what its socket held, up 
   where.run_for(100ms);
   CHECK(deliveries == 3);
   CHECK(where[3].stats().rounds == rounds + 1);
+}
+
+TEST_CASE("world: a link may have a smaller queue at its end than the others") {
+  world where(13);
+  add_cluster(where, 4);
+  where.run_for(10s);
+  network_conditions narrow;
+  narrow.inbox_datagrams_max = 0;
+  where.links[std::pair<std::size_t, std::size_t>(0, 3)] = narrow;
+  where.run_for(5s);
+  CHECK(where.counters().overflowed == 0);  // whoever reads has no queue
+  std::map<endpoint, std::size_t> sent;
+  where.on_send = [&](std::size_t from, const endpoint& to, std::span<const std::byte>) {
+    if (to == where.address(3)) ++sent[where.address(from)];
+  };
+  std::size_t deliveries = 0;
+  where.on_delivery = [&](std::size_t to, std::span<const std::byte>) {
+    if (to == 3) ++deliveries;
+  };
+
+  where.pause(3, 10s);
+  where.run_for(9900ms);
+  const std::size_t from_first = sent[where.address(0)];
+  const std::size_t from_others = sent[where.address(1)] + sent[where.address(2)];
+  where.is_cut = [](std::size_t, std::size_t) { return true; };
+  where.run_for(100ms);  // what is on its way arrives
+
+  REQUIRE(from_first >= 3);
+  REQUIRE(from_others >= 3);
+  CHECK(where.counters().overflowed == from_first);
+  CHECK(deliveries == from_others);
 }
 
 TEST_CASE("world: what a paused process had not read goes with it") {
