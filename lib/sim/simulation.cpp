@@ -433,6 +433,16 @@ class simulation {
   [[nodiscard]] std::size_t backlog_rounds() const;
   /// Fewer than `entries_max` entries go out, or none at all.
   void demand_idle(std::uint64_t entries_max);
+  struct traffic {
+    traffic() = default;
+
+    std::uint64_t rounds = 0;
+    std::uint64_t digests = 0;
+    std::uint64_t replies = 0;
+  };
+  [[nodiscard]] std::vector<traffic> count_traffic() const;
+  /// No more datagrams than rounds and their answers have a reason for.
+  void demand_quiet(const std::vector<traffic>& before, bool is_silent);
   [[nodiscard]] bool must_agree(std::size_t owner, std::size_t replica, const peer* row) const;
   [[nodiscard]] std::string disagreement(bool with_verdicts) const;
 
@@ -818,17 +828,67 @@ void simulation::demand_idle(std::uint64_t entries_max) {
     }
   };
   count();
+  const std::vector<traffic> traffic_before = count_traffic();
   const std::uint64_t entries_before = entries;
   const std::uint64_t deltas_before = deltas;
   run_to(world_.time() + idle_rounds * round());
   count();
   const bool is_silent = entries == entries_before && deltas == deltas_before;
+  demand_quiet(traffic_before, is_silent);
   if (!is_silent && entries - entries_before >= entries_max) {
     checker_->report("idle",
                      std::to_string(entries - entries_before) + " entries and " +
                          std::to_string(deltas - deltas_before) + " deltas sent though all agree",
                      {});
   }
+}
+
+std::vector<simulation::traffic> simulation::count_traffic() const {
+  std::vector<traffic> counted(members_.size());
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    if (!world_.is_running(i)) continue;
+    const protocol_stats stats = world_[i].stats();
+    counted[i].rounds = stats.rounds;
+    counted[i].digests = stats.digests_sent;
+    counted[i].replies = stats.replies_sent;
+  }
+  return counted;
+}
+
+void simulation::demand_quiet(const std::vector<traffic>& before, bool is_silent) {
+  // Each round a node starts an exchange with `fanout` live peers, one dead and one seed. Each is a
+  // leg of as many datagrams as it takes to tell of all rows and graves, 16 at least in each.
+  constexpr std::size_t rows_told = 16;
+  // At rest only those that stopped are doubted: three are asked about each, and ask it.
+  constexpr std::size_t legs_a_doubt = 8;
+  constexpr std::size_t legs_told = 2;
+  std::size_t down = 0;
+  for (std::size_t i = 0; i < members_.size(); ++i) down += world_.is_running(i) ? 0 : 1;
+  const std::vector<traffic> now = count_traffic();
+  std::uint64_t digests = 0;
+  std::uint64_t replies = 0;
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    if (!world_.is_running(i)) continue;
+    const std::size_t rows = members_.size() + world_[i].graves().all().size();
+    const config& settings = world_.settings(i);
+    const std::size_t a_leg = std::min(settings.digest_datagrams_max, 1 + rows / rows_told);
+    const std::size_t most = (settings.fanout + 2) * a_leg + legs_told + legs_a_doubt * down;
+    const std::uint64_t rounds = now[i].rounds - before[i].rounds + 1;
+    const std::uint64_t sent = now[i].digests - before[i].digests;
+    digests += sent;
+    replies += now[i].replies - before[i].replies;
+    if (sent <= rounds * most) continue;
+    checker_->report("idle",
+                     "n" + std::to_string(i) + " sent " + std::to_string(sent) + " digests in " +
+                         std::to_string(rounds) + " rounds, though all agree",
+                     {i});
+  }
+  // A digest is answered, and the answer is, where it requests something; entries take more.
+  if (!is_silent || replies <= 2 * digests) return;
+  checker_->report("idle",
+                   std::to_string(replies) + " answers to " + std::to_string(digests) +
+                       " digests, though all agree",
+                   {});
 }
 
 }  // namespace
