@@ -891,6 +891,22 @@ void simulation::demand_quiet(const std::vector<traffic>& before, bool is_silent
                    {});
 }
 
+/// How often one is asked before it is asked in a wire version that it reads.
+std::size_t tries_max(const scenario& of) {
+  std::vector<wire_range> spoken;
+  for (const scenario_node& one : of.nodes) spoken.push_back(one.wire);
+  for (const decision& one : of.decisions) {
+    if (one.wire) spoken.push_back(*one.wire);
+  }
+  const bool is_same = std::all_of(spoken.begin(), spoken.end(),
+                                   [&](const wire_range& one) { return one == spoken.front(); });
+  std::size_t versions = 1;
+  for (const wire_range& one : spoken) {
+    versions = std::max<std::size_t>(versions, one.highest - one.lowest + 1U);
+  }
+  return is_same ? 1 : versions;
+}
+
 }  // namespace
 
 std::size_t agreement_rounds_max(const scenario& of) {
@@ -898,7 +914,7 @@ std::size_t agreement_rounds_max(const scenario& of) {
   const auto levels = static_cast<std::size_t>(std::bit_width(nodes - 1));
   // Whoever was silent for long is asked every 16th round only, until it answers.
   constexpr std::size_t back_off_rounds = 16;
-  std::size_t rounds = 4 * levels + 10 + back_off_rounds;
+  std::size_t rounds = 4 * levels + 10 + back_off_rounds * tries_max(of);
   nanoseconds grace = std::chrono::hours{1};
   std::size_t seed_every = 0;
   for (const scenario_node& one : of.nodes) {

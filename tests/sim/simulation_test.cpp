@@ -216,4 +216,22 @@ TEST_CASE("simulation: whose entries are over the capacity of a peer stops sendi
   CHECK(rule_of(report) == "none");
 }
 
+TEST_CASE(
+    "simulation: a seed that reads one of two wire versions may be asked in the other first") {
+  // While it was away, n1 came to ask it every 16th round only, in its versions by turns.
+  const simulation_report report = run_text(
+      "seed 4372\n"
+      "node n0 interval=200ms\n"
+      "node n1 seeds=n0 interval=200ms wire=1-2\n"
+      "at 0ms start n0\n"
+      "at 839ms start n1\n"
+      "at 43323ms restart n0 disk=intact generation=kept wire=2\n"
+      "at 43323ms leave n0\n"
+      "at 43404ms restart n1 disk=intact generation=kept salt=331146\n"
+      "at 52690ms heal\n");
+
+  CHECK(rule_of(report) == "none");
+  CHECK(report.rounds_to_agree > 31);
+}
+
 }  // namespace gossipmonger
