@@ -1,5 +1,6 @@
 #include "gossipmonger/sim/belief.hpp"
 
+#include <algorithm>
 #include <optional>
 
 namespace gossipmonger {
@@ -9,6 +10,22 @@ namespace {
 std::string named(const event_view& seen) {
   return std::string(to_string(seen.kind)) + " " + std::string(seen.peer) + " " +
          std::string(seen.key) + " @" + std::to_string(seen.version);
+}
+
+/// What a reader was told last of a peer with that verdict.
+bool is_told_by(peer_status status, event_kind verdict) {
+  switch (status) {
+    case peer_status::unjudged:
+      return verdict == event_kind::new_peer || verdict == event_kind::peer_restarted;
+    case peer_status::live:
+      return verdict == event_kind::peer_live;
+    case peer_status::dead:
+      return verdict == event_kind::peer_dead;
+    case peer_status::left:
+      return verdict == event_kind::peer_left;
+    default:
+      return true;  // the node itself
+  }
 }
 
 }  // namespace
@@ -27,7 +44,8 @@ std::string belief::read(protocol& from, const simulated_storage& entries,
     before = cursor_.sequence;
     fold(*seen, from);
   }
-  compare(from, entries);
+  compare_keys(from, entries);
+  compare_peers(from);
   touched_.clear();
   return fault_;
 }
@@ -98,7 +116,7 @@ void belief::fold_entry(const event_view& seen) {
   key.value = seen.value;
 }
 
-void belief::compare(const protocol& from, const simulated_storage& entries) {
+void belief::compare_keys(const protocol& from, const simulated_storage& entries) {
   for (const auto& [slot, key] : touched_) {
     if (slot >= from.peers().slots() || !from.peers().is_used(slot) || key == floor_key) continue;
     const std::string& name = from.peers().details(slot).name;
@@ -124,6 +142,33 @@ void belief::compare(const protocol& from, const simulated_storage& entries) {
     if (live != shown) {
       fail("the events show " + std::to_string(shown) + " keys of " + name + ", it has " +
            std::to_string(live));
+    }
+  }
+}
+
+void belief::compare_peers(const protocol& from) {
+  std::size_t found = 0;
+  for (const peer_table::hashed_slot& one : from.peers().by_hash()) {
+    const std::string& name = from.peers().details(one.slot).name;
+    const peer_status status = from.peers()[one.slot].status;
+    const auto place = peers_.find(name);
+    if (place != peers_.end()) ++found;
+    if (one.slot == self_slot) continue;
+    const event_kind verdict = place == peers_.end() ? event_kind::error : place->second.verdict;
+    if (is_told_by(status, verdict)) continue;
+    const bool is_known = verdict != event_kind::error;
+    fail("the events show " + name + " as " +
+         (is_known ? std::string(to_string(verdict)) : "unknown") + ", it is " +
+         std::string(to_string(status)));
+  }
+  if (found == peers_.size()) return;
+  for (const auto& [name, shown] : peers_) {
+    const auto rows = from.peers().by_hash();
+    const auto bears = [&, sought = std::string_view(name)](const peer_table::hashed_slot& one) {
+      return from.peers().details(one.slot).name == sought;
+    };
+    if (std::none_of(rows.begin(), rows.end(), bears)) {
+      fail("the events still show " + name + ", which is gone");
     }
   }
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <optional>
 #include <tuple>
+#include <utility>
 
 #include "gossipmonger/core/hash.hpp"
 #include "gossipmonger/core/packer.hpp"
@@ -91,6 +92,7 @@ class checker::watch : public storage_observer {
   std::uint64_t step = 0;
   std::map<std::uint64_t, forgotten> graves;  // by name hash
   std::map<endpoint, contact> contacts;
+  storage_usage own_usage;  // after the last step or command
   std::uint64_t unproved_round = 0;
   std::size_t unproved_count = 0;
   std::map<std::string, nanoseconds> deadlines;  // of own keys that expire
@@ -298,6 +300,7 @@ void checker::begin_command(node_index node) { watches_[node]->running = watch::
 void checker::end_command(node_index node) {
   watches_[node]->running = watch::input::timer;
   check_rows(node);
+  check_own_usage(node);
 }
 
 void checker::expect_expiry(node_index node, const std::string& key,
@@ -340,6 +343,8 @@ void checker::handle_step(node_index node, bool is_timer) {
   }
   check_rows(node);
   check_tables(node);
+  check_own_usage(node);
+  if (is_timer) check_buffers(node);
   if (is_timer) check_phi(node);
   if (is_timer) check_expiry(node);
   if (core.last_change() > watched.reader.cursor().sequence) {
@@ -498,12 +503,46 @@ void checker::check_tables(node_index node) {
     report("I5 bounds", "graves", {node});
   }
   for (const peer_table::hashed_slot& one : core.peers().by_hash()) {
+    if (one.slot == self_slot) continue;
     const storage_usage used = entries.usage(one.slot);
     // While a floor waits for its time, twice as much.
     if (used.live_keys + used.tombstones > 2 * settings.keys_per_peer_max + 2 ||
         used.bytes > 2 * settings.bytes_per_peer_max + 16) {
       report("I5 bounds", core.peers().details(one.slot).name + ": keys or bytes", {node});
     }
+  }
+}
+
+void checker::check_own_usage(node_index node) {
+  // Of its own the old gives way at once, and the marker is nobody's key.
+  constexpr std::size_t marker_bytes = 8;
+  watch& watched = *watches_[node];
+  const config& settings = world_.settings(node);
+  storage_usage used = world_.storage_of(node).usage(self_slot);
+  if (world_.storage_of(node).find(self_slot, floor_key)) {
+    --used.live_keys;
+    used.bytes -= marker_bytes;
+  }
+  const storage_usage before = std::exchange(watched.own_usage, used);
+  // Where the capacity was made smaller meanwhile, what was there stays.
+  const std::size_t keys = used.live_keys + used.tombstones;
+  const bool has_too_many =
+      keys > settings.keys_per_peer_max && keys > before.live_keys + before.tombstones;
+  const bool is_too_large = used.bytes > settings.bytes_per_peer_max && used.bytes > before.bytes;
+  if (!has_too_many && !is_too_large) return;
+  report("I5 bounds",
+         "own entries: " + std::to_string(keys) + " keys, " + std::to_string(used.bytes) + " bytes",
+         {node});
+}
+
+void checker::check_buffers(node_index node) {
+  const config& settings = world_.settings(node);
+  const protocol_stats stats = world_[node].stats();
+  if (stats.parked_bytes > settings.parked_bytes_max) {
+    report("I5 bounds", std::to_string(stats.parked_bytes) + " bytes parked", {node});
+  }
+  if (stats.partial_bytes > settings.partial_bytes_max) {
+    report("I5 bounds", std::to_string(stats.partial_bytes) + " bytes of partial values", {node});
   }
 }
 

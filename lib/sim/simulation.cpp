@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 #include <memory>
+#include <numbers>
 #include <optional>
 #include <span>
 #include <string>
@@ -417,13 +418,31 @@ class simulation {
   [[nodiscard]] nanoseconds last_lease() const;
   void demand_expired();
   void demand_detection();
-  /// Who crashed, and is nobody else's name.
-  [[nodiscard]] std::vector<std::size_t> crashed() const;
-  /// Who is not found yet, or was convicted though it lives.
-  [[nodiscard]] std::string undetected(const std::vector<std::size_t>& crashes) const;
+  /// Nobody goes on showing as live or new who left.
+  void demand_departures();
+  /// Who stopped by crashing, or after it left, where nobody runs under its name.
+  [[nodiscard]] std::vector<std::size_t> stopped(bool has_left) const;
+  /// Who is not found yet. Of one generation, or of any (0).
+  [[nodiscard]] std::string undetected(std::size_t gone, std::uint64_t generation) const;
+  [[nodiscard]] std::string undetected(const std::vector<std::size_t>& gone) const;
+  /// Somebody shows that it left, and goes on telling that for so long.
+  [[nodiscard]] bool is_told_to_leave(std::size_t leaver, nanoseconds length) const;
+  /// Within so many rounds phi alone convicts whoever is silent.
+  [[nodiscard]] std::size_t silence_rounds_max() const;
+  [[nodiscard]] const peer* find_row(std::size_t node, const std::string& name) const;
   [[nodiscard]] std::size_t backlog_rounds() const;
   /// Fewer than `entries_max` entries go out, or none at all.
   void demand_idle(std::uint64_t entries_max);
+  struct traffic {
+    traffic() = default;
+
+    std::uint64_t rounds = 0;
+    std::uint64_t digests = 0;
+    std::uint64_t replies = 0;
+  };
+  [[nodiscard]] std::vector<traffic> count_traffic() const;
+  /// No more datagrams than rounds and their answers have a reason for.
+  void demand_quiet(const std::vector<traffic>& before, bool is_silent);
   [[nodiscard]] bool must_agree(std::size_t owner, std::size_t replica, const peer* row) const;
   [[nodiscard]] std::string disagreement(bool with_verdicts) const;
 
@@ -473,6 +492,7 @@ void simulation::heal() {
     if (!has_failed()) demand_progress();
   }
   if (!has_failed()) demand_expired();
+  if (!has_failed()) demand_departures();
   if (!has_failed()) demand_idle(0);
   has_agreed_ = !has_failed();
   for (std::size_t i = 0; i < members_.size(); ++i) {
@@ -567,11 +587,11 @@ void simulation::demand_expired() {
   }
 }
 
-std::vector<std::size_t> simulation::crashed() const {
+std::vector<std::size_t> simulation::stopped(bool has_left) const {
   std::vector<std::size_t> found;
   for (std::size_t i = 0; i < members_.size(); ++i) {
     const std::string& name = members_[i].settings.name;
-    bool is_down = members_[i].has_started && !members_[i].has_left;
+    bool is_down = members_[i].has_started && members_[i].has_left == has_left;
     for (std::size_t other = 0; other < members_.size(); ++other) {
       if (world_.is_running(other) && members_[other].settings.name == name) is_down = false;
     }
@@ -580,24 +600,93 @@ std::vector<std::size_t> simulation::crashed() const {
   return found;
 }
 
-std::string simulation::undetected(const std::vector<std::size_t>& crashes) const {
+const peer* simulation::find_row(std::size_t node, const std::string& name) const {
+  const peer_table& known = world_[node].peers();
+  for (const peer_table::hashed_slot& one : known.by_hash()) {
+    if (known.details(one.slot).name == name) return &known[one.slot];
+  }
+  return nullptr;
+}
+
+std::string simulation::undetected(std::size_t gone, std::uint64_t generation) const {
   for (std::size_t node = 0; node < members_.size(); ++node) {
     if (!world_.is_running(node)) continue;
-    const peer_table& known = world_[node].peers();
-    const std::string here = "n" + std::to_string(node) + " of n";
-    for (const std::size_t crash : crashes) {
-      const std::string& name = members_[crash].settings.name;
-      const peer* row = nullptr;
-      for (const peer_table::hashed_slot& one : known.by_hash()) {
-        if (known.details(one.slot).name == name) row = &known[one.slot];
-      }
-      // Who was never agreed upon, or was forgotten by now, is not listed as live.
-      if (row != nullptr && row->may_die()) {
-        return here + std::to_string(crash) + ": " + std::string(to_string(row->status));
-      }
-    }
+    const peer* row = find_row(node, members_[gone].settings.name);
+    // Who was never agreed upon, or was forgotten by now, is not listed as live.
+    if (row == nullptr || !row->may_die()) continue;
+    if (generation != 0 && row->generation != generation) continue;
+    return "n" + std::to_string(node) + " of n" + std::to_string(gone) + ": " +
+           std::string(to_string(row->status));
   }
   return {};
+}
+
+std::string simulation::undetected(const std::vector<std::size_t>& gone) const {
+  for (const std::size_t one : gone) {
+    std::string open = undetected(one, 0);
+    if (!open.empty()) return open;
+  }
+  return {};
+}
+
+bool simulation::is_told_to_leave(std::size_t leaver, nanoseconds length) const {
+  for (std::size_t node = 0; node < members_.size(); ++node) {
+    if (!world_.is_running(node)) continue;
+    const peer* row = find_row(node, members_[leaver].settings.name);
+    if (row == nullptr || row->status != peer_status::left) continue;
+    if (row->generation != members_[leaver].generation) continue;
+    // After half a grace nobody advertises it any more.
+    const nanoseconds silent = world_.now(node).steady - row->silent_since;
+    if (silent + length < world_.settings(node).dead_peer_grace / 2) return true;
+  }
+  return false;
+}
+
+std::size_t simulation::silence_rounds_max() const {
+  // Phi is elapsed / (mean * ln 10), and no mean is above the longest interval that counts: 16
+  // expected gaps, each a round for as many nodes as one datagram tells of, graves or not.
+  constexpr std::size_t rows_told = 16;
+  constexpr std::size_t gaps_counted = 16;
+  double phi = 0;
+  double jitter = 0;
+  for (const participant& one : members_) {
+    phi = std::max(phi, one.settings.dead_peer_phi);
+    jitter = std::max(jitter, one.settings.jitter);
+  }
+  const std::size_t mean = gaps_counted * (1 + members_.size() / rows_told);
+  const double rounds = phi * std::numbers::ln10 * static_cast<double>(mean) * (1 + jitter);
+  return static_cast<std::size_t>(std::ceil(rounds)) + agreement_rounds_max(present());
+}
+
+void simulation::demand_departures() {
+  if (!checker_) return;
+  // Who says that it leaves has a few rounds left for that.
+  nanoseconds begin = world_.time();
+  for (const participant& one : members_) begin = std::max(begin, one.ends_at);
+  run_to(begin);
+  const std::size_t told_limit = agreement_rounds_max(present());
+  const std::size_t silence_limit = silence_rounds_max();
+  const std::vector<std::size_t> leavers = stopped(true);
+  std::vector<std::size_t> told;
+  for (const std::size_t one : leavers) {
+    const nanoseconds length = static_cast<std::int64_t>(told_limit) * round();
+    if (is_told_to_leave(one, length)) told.push_back(one);
+  }
+  for (std::size_t rounds = 0; !has_failed(); ++rounds) {
+    // Who never heard it finds it dead, like a crash.
+    const std::string open = undetected(leavers);
+    if (open.empty()) return;
+    std::string late = rounds >= silence_limit ? open : std::string();
+    for (const std::size_t one : told) {
+      if (rounds < told_limit || !late.empty()) break;
+      late = undetected(one, members_[one].generation);
+    }
+    if (!late.empty()) {
+      const std::string text = late + ", " + std::to_string(rounds) + " rounds after it left";
+      return checker_->report("departure", text, {});
+    }
+    run_to(begin + static_cast<std::int64_t>(rounds + 1) * round());
+  }
 }
 
 void simulation::demand_detection() {
@@ -606,7 +695,7 @@ void simulation::demand_detection() {
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (world_.is_running(i) && members_[i].settings.suspicion_rounds == 0) return;
   }
-  const std::vector<std::size_t> crashes = crashed();
+  const std::vector<std::size_t> crashes = stopped(false);
   const nanoseconds begin = world_.time();
   const std::size_t limit = detection_rounds_max(now);
   // A quarter of a round at a time, so that the figure is one.
@@ -739,17 +828,83 @@ void simulation::demand_idle(std::uint64_t entries_max) {
     }
   };
   count();
+  const std::vector<traffic> traffic_before = count_traffic();
   const std::uint64_t entries_before = entries;
   const std::uint64_t deltas_before = deltas;
   run_to(world_.time() + idle_rounds * round());
   count();
   const bool is_silent = entries == entries_before && deltas == deltas_before;
+  demand_quiet(traffic_before, is_silent);
   if (!is_silent && entries - entries_before >= entries_max) {
     checker_->report("idle",
                      std::to_string(entries - entries_before) + " entries and " +
                          std::to_string(deltas - deltas_before) + " deltas sent though all agree",
                      {});
   }
+}
+
+std::vector<simulation::traffic> simulation::count_traffic() const {
+  std::vector<traffic> counted(members_.size());
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    if (!world_.is_running(i)) continue;
+    const protocol_stats stats = world_[i].stats();
+    counted[i].rounds = stats.rounds;
+    counted[i].digests = stats.digests_sent;
+    counted[i].replies = stats.replies_sent;
+  }
+  return counted;
+}
+
+void simulation::demand_quiet(const std::vector<traffic>& before, bool is_silent) {
+  // Each round a node starts an exchange with `fanout` live peers, one dead and one seed. Each is a
+  // leg of as many datagrams as it takes to tell of all rows and graves, 16 at least in each.
+  constexpr std::size_t rows_told = 16;
+  // At rest only those that stopped are doubted: three are asked about each, and ask it.
+  constexpr std::size_t legs_a_doubt = 8;
+  constexpr std::size_t legs_told = 2;
+  std::size_t down = 0;
+  for (std::size_t i = 0; i < members_.size(); ++i) down += world_.is_running(i) ? 0 : 1;
+  const std::vector<traffic> now = count_traffic();
+  std::uint64_t digests = 0;
+  std::uint64_t replies = 0;
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    if (!world_.is_running(i)) continue;
+    const std::size_t rows = members_.size() + world_[i].graves().all().size();
+    const config& settings = world_.settings(i);
+    const std::size_t a_leg = std::min(settings.digest_datagrams_max, 1 + rows / rows_told);
+    const std::size_t most = (settings.fanout + 2) * a_leg + legs_told + legs_a_doubt * down;
+    const std::uint64_t rounds = now[i].rounds - before[i].rounds + 1;
+    const std::uint64_t sent = now[i].digests - before[i].digests;
+    digests += sent;
+    replies += now[i].replies - before[i].replies;
+    if (sent <= rounds * most) continue;
+    checker_->report("idle",
+                     "n" + std::to_string(i) + " sent " + std::to_string(sent) + " digests in " +
+                         std::to_string(rounds) + " rounds, though all agree",
+                     {i});
+  }
+  // A digest is answered, and the answer is, where it requests something; entries take more.
+  if (!is_silent || replies <= 2 * digests) return;
+  checker_->report("idle",
+                   std::to_string(replies) + " answers to " + std::to_string(digests) +
+                       " digests, though all agree",
+                   {});
+}
+
+/// How often one is asked before it is asked in a wire version that it reads.
+std::size_t tries_max(const scenario& of) {
+  std::vector<wire_range> spoken;
+  for (const scenario_node& one : of.nodes) spoken.push_back(one.wire);
+  for (const decision& one : of.decisions) {
+    if (one.wire) spoken.push_back(*one.wire);
+  }
+  const bool is_same = std::all_of(spoken.begin(), spoken.end(),
+                                   [&](const wire_range& one) { return one == spoken.front(); });
+  std::size_t versions = 1;
+  for (const wire_range& one : spoken) {
+    versions = std::max<std::size_t>(versions, one.highest - one.lowest + 1U);
+  }
+  return is_same ? 1 : versions;
 }
 
 }  // namespace
@@ -760,7 +915,7 @@ std::size_t agreement_rounds_max(const scenario& of) {
   // Whoever was silent for long is asked every 16th round only, until it answers; and so is a
   // storage that failed.
   constexpr std::size_t back_off_rounds = 16;
-  std::size_t rounds = 4 * levels + 10 + back_off_rounds;
+  std::size_t rounds = 4 * levels + 10 + back_off_rounds * tries_max(of);
   nanoseconds grace = std::chrono::hours{1};
   std::size_t seed_every = 0;
   for (const scenario_node& one : of.nodes) {

@@ -231,6 +231,7 @@ void world::send(node_index from, const transmit& sent) {
     arrival.destination = sent.to;
     arrival.words.assign(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(size / 8));
     arrival.bytes = size;
+    arrival.inbox_datagrams_max = way.inbox_datagrams_max;
     damage(arrival.words, arrival.bytes, way);
     schedule(place, now_ + delay);
   }
@@ -244,28 +245,42 @@ void world::damage(std::vector<std::uint64_t>& words, std::size_t& bytes,
     words[bit / 64] ^= std::uint64_t{1} << (bit % 64);
   }
   if (on_link.garbling > 0 && random_.unit() < on_link.garbling) {
-    // UDP adds up 16-bit words: it sees neither two of them swapped, nor a bit that goes from one
-    // to the other.
-    ++counters_.garbled;
-    const std::span<std::byte> all = std::as_writable_bytes(std::span(words));
-    const std::size_t one = 2 * static_cast<std::size_t>(random_.below(bytes / 2));
-    const std::size_t other = 2 * static_cast<std::size_t>(random_.below(bytes / 2));
-    if (random_.below(2) == 0) {
-      std::swap_ranges(all.begin() + static_cast<std::ptrdiff_t>(one),
-                       all.begin() + static_cast<std::ptrdiff_t>(one + 2),
-                       all.begin() + static_cast<std::ptrdiff_t>(other));
-    } else {
-      const std::byte bit{static_cast<unsigned char>(1U << random_.below(8))};
-      if ((all[one] & bit) != (all[other] & bit)) {
-        all[one] ^= bit;
-        all[other] ^= bit;
-      }
-    }
+    if (garble(std::as_writable_bytes(std::span(words)).first(bytes))) ++counters_.garbled;
   }
   if (on_link.truncation > 0 && random_.unit() < on_link.truncation) {
     ++counters_.truncated;
     bytes = static_cast<std::size_t>(random_.below(bytes));
   }
+}
+
+bool world::garble(std::span<std::byte> datagram) {
+  // UDP adds up 16-bit words: it sees neither two of them swapped, nor a bit that goes from one to
+  // the other. Equal words are no use for that: the next one that differs is taken.
+  constexpr std::size_t word_bytes = 2;
+  const std::size_t words = datagram.size() / word_bytes;
+  const std::span<std::byte> one =
+      datagram.subspan(word_bytes * static_cast<std::size_t>(random_.below(words)), word_bytes);
+  const auto first = static_cast<std::size_t>(random_.below(words));
+  const bool is_swap = random_.below(2) == 0;
+  const std::uint64_t bits = random_.below(8 * word_bytes);
+  for (std::size_t i = 0; i < words; ++i) {
+    const std::span<std::byte> other =
+        datagram.subspan(word_bytes * ((first + i) % words), word_bytes);
+    if (std::equal(one.begin(), one.end(), other.begin())) continue;
+    if (is_swap) {
+      std::swap_ranges(one.begin(), one.end(), other.begin());
+      return true;
+    }
+    for (std::uint64_t bit = bits;; ++bit) {
+      const auto place = static_cast<std::size_t>(bit / 8 % word_bytes);
+      const std::byte mask{static_cast<unsigned char>(1U << (bit % 8))};
+      if ((one[place] & mask) == (other[place] & mask)) continue;
+      one[place] ^= mask;
+      other[place] ^= mask;
+      return true;
+    }
+  }
+  return false;  // all words are equal
 }
 
 void world::mutate(std::span<std::byte> datagram) {
@@ -337,7 +352,7 @@ world::put_off world::try_put_off(std::size_t place) {
   }
   if (target.resumes <= now_) return put_off::no;
   if (!next.is_timer) {
-    if (target.waiting >= conditions.inbox_datagrams_max) {
+    if (target.waiting >= next.inbox_datagrams_max) {
       ++counters_.overflowed;
       return put_off::dropped;
     }

@@ -106,6 +106,68 @@ TEST_CASE("checker: a key that does not go in time is found, and one that goes t
   }
 }
 
+TEST_CASE("checker: a node's own entries over its capacity are found, keys and bytes") {
+  world where(1);
+  checker watching(where, true);
+  add_cluster(where, 2);
+  // What is allowed is less than what the node takes to be.
+  config& allowed = const_cast<config&>(where.settings(1));
+
+  SUBCASE("keys") {
+    allowed.keys_per_peer_max = 70;
+    for (int i = 0; i < 70; ++i) {
+      set_by_command(where, watching, 1, "key" + std::to_string(i), "v");
+    }
+    for (int i = 0; i < 70; ++i) {
+      watching.begin_command(1);
+      REQUIRE(where[1].erase("key" + std::to_string(i)));
+      watching.end_command(1);
+    }
+    // The 65th tombstone made it compact: there are 5 later ones, and the marker beside.
+    allowed.keys_per_peer_max = 6;
+    set_by_command(where, watching, 1, "a", "1");
+    where.run_for(2s);
+    CHECK(rule_of(watching) == "none");
+    set_by_command(where, watching, 1, "b", "1");
+  }
+  SUBCASE("bytes") {
+    allowed.bytes_per_peer_max = 1024;
+    set_by_command(where, watching, 1, "key", std::string(1021, 'v'));
+    where.run_for(2s);
+    CHECK(rule_of(watching) == "none");
+    set_by_command(where, watching, 1, "key", std::string(1022, 'v'));
+  }
+
+  CHECK(rule_of(watching) == "I5 bounds");
+}
+
+TEST_CASE("checker: buffers over their capacity are found") {
+  world where(1);
+  checker watching(where, true);
+  add_cluster(where, 2);
+  where.run_for(5s);
+  where.conditions.loss = 0.2;
+
+  SUBCASE("parked deltas") {
+    const_cast<config&>(where.settings(0)).parked_bytes_max = 0;
+    for (int i = 0; i < 400 && !watching.fault(); ++i) {
+      set_by_command(where, watching, 1, "key" + std::to_string(i), std::string(900, 'v'));
+      if (i % 10 == 9) where.run_for(500ms);
+    }
+  }
+  SUBCASE("values that are not whole yet") {
+    const_cast<config&>(where.settings(0)).partial_bytes_max = 0;
+    for (int i = 0; i < 40 && !watching.fault(); ++i) {
+      set_by_command(where, watching, 1, "key",
+                     std::string(60'000 + static_cast<std::size_t>(i), 'v'));
+      where.run_for(500ms);
+    }
+  }
+
+  REQUIRE(watching.fault());
+  CHECK(rule_of(watching) == "I5 bounds");
+}
+
 TEST_CASE("checker: a fault is found once, and the first is kept") {
   world where(1);
   checker watching(where, true);

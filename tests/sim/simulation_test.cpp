@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -138,6 +139,35 @@ TEST_CASE("simulation: where phi alone judges, no time is demanded for a crash")
   CHECK(report.rounds_to_detect < 0);
 }
 
+TEST_CASE("simulation: who left without being heard is found dead before all is said to be well") {
+  std::vector<std::string> seen;
+  simulation_options how;
+  how.on_event = [&seen](std::size_t node, const event_view& event) {
+    if (event.peer != "n2" || event.kind == event_kind::new_peer) return;
+    seen.push_back("n" + std::to_string(node) + " " + std::string(to_string(event.kind)));
+  };
+  // It stands still when it is told to leave, and is ended before it goes on. By phi alone that
+  // takes longer than anything else that is demanded.
+  const auto read = parse_scenario(
+      "node n0 suspicion=0\n"
+      "node n1 seeds=n0 suspicion=0\n"
+      "node n2 seeds=n0 suspicion=0\n"
+      "at 0ms start n0\n"
+      "at 0ms start n1\n"
+      "at 0ms start n2\n"
+      "at 20s pause n2 5s\n"
+      "at 21s leave n2\n"
+      "at 22s heal\n");
+  REQUIRE_MESSAGE(read, read.error());
+
+  const simulation_report report = simulate(*read, how);
+
+  CHECK(rule_of(report) == "none");
+  std::sort(seen.begin(), seen.end());
+  CHECK(seen ==
+        std::vector<std::string>{"n0 peer_dead", "n0 peer_live", "n1 peer_dead", "n1 peer_live"});
+}
+
 TEST_CASE("simulation: a forgotten peer is back with its next heartbeat, and options go on") {
   const simulation_report report = run_text(
       "node n0\n"
@@ -184,6 +214,24 @@ TEST_CASE("simulation: whose entries are over the capacity of a peer stops sendi
       "at 53987ms heal\n");
 
   CHECK(rule_of(report) == "none");
+}
+
+TEST_CASE(
+    "simulation: a seed that reads one of two wire versions may be asked in the other first") {
+  // While it was away, n1 came to ask it every 16th round only, in its versions by turns.
+  const simulation_report report = run_text(
+      "seed 4372\n"
+      "node n0 interval=200ms\n"
+      "node n1 seeds=n0 interval=200ms wire=1-2\n"
+      "at 0ms start n0\n"
+      "at 839ms start n1\n"
+      "at 43323ms restart n0 disk=intact generation=kept wire=2\n"
+      "at 43323ms leave n0\n"
+      "at 43404ms restart n1 disk=intact generation=kept salt=331146\n"
+      "at 52690ms heal\n");
+
+  CHECK(rule_of(report) == "none");
+  CHECK(report.rounds_to_agree > 31);
 }
 
 }  // namespace gossipmonger

@@ -1,11 +1,16 @@
 #include "gossipmonger/sim/world.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <deque>
+#include <map>
 #include <set>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -37,6 +42,17 @@ std::uint64_t eventful_trace(std::uint64_t seed) {
   where.restart(3);
   where.run_for(10s);
   return where.trace_hash();
+}
+
+/// As UDP adds up: 16-bit words, in one's complement (RFC 768).
+std::uint32_t udp_sum(std::span<const std::byte> datagram) {
+  std::uint32_t sum = 0;
+  for (std::size_t i = 0; i < datagram.size(); i += 2) {
+    sum += (std::to_integer<std::uint32_t>(datagram[i]) << 8) |
+           std::to_integer<std::uint32_t>(datagram[i + 1]);
+    sum = (sum & 0xffff) + (sum >> 16);
+  }
+  return sum;
 }
 
 }  // namespace
@@ -110,6 +126,35 @@ TEST_CASE("world: loss, duplication and corruption come as often as asked") {
   CHECK(counted.corrupted - found <= 4);  // those still on their way
 }
 
+TEST_CASE("world: what is garbled has other bytes and the same UDP sum, and is counted") {
+  world where(12);
+  where.conditions.garbling = 0.5;
+  where.conditions.delay_max = where.conditions.delay_min;  // they arrive in order
+  add_cluster(where, 3);
+  std::deque<std::vector<std::byte>> on_way;
+  where.on_send = [&](std::size_t, const endpoint&, std::span<const std::byte> datagram) {
+    on_way.emplace_back(datagram.begin(), datagram.end());
+  };
+  std::size_t arrived = 0;
+  std::size_t changed = 0;
+  std::size_t other_sums = 0;
+  where.on_delivery = [&](std::size_t, std::span<const std::byte> datagram) {
+    const std::vector<std::byte> sent = on_way.front();
+    on_way.pop_front();
+    ++arrived;
+    if (!std::equal(datagram.begin(), datagram.end(), sent.begin(), sent.end())) ++changed;
+    if (udp_sum(datagram) != udp_sum(sent)) ++other_sums;
+  };
+
+  where.run_for(200s);
+
+  REQUIRE(arrived > 800);
+  CHECK(static_cast<double>(changed) / static_cast<double>(arrived) ==
+        doctest::Approx(0.5).epsilon(0.1));
+  CHECK(other_sums == 0);
+  CHECK(where.counters().garbled - changed <= on_way.size());  // those still on their way
+}
+
 TEST_CASE("world: a cut works in its direction only") {
   world where(3);
   add_cluster(where, 2);
@@ -150,6 +195,37 @@ TEST_CASE("world: a paused node gets nothing, and then what its socket held, up 
   where.run_for(100ms);
   CHECK(deliveries == 3);
   CHECK(where[3].stats().rounds == rounds + 1);
+}
+
+TEST_CASE("world: a link may have a smaller queue at its end than the others") {
+  world where(13);
+  add_cluster(where, 4);
+  where.run_for(10s);
+  network_conditions narrow;
+  narrow.inbox_datagrams_max = 0;
+  where.links[std::pair<std::size_t, std::size_t>(0, 3)] = narrow;
+  where.run_for(5s);
+  CHECK(where.counters().overflowed == 0);  // whoever reads has no queue
+  std::map<endpoint, std::size_t> sent;
+  where.on_send = [&](std::size_t from, const endpoint& to, std::span<const std::byte>) {
+    if (to == where.address(3)) ++sent[where.address(from)];
+  };
+  std::size_t deliveries = 0;
+  where.on_delivery = [&](std::size_t to, std::span<const std::byte>) {
+    if (to == 3) ++deliveries;
+  };
+
+  where.pause(3, 10s);
+  where.run_for(9900ms);
+  const std::size_t from_first = sent[where.address(0)];
+  const std::size_t from_others = sent[where.address(1)] + sent[where.address(2)];
+  where.is_cut = [](std::size_t, std::size_t) { return true; };
+  where.run_for(100ms);  // what is on its way arrives
+
+  REQUIRE(from_first >= 3);
+  REQUIRE(from_others >= 3);
+  CHECK(where.counters().overflowed == from_first);
+  CHECK(deliveries == from_others);
 }
 
 TEST_CASE("world: what a paused process had not read goes with it") {

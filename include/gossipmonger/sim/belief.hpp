@@ -27,8 +27,8 @@ class belief {
 
   /// The key's entry changed since the last `read`.
   void touch(slot_index slot, std::string_view key) { touched_.emplace_back(slot, key); }
-  /// Reads all events there are, each shown to `on_event`, and compares what changed with the
-  /// state. Returns the first broken rule of events, or nothing.
+  /// Reads all events there are, each shown to `on_event`, and compares what changed, and
+  /// who is known as what, with the state. Returns the first broken rule of events, or nothing.
   [[nodiscard]] std::string read(protocol& from, const simulated_storage& entries,
                                  const std::function<void(const event_view&)>& on_event);
   [[nodiscard]] const change_cursor& cursor() const { return cursor_; }
@@ -53,7 +53,9 @@ class belief {
   void fold(const event_view& seen, const protocol& from);
   void fold_verdict(const event_view& seen);
   void fold_entry(const event_view& seen);
-  void compare(const protocol& from, const simulated_storage& entries);
+  void compare_keys(const protocol& from, const simulated_storage& entries);
+  /// Each has the verdict that was shown, and nobody else is shown.
+  void compare_peers(const protocol& from);
 
   change_cursor cursor_;
   std::map<std::string, shown_peer, std::less<>> peers_;

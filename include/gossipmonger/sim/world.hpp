@@ -40,7 +40,8 @@ struct network_conditions {
   std::size_t mtu_bytes = 0;  ///< larger datagrams vanish silently; 0: all pass
   std::chrono::nanoseconds delay_min = std::chrono::milliseconds{1};
   std::chrono::nanoseconds delay_max = std::chrono::milliseconds{2};  ///< reordering emerges
-  /// What the socket of a process that stands still holds; what comes beyond is dropped.
+  /// What comes to a process that stands still is dropped where its socket holds so many already,
+  /// from whomever. Of a link: by what was so when it was sent.
   std::size_t inbox_datagrams_max = 4096;
 };
 
@@ -203,7 +204,8 @@ class world {
     endpoint source;        // a datagram
     endpoint destination;
     std::vector<std::uint64_t> words;
-    std::size_t bytes = 0;    // of the datagram
+    std::size_t bytes = 0;  // of the datagram
+    std::size_t inbox_datagrams_max = 0;
     bool is_timer = false;    // else it is a datagram
     bool is_waiting = false;  // in the inbox of a paused node
   };
@@ -230,6 +232,8 @@ class world {
   [[nodiscard]] const network_conditions& link(node_index from, node_index to) const;
   void damage(std::vector<std::uint64_t>& words, std::size_t& bytes,
               const network_conditions& on_link);
+  /// Changes bytes so that UDP's sum stays as it was; false: no change would leave it so.
+  [[nodiscard]] bool garble(std::span<std::byte> datagram);
   void mutate(std::span<std::byte> datagram);
   /// A place for something that will happen, empty but for its order.
   [[nodiscard]] std::size_t prepare();

@@ -1,0 +1,79 @@
+// That a reader's belief is compared with the state: what no node may do is done here on purpose.
+#include <string>
+#include <string_view>
+
+#include <doctest/doctest.h>
+
+#include "cluster.hpp"
+#include "gossipmonger/sim/belief.hpp"
+
+namespace gossipmonger {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string read(belief& reader, world& where) {
+  return reader.read(where[0], where.storage_of(0), [](const event_view&) {});
+}
+
+/// The table of node 0, behind its back.
+peer_table& table_of(world& where) { return const_cast<peer_table&>(where[0].peers()); }
+
+slot_index slot_of(world& where, std::string_view name) {
+  for (const peer_table::hashed_slot& one : where[0].peers().by_hash()) {
+    if (where[0].peers().details(one.slot).name == name) return one.slot;
+  }
+  return peer_table::no_slot;
+}
+
+}  // namespace
+
+TEST_CASE("belief: whoever reads all events believes the state, verdicts included") {
+  world where(1);
+  add_cluster(where, 4);
+  belief reader;
+
+  for (int i = 0; i < 10; ++i) {
+    where.run_for(1s);
+    CHECK(read(reader, where) == "");
+  }
+  where.crash(2);
+  where[3].leave(where.now(3));
+  where.run_for(60s);
+
+  CHECK(where[0].peers()[slot_of(where, "n2")].status == peer_status::dead);
+  CHECK(where[0].peers()[slot_of(where, "n3")].status == peer_status::left);
+  CHECK(read(reader, where) == "");
+}
+
+TEST_CASE("belief: a verdict that no event told of is found") {
+  world where(1);
+  add_cluster(where, 3);
+  where.run_for(10s);
+  belief reader;
+  REQUIRE(read(reader, where) == "");
+
+  table_of(where)[slot_of(where, "n1")].status = peer_status::left;
+
+  CHECK(read(reader, where) == "the events show n1 as peer_live, it is left");
+}
+
+TEST_CASE("belief: a peer that went without an event is found, and one that came without") {
+  world where(1);
+  add_cluster(where, 3);
+  where.run_for(10s);
+  belief reader;
+  REQUIRE(read(reader, where) == "");
+
+  SUBCASE("went") {
+    table_of(where).remove(slot_of(where, "n2"));
+    CHECK(read(reader, where) == "the events still show n2, which is gone");
+  }
+  SUBCASE("came") {
+    REQUIRE(table_of(where).try_add("n9", 9));
+    CHECK(read(reader, where) == "the events show n9 as unknown, it is new");
+  }
+}
+
+}  // namespace gossipmonger
