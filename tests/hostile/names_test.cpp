@@ -17,7 +17,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int names_count = NAMES_COUNT;  // a million, fewer under sanitizers
+constexpr int names_count = NAMES_COUNT;  // a million; fewer under sanitizers, ten by --long
 constexpr int names_a_datagram = 10;
 
 config with_room_for(std::size_t peers) {
