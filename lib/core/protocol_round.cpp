@@ -243,6 +243,7 @@ exchange& protocol::start_exchange(const endpoint& to, std::uint64_t remote_hash
 void protocol::await_answer(exchange& leg) {
   const slot_index slot = std::exchange(leg.awaited, self_slot);
   if (slot == self_slot || !peers_.is_used(slot)) return;
+  if (settings_.suspicion_rounds == 0) return;  // switched off while the leg waited for its turn
   if (peers_[slot].generation != leg.awaited_generation) return;
   prober_.expect(slot, leg.awaited_generation, now_);
 }

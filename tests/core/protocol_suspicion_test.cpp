@@ -205,6 +205,30 @@ TEST_CASE("suspicion: with suspicion_rounds 0 nobody is doubted, nor asked twice
   CHECK(world["a"].stats().convictions == 0);
 }
 
+TEST_CASE("suspicion: switched off while digests wait for their turn, none awaits an answer") {
+  doubted given;
+  protocol& a = given.world["a"];
+  for (int i = 0; i < 4; ++i) {
+    beat(given.teller);
+    beat(given.suspect);
+    round_of_a(given.world);
+  }
+  const auto due = a.next_deadline();
+  given.world.wall += due - given.world.steady;
+  given.world.steady = due;
+  a.handle_timeout(given.world.now());  // its digest is not polled yet
+  config settings = a.settings();
+  settings.suspicion_rounds = 0;
+  REQUIRE(a.change(settings, given.world.now()));
+  const std::uint64_t unanswered = a.stats().probes_unanswered;
+  CHECK_FALSE(given.world.collect("a").empty());
+
+  for (int i = 0; i < 30; ++i) round_of_a(given.world);
+
+  CHECK(a.stats().probes_unanswered == unanswered);
+  CHECK(a.stats().doubts_raised == 0);
+}
+
 TEST_CASE("suspicion: a question is answered by him who heard, and spreads nothing") {
   doubted given;
   doubt_entry question = make_doubt(given.suspect, 16, 32);
