@@ -62,8 +62,8 @@ std::error_code invalid_argument() { return std::make_error_code(std::errc::inva
 std::optional<question> parse(std::string_view text) {
   question asked;
   if (const std::optional<std::string_view> service = service_of(text)) {
-    constexpr std::string_view no_name(":[] \t\0", 6);
-    if (service->empty() || service->find_first_of(no_name) != std::string_view::npos) {
+    constexpr std::string_view not_in_names(":[] \t\0", 6);
+    if (service->empty() || service->find_first_of(not_in_names) != std::string_view::npos) {
       return std::nullopt;
     }
     asked.name = *service;
@@ -144,8 +144,7 @@ result<std::vector<endpoint>> look_up(const question& asked) {
   if (!asked.is_service) return look_up_host(asked.name, asked.port);
   const result<std::vector<service_target>> targets = look_up_service(asked.name);
   if (!targets) return fail(targets.error());
-  // Hosts that do not answer take their time-outs one after the other: what is there by then will
-  // do.
+  // Hosts that do not answer take their time-outs one after the other.
   const auto enough = std::chrono::steady_clock::now() + std::chrono::seconds{20};
   std::vector<endpoint> found;
   std::error_code cause = asio::error::host_not_found;

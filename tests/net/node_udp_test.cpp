@@ -10,38 +10,23 @@
 
 #include "gossipmonger/gossipmonger.hpp"
 
+#include "udp_world.hpp"
+
 namespace gossipmonger {
 
 namespace {
 
 using namespace std::chrono_literals;
 
-struct udp_cluster {
+struct udp_cluster : udp_world {
   explicit udp_cluster(std::size_t size) {
-    for (std::size_t i = 0; i < size; ++i) add(i);
-  }
-  udp_cluster(const udp_cluster&) = delete;
-  udp_cluster& operator=(const udp_cluster&) = delete;
-
-  ~udp_cluster() {
-    for (const auto& one : nodes) one->stop();
-    context.restart();
-    context.run();
-  }
-
-  void add(std::size_t index) {
-    transports.push_back(std::make_unique<udp_transport>(context.get_executor()));
-    REQUIRE(transports.back()->open(endpoint::v4(127, 0, 0, 1, 0)));
-    config settings;
-    settings.name = "n" + std::to_string(index);
-    settings.gossip_interval = 200ms;
-    if (index > 0) settings.seeds.push_back(nodes[0]->local_endpoint().to_string());
-    auto made = node::create(settings, *transports.back());
-    REQUIRE(made);
-    nodes.push_back(std::move(*made));
-    asio::co_spawn(context, nodes.back()->run(), [](std::exception_ptr thrown, result<void>) {
-      if (thrown) std::rethrow_exception(thrown);
-    });
+    for (std::size_t i = 0; i < size; ++i) {
+      config settings;
+      settings.name = "n" + std::to_string(i);
+      settings.gossip_interval = 200ms;
+      if (i > 0) settings.seeds.push_back(nodes[0]->local_endpoint().to_string());
+      add(settings);
+    }
   }
 
   /// Whether every node holds `keys` keys of every other, and sees it live.
@@ -56,10 +41,6 @@ struct udp_cluster {
     }
     return true;
   }
-
-  asio::io_context context;
-  std::vector<std::unique_ptr<udp_transport>> transports;
-  std::vector<std::unique_ptr<node>> nodes;
 };
 
 }  // namespace

@@ -4,7 +4,6 @@
 #include <exception>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -14,26 +13,9 @@
 #include <asio/io_context.hpp>
 
 #include "name_service.hpp"
+#include "resolved.hpp"
 
 namespace gossipmonger {
-namespace {
-
-using endpoints = result<std::vector<endpoint>>;
-
-asio::awaitable<void> keep(std::string text, endpoints& found) {
-  found = co_await resolve(std::move(text));
-}
-
-endpoints resolved(std::string text) {
-  asio::io_context context;
-  endpoints found;
-  asio::co_spawn(context, keep(std::move(text), found),
-                 [](std::exception_ptr thrown) { CHECK(thrown == nullptr); });
-  context.run();
-  return found;
-}
-
-}  // namespace
 
 TEST_CASE("resolver: numeric endpoints come back as they are") {
   const endpoints v4 = resolved("192.0.2.7:65535");
@@ -99,7 +81,7 @@ TEST_CASE("resolver: cancellation ends the wait, and the lookup lets go later") 
   endpoints found;
   bool is_over = false;
   asio::co_spawn(
-      context, keep("hang.test:7000", found),
+      context, keep_resolved("hang.test:7000", found),
       asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr) { is_over = true; }));
   while (hanging_resolver::count() == 0) context.run_for(std::chrono::milliseconds(1));
 

@@ -13,7 +13,7 @@
 #include "gossipmonger/net/resolver.hpp"
 
 #include "name_service.hpp"
-#include "udp_pair.hpp"
+#include "udp_world.hpp"
 
 namespace gossipmonger {
 

@@ -3,39 +3,20 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
-#include <asio/co_spawn.hpp>
 #include <asio/error.hpp>
-#include <asio/io_context.hpp>
-
-#include "gossipmonger/net/resolver.hpp"
 
 #include "name_service.hpp"
-#include "udp_pair.hpp"
+#include "resolved.hpp"
+#include "udp_world.hpp"
 
 namespace gossipmonger {
 namespace {
 
 using bytes = std::vector<std::uint8_t>;
-using endpoints = result<std::vector<endpoint>>;
-
-asio::awaitable<void> keep(std::string seed, endpoints& found) {
-  found = co_await resolve(std::move(seed));
-}
-
-endpoints resolved(std::string seed) {
-  asio::io_context context;
-  endpoints found;
-  asio::co_spawn(context, keep(std::move(seed), found),
-                 [](std::exception_ptr thrown) { CHECK(thrown == nullptr); });
-  context.run();
-  return found;
-}
 
 /// Two hosts that are numbers, and so are not looked up any further.
 dns_answer two_hosts(const bytes& query) {

@@ -47,25 +47,17 @@ TEST_CASE("belief: whoever reads all events believes the state, verdicts include
   CHECK(read(reader, where) == "");
 }
 
-TEST_CASE("belief: a verdict that no event told of is found") {
+TEST_CASE("belief: a verdict, a peer that went and one that came without an event are found") {
   world where(1);
   add_cluster(where, 3);
   where.run_for(10s);
   belief reader;
   REQUIRE(read(reader, where) == "");
 
-  table_of(where)[slot_of(where, "n1")].status = peer_status::left;
-
-  CHECK(read(reader, where) == "the events show n1 as peer_live, it is left");
-}
-
-TEST_CASE("belief: a peer that went without an event is found, and one that came without") {
-  world where(1);
-  add_cluster(where, 3);
-  where.run_for(10s);
-  belief reader;
-  REQUIRE(read(reader, where) == "");
-
+  SUBCASE("verdict") {
+    table_of(where)[slot_of(where, "n1")].status = peer_status::left;
+    CHECK(read(reader, where) == "the events show n1 as peer_live, it is left");
+  }
   SUBCASE("went") {
     table_of(where).remove(slot_of(where, "n2"));
     CHECK(read(reader, where) == "the events still show n2, which is gone");

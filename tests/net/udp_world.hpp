@@ -1,4 +1,4 @@
-// Two nodes over UDP on loopback, which meet by a seed.
+// Nodes over UDP on loopback.
 #pragma once
 
 #include <chrono>
@@ -16,32 +16,47 @@
 
 namespace gossipmonger {
 
-/// Two nodes over UDP; the first is `port` of any seed that is to find it.
-struct pair_of_nodes {
-  pair_of_nodes() {
-    add("a", {});
-    port = std::to_string(nodes[0]->local_endpoint().port);
-  }
-  pair_of_nodes(const pair_of_nodes&) = delete;
-  pair_of_nodes& operator=(const pair_of_nodes&) = delete;
-  ~pair_of_nodes() {
+/// Nodes on ports that the system chose; they run while `context` does, and stop at the end.
+struct udp_world {
+  udp_world() = default;
+  udp_world(const udp_world&) = delete;
+  udp_world& operator=(const udp_world&) = delete;
+  ~udp_world() {
     for (const auto& one : nodes) one->stop();
     context.restart();
     context.run();
   }
 
-  void add(std::string name, std::vector<std::string> seeds) {
+  void add(const config& settings) {
     transports.push_back(std::make_unique<udp_transport>(context.get_executor()));
     REQUIRE(transports.back()->open(endpoint::v4(127, 0, 0, 1, 0)));
+    auto made = node::create(settings, *transports.back());
+    REQUIRE(made);
+    nodes.push_back(std::move(*made));
+    asio::co_spawn(context, nodes.back()->run(), [](std::exception_ptr thrown, result<void>) {
+      if (thrown) std::rethrow_exception(thrown);
+    });
+  }
+
+  asio::io_context context{1};
+  std::vector<std::unique_ptr<udp_transport>> transports;
+  std::vector<std::unique_ptr<node>> nodes;
+};
+
+/// Two nodes; the first listens on `port`, and any seed that is to find it names that.
+struct pair_of_nodes : udp_world {
+  pair_of_nodes() {
+    add("a", {});
+    port = std::to_string(nodes[0]->local_endpoint().port);
+  }
+
+  void add(std::string name, std::vector<std::string> seeds) {
     config settings;
     settings.name = std::move(name);
     settings.gossip_interval = std::chrono::milliseconds(20);
     settings.seeds = std::move(seeds);
     settings.resolve_interval = std::chrono::seconds(1);
-    nodes.push_back(std::move(node::create(settings, *transports.back()).value()));
-    asio::co_spawn(context, nodes.back()->run(), [](std::exception_ptr thrown, result<void>) {
-      if (thrown) std::rethrow_exception(thrown);
-    });
+    udp_world::add(settings);
   }
 
   /// Whether both see each other live within a time that is long for them.
@@ -54,9 +69,6 @@ struct pair_of_nodes {
     return true;
   }
 
-  asio::io_context context{1};
-  std::vector<std::unique_ptr<udp_transport>> transports;
-  std::vector<std::unique_ptr<node>> nodes;
   std::string port;
 };
 
