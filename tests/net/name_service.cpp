@@ -48,6 +48,15 @@ extern "C" int getaddrinfo(const char* host, const char* port, const addrinfo* h
   }
   if (name == "found.test") return system("127.0.0.1", port, hints, found);
   if (name == "moved.test") return system(is_moved ? "127.0.0.1" : "127.0.0.2", port, hints, found);
+  if (name == "crowd.test") {
+    for (int i = 0; i < gossipmonger::crowd_addresses; ++i) {
+      const std::string address =
+          "127.1." + std::to_string(i / 200) + "." + std::to_string(i % 200);
+      if (const int error = system(address.c_str(), port, hints, found); error != 0) return error;
+      found = &(*found)->ai_next;
+    }
+    return 0;
+  }
   if (name == "both.test") {
     const int error = system("127.0.0.1", port, hints, found);
     return error != 0 ? error : system("::1", port, hints, &(*found)->ai_next);

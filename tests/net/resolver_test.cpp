@@ -52,6 +52,15 @@ TEST_CASE("resolver: all addresses of a name are given, IPv4 and IPv6") {
   CHECK(found->back().to_string() == "[::1]:7000");
 }
 
+TEST_CASE("resolver: of very many addresses the first 256 are given") {
+  static_assert(crowd_addresses > 256);
+  const endpoints found = resolved("crowd.test:7000");
+
+  REQUIRE(found);
+  CHECK(found->size() == 256);
+  CHECK(found->front() == endpoint::v4(127, 1, 0, 0, 7000));
+}
+
 TEST_CASE("resolver: anything but HOST:PORT or a service is an invalid argument") {
   for (const char* text :
        {"", "localhost", ":7000", "localhost:", "localhost:70000", "localhost:-1", "localhost:7x",
