@@ -45,7 +45,7 @@ std::string belief::read(protocol& from, const simulated_storage& entries,
     fold(*seen, from);
   }
   compare_keys(from, entries);
-  compare_peers(from);
+  compare_peers(from, entries);
   touched_.clear();
   return fault_;
 }
@@ -133,27 +133,23 @@ void belief::compare_keys(const protocol& from, const simulated_storage& entries
       fail("the events do not fold to the state: " + name + " " + key);
     }
   }
+}
+
+void belief::compare_peers(const protocol& from, const simulated_storage& entries) {
+  std::size_t found = 0;
   for (const peer_table::hashed_slot& one : from.peers().by_hash()) {
     const std::string& name = from.peers().details(one.slot).name;
+    const auto place = peers_.find(name);
+    if (place != peers_.end()) ++found;
     const std::size_t markers = entries.find(one.slot, floor_key) ? 1 : 0;
     const std::size_t live = entries.usage(one.slot).live_keys - markers;
-    const auto place = peers_.find(name);
     const std::size_t shown = place == peers_.end() ? 0 : place->second.live_keys;
     if (live != shown) {
       fail("the events show " + std::to_string(shown) + " keys of " + name + ", it has " +
            std::to_string(live));
     }
-  }
-}
-
-void belief::compare_peers(const protocol& from) {
-  std::size_t found = 0;
-  for (const peer_table::hashed_slot& one : from.peers().by_hash()) {
-    const std::string& name = from.peers().details(one.slot).name;
-    const peer_status status = from.peers()[one.slot].status;
-    const auto place = peers_.find(name);
-    if (place != peers_.end()) ++found;
     if (one.slot == self_slot) continue;
+    const peer_status status = from.peers()[one.slot].status;
     const event_kind verdict = place == peers_.end() ? event_kind::error : place->second.verdict;
     if (is_told_by(status, verdict)) continue;
     const bool is_known = verdict != event_kind::error;

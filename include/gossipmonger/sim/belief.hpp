@@ -53,9 +53,10 @@ class belief {
   void fold(const event_view& seen, const protocol& from);
   void fold_verdict(const event_view& seen);
   void fold_entry(const event_view& seen);
+  /// Those that were touched.
   void compare_keys(const protocol& from, const simulated_storage& entries);
-  /// Each has the verdict that was shown, and nobody else is shown.
-  void compare_peers(const protocol& from);
+  /// Each has as many keys, and the verdict, as were shown, and nobody else is shown.
+  void compare_peers(const protocol& from, const simulated_storage& entries);
 
   change_cursor cursor_;
   std::map<std::string, shown_peer, std::less<>> peers_;
