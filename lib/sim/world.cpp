@@ -17,6 +17,9 @@ using std::chrono::nanoseconds;
 // The simulated worlds begin on 2024-01-01.
 constexpr nanoseconds wall_start = std::chrono::seconds{1'704'067'200};
 
+// In a datagram.
+constexpr std::size_t checksum_place = 8;
+
 // One step of splitmix64 (Steele, Lea, Flood, OOPSLA 2014): every bit of both reaches every bit.
 std::uint64_t mixed(std::uint64_t hash, std::uint64_t number) {
   std::uint64_t mix = (hash ^ number) + 0x9e3779b97f4a7c15;
@@ -25,14 +28,32 @@ std::uint64_t mixed(std::uint64_t hash, std::uint64_t number) {
   return mix ^ (mix >> 31);
 }
 
+/// What the sender computed over all of it.
+std::uint32_t checksum_in(std::span<const std::byte> datagram) {
+  std::uint32_t sum = 0;
+  for (std::size_t i = 0; i < sizeof sum; ++i) {
+    sum |= std::to_integer<std::uint32_t>(datagram[checksum_place + i]) << (8 * i);
+  }
+  return sum;
+}
+
 }  // namespace
 
 world::world(std::uint64_t seed) : random_(seed) {}
 
-endpoint world::fresh_address() {
-  ++addresses_;
-  const auto byte = [this](int shift) { return static_cast<std::uint8_t>(addresses_ >> shift); };
+endpoint world::fresh_address(node_index of) {
+  given_addresses_.push_back(of);
+  const std::size_t number = given_addresses_.size();
+  const auto byte = [number](int shift) { return static_cast<std::uint8_t>(number >> shift); };
   return endpoint::v4(10, byte(16), byte(8), byte(0), 7000);
+}
+
+std::optional<world::node_index> world::find(const endpoint& address) const {
+  std::size_t number = 0;
+  for (const std::uint8_t byte : std::span(address.address).last<3>()) number = number << 8 | byte;
+  if (number == 0 || number > given_addresses_.size()) return std::nullopt;
+  const node_index node = given_addresses_[number - 1];
+  return nodes_[node].address == address ? std::optional(node) : std::nullopt;
 }
 
 moment world::now(node_index node) const {
@@ -45,8 +66,7 @@ world::node_index world::add(config settings, std::optional<node_index> seed) {
   const node_index node = nodes_.size();
   simulated_node& added = nodes_.emplace_back();
   added.settings = std::move(settings);
-  added.address = fresh_address();
-  by_address_[added.address] = node;
+  added.address = fresh_address(node);
   if (seed) added.seeds.push_back(nodes_[*seed].address);
   start(node);
   return node;
@@ -56,8 +76,7 @@ world::node_index world::add_stopped(config settings) {
   const node_index node = nodes_.size();
   simulated_node& added = nodes_.emplace_back();
   added.settings = std::move(settings);
-  added.address = fresh_address();
-  by_address_[added.address] = node;
+  added.address = fresh_address(node);
   return node;
 }
 
@@ -112,11 +131,7 @@ void world::restart(node_index node, std::optional<config> settings) {
   start(node);
 }
 
-void world::move(node_index node) {
-  by_address_.erase(nodes_[node].address);
-  nodes_[node].address = fresh_address();
-  by_address_[nodes_[node].address] = node;
-}
+void world::move(node_index node) { nodes_[node].address = fresh_address(node); }
 
 void world::pause(node_index node, nanoseconds length) { nodes_[node].resumes = now_ + length; }
 
@@ -158,6 +173,7 @@ std::size_t world::prepare() {
   next.order = ++order_;
   next.is_timer = false;
   next.is_waiting = false;
+  next.is_damaged = false;
   return place;
 }
 
@@ -199,12 +215,12 @@ void world::send(node_index from, const transmit& sent) {
   }
   if (on_send) on_send(from, sent.to, std::as_bytes(std::span(buffer_)).first(size));
 
-  const auto target = by_address_.find(sent.to);
-  if (target == by_address_.end() || (is_cut && is_cut(from, target->second))) {
+  const std::optional<node_index> target = find(sent.to);
+  if (!target || (is_cut && is_cut(from, *target))) {
     ++counters_.unreachable;
     return;
   }
-  const network_conditions& way = link(from, target->second);
+  const network_conditions& way = link(from, *target);
   if (way.is_cut) {
     ++counters_.unreachable;
     return;
@@ -226,30 +242,34 @@ void world::send(node_index from, const transmit& sent) {
         way.delay_min + nanoseconds(static_cast<std::int64_t>(random_.below(spread)));
     const std::size_t place = prepare();
     happening& arrival = happenings_[place];
-    arrival.node = target->second;
+    arrival.node = *target;
     arrival.source = nodes_[from].address;
     arrival.destination = sent.to;
     arrival.words.assign(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(size / 8));
     arrival.bytes = size;
     arrival.inbox_datagrams_max = way.inbox_datagrams_max;
-    damage(arrival.words, arrival.bytes, way);
+    damage(arrival, way);
     schedule(place, now_ + delay);
   }
 }
 
-void world::damage(std::vector<std::uint64_t>& words, std::size_t& bytes,
-                   const network_conditions& on_link) {
+void world::damage(happening& arrival, const network_conditions& on_link) {
   if (random_.unit() < on_link.corruption) {
     ++counters_.corrupted;
-    const std::uint64_t bit = random_.below(bytes * 8);
-    words[bit / 64] ^= std::uint64_t{1} << (bit % 64);
+    arrival.is_damaged = true;
+    const std::uint64_t bit = random_.below(arrival.bytes * 8);
+    arrival.words[bit / 64] ^= std::uint64_t{1} << (bit % 64);
   }
   if (on_link.garbling > 0 && random_.unit() < on_link.garbling) {
-    if (garble(std::as_writable_bytes(std::span(words)).first(bytes))) ++counters_.garbled;
+    arrival.is_damaged = true;
+    if (garble(std::as_writable_bytes(std::span(arrival.words)).first(arrival.bytes))) {
+      ++counters_.garbled;
+    }
   }
   if (on_link.truncation > 0 && random_.unit() < on_link.truncation) {
     ++counters_.truncated;
-    bytes = static_cast<std::size_t>(random_.below(bytes));
+    arrival.is_damaged = true;
+    arrival.bytes = static_cast<std::size_t>(random_.below(arrival.bytes));
   }
 }
 
@@ -286,7 +306,6 @@ bool world::garble(std::span<std::byte> datagram) {
 void world::mutate(std::span<std::byte> datagram) {
   // Behind magic, versions, and the cluster's id, so that somebody reads it.
   constexpr std::size_t kind_place = 2;
-  constexpr std::size_t checksum_place = 8;
   constexpr std::size_t cookie_place = 12;
   ++counters_.mutated;
   for (std::uint64_t left = 1 + random_.below(4); left > 0; --left) {
@@ -310,7 +329,8 @@ void world::deliver(const happening& arrived) {
       std::as_bytes(std::span(arrived.words)).first(arrived.bytes);
   ++counters_.delivered;
   trace_hash_ = mixed(trace_hash_, static_cast<std::uint64_t>(now_.count()));
-  trace_hash_ = mixed(trace_hash_, (std::uint64_t{arrived.node} << 32) | crc32c(datagram));
+  const std::uint32_t sum = arrived.is_damaged ? crc32c(datagram) : checksum_in(datagram);
+  trace_hash_ = mixed(trace_hash_, (std::uint64_t{arrived.node} << 32) | sum);
   if (on_delivery) on_delivery(arrived.node, datagram);
   const tl::expected<void, drop_reason> decoded = target.wire->decode(datagram, received_);
   if (!decoded) {
@@ -336,6 +356,7 @@ void world::inject(node_index to, const endpoint& source, std::span<const std::b
   arrival.source = source;
   arrival.destination = nodes_[to].address;
   arrival.bytes = datagram.size();
+  arrival.is_damaged = true;
   arrival.words.assign((datagram.size() + 7) / 8, 0);
   std::copy(datagram.begin(), datagram.end(),
             std::as_writable_bytes(std::span(arrival.words)).begin());

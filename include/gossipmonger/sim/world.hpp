@@ -208,6 +208,7 @@ class world {
     std::size_t inbox_datagrams_max = 0;
     bool is_timer = false;    // else it is a datagram
     bool is_waiting = false;  // in the inbox of a paused node
+    bool is_damaged = false;  // its checksum does not tell what is in it
   };
   /// When a happening is due. The queue moves these, and leaves what happens where it lies.
   struct due {
@@ -230,8 +231,7 @@ class world {
   void flush(node_index node);
   void send(node_index from, const transmit& sent);
   [[nodiscard]] const network_conditions& link(node_index from, node_index to) const;
-  void damage(std::vector<std::uint64_t>& words, std::size_t& bytes,
-              const network_conditions& on_link);
+  void damage(happening& arrival, const network_conditions& on_link);
   /// Changes bytes so that UDP's sum stays as it was; false: no change would leave it so.
   [[nodiscard]] bool garble(std::span<std::byte> datagram);
   void mutate(std::span<std::byte> datagram);
@@ -243,17 +243,17 @@ class world {
   enum class put_off : std::uint8_t { no, waits, dropped };
   /// What comes to a paused node waits for its end.
   [[nodiscard]] put_off try_put_off(std::size_t place);
-  [[nodiscard]] endpoint fresh_address();
+  [[nodiscard]] endpoint fresh_address(node_index of);
+  [[nodiscard]] std::optional<node_index> find(const endpoint& address) const;
 
   std::chrono::nanoseconds now_ = std::chrono::seconds{1};
   random_source random_;
   std::vector<simulated_node> nodes_;
-  std::map<endpoint, node_index> by_address_;
   std::priority_queue<due, std::vector<due>, is_later> queue_;
   std::deque<happening> happenings_;  // by place; a place is used again, with its buffer
   std::vector<std::size_t> free_places_;
   std::uint64_t order_ = 0;
-  std::uint32_t addresses_ = 0;
+  std::vector<node_index> given_addresses_;  // to whom; an address is the number of its place
   world_counters counters_;
   std::uint64_t trace_hash_ = 0;
   message received_;
