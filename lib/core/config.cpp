@@ -200,7 +200,6 @@ tl::expected<config, config_error> validated_change(const config& present, confi
   keep_count("datagram_bytes_max", c.datagram_bytes_max, present.datagram_bytes_max);
   keep_count("value_bytes_max", c.value_bytes_max, present.value_bytes_max);
   keep_count("partial_bytes_max", c.partial_bytes_max, present.partial_bytes_max);
-  keep_count("detector_window", c.detector_window, present.detector_window);
   keep_count("peers_max", c.peers_max, present.peers_max);
   keep_count("parked_bytes_max", c.parked_bytes_max, present.parked_bytes_max);
   if (check.has_found()) return tl::unexpected<config_error>(check.take());

@@ -22,33 +22,10 @@ detector_expectation::detector_expectation(std::chrono::nanoseconds round, std::
   maximum = round * (16 * gap);
 }
 
-void failure_detector::advance(std::chrono::nanoseconds now, const detector_expectation& expected,
-                               std::span<float> window) {
-  const std::uint64_t interval =
-      std::min(to_microseconds(now - last_), to_microseconds(expected.maximum));
-  last_ = std::max(last_, now);
-  // Four bytes each, and wide enough for rounds of an hour in a cluster of thousands.
-  const auto sample = static_cast<float>(interval);
-  if (samples_ < window.size()) {
-    ++samples_;
-  } else {
-    sum_ -= static_cast<std::uint64_t>(window[next_]);
-  }
-  window[next_] = sample;
-  next_ = static_cast<std::uint16_t>(next_ + 1U == window.size() ? 0 : next_ + 1);
-  sum_ += static_cast<std::uint64_t>(sample);
-}
-
-void failure_detector::reset(std::chrono::nanoseconds now) {
-  samples_ = 0;
-  next_ = 0;
-  sum_ = 0;
-  last_ = now;
-}
-
 std::chrono::nanoseconds failure_detector::mean(const detector_expectation& expected) const {
-  const std::uint64_t sum = sum_ + prior_weight * to_microseconds(expected.prior);
-  const std::uint64_t mean = sum / (samples_ + prior_weight);
+  const std::uint64_t sum =
+      static_cast<std::uint64_t>(sum_us()) + prior_weight * to_microseconds(expected.prior);
+  const std::uint64_t mean = sum / (samples() + prior_weight);
   return std::chrono::microseconds{std::max<std::uint64_t>(1, mean)};
 }
 

@@ -82,6 +82,7 @@ void outbox::end_turn(outbox_lane from) {
   }
   std::deque<exchange>& waiting = lane(from);
   const bool is_bulk = from == outbox_lane::answers && !waiting.front().is_urgent();
+  if (!is_bulk && waiting.size() == 1) return;
   std::deque<exchange>& joined = is_bulk ? lane(outbox_lane::bulk) : waiting;
   exchange moved = std::move(waiting.front());
   waiting.pop_front();

@@ -101,30 +101,9 @@ packer::packer(message& out, message_kind kind, std::size_t budget_bytes)
   out.kind = kind;
 }
 
-bool packer::try_take(std::size_t more) {
-  if (more > bytes_left()) return false;
-  bytes_ += more;
-  return true;
-}
-
-bool packer::try_take_known() {
-  const digest& known = out_.known;
-  const bool is_first = known.range.empty() && known.extra.empty() && known.unwanted.empty() &&
-                        out_.partials.empty() && out_.doubts.empty();
-  return try_take(entry_bytes + (is_first ? list_tag : 0));
-}
-
-bool packer::try_take_news() {
-  const bool is_first = out_.heartbeats.empty() && out_.requests.empty() && out_.partials.empty() &&
-                        out_.doubts.empty();
-  const std::size_t news = is_first && out_.identities.empty() ? news_frame : 0;
-  return try_take(news + entry_bytes + (is_first ? list_tag : 0));
-}
-
-bool packer::try_add_range(const digest_entry& entry) {
-  if (!try_take_known()) return false;
-  out_.known.range.push_back(entry);
-  return true;
+bool packer::try_take_first_news() {
+  has_entries_ = try_take((out_.identities.empty() ? news_frame : 0) + entry_bytes + list_tag);
+  return has_entries_;
 }
 
 bool packer::try_add_extra(const digest_entry& entry) {
@@ -140,17 +119,10 @@ bool packer::try_add_unwanted(const digest_entry& entry) {
 }
 
 bool packer::try_add_identity(const identity_view& identity) {
-  const bool has_news = !out_.identities.empty() || !out_.heartbeats.empty() ||
-                        !out_.requests.empty() || !out_.partials.empty() || !out_.doubts.empty();
+  const bool has_news = has_entries_ || !out_.identities.empty();
   const std::size_t frame = (has_news ? 0 : news_frame) + (out_.identities.empty() ? list_tag : 0);
   if (!try_take(frame + identity_frame + padded(identity.name.size()))) return false;
   out_.identities.push_back(identity);
-  return true;
-}
-
-bool packer::try_add_heartbeat(const digest_entry& entry) {
-  if (!try_take_news()) return false;
-  out_.heartbeats.push_back(entry);
   return true;
 }
 

@@ -22,18 +22,7 @@ void distinct_tail(const std::vector<slot_index>& log, std::size_t count,
 
 }  // namespace
 
-digest_entry peer::entry() const {
-  digest_entry known;
-  known.name_hash = name_hash;
-  known.generation = generation;
-  known.max_version = max_version;
-  known.heartbeat = heartbeat;
-  known.has_left = has_left;
-  return known;
-}
-
-peer_table::peer_table(std::size_t capacity, std::size_t detector_window)
-    : capacity_(capacity), detector_window_(detector_window) {}
+peer_table::peer_table(std::size_t capacity) : capacity_(capacity) {}
 
 std::optional<slot_index> peer_table::try_add(std::string_view name, std::uint64_t name_hash) {
   assert(!find(name_hash));
@@ -43,7 +32,6 @@ std::optional<slot_index> peer_table::try_add(std::string_view name, std::uint64
     slot = static_cast<slot_index>(rows_.size());
     rows_.emplace_back();
     details_.emplace_back();
-    windows_.resize(rows_.size() * detector_window_);
     is_used_.push_back(false);
   } else {
     slot = free_.back();
@@ -112,11 +100,19 @@ std::size_t peer_table::lower_bound(std::uint64_t name_hash) const {
 }
 
 void peer_table::locate(std::span<const digest_entry> entries, std::vector<slot_index>& out) const {
-  out.clear();
-  for (const digest_entry& entry : entries) {
-    const slot_index slot = locate(entry.name_hash);
-    if (slot != no_slot) fetch(slot);
-    out.push_back(slot);
+  out.resize(entries.size());
+  std::size_t next = last_found_ + 1;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const std::uint64_t name_hash = entries[i].name_hash;
+    if (next < by_hash_.size() && by_hash_[next].name_hash == name_hash) {
+      last_found_ = next;
+      out[i] = by_hash_[next].slot;
+    } else {
+      out[i] = locate(name_hash);
+      if (out[i] == no_slot) continue;
+    }
+    next = last_found_ + 1;
+    fetch(out[i]);
   }
 }
 

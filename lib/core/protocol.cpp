@@ -78,7 +78,7 @@ protocol::protocol(config settings, storage_ref entries, const endpoint& address
       entries_(entries),
       random_(seed),
       cluster_key_(make_cluster_key(settings_.cluster_name)),
-      peers_(settings_.peers_max, settings_.detector_window),
+      peers_(settings_.peers_max),
       graves_(settings_.peers_max + refused_max),
       changes_(kept_changes_max),
       reconciler_(settings_, peers_, graves_, entries_, changes_, stats_, random_),

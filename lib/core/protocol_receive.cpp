@@ -354,15 +354,14 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
 
 void protocol::handle_heartbeats(std::span<const digest_entry> entries,
                                  std::span<const slot_index> slots) {
-  // What most of the entries change lies elsewhere in memory: it is fetched while those before
-  // them are looked at.
-  constexpr std::size_t entries_ahead = 8;
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    if (i + entries_ahead < slots.size()) {
-      const slot_index soon = slots[i + entries_ahead];
-      if (soon != peer_table::no_slot) peers_.fetch_window(soon);
-    }
-    if (slots[i] != peer_table::no_slot) handle_relayed(slots[i], entries[i]);
+    if (slots[i] == peer_table::no_slot) continue;
+    const peer& row = peers_[slots[i]];
+    const bool is_old_news = row.generation == entries[i].generation &&
+                             row.heartbeat >= entries[i].heartbeat &&
+                             row.has_left >= entries[i].has_left && slots[i] != self_slot;
+    if (is_old_news && !is_on(defect::heartbeat_regression)) continue;
+    handle_relayed(slots[i], entries[i]);
   }
 }
 
@@ -411,7 +410,7 @@ void protocol::advance_heartbeat(slot_index slot, std::uint64_t heartbeat) {
   if (was_gone) {
     row.detector.reset(now_);
   } else {
-    row.detector.advance(now_, expected_, peers_.window(slot));
+    row.detector.advance(now_, expected_, settings_.detector_window);
   }
   row.silent_since = now_;
   if (row.advances < peer::advances_max) ++row.advances;

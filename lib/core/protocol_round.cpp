@@ -78,7 +78,23 @@ void protocol::schedule_next(moment now) {
   next_round_ = std::max(due + next, now.steady + next / 2);
 }
 
+bool protocol::has_silent() const {
+  // In the order in which they lie in memory: in a large cluster that is what it takes.
+  for (slot_index slot = 0; slot < peers_.slots(); ++slot) {
+    const peer& row = peers_[slot];
+    if (!row.may_die()) continue;
+    const bool is_silent =
+        row.is_suspect || row.detector.may_exceed(settings_.dead_peer_phi, now_, expected_);
+    if (is_silent && peers_.is_used(slot)) return true;
+  }
+  return false;
+}
+
 void protocol::judge_all() {
+  if (!has_silent()) {
+    unasked_from_.reset();
+    return;
+  }
   const std::span<const peer_table::hashed_slot> rows = peers_.by_hash();
   // Where the last round could ask no further this one goes on: no suspect waits behind others.
   std::size_t i = unasked_from_ ? peers_.lower_bound(*unasked_from_) : 0;

@@ -251,14 +251,21 @@ void reconciler::compare(const digest& theirs, const located_digest& at, std::ui
                          nanoseconds now, exchange& out) {
   out.remote_hash = sender_hash;
   out.has_flights = !out.is_unproved && flights_.has_any(sender_hash);
+  out.heartbeats.reserve(theirs.range.size());
   const auto compare_all = [&](const std::vector<digest_entry>& entries,
                                const std::vector<slot_index>& slots) {
     for (std::size_t i = 0; i < entries.size(); ++i) {
       if (slots[i] == peer_table::no_slot) {
         request_stranger(entries[i], out);
-      } else {
-        compare_entry(entries[i], slots[i], now, out, &theirs);
+        continue;
       }
+      // Most are as they are here, or beat higher there.
+      const peer& mine = peers_[slots[i]];
+      const bool is_held = !out.has_flights && entries[i].generation == mine.generation &&
+                           entries[i].max_version == mine.max_version &&
+                           entries[i].heartbeat >= mine.heartbeat &&
+                           entries[i].has_left >= mine.has_left;
+      if (!is_held) compare_entry(entries[i], slots[i], now, out, &theirs);
     }
   };
   compare_all(theirs.range, at.range);

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
-#include <vector>
 
 using namespace gossipmonger;
 using namespace std::chrono_literals;
@@ -23,7 +22,7 @@ detector_expectation expect(nanoseconds prior, nanoseconds maximum) {
   return expected;
 }
 
-/// A detector with a window of its own.
+/// A detector that is given the same window at each call.
 class windowed_detector : public failure_detector {
  public:
   explicit windowed_detector(std::size_t window) : window_(window) {}
@@ -33,7 +32,7 @@ class windowed_detector : public failure_detector {
   }
 
  private:
-  std::vector<float> window_;
+  std::size_t window_;
 };
 
 }  // namespace
@@ -107,12 +106,12 @@ TEST_CASE("failure_detector: rounds of an hour among thousands are counted as lo
   detector.reset(0s);
   for (int i = 1; i <= 4; ++i) detector.advance(i * 22h, expected);
 
-  // Kept in 24 bits: 22 h to a few milliseconds.
+  // Sums are kept in 24 bits: 22 h to a few milliseconds.
   CHECK(detector.mean(expected) > 22h - 10ms);
   CHECK(detector.mean(expected) < 22h + 10ms);
 }
 
-TEST_CASE("failure_detector: a full window lets go of its oldest interval") {
+TEST_CASE("failure_detector: a full window lets go of the half that is oldest") {
   windowed_detector detector(4);
   detector.reset(0s);
   nanoseconds now{};
@@ -121,15 +120,51 @@ TEST_CASE("failure_detector: a full window lets go of its oldest interval") {
     detector.advance(now, expect(1s, 16s));
   }
   CHECK(detector.mean(expect(1s, 16s)) == nanoseconds(17s) / 8);  // (4 + 10 + 1 + 1 + 1) / 8
-
-  detector.advance(now + 3s, expect(1s, 16s));  // (4 + 1 + 1 + 1 + 3) / 8
-  CHECK(detector.mean(expect(1s, 16s)) == nanoseconds(10s) / 8);
   CHECK(detector.samples() == 4);
 
-  // Round the ring once more: eight intervals of 2 s leave only those.
+  detector.advance(now + 3s, expect(1s, 16s));  // (4 + 1 + 1 + 3) / 7
+  CHECK(detector.mean(expect(1s, 16s)) == nanoseconds(9s) / 7 / 1000 * 1000);
+  CHECK(detector.samples() == 3);
+
+  // Four intervals of 2 s leave only those.
   now += 3s;
-  for (int i = 0; i < 8; ++i) detector.advance(now += 2s, expect(2s, 16s));
+  for (int i = 0; i < 4; ++i) detector.advance(now += 2s, expect(2s, 16s));
   CHECK(detector.mean(expect(2s, 16s)) == 2s);
+}
+
+TEST_CASE("failure_detector: a window that becomes smaller lets go of more") {
+  failure_detector detector;
+  detector.reset(0s);
+  for (int i = 1; i <= 16; ++i) detector.advance(i * 10s, expect(1s, 16s), 16);
+  REQUIRE(detector.samples() == 16);
+
+  for (int i = 1; i <= 4; ++i) detector.advance(160s + i * 1s, expect(1s, 16s), 4);
+
+  CHECK(detector.samples() == 4);
+  CHECK(detector.mean(expect(1s, 16s)) == 1s);
+}
+
+TEST_CASE("failure_detector: who may exceed a limit of phi is told without a division") {
+  const detector_expectation expected = expect(2s, 16s);
+  for (const int intervals : {0, 1, 3, 40}) {
+    windowed_detector detector(20);
+    detector.reset(0s);
+    nanoseconds now{};
+    for (int i = 0; i < intervals; ++i) detector.advance(now += 1234567us + 1ms * i, expected);
+    const nanoseconds scale(
+        static_cast<std::int64_t>(static_cast<double>(detector.mean(expected).count()) * ln10 * 8));
+
+    for (const int microseconds : {-1000, -10, -1, 0, 1, 10, 1000}) {
+      const nanoseconds beside = 1us * microseconds;
+      const nanoseconds then = now + scale + beside;
+      CAPTURE(intervals);
+      CAPTURE(beside.count());
+      // All that exceed it may; and of those that do not, only who is next to it.
+      if (detector.phi(then, expected) > 8) CHECK(detector.may_exceed(8, then, expected));
+      if (beside < -200us) CHECK_FALSE(detector.may_exceed(8, then, expected));
+    }
+    CHECK_FALSE(detector.may_exceed(8, now - 1s, expected));
+  }
 }
 
 TEST_CASE("failure_detector: a reset forgets all intervals and counts from its time") {
@@ -145,7 +180,7 @@ TEST_CASE("failure_detector: a reset forgets all intervals and counts from its t
   detector.advance(103s, expect(1s, 16s));
   CHECK(detector.mean(expect(1s, 16s)) == nanoseconds(7s) / 5);
   for (const nanoseconds now : {104s, 105s, 106s, 107s}) detector.advance(now, expect(1s, 16s));
-  CHECK(detector.mean(expect(1s, 16s)) == 1s);  // the interval of 3 s was the oldest
+  CHECK(detector.mean(expect(1s, 16s)) == 1s);  // the interval of 3 s was in the oldest half
 }
 
 TEST_CASE("failure_detector: phi is never negative and never NaN") {

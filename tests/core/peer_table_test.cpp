@@ -20,7 +20,7 @@ namespace {
 /// A table with self at hash 50.
 class table_with_self {
  public:
-  explicit table_with_self(std::size_t capacity) : peers(capacity, 4) {
+  explicit table_with_self(std::size_t capacity) : peers(capacity) {
     REQUIRE(peers.try_add("self", 50) == self_slot);
   }
 

@@ -53,7 +53,7 @@ struct config {
   // Liveness.
   std::size_t suspicion_rounds = 12;  ///< 4 - 1000 from a doubt to the verdict; 0: phi alone judges
   double dead_peer_phi = 8.0;         ///< 1 - 1000: higher convicts later and errs less
-  std::size_t detector_window = 100;  ///< 4 - 1000 intervals; 4 bytes each a peer
+  std::size_t detector_window = 100;  ///< 4 - 1000: the last half to all of so many intervals
   std::chrono::milliseconds dead_peer_grace{std::chrono::hours{1}};
   ///< 10 intervals - 30 days: then a dead peer is forgotten
 
@@ -89,7 +89,7 @@ struct config_error {
 /// The same for a node that runs with `present`: also the first option that differs and cannot be
 /// changed while it runs. Those are who it is (name, cluster_name, advertise, generation_last,
 /// random_seed) and what its tables are built for (datagram_bytes_max, value_bytes_max,
-/// partial_bytes_max, detector_window, peers_max, parked_bytes_max).
+/// partial_bytes_max, peers_max, parked_bytes_max).
 [[nodiscard]] tl::expected<config, config_error> validated_change(const config& present,
                                                                   config candidate);
 

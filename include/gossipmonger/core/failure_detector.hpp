@@ -2,10 +2,11 @@
 // Source: Hayashibara, Défago, Yared, Katayama, SRDS 2004; exponential tail as in Cassandra.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <numbers>
 
 namespace gossipmonger {
 
@@ -22,7 +23,9 @@ struct detector_expectation {
   std::chrono::nanoseconds maximum{};  ///< a longer interval counts as this much
 };
 
-/// Where its intervals lie is its owner's: the same `window` at each call, 4 to 1000 places.
+/// Its window is kept as two sums: of the intervals since the window was half full last, and of the
+/// half before. So it is the last `window` / 2 to `window` intervals, in the row of its peer: of a
+/// ring of intervals, each advance would have to fetch a place from wherever in memory it is.
 class failure_detector {
  public:
   static constexpr std::uint64_t prior_weight = 4;
@@ -30,26 +33,57 @@ class failure_detector {
   failure_detector() = default;
 
   /// A heartbeat advanced at `now`; the interval since the last advance enters the window.
+  ///   expects: window is 4 to 1000 intervals; it may differ from call to call
   void advance(std::chrono::nanoseconds now, const detector_expectation& expected,
-               std::span<float> window);
+               std::size_t window) {
+    const std::chrono::nanoseconds interval =
+        std::clamp(now - last_, std::chrono::nanoseconds{0}, expected.maximum);
+    last_ = std::max(last_, now);
+    if (recent_count_ >= window / 2) {
+      earlier_sum_ = recent_sum_;
+      earlier_count_ = recent_count_;
+      recent_sum_ = 0;
+      recent_count_ = 0;
+    }
+    recent_sum_ += static_cast<float>(interval.count() / 1000);
+    ++recent_count_;
+  }
   /// Forget all intervals, and count from `now`: after a death, a restart.
-  void reset(std::chrono::nanoseconds now);
+  void reset(std::chrono::nanoseconds now) {
+    *this = failure_detector();
+    last_ = now;
+  }
 
   [[nodiscard]] std::chrono::nanoseconds mean(const detector_expectation& expected) const;
   /// elapsed / (mean * ln 10); never negative, never NaN
   [[nodiscard]] double phi(std::chrono::nanoseconds now,
                            const detector_expectation& expected) const;
+  /// False: phi is surely not above `limit`; true: it may be. Each round asks this of everybody, so
+  /// it takes no division.
+  [[nodiscard]] bool may_exceed(double limit, std::chrono::nanoseconds now,
+                                const detector_expectation& expected) const {
+    // phi > limit where elapsed * count > limit * ln 10 * sum. What phi rounds to microseconds, the
+    // mean and the prior, is taken for one microsecond less.
+    constexpr auto weight = static_cast<std::int64_t>(prior_weight);
+    const std::int64_t count = static_cast<std::int64_t>(samples()) + weight;
+    const std::int64_t sum = 1000 * (sum_us() - count - weight) + weight * expected.prior.count();
+    return static_cast<double>((now - last_).count()) * static_cast<double>(count) >
+           limit * std::numbers::ln10 * static_cast<double>(sum);
+  }
   [[nodiscard]] std::chrono::nanoseconds last_advance() const { return last_; }
-  [[nodiscard]] std::size_t samples() const { return samples_; }
-  /// Index in the window of what the next `advance` writes.
-  [[nodiscard]] std::size_t next() const { return next_; }
+  [[nodiscard]] std::size_t samples() const { return std::size_t{recent_count_} + earlier_count_; }
 
  private:
-  std::uint64_t sum_ = 0;  // of the window, exactly
+  [[nodiscard]] std::int64_t sum_us() const {
+    return static_cast<std::int64_t>(recent_sum_) + static_cast<std::int64_t>(earlier_sum_);
+  }
+
   std::chrono::nanoseconds last_{};
-  // Intervals are whole microseconds, above 16 s rounded; a ring once the window is full.
-  std::uint16_t samples_ = 0;
-  std::uint16_t next_ = 0;
+  // Whole microseconds, exactly below 2^24 of them (16 s), and to some ten-millionths above.
+  float recent_sum_ = 0;
+  float earlier_sum_ = 0;
+  std::uint16_t recent_count_ = 0;
+  std::uint16_t earlier_count_ = 0;
 };
 
 }  // namespace gossipmonger

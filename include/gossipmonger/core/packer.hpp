@@ -53,11 +53,19 @@ class packer {
   packer(const packer&) = delete;
   packer& operator=(const packer&) = delete;
 
-  [[nodiscard]] bool try_add_range(const digest_entry& entry);
+  [[nodiscard]] bool try_add_range(const digest_entry& entry) {
+    if (!try_take_known()) return false;
+    out_.known.range.push_back(entry);
+    return true;
+  }
   [[nodiscard]] bool try_add_extra(const digest_entry& entry);
   [[nodiscard]] bool try_add_unwanted(const digest_entry& entry);
   [[nodiscard]] bool try_add_identity(const identity_view& identity);
-  [[nodiscard]] bool try_add_heartbeat(const digest_entry& entry);
+  [[nodiscard]] bool try_add_heartbeat(const digest_entry& entry) {
+    if (!try_take_news()) return false;
+    out_.heartbeats.push_back(entry);
+    return true;
+  }
   [[nodiscard]] bool try_add_request(const digest_entry& entry);
   /// Where one of that peer stands in the message already, as when a hostile digest names a peer
   /// twice, it stays, and this returns true.
@@ -86,14 +94,26 @@ class packer {
   [[nodiscard]] std::size_t bytes_left() const { return budget_ - bytes_; }
 
  private:
-  [[nodiscard]] bool try_take(std::size_t more);
+  [[nodiscard]] bool try_take(std::size_t more) {
+    if (more > bytes_left()) return false;
+    bytes_ += more;
+    return true;
+  }
   /// For one more entry of a digest's lists, or of a reply's news.
-  [[nodiscard]] bool try_take_known();
-  [[nodiscard]] bool try_take_news();
+  [[nodiscard]] bool try_take_known() {
+    if (!try_take(entry_bytes + (has_entries_ ? 0 : list_tag_bytes))) return false;
+    has_entries_ = true;
+    return true;
+  }
+  [[nodiscard]] bool try_take_news() {
+    return has_entries_ ? try_take(entry_bytes) : try_take_first_news();
+  }
+  [[nodiscard]] bool try_take_first_news();
 
   message& out_;
   std::size_t budget_;
   std::size_t bytes_;
+  bool has_entries_ = false;  // the list of a digest, or of a reply's news
   // The open delta's columns, unpadded: gaps cost nothing while all of them are 1.
   std::size_t gap_bytes_ = 0;
   std::size_t column_bytes_ = 0;

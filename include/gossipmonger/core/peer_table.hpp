@@ -33,7 +33,15 @@ struct alignas(64) peer {
   peer() = default;
 
   /// This replica's digest entry of the peer.
-  [[nodiscard]] digest_entry entry() const;
+  [[nodiscard]] digest_entry entry() const {
+    digest_entry known;
+    known.name_hash = name_hash;
+    known.generation = generation;
+    known.max_version = max_version;
+    known.heartbeat = heartbeat;
+    known.has_left = has_left;
+    return known;
+  }
   /// Whether silence may still convict it: live, or not judged yet.
   [[nodiscard]] bool may_die() const {
     return status == peer_status::live || status == peer_status::unjudged;
@@ -121,7 +129,7 @@ class peer_table {
   };
 
   /// `capacity` peers besides self.
-  peer_table(std::size_t capacity, std::size_t detector_window);
+  explicit peer_table(std::size_t capacity);
   peer_table(const peer_table&) = delete;
   peer_table& operator=(const peer_table&) = delete;
 
@@ -135,20 +143,21 @@ class peer_table {
   [[nodiscard]] const peer& operator[](slot_index slot) const { return rows_[slot]; }
   [[nodiscard]] peer_details& details(slot_index slot) { return details_[slot]; }
   [[nodiscard]] const peer_details& details(slot_index slot) const { return details_[slot]; }
-  /// Where its detector keeps its intervals.
-  [[nodiscard]] std::span<float> window(slot_index slot) {
-    return std::span(windows_).subspan(slot * detector_window_, detector_window_);
-  }
   [[nodiscard]] bool is_used(slot_index slot) const {
     return slot < is_used_.size() && is_used_[slot];
   }
 
+  /// O(log n), and O(1) for the one asked for last: of one sender many questions are asked.
   [[nodiscard]] std::optional<slot_index> find(std::uint64_t name_hash) const {
-    const slot_index slot = locate(name_hash);
-    return slot == no_slot ? std::nullopt : std::optional<slot_index>(slot);
+    if (last_asked_ >= by_hash_.size() || by_hash_[last_asked_].name_hash != name_hash) {
+      const std::size_t place = lower_bound(name_hash);
+      if (place == by_hash_.size() || by_hash_[place].name_hash != name_hash) return std::nullopt;
+      last_asked_ = place;
+    }
+    return by_hash_[last_asked_].slot;
   }
-  /// The same, `no_slot` where there is none. O(log n), and O(1) for a row soon after the one found
-  /// last: a digest asks for one after the other, ascending.
+  /// The same, `no_slot` where there is none; O(1) for a row soon after the one found last by this:
+  /// a digest asks for one after the other, ascending.
   [[nodiscard]] slot_index locate(std::uint64_t name_hash) const {
     const std::size_t end = std::min(last_found_ + 1 + near_rows, by_hash_.size());
     for (std::size_t next = last_found_ + 1; next < end; ++next) {
@@ -166,11 +175,6 @@ class peer_table {
   [[nodiscard]] std::span<const hashed_slot> by_hash() const { return by_hash_; }
   /// Index in `by_hash` of the first row with a hash >= `name_hash`; by_hash().size() if none.
   [[nodiscard]] std::size_t lower_bound(std::uint64_t name_hash) const;
-
-  /// Has the processor fetch what its detector's next advance writes.
-  void fetch_window(slot_index slot) const {
-    __builtin_prefetch(&windows_[slot * detector_window_ + rows_[slot].detector.next()]);
-  }
 
   /// The slots of `entries`, `no_slot` for strangers; has the processor fetch them all, since rows
   /// lie anywhere, and to wait for one after the other is what a digest would take.
@@ -198,16 +202,16 @@ class peer_table {
   [[nodiscard]] slot_index search(std::uint64_t name_hash) const;
 
   std::size_t capacity_;
-  std::size_t detector_window_;
   std::vector<peer> rows_;
   std::vector<peer_details> details_;  // by slot
-  std::vector<float> windows_;         // detector_window_ a slot
   std::vector<bool> is_used_;          // by slot
   std::vector<slot_index> free_;
   std::vector<hashed_slot> by_hash_;
   std::vector<slot_index> recent_;  // a log, latest last; a slot may stand in it more than once
   std::vector<slot_index> latest_;
-  mutable std::size_t last_found_ = 0;  // a hint, checked before use
+  // Hints, checked before use.
+  mutable std::size_t last_asked_ = 0;
+  mutable std::size_t last_found_ = 0;
 };
 
 }  // namespace gossipmonger

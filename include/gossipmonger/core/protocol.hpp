@@ -313,6 +313,8 @@ class protocol {
   // The round.
   void run_round(moment now);
   void update_expectation();
+  /// Whether there is anybody whom `judge_all` would look at twice.
+  [[nodiscard]] bool has_silent() const;
   void judge_all();
   void forget_gone();
   /// The row goes, and a grave takes its place.
