@@ -13,6 +13,8 @@
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include "gossipmonger/wire/damage.hpp"
+
 namespace gossipmonger {
 namespace {
 
@@ -67,15 +69,48 @@ result<void> memory_network::rebind(memory_transport& transport, const endpoint&
   return {};
 }
 
-void memory_network::carry(const endpoint& source, const outbound& datagram) {
+void memory_network::move_links(const endpoint& before, const endpoint& after) {
+  std::map<std::pair<endpoint, endpoint>, memory_network_options> moved;
+  for (const auto& [link, options] : links_) {
+    const auto& [from, to] = link;
+    if (from != before && to != before) continue;
+    moved.insert_or_assign(std::pair(from == before ? after : from, to == before ? after : to),
+                           options);
+  }
+  std::erase_if(links_, [&](const auto& one) {
+    const auto& [from, to] = one.first;
+    return from == before || to == before || from == after || to == after;
+  });
+  links_.merge(moved);
+}
+
+void memory_network::carry(memory_transport& sender, outbound datagram) {
+  const endpoint& source = sender.outside_;
+  const memory_network_options& link = link_options(source, datagram.destination);
+  const bool is_too_large = datagram.bytes.size() > link.datagram_bytes_max;
+  if (is_too_large && link.reports_too_large) {
+    ++counters_.refused;
+    ++sender.counters_.send_errors[static_cast<std::size_t>(udp_send_error::message_size)];
+    return;
+  }
   ++counters_.sent;
+  ++sender.counters_.sent;
+  sender.counters_.sent_bytes += datagram.bytes.size();
+  if (sender.mutation_ > 0.0 && random_.unit() < sender.mutation_) {
+    mutated_.assign(datagram.bytes.begin(), datagram.bytes.end());
+    if (try_mutate(mutated_, random_)) ++counters_.mutated;
+    datagram.bytes = mutated_;
+  }
+  if (is_cut && is_cut(source, datagram.destination)) {
+    ++counters_.cut;
+    return;
+  }
   const auto found = open_.find(datagram.destination);
-  if (found == open_.end() || (is_cut && is_cut(source, datagram.destination))) {
+  if (found == open_.end()) {
     ++counters_.unreachable;
     return;
   }
-  const memory_network_options& link = link_options(source, datagram.destination);
-  if (datagram.bytes.size() > link.datagram_bytes_max) {
+  if (is_too_large) {
     ++counters_.too_large;
     return;
   }
@@ -99,6 +134,9 @@ void memory_network::damage(std::vector<std::byte>& bytes, const memory_network_
     const std::uint64_t bit = random_.below(bytes.size() * 8);
     bytes[bit / 8] ^= std::byte{1} << (bit % 8);
   }
+  if (link.garbling > 0.0 && random_.unit() < link.garbling) {
+    if (try_garble(bytes, random_)) ++counters_.garbled;
+  }
   if (link.truncation > 0.0 && random_.unit() < link.truncation) {
     ++counters_.truncated;
     bytes.resize(random_.below(bytes.size()));
@@ -109,6 +147,7 @@ void memory_network::enqueue(memory_transport& receiver, const endpoint& source,
                              const outbound& datagram, const memory_network_options& link) {
   if (receiver.queue_.size() >= link.queue_datagrams_max) {
     ++counters_.overflowed;
+    ++receiver.counters_.kernel_drops;
     return;
   }
   const auto span = link.delay_max - link.delay_min;
@@ -185,6 +224,10 @@ std::size_t memory_transport::take_due(std::span<inbound> in) {
     inbound& slot = in[count++];
     slot.size = item.bytes.size();
     slot.source = item.source;
+    counters_.received_bytes += slot.size;
+    if (slot.size > slot.buffer.size()) ++counters_.truncated;
+    if (item.sequence < latest_sequence_) ++network_.counters_.reordered;
+    latest_sequence_ = std::max(latest_sequence_, item.sequence);
     const std::size_t kept = std::min(slot.size, slot.buffer.size());
     std::copy_n(item.bytes.begin(), kept, slot.buffer.begin());
     if (network_.on_delivery) {
@@ -193,6 +236,7 @@ std::size_t memory_transport::take_due(std::span<inbound> in) {
     network_.spare_buffers_.push_back(std::move(item.bytes));
     queue_.pop_back();
   }
+  counters_.received += count;
   network_.counters_.delivered += count;
   return count;
 }
@@ -229,7 +273,7 @@ asio::awaitable<result<std::size_t>> memory_transport::send(std::span<const outb
     co_return fail(errc::cancelled);
   }
   for (const outbound& datagram : out) {
-    network_.carry(outside_, datagram);
+    network_.carry(*this, datagram);
   }
   co_return out.size();
 }

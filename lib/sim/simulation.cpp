@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "gossipmonger/core/random.hpp"
+#include "gossipmonger/sim/application.hpp"
 
 namespace gossipmonger {
 
@@ -20,57 +21,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
-
-/// What an application had set, as its disk has it.
-class application {
- public:
-  void set(const std::string& key, const std::string& value) {
-    remember(key);
-    disk_[key] = value;
-  }
-  void erase(const std::string& key) {
-    remember(key);
-    disk_.erase(key);
-  }
-  void lose(const decision& how) {
-    random_source draws(how.salt);
-    switch (how.disk) {
-      case disk_state::intact:
-        break;
-      case disk_state::lost:
-        disk_.clear();
-        break;
-      case disk_state::torn:
-        std::erase_if(disk_, [&draws](const auto&) { return draws.below(2) == 0; });
-        break;
-      case disk_state::stale:
-        for (std::uint64_t i = 0; i < how.count && !history_.empty(); ++i) {
-          auto& [key, value] = history_.back();
-          if (value) {
-            disk_[key] = std::move(*value);
-          } else {
-            disk_.erase(key);
-          }
-          history_.pop_back();
-        }
-        break;
-    }
-    history_.clear();
-  }
-  [[nodiscard]] const std::map<std::string, std::string>& disk() const { return disk_; }
-
- private:
-  void remember(const std::string& key) {
-    constexpr std::size_t history_max = 64;
-    if (history_.size() == history_max) history_.erase(history_.begin());
-    const auto held = disk_.find(key);
-    history_.emplace_back(
-        key, held == disk_.end() ? std::nullopt : std::optional<std::string>(held->second));
-  }
-
-  std::map<std::string, std::string> disk_;
-  std::vector<std::pair<std::string, std::optional<std::string>>> history_;  // what it was before
-};
 
 class simulation {
  public:
@@ -284,7 +234,7 @@ class simulation {
     participant& one = members_[node];
     if (!one.has_started) return;
     stop(node);
-    one.app.lose(how);
+    static_cast<void>(one.app.lose(how));
     one.ends_at = {};
     one.has_left = false;
     config settings = one.settings;

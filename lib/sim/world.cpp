@@ -7,6 +7,7 @@
 
 #include "gossipmonger/core/packer.hpp"
 #include "gossipmonger/wire/crc32c.hpp"
+#include "gossipmonger/wire/damage.hpp"
 
 namespace gossipmonger {
 
@@ -211,7 +212,8 @@ void world::send(node_index from, const transmit& sent) {
   counters_.datagram_bytes_max = std::max(counters_.datagram_bytes_max, size);
   if (observer != nullptr) observer->handle_send(from, sent.to, *sent.content, size);
   if (nodes_[from].mutation > 0 && random_.unit() < nodes_[from].mutation) {
-    mutate(std::as_writable_bytes(std::span(buffer_)).first(size));
+    const auto datagram = std::as_writable_bytes(std::span(buffer_)).first(size);
+    if (try_mutate(datagram, random_)) ++counters_.mutated;
   }
   if (on_send) on_send(from, sent.to, std::as_bytes(std::span(buffer_)).first(size));
 
@@ -262,63 +264,13 @@ void world::damage(happening& arrival, const network_conditions& on_link) {
   }
   if (on_link.garbling > 0 && random_.unit() < on_link.garbling) {
     arrival.is_damaged = true;
-    if (garble(std::as_writable_bytes(std::span(arrival.words)).first(arrival.bytes))) {
-      ++counters_.garbled;
-    }
+    const auto datagram = std::as_writable_bytes(std::span(arrival.words)).first(arrival.bytes);
+    if (try_garble(datagram, random_)) ++counters_.garbled;
   }
   if (on_link.truncation > 0 && random_.unit() < on_link.truncation) {
     ++counters_.truncated;
     arrival.is_damaged = true;
     arrival.bytes = static_cast<std::size_t>(random_.below(arrival.bytes));
-  }
-}
-
-bool world::garble(std::span<std::byte> datagram) {
-  // UDP adds up 16-bit words: it sees neither two of them swapped, nor a bit that goes from one to
-  // the other. Equal words are no use for that: the next one that differs is taken.
-  constexpr std::size_t word_bytes = 2;
-  const std::size_t words = datagram.size() / word_bytes;
-  const std::span<std::byte> one =
-      datagram.subspan(word_bytes * static_cast<std::size_t>(random_.below(words)), word_bytes);
-  const auto first = static_cast<std::size_t>(random_.below(words));
-  const bool is_swap = random_.below(2) == 0;
-  const std::uint64_t bits = random_.below(8 * word_bytes);
-  for (std::size_t i = 0; i < words; ++i) {
-    const std::span<std::byte> other =
-        datagram.subspan(word_bytes * ((first + i) % words), word_bytes);
-    if (std::equal(one.begin(), one.end(), other.begin())) continue;
-    if (is_swap) {
-      std::swap_ranges(one.begin(), one.end(), other.begin());
-      return true;
-    }
-    for (std::uint64_t bit = bits;; ++bit) {
-      const auto place = static_cast<std::size_t>(bit / 8 % word_bytes);
-      const std::byte mask{static_cast<unsigned char>(1U << (bit % 8))};
-      if ((one[place] & mask) == (other[place] & mask)) continue;
-      one[place] ^= mask;
-      other[place] ^= mask;
-      return true;
-    }
-  }
-  return false;  // all words are equal
-}
-
-void world::mutate(std::span<std::byte> datagram) {
-  // Behind magic, versions, and the cluster's id, so that somebody reads it.
-  constexpr std::size_t kind_place = 2;
-  constexpr std::size_t cookie_place = 12;
-  ++counters_.mutated;
-  for (std::uint64_t left = 1 + random_.below(4); left > 0; --left) {
-    std::size_t place = static_cast<std::size_t>(random_.below(datagram.size() - 10));
-    place = place < 2 ? kind_place + place : cookie_place + place - 2;
-    const std::byte drawn{static_cast<unsigned char>(random_.below(256))};
-    const std::byte bit{static_cast<unsigned char>(1U << random_.below(8))};
-    datagram[place] = random_.below(2) == 0 ? drawn : datagram[place] ^ bit;
-  }
-  for (std::size_t i = 0; i < 4; ++i) datagram[checksum_place + i] = std::byte{0};
-  const std::uint32_t sum = crc32c(datagram);
-  for (std::size_t i = 0; i < 4; ++i) {
-    datagram[checksum_place + i] = std::byte{static_cast<unsigned char>(sum >> (8 * i))};
   }
 }
 

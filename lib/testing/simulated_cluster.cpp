@@ -13,6 +13,8 @@
 
 namespace gossipmonger {
 
+template class basic_node<simulated_storage, memory_transport>;
+
 namespace {
 
 using std::chrono::nanoseconds;
@@ -76,6 +78,10 @@ const simulated_node& simulated_cluster::operator[](std::size_t index) const {
   return running(index);
 }
 
+const config& simulated_cluster::settings(std::size_t index) const {
+  return processes_[index]->settings;
+}
+
 const endpoint& simulated_cluster::address(std::size_t index) const {
   return processes_[index]->address;
 }
@@ -102,6 +108,7 @@ void simulated_cluster::start(process& started) {
   started.context = std::make_unique<asio::io_context>(1);
   started.driver = std::make_unique<manual_clock_driver>(*started.context);
   started.transport = std::make_unique<memory_transport>(started.context->get_executor(), network_);
+  started.transport->set_mutation(started.mutation);
   const result<void> opened = started.transport->open(started.address);
   assert(opened);
   static_cast<void>(opened);
@@ -110,8 +117,10 @@ void simulated_cluster::start(process& started) {
   settings.random_seed = random_.next();
   manual_clock::set_wall_offset(started.wall_offset);
   const hash_key key{random_.next(), random_.next()};  // braces: in this order (I6)
-  auto made = simulated_node::create(std::move(settings), *started.transport,
-                                     memory_storage(memory_storage_limits(), key));
+  simulated_storage entries(key, random_.next());
+  entries.conditions = started.storage;
+  auto made = simulated_node::create(std::move(settings), *started.transport, std::move(entries),
+                                     started.spoken);
   if (!made) {
     started.transport->close();
     throw std::invalid_argument(made.error().message());
@@ -151,15 +160,41 @@ void simulated_cluster::crash(std::size_t index) {
   gone.resumes = manual_clock::time_point{};
 }
 
-void simulated_cluster::restart(std::size_t index) {
+void simulated_cluster::restart(std::size_t index, std::optional<config> settings) {
+  if (settings) {
+    tl::expected<config, config_error> checked = validated(std::move(*settings));
+    if (!checked) throw std::invalid_argument(checked.error().message());
+    settings = std::move(*checked);
+  }
   crash(index);
+  if (settings) processes_[index]->settings = std::move(*settings);
   start(*processes_[index]);
+}
+
+void simulated_cluster::set_wire_versions(std::size_t index, const wire_range& spoken) {
+  processes_[index]->spoken = spoken;
 }
 
 // -------------------------------------------------------------------------------------- faults
 
 void simulated_cluster::pause(std::size_t index, nanoseconds length) {
   processes_[index]->resumes = manual_clock::now() + length;
+}
+
+nanoseconds simulated_cluster::paused_until(std::size_t index) const {
+  return processes_[index]->resumes.time_since_epoch();
+}
+
+void simulated_cluster::set_storage(std::size_t index, const storage_conditions& faults) {
+  process& one = *processes_[index];
+  one.storage = faults;
+  if (one.node) one.node->entries().conditions = faults;
+}
+
+void simulated_cluster::set_mutation(std::size_t index, double probability) {
+  process& one = *processes_[index];
+  one.mutation = probability;
+  if (one.transport) one.transport->set_mutation(probability);
 }
 
 void simulated_cluster::set_wall_offset(std::size_t index, nanoseconds offset) {
@@ -174,10 +209,16 @@ void simulated_cluster::move(std::size_t index) {
     if (from == before) from = moved.address;
     if (to == before) to = moved.address;
   }
+  network_.move_links(before, moved.address);
   if (!moved.node) return;
   const result<void> bound = network_.rebind(*moved.transport, moved.address);
   assert(bound);
   static_cast<void>(bound);
+}
+
+void simulated_cluster::set_link(std::size_t from, std::size_t to,
+                                 const memory_network_options& options) {
+  network_.set_link_options(address(from), address(to), options);
 }
 
 void simulated_cluster::cut(std::size_t from, std::size_t to) {
@@ -207,6 +248,10 @@ bool simulated_cluster::settle(process& one) {
   manual_clock::set_wall_offset(one.wall_offset);
   const std::size_t handlers = one.driver->settle();
   if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
+  const auto puts = static_cast<std::int64_t>(one.node->entries().take_puts());
+  if (one.storage.delay > nanoseconds{0} && puts > 0) {
+    one.resumes = std::max(one.resumes, manual_clock::now() + puts * one.storage.delay);
+  }
   return handlers > 0;
 }
 

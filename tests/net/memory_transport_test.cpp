@@ -1,6 +1,8 @@
 #include "gossipmonger/net/memory_transport.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -30,6 +32,36 @@ asio::awaitable<void> send_numbers(memory_transport& from, endpoint to, int coun
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     numbers[i] = static_cast<std::byte>(i);
     out[i].bytes = std::span<const std::byte>(numbers).subspan(i, 1);
+    out[i].destination = to;
+  }
+  const auto taken = co_await from.send(out);
+  CHECK(taken.value_or(0) == out.size());
+}
+
+/// The bytes 0, 1, 2, …
+std::vector<std::byte> counted_bytes(std::size_t count) {
+  std::vector<std::byte> bytes(count);
+  for (std::size_t i = 0; i < count; ++i) bytes[i] = static_cast<std::byte>(i);
+  return bytes;
+}
+
+/// As UDP adds them up, but for the carries, which damage of a word pair does not change.
+std::uint32_t sum_of_words(const std::vector<std::byte>& bytes) {
+  std::uint32_t sum = 0;
+  for (std::size_t i = 0; i + 1 < bytes.size(); i += 2) {
+    sum += (std::to_integer<std::uint32_t>(bytes[i]) << 8) +
+           std::to_integer<std::uint32_t>(bytes[i + 1]);
+  }
+  return sum;
+}
+
+/// Sends datagrams of these sizes in one batch, each with counted bytes.
+asio::awaitable<void> send_bytes(memory_transport& from, endpoint to,
+                                 std::vector<std::size_t> sizes) {
+  const std::vector<std::byte> bytes = counted_bytes(24);
+  std::vector<outbound> out(sizes.size());
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    out[i].bytes = std::span<const std::byte>(bytes).first(sizes[i]);
     out[i].destination = to;
   }
   const auto taken = co_await from.send(out);
@@ -222,6 +254,160 @@ TEST_CASE("memory transport: a datagram above the limit is dropped, one at it is
   world.network.set_options(options);
   world.run(send_numbers(*a, a->local_endpoint(), 1));
   CHECK(world.network.counters().too_large == 1);
+}
+
+TEST_CASE("memory transport: who sends above a limit that is reported is told, and goes on") {
+  memory_network_options options;
+  options.datagram_bytes_max = 3;
+  options.reports_too_large = true;
+  memory_world world(1, options);
+  const auto a = world.open(1);
+
+  world.run(send_bytes(*a, a->local_endpoint(), {4, 3, 5, 1}));
+
+  const auto message_size = static_cast<std::size_t>(udp_send_error::message_size);
+  CHECK(a->counters().send_errors[message_size] == 2);
+  CHECK(a->counters().sent == 2);
+  CHECK(a->counters().sent_bytes == 4);
+  CHECK(world.network.counters().refused == 2);
+  CHECK(world.network.counters().sent == 2);
+  CHECK(world.network.counters().too_large == 0);
+}
+
+TEST_CASE("memory transport: it counts what a UDP transport counts") {
+  memory_network_options options;
+  options.queue_datagrams_max = 2;
+  memory_world world(1, options);
+  const auto a = world.open(1);
+  const auto b = world.open(2);
+  std::vector<arrival> seen;
+
+  world.run(send_bytes(*a, b->local_endpoint(), {8, 9, 1}));
+  asio::co_spawn(world.context, note_arrivals(*b, seen), [](std::exception_ptr) {});
+  world.driver.settle();
+
+  CHECK(a->counters().sent == 3);
+  CHECK(a->counters().sent_bytes == 18);
+  CHECK(a->counters().received == 0);
+  CHECK(b->counters().received == 2);
+  CHECK(b->counters().received_bytes == 17);
+  CHECK(b->counters().truncated == 1);  // the room is 8 bytes
+  CHECK(b->counters().kernel_drops == 1);
+  b->close();
+  world.driver.settle();
+}
+
+TEST_CASE("memory transport: what overtook is counted where it was overtaken") {
+  memory_network_options options;
+  options.delay_min = options.delay_max = 7ms;
+  CHECK([&] {
+    memory_world world(1, options);
+    static_cast<void>(arrivals_of(world, 100));
+    return world.network.counters().reordered;
+  }() == 0);
+
+  options.delay_max = 50ms;
+  memory_world world(1, options);
+  const std::vector<arrival> seen = arrivals_of(world, 100);
+
+  std::uint64_t overtaken = 0;
+  int highest = -1;
+  for (const arrival& one : seen) {
+    overtaken += one.number < highest ? 1 : 0;
+    highest = std::max(highest, one.number);
+  }
+  CHECK(overtaken > 0);
+  CHECK(world.network.counters().reordered == overtaken);
+}
+
+TEST_CASE("memory transport: a cut is counted apart from an address that nobody has") {
+  memory_world world;
+  const auto a = world.open(1);
+  const auto b = world.open(2);
+  world.network.is_cut = [&](const endpoint& from, const endpoint& to) {
+    return from == a->local_endpoint() && to == b->local_endpoint();
+  };
+
+  world.run(send_numbers(*a, b->local_endpoint(), 3));
+  world.run(send_numbers(*b, a->local_endpoint(), 2));
+
+  CHECK(world.network.counters().cut == 3);
+  CHECK(world.network.counters().unreachable == 0);
+}
+
+TEST_CASE("memory transport: what is garbled keeps its UDP sum, and only on its link") {
+  memory_network_options garbling;
+  garbling.garbling = 1.0;
+  memory_world world;
+  const auto a = world.open(1);
+  const auto b = world.open(2);
+  world.network.set_link_options(a->local_endpoint(), b->local_endpoint(), garbling);
+  std::vector<std::vector<std::byte>> at_b;
+  std::vector<std::vector<std::byte>> at_a;
+  world.network.on_delivery = [&](const endpoint& to, const inbound& one) {
+    const auto bytes = one.buffer.first(one.size);
+    (to == b->local_endpoint() ? at_b : at_a).emplace_back(bytes.begin(), bytes.end());
+  };
+  std::vector<arrival> seen;
+  asio::co_spawn(world.context, note_arrivals(*a, seen), [](std::exception_ptr) {});
+  asio::co_spawn(world.context, note_arrivals(*b, seen), [](std::exception_ptr) {});
+
+  world.run(send_bytes(*a, b->local_endpoint(), {8, 8, 8}));
+  world.run(send_bytes(*b, a->local_endpoint(), {8, 8, 8}));
+
+  CHECK(world.network.counters().garbled == 3);
+  const std::vector<std::byte> sent = counted_bytes(8);
+  CHECK(at_a == std::vector<std::vector<std::byte>>(3, sent));
+  REQUIRE(at_b.size() == 3);
+  for (const std::vector<std::byte>& bytes : at_b) {
+    CHECK(bytes != sent);
+    CHECK(sum_of_words(bytes) == sum_of_words(sent));
+  }
+  a->close();
+  b->close();
+  world.driver.settle();
+}
+
+TEST_CASE("memory transport: links follow an address that moves, and the others stay") {
+  memory_network_options lossy;
+  lossy.loss = 1.0;
+  memory_world world;
+  const auto a = world.open(1);
+  const auto b = world.open(2);
+  const endpoint moved = endpoint::v4(10, 0, 0, 9, 7000);
+  world.network.set_link_options(a->local_endpoint(), b->local_endpoint(), lossy);
+
+  REQUIRE(world.network.rebind(*b, moved));
+  world.network.move_links(b->local_endpoint(), moved);
+  world.run(send_numbers(*a, moved, 2));
+  CHECK(world.network.counters().lost == 2);
+
+  // Whoever gets the old address begins with the common options.
+  const auto c = world.open(2);
+  world.run(send_numbers(*a, c->local_endpoint(), 2));
+  CHECK(world.network.counters().lost == 2);
+}
+
+TEST_CASE("memory transport: what its sender mutates keeps its length; the too short stays") {
+  memory_world world;
+  const auto a = world.open(1);
+  const auto b = world.open(2);
+  a->set_mutation(1.0);
+  std::vector<std::vector<std::byte>> at_b;
+  world.network.on_delivery = [&](const endpoint&, const inbound& one) {
+    at_b.emplace_back(one.buffer.begin(), one.buffer.end());
+    CHECK((one.size == 24 || one.size == 8));
+  };
+  std::vector<arrival> seen;
+  asio::co_spawn(world.context, note_arrivals(*b, seen), [](std::exception_ptr) {});
+
+  world.run(send_bytes(*a, b->local_endpoint(), {24, 8}));
+
+  CHECK(world.network.counters().mutated == 1);
+  REQUIRE(at_b.size() == 2);
+  CHECK(at_b[1] == counted_bytes(8));
+  b->close();
+  world.driver.settle();
 }
 
 }  // namespace gossipmonger

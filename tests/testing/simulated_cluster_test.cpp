@@ -276,4 +276,151 @@ TEST_CASE("simulated cluster: a node that has crashed cannot be used, and is nam
   CHECK(cluster[0].name() == "n0");
 }
 
+TEST_CASE("simulated cluster: an MTU that is reported is met at the sender") {
+  simulated_cluster cluster(1);
+  config large;
+  large.datagram_bytes_max = 4096;
+  cluster.add(large);
+  cluster.add();
+  cluster.run_for(10s);
+  memory_network_options narrow = cluster.network().options();
+  narrow.datagram_bytes_max = 1400;
+  narrow.reports_too_large = true;
+  cluster.network().set_options(narrow);
+  for (int i = 0; i < 40; ++i) {
+    CHECK(cluster[0].set("k" + std::to_string(i), std::string(60, 'x')));
+  }
+
+  cluster.run_for(30s);
+  CHECK(cluster.network().counters().refused > 5);
+  CHECK(cluster.network().counters().too_large == 0);
+  CHECK(status_at(cluster, 1, "n0") == peer_status::live);
+  CHECK_FALSE(cluster[1].get("n0", "k0").has_value());
+
+  narrow.datagram_bytes_max = 65507;
+  cluster.network().set_options(narrow);
+  CHECK(cluster.run_until([&cluster] { return cluster.has_agreed(); }, 10s));
+}
+
+TEST_CASE("simulated cluster: a link keeps its options when an end of it moves") {
+  simulated_cluster cluster(1);
+  add_met(cluster, 3);
+  memory_network_options lossy = cluster.network().options();
+  lossy.loss = 1;
+  cluster.set_link(0, 1, lossy);
+  cluster.set_link(2, 1, lossy);
+  cluster.move(1);
+  cluster.crash(2);
+  cluster.move(2);
+  cluster.restart(2);
+
+  const std::uint64_t received = cluster[1].stats().digests_received;
+  cluster.run_for(30s);
+  CHECK(cluster[1].stats().digests_received == received);
+  CHECK(cluster.network().counters().lost > 10);
+
+  cluster.network().clear_links();
+  CHECK(cluster.run_until([&cluster] { return cluster.has_agreed(); }, 60s));
+}
+
+TEST_CASE("simulated cluster: what a lying node sends is told apart, also after it restarts") {
+  simulated_cluster cluster(1);
+  add_met(cluster, 2);
+  const auto refused = [](const simulated_node& node) {
+    std::uint64_t sum = 0;
+    for (const std::uint64_t one : node.stats().drops) sum += one;
+    return sum;
+  };
+  cluster.set_mutation(1, 1);
+
+  cluster.run_for(30s);
+  CHECK(cluster.network().counters().mutated > 20);
+  CHECK(refused(cluster[0]) > 10);
+  CHECK(drops(cluster[0], drop_reason::checksum) == 0);
+
+  const std::uint64_t before = cluster.network().counters().mutated;
+  cluster.restart(1);
+  cluster.run_for(10s);
+  CHECK(cluster.network().counters().mutated > before);
+
+  cluster.set_mutation(1, 0);
+  const std::uint64_t last = cluster.network().counters().mutated;
+  cluster.run_for(10s);
+  CHECK(cluster.network().counters().mutated == last);
+}
+
+TEST_CASE("simulated cluster: a storage that fails refuses writes, its own and others'") {
+  simulated_cluster cluster(1);
+  add_met(cluster, 2);
+  storage_conditions broken;
+  broken.failure = 1;
+  cluster.set_storage(1, broken);
+
+  CHECK(cluster[1].set("a", "1").error() == errc::storage_failed);
+  CHECK(cluster[0].set("b", "1"));
+  cluster.run_for(10s);
+  CHECK(drops(cluster[1], drop_reason::storage) > 0);
+  CHECK_FALSE(cluster[1].get("n0", "b").has_value());
+  cluster.restart(1);
+  CHECK(cluster[1].set("a", "1").error() == errc::storage_failed);
+
+  cluster.set_storage(1, storage_conditions());
+  CHECK(cluster[1].set("a", "1"));
+  CHECK(cluster.run_until([&cluster] { return cluster.has_agreed(); }, 60s));
+  CHECK(cluster[1].get("n0", "b").has_value());
+}
+
+TEST_CASE("simulated cluster: a process stands still for each write of a slow storage") {
+  simulated_cluster cluster(1);
+  add_met(cluster, 2);
+  storage_conditions slow;
+  slow.delay = 3s;
+  cluster.set_storage(1, slow);
+  const std::chrono::nanoseconds begin = cluster.time();
+
+  CHECK(cluster[1].set("a", "1"));
+  CHECK(cluster[1].set("b", "1"));
+  cluster.run_for(0s);
+  CHECK(cluster.paused_until(1) == begin + 6s);
+  cluster.run_for(5s);
+  CHECK_FALSE(cluster[0].get("n1", "a").has_value());
+
+  CHECK(cluster.run_until([&] { return cluster[0].get("n1", "b").has_value(); }, 10s));
+}
+
+TEST_CASE("simulated cluster: a restarted node has the options that it is given") {
+  simulated_cluster cluster(1);
+  add_met(cluster, 2);
+  config kept = cluster.settings(1);
+  CHECK(kept.name == "n1");
+  kept.generation_last = cluster[1].generation() + 1'000'000'000;
+  kept.fanout = 2;
+
+  cluster.restart(1, kept);
+
+  CHECK(cluster[1].generation() == kept.generation_last + 1);
+  CHECK(cluster[1].settings().fanout == 2);
+  kept.fanout = 0;
+  CHECK_THROWS_WITH_AS(cluster.restart(1, kept), "fanout: 0 is not allowed; allowed: 1 to 16",
+                       std::invalid_argument);
+  CHECK(cluster[1].settings().fanout == 2);
+  CHECK(cluster.settings(1).fanout == 2);
+}
+
+TEST_CASE("simulated cluster: releases without a version in common agree once one speaks both") {
+  simulated_cluster cluster(1);
+  cluster.add();
+  cluster.add();
+  cluster.set_wire_versions(1, wire_range(2, 2));
+  cluster.restart(1);
+
+  cluster.run_for(60s);
+  CHECK(drops(cluster[0], drop_reason::wire_version) > 0);
+  CHECK_FALSE(cluster.has_agreed());
+
+  cluster.set_wire_versions(0, wire_range(1, 2));
+  cluster.restart(0);
+  CHECK(cluster.run_until([&cluster] { return cluster.has_agreed(); }, 60s));
+}
+
 }  // namespace gossipmonger

@@ -106,9 +106,11 @@ class basic_node {
     }
   }
 
-  /// The same over a storage of the caller's, which must be empty.
+  /// The same over a storage of the caller's, which must be empty. To speak other wire versions
+  /// than the library does is for tests of roll-outs, as `codec` says.
   [[nodiscard]] static tl::expected<std::unique_ptr<basic_node>, config_error> create(
-      config settings, Transport& over, Storage entries) {
+      config settings, Transport& over, Storage entries,
+      wire_range spoken = wire_range(wire_version_lowest, wire_version_highest)) {
     tl::expected<config, config_error> checked = validated(std::move(settings));
     if (!checked) return tl::unexpected<config_error>(std::move(checked.error()));
     if (over.local_endpoint().port == 0) {
@@ -127,7 +129,7 @@ class basic_node {
       return tl::unexpected<config_error>(std::move(error));
     }
     return std::unique_ptr<basic_node>(
-        new basic_node(std::move(*checked), over, std::move(entries), address));
+        new basic_node(std::move(*checked), over, std::move(entries), address, spoken));
   }
 
   basic_node(const basic_node&) = delete;
@@ -161,6 +163,9 @@ class basic_node {
   /// Self first, then the others by name.
   [[nodiscard]] std::vector<member> peers() const { return core().members(now()); }
   [[nodiscard]] protocol_stats stats() const { return core().stats(); }
+  /// For what a storage does besides: counters, faults in a test.
+  ///   expects: only the node changes what it holds
+  [[nodiscard]] Storage& entries() { return state_->entries; }
 
   // What I publish. None of these waits; gossip carries it on.
   /// Errors as protocol::set.
@@ -290,10 +295,10 @@ class basic_node {
 
   /// What the loops of `run` need, and what may be awaited: it goes with the last of them.
   struct shared : node_state_of<Storage> {
-    shared(Storage held, Transport& over, std::uint32_t cluster)
+    shared(Storage held, Transport& over, std::uint32_t cluster, const wire_range& spoken)
         : node_state_of<Storage>(std::move(held)),
           transport(over),
-          coder(cluster, datagram_bytes_ceiling) {}
+          coder(cluster, datagram_bytes_ceiling, spoken) {}
 
     /// The protocol's next deadline may have come nearer.
     void wake_timer() {
@@ -449,9 +454,10 @@ class basic_node {
     timer& deadline;
   };
 
-  basic_node(config settings, Transport& over, Storage entries, const endpoint& address)
+  basic_node(config settings, Transport& over, Storage entries, const endpoint& address,
+             const wire_range& spoken)
       : state_(std::make_shared<shared>(std::move(entries), over,
-                                        make_cluster_id(settings.cluster_name))) {
+                                        make_cluster_id(settings.cluster_name), spoken)) {
     std::random_device device;
     const std::uint64_t drawn = (std::uint64_t{device()} << 32) | device();
     const std::uint64_t seed = settings.random_seed.value_or(drawn);

@@ -24,6 +24,7 @@
 #include "gossipmonger/core/random.hpp"
 #include "gossipmonger/net/manual_clock.hpp"
 #include "gossipmonger/net/transport.hpp"
+#include "gossipmonger/net/udp_transport.hpp"
 
 namespace gossipmonger {
 
@@ -35,6 +36,7 @@ struct memory_network_options {
   double loss = 0.0;
   double duplication = 0.0;
   double corruption = 0.0;  ///< one flipped bit
+  double garbling = 0.0;    ///< damage that leaves UDP's sum valid
   double truncation = 0.0;  ///< cut at a random byte
 
   /// The delay is uniform between both; where they differ, datagrams overtake each other.
@@ -44,9 +46,10 @@ struct memory_network_options {
   /// What may be on the way to, or wait at, one receiver; what comes beyond is dropped.
   std::size_t queue_datagrams_max = 4096;
 
-  /// The longest datagram that the network carries, without a word to who sends more; UDP over
-  /// IPv4 carries this much.
+  /// The longest datagram that the network carries; UDP over IPv4 carries this much. Who sends more
+  /// learns nothing of it, or is told as by EMSGSIZE: the datagram is then not sent.
   std::size_t datagram_bytes_max = 65507;
+  bool reports_too_large = false;
 };
 
 /// What became of datagrams. A value.
@@ -58,11 +61,16 @@ struct memory_network_counters {
   std::uint64_t delivered = 0;   ///< taken by a receiver; duplicates count each
   std::uint64_t lost = 0;        ///< by chance
   std::uint64_t duplicated = 0;  ///< extra copies
+  std::uint64_t reordered = 0;   ///< delivered after one that was sent there later
   std::uint64_t corrupted = 0;
+  std::uint64_t garbled = 0;
   std::uint64_t truncated = 0;
-  std::uint64_t unreachable = 0;  ///< cut off, or no transport was open there when it came
+  std::uint64_t mutated = 0;      ///< by their sender, with a checksum that holds
+  std::uint64_t cut = 0;          ///< by `is_cut`
+  std::uint64_t unreachable = 0;  ///< no transport was open there when it came
   std::uint64_t overflowed = 0;   ///< the receiver's queue was full
-  std::uint64_t too_large = 0;    ///< above datagram_bytes_max
+  std::uint64_t too_large = 0;    ///< above datagram_bytes_max, and nobody was told
+  std::uint64_t refused = 0;      ///< above it, and its sender was told; not `sent`
 };
 
 class memory_transport;
@@ -82,6 +90,8 @@ class memory_network {
   void set_link_options(const endpoint& from, const endpoint& to, memory_network_options options);
   /// All links have the common options again.
   void clear_links() { links_.clear(); }
+  /// What links from and to `before` have is now of `after`, in place of what links of `after` had.
+  void move_links(const endpoint& before, const endpoint& after);
   /// The transport is seen at `outside` from now on, as behind a NAT that binds anew; it does not
   /// notice. What is on the way to the old address still comes.
   ///   errors: std::errc::address_in_use; expects: it is open
@@ -96,7 +106,7 @@ class memory_network {
  private:
   friend class memory_transport;
 
-  void carry(const endpoint& source, const outbound& datagram);
+  void carry(memory_transport& sender, outbound datagram);
   void enqueue(memory_transport& receiver, const endpoint& source, const outbound& datagram,
                const memory_network_options& link);
   [[nodiscard]] const memory_network_options& link_options(const endpoint& from,
@@ -111,6 +121,7 @@ class memory_network {
   std::map<endpoint, memory_transport*> open_;
   std::map<std::pair<endpoint, endpoint>, memory_network_options> links_;
   std::vector<std::vector<std::byte>> spare_buffers_;  // at most as many as were queued at once
+  std::vector<std::byte> mutated_;                     // the datagram that is being sent
 };
 
 /// One endpoint of a memory network. A resource. Its destructor is `close`: pending calls need it
@@ -139,9 +150,16 @@ class memory_transport {
   ///   expects: in.size() > 0; no other receive pending
   [[nodiscard]] asio::awaitable<result<std::size_t>> receive(std::span<inbound> in);
 
-  /// Hands all of `out` to the network; never suspends.
+  /// Hands all of `out` to the network; never suspends. What is refused is counted and skipped.
   ///   errors:  errc::stopped, errc::cancelled; then nothing was sent
   [[nodiscard]] asio::awaitable<result<std::size_t>> send(std::span<const outbound> out);
+
+  /// This part of what it sends is changed at random, under a checksum that holds, as by a node
+  /// that lies. None by default.
+  void set_mutation(double probability) { mutation_ = probability; }
+
+  /// What it has done, as a udp_transport counts it; what it had no room for are kernel drops.
+  [[nodiscard]] const udp_counters& counters() const { return counters_; }
 
   /// Leaves the network; what was on the way is gone. Pending calls get errc::stopped. Idempotent.
   void close();
@@ -166,6 +184,9 @@ class memory_transport {
   asio::basic_waitable_timer<manual_clock> arrival_;
   endpoint local_;
   endpoint outside_;  // what others see: local_, unless it was bound anew
+  double mutation_ = 0.0;
+  udp_counters counters_;
+  std::uint64_t latest_sequence_ = 0;  // of what was delivered
   /// What a pending `receive` reads before it touches the transport, which may have gone.
   struct shared_flags {
     shared_flags() = default;

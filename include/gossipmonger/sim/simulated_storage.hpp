@@ -38,7 +38,8 @@ struct storage_conditions {
 
 class simulated_storage {
  public:
-  simulated_storage(hash_key key, std::uint64_t seed)
+  /// `seed` of which puts are refused.
+  explicit simulated_storage(hash_key key = hash_key(), std::uint64_t seed = 1)
       : entries_(memory_storage_limits(), key), random_(seed) {}
 
   [[nodiscard]] result<void> put(slot_index slot, const entry_view& entry) {

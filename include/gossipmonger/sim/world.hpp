@@ -232,9 +232,6 @@ class world {
   void send(node_index from, const transmit& sent);
   [[nodiscard]] const network_conditions& link(node_index from, node_index to) const;
   void damage(happening& arrival, const network_conditions& on_link);
-  /// Changes bytes so that UDP's sum stays as it was; false: no change would leave it so.
-  [[nodiscard]] bool garble(std::span<std::byte> datagram);
-  void mutate(std::span<std::byte> datagram);
   /// A place for something that will happen, empty but for its order.
   [[nodiscard]] std::size_t prepare();
   void schedule(std::size_t place, std::chrono::nanoseconds at);

@@ -25,14 +25,18 @@
 
 #include "gossipmonger/core/config.hpp"
 #include "gossipmonger/core/random.hpp"
+#include "gossipmonger/core/types.hpp"
+#include "gossipmonger/net/basic_node.hpp"
 #include "gossipmonger/net/manual_clock.hpp"
-#include "gossipmonger/net/memory_node.hpp"
 #include "gossipmonger/net/memory_transport.hpp"
+#include "gossipmonger/sim/simulated_storage.hpp"
 
 namespace gossipmonger {
 
+extern template class basic_node<simulated_storage, memory_transport>;
+
 /// What `node` is over UDP. A service under test is a template over its node, or takes this one.
-using simulated_node = memory_node;
+using simulated_node = basic_node<simulated_storage, memory_transport>;
 
 /// A resource. Time and dates: `manual_clock`, which a cluster sets to 0 when it is made.
 class simulated_cluster {
@@ -58,9 +62,11 @@ class simulated_cluster {
   /// throws: std::logic_error where it is not running
   [[nodiscard]] simulated_node& operator[](std::size_t index);
   [[nodiscard]] const simulated_node& operator[](std::size_t index) const;
+  /// How it runs, or will when it is started again.
+  [[nodiscard]] const config& settings(std::size_t index) const;
   /// Where it is seen by others.
   [[nodiscard]] const endpoint& address(std::size_t index) const;
-  /// Loss, delay, links, counters of the network; `cut` below owns its `is_cut`.
+  /// Loss, delay, counters of the network; `cut` below owns its `is_cut`.
   [[nodiscard]] memory_network& network() { return network_; }
 
   /// Runs `body` in the process of that node. It ends with the node, at the latest.
@@ -70,13 +76,29 @@ class simulated_cluster {
   /// The process ends without a word to anybody.
   void crash(std::size_t index);
   /// It starts anew, empty, as a new run, with its service; crashes first where it was running.
-  void restart(std::size_t index);
+  /// From now on it has the options of `settings`, if given, such as a `generation_last` that it
+  /// kept on a disk.
+  ///   throws: std::invalid_argument with the message of a config_error; nothing has changed then
+  void restart(std::size_t index, std::optional<config> settings = std::nullopt);
+  /// What it reads and writes from its next start on: a release that speaks other wire versions.
+  void set_wire_versions(std::size_t index, const wire_range& spoken);
   /// The process stands still, its timers and its socket with it.
   void pause(std::size_t index, std::chrono::nanoseconds length);
+  /// Until when it stands still, by `time`; a time that has passed: it does not.
+  [[nodiscard]] std::chrono::nanoseconds paused_until(std::size_t index) const;
+  /// Its storage refuses writes, or takes its time, while the process stands still: from now on,
+  /// and after a restart.
+  void set_storage(std::size_t index, const storage_conditions& faults);
+  /// This part of what it sends is changed at random, under a checksum that holds, from now on and
+  /// after a restart: a node that lies.
+  void set_mutation(std::size_t index, double probability);
   /// Its date is off by this much from now on.
   void set_wall_offset(std::size_t index, std::chrono::nanoseconds offset);
   /// It is seen at another address from now on, without noticing: a NAT that binds anew.
   void move(std::size_t index);
+  /// What `from` sends to `to` is treated so, in place of the network's common options; until
+  /// `network().clear_links()`.
+  void set_link(std::size_t from, std::size_t to, const memory_network_options& options);
   /// What `from` sends does not arrive at `to`; the other way it does.
   void cut(std::size_t from, std::size_t to);
   /// Two halves: those of `one_side`, and all others.
@@ -113,6 +135,9 @@ class simulated_cluster {
     config settings;
     service beside;
     endpoint address;
+    wire_range spoken = wire_range(wire_version_lowest, wire_version_highest);
+    storage_conditions storage;
+    double mutation = 0;
     std::chrono::nanoseconds wall_offset{};
     manual_clock::time_point resumes{};
     // In the order in which they are made; they go in the opposite one.
