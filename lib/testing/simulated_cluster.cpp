@@ -69,6 +69,7 @@ simulated_node& simulated_cluster::running(std::size_t index) const {
     throw std::logic_error("simulated_cluster: process " + std::to_string(index) + " (" +
                            one.settings.name + ") has crashed, and was not started again");
   }
+  manual_clock::set_wall_offset(one.wall_offset);  // of whoever is spoken to
   return *one.node;
 }
 
