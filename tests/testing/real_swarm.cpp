@@ -118,7 +118,7 @@ void real_swarm::choose_faults() {
   has_small_capacities_ = chance(8);
   has_liar_ = chance(6);
   has_namesake_ = chance(6);
-  keys_ = chance(2) ? 1 + below(40) : 200;
+  keys_ = chance(2) || has_slow_readers_ ? 200 : 1 + below(40);
 }
 
 config real_swarm::draw_settings() {
@@ -203,7 +203,7 @@ void real_swarm::happen_to_keys(std::size_t node) {
     if (chance(2)) set(node, key, std::to_string(++written_));
     return;
   }
-  if (keys_ > 100 && chance(3)) {
+  if (keys_ > 100 && chance(2)) {
     // Enough erasures for a compaction, which leaves slow readers behind; some are written again.
     for (std::uint64_t key = 0; key < keys_; ++key) erase(node, "k" + std::to_string(key));
   }
@@ -290,7 +290,7 @@ void real_swarm::happen_to_runs(std::size_t node) {
     count("move");
     return cluster_.move(node);
   }
-  if (!has_crashes_) return;
+  if (!has_crashes_ && !has_bad_disks_) return;
   if (is_up && chance(2)) {
     count("crash");
     return stop(node);
@@ -313,7 +313,7 @@ void real_swarm::happen_to_time(std::size_t node) {
 }
 
 void real_swarm::happen_to_parts(std::size_t node) {
-  if (has_storage_faults_ && chance(2)) {
+  if (has_storage_faults_ && (!has_liar_ || chance(2))) {
     members_[node].storage = storage_conditions();
     if (!chance(3)) {
       members_[node].storage.failure = chance(2) ? percent(60) : 0;
