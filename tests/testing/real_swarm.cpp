@@ -415,6 +415,7 @@ void real_swarm::stop(std::size_t node) {
   if (!cluster_.is_running(node)) return;
   cluster_.run_for(0s);
   demand_fold(node);
+  demand_bounds(node);
   add_up(node);
   members_[node].generation = cluster_[node].generation();
   members_[node].leases.clear();
@@ -529,7 +530,9 @@ void real_swarm::heal() {
   }
   await_readers();
   for (std::size_t node = 0; node < members_.size(); ++node) {
-    if (cluster_.is_running(node)) demand_fold(node);
+    if (!cluster_.is_running(node)) continue;
+    demand_fold(node);
+    demand_bounds(node);
   }
 }
 
@@ -656,6 +659,17 @@ void real_swarm::await_readers() {
     return true;
   };
   if (!cluster_.run_until(have_read, 120s)) blame("a reader that does not come to an end");
+}
+
+void real_swarm::demand_bounds(std::size_t node) {
+  const simulated_node& one = cluster_[node];
+  const std::vector<member> peers = one.peers();
+  if (peers.size() - 1 > one.settings().peers_max) blame("more peers than there is room for");
+  for (const member& peer : peers) {
+    std::size_t keys = 0;
+    one.for_each(peer.name, [&keys](const entry_view&) { ++keys; });
+    if (keys > one.settings().keys_per_peer_max) blame("more keys than there is room for");
+  }
 }
 
 void real_swarm::demand_fold(std::size_t node) {

@@ -102,6 +102,7 @@ class real_swarm {
   void demand_idle(std::uint64_t entries_max);
   /// Of the reader of a running node.
   void demand_fold(std::size_t node);
+  void demand_bounds(std::size_t node);
   void demand_end();
   [[nodiscard]] std::chrono::nanoseconds round() const;
   [[nodiscard]] std::size_t agreement_rounds() const;
