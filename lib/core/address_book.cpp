@@ -31,25 +31,34 @@ void address_book::rotate(std::chrono::nanoseconds now) {
   const bool is_long_ago = now - rotated_ >= 2 * secret_lifetime_;
   previous_secret_ = is_long_ago ? hash_key{random_.next(), random_.next()} : secret_;
   secret_ = hash_key{random_.next(), random_.next()};
+  asked_cookie_ = 0;
   // From when it was due: a late call must not lengthen the life of what was given before.
   rotated_ = is_long_ago ? now : rotated_ + secret_lifetime_;
 }
 
-std::uint64_t address_book::make_cookie(const hash_key& secret, const endpoint& address) const {
+std::uint64_t address_book::make_cookie(const hash_key& secret, const endpoint& address) {
   const std::uint64_t cookie = siphash(secret, address) & cookie_mask;
   return cookie == 0 ? 1 : cookie;
 }
 
+std::uint64_t address_book::cookie_of(const endpoint& address) {
+  if (asked_cookie_ == 0 || asked_address_ != address) {
+    asked_cookie_ = make_cookie(secret_, address);
+    asked_address_ = address;
+  }
+  return asked_cookie_;
+}
+
 std::uint64_t address_book::cookie_for(const endpoint& address, std::chrono::nanoseconds now) {
   rotate(now);
-  return make_cookie(secret_, address);
+  return cookie_of(address);
 }
 
 bool address_book::is_proof(std::uint64_t echo, const endpoint& address,
                             std::chrono::nanoseconds now) {
   if (echo == 0) return false;
   rotate(now);
-  return echo == make_cookie(secret_, address) || echo == make_cookie(previous_secret_, address);
+  return echo == cookie_of(address) || echo == make_cookie(previous_secret_, address);
 }
 
 bool address_book::handle_proof(const endpoint& address, std::uint64_t cookie) {

@@ -454,16 +454,17 @@ std::size_t reconciler::add_plain_rows(std::size_t first, std::size_t count_max,
                                        std::uint64_t until, packer& pack, const message& out,
                                        nanoseconds now) const {
   const std::span<const peer_table::hashed_slot> rows = peers_.by_hash();
+  // Up to where who is told of for another reason stands.
+  const std::uint64_t sender = out.sender.name_hash;
+  const std::uint64_t receiver = out.receiver.generation != 0 ? out.receiver.name_hash : sender;
   const std::size_t end = std::min(rows.size(), first + count_max);
   std::size_t i = first;
   for (; i < end; ++i) {
     peers_.fetch_ahead(i);
-    const peer_table::hashed_slot& at = rows[i];
+    const peer_table::hashed_slot at = rows[i];
+    if (at.name_hash >= until || at.name_hash == sender || at.name_hash == receiver) break;
     const peer& row = peers_[at.slot];
-    if (at.name_hash >= until || has_own_place(out, at.name_hash) || !is_advertised(row, now)) {
-      break;
-    }
-    if (!pack.try_add_range(row.entry())) break;
+    if (!is_advertised(row, now) || !pack.try_add_range(row.entry())) break;
   }
   return i - first;
 }

@@ -79,7 +79,9 @@ class address_book {
 
   void rotate(std::chrono::nanoseconds now);
   [[nodiscard]] bool try_make_room(std::uint64_t round);
-  [[nodiscard]] std::uint64_t make_cookie(const hash_key& secret, const endpoint& address) const;
+  [[nodiscard]] static std::uint64_t make_cookie(const hash_key& secret, const endpoint& address);
+  /// Under the secret of now. Datagrams come and go in bursts of one address.
+  [[nodiscard]] std::uint64_t cookie_of(const endpoint& address);
 
   std::size_t capacity_;
   std::chrono::nanoseconds secret_lifetime_;
@@ -89,6 +91,8 @@ class address_book {
   std::unordered_map<endpoint, record, keyed_hash> known_;  // its order decides nothing (I6)
   hash_key secret_;
   hash_key previous_secret_;
+  endpoint asked_address_;          // of `cookie_of`, last
+  std::uint64_t asked_cookie_ = 0;  // what it said; 0: the secret changed
   std::uint64_t round_ = 0;
   std::size_t started_unproved_ = 0;
 };

@@ -36,7 +36,10 @@ struct endpoint {
   /// The inverse of `parse`.
   [[nodiscard]] std::string to_string() const;
 
-  friend bool operator==(const endpoint&, const endpoint&) = default;
+  friend bool operator==(const endpoint& one, const endpoint& other) {
+    return one.half(0) == other.half(0) && one.half(8) == other.half(8) && one.port == other.port &&
+           one.scope == other.scope;
+  }
   /// By address, port, scope; as the bytes of the address stand.
   friend std::strong_ordering operator<=>(const endpoint& one, const endpoint& other) {
     for (std::size_t i = 0; i < one.address.size(); i += 8) {
