@@ -204,6 +204,32 @@ protocol_stats protocol::stats() const {
   return now;
 }
 
+table_sizes protocol::tables() const {
+  table_sizes held;
+  reconciler_.count_tables(held);
+  held.peers = peers_.size();
+  held.partners = ring_.size() + newcomers_.size() + gone_.size();
+  held.graves = graves_.all().size();
+  held.addresses = addresses_.size();
+  held.joining = joining_.size();
+  held.reported_names = reported_names_.size();
+  held.feeds = feeds_.size();
+  held.digests = outbox_.waiting(outbox_lane::digests);
+  held.answers = outbox_.waiting(outbox_lane::answers) + outbox_.waiting(outbox_lane::bulk);
+  held.strangers = outbox_.waiting(outbox_lane::strangers);
+  held.restarted = restarted_.size();
+  held.probes = prober_.pending().size();
+  held.askers = prober_.asker_count();
+  held.rumours = rumours_.size();
+  held.told_addresses = told_addresses_.size();
+  held.changes = changes_.size();
+  held.kept_changes = changes_.kept();
+  held.retired_entries = entries_.retired_count();
+  held.traces = traces_.size();
+  held.deadlines = expiry_.size();
+  return held;
+}
+
 replication protocol::replicated(std::uint64_t version, bool leave) const {
   replication reached;
   for (const peer_table::hashed_slot& one : peers_.by_hash()) {

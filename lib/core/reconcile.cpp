@@ -820,6 +820,17 @@ void reconciler::apply_floor(slot_index slot) {
   of.floor = 0;
 }
 
+void reconciler::count_tables(table_sizes& out) const {
+  out.parked_deltas = parked_.size();
+  out.parked_bytes = parked_.bytes();
+  out.partial_values = partials_.size();
+  out.partial_bytes = partials_.bytes();
+  out.announced_bytes = partials_.announced_bytes();
+  out.put_off = put_off_.size();
+  out.flights = flights_.size();
+  out.checksums = checksums_.size();
+}
+
 void reconciler::forget(slot_index slot) {
   if (!is_on(defect::state_kept)) entries_.forget(slot);
   parked_.forget(slot);

@@ -9,6 +9,7 @@
 
 #include "gossipmonger/core/hash.hpp"
 #include "gossipmonger/core/packer.hpp"
+#include "gossipmonger/sim/table_limits.hpp"
 
 namespace gossipmonger {
 
@@ -17,7 +18,6 @@ namespace {
 using std::chrono::nanoseconds;
 
 constexpr std::uint64_t amplification_max = 3;
-constexpr std::size_t refused_max = 1024;  // beside peers_max, in the graveyard
 
 std::string quoted(std::string_view peer, std::string_view key, std::uint64_t version) {
   return std::string(peer) + " " + (key.empty() ? "(floor)" : std::string(key)) + " @" +
@@ -300,6 +300,7 @@ void checker::begin_command(node_index node) { watches_[node]->running = watch::
 void checker::end_command(node_index node) {
   watches_[node]->running = watch::input::timer;
   check_rows(node);
+  check_tables(node);
   check_own_usage(node);
 }
 
@@ -344,7 +345,6 @@ void checker::handle_step(node_index node, bool is_timer) {
   check_rows(node);
   check_tables(node);
   check_own_usage(node);
-  if (is_timer) check_buffers(node);
   if (is_timer) check_phi(node);
   if (is_timer) check_expiry(node);
   if (core.last_change() > watched.reader.cursor().sequence) {
@@ -498,9 +498,13 @@ void checker::check_tables(node_index node) {
   const protocol& core = world_[node];
   const config& settings = world_.settings(node);
   const simulated_storage& entries = world_.storage_of(node);
-  if (core.peers().size() > settings.peers_max) report("I5 bounds", "peers", {node});
-  if (core.graves().all().size() > settings.peers_max + refused_max) {
-    report("I5 bounds", "graves", {node});
+  const table_sizes held = core.tables();
+  if (const std::string overfull = find_overfull(held, table_limits(settings, held));
+      !overfull.empty()) {
+    report("I5 bounds", overfull, {node});
+  }
+  if (held.deadlines > entries.usage(self_slot).live_keys) {
+    report("I5 bounds", std::to_string(held.deadlines) + " deadlines, more than keys", {node});
   }
   for (const peer_table::hashed_slot& one : core.peers().by_hash()) {
     if (one.slot == self_slot) continue;
@@ -533,17 +537,6 @@ void checker::check_own_usage(node_index node) {
   report("I5 bounds",
          "own entries: " + std::to_string(keys) + " keys, " + std::to_string(used.bytes) + " bytes",
          {node});
-}
-
-void checker::check_buffers(node_index node) {
-  const config& settings = world_.settings(node);
-  const protocol_stats stats = world_[node].stats();
-  if (stats.parked_bytes > settings.parked_bytes_max) {
-    report("I5 bounds", std::to_string(stats.parked_bytes) + " bytes parked", {node});
-  }
-  if (stats.partial_bytes > settings.partial_bytes_max) {
-    report("I5 bounds", std::to_string(stats.partial_bytes) + " bytes of partial values", {node});
-  }
 }
 
 void checker::check_phi(node_index node) {

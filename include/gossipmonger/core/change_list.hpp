@@ -68,6 +68,10 @@ class change_list {
   /// The first item above `sequence`, nullptr if none.
   [[nodiscard]] const change_item* first_above(std::uint64_t sequence, std::uint64_t& at) const;
 
+  [[nodiscard]] std::size_t size() const { return items_.size(); }
+  /// Of them, forgettings and notices.
+  [[nodiscard]] std::size_t kept() const { return kept_.size(); }
+
   /// Nobody needs what stands at or below `sequence` any more.
   void release(std::uint64_t sequence);
   /// Whoever has not come to `sequence` must begin anew.

@@ -41,6 +41,9 @@ class outbox {
   [[nodiscard]] std::size_t add_answer(exchange&& leg);
 
   [[nodiscard]] bool is_empty() const;
+  [[nodiscard]] std::size_t waiting(outbox_lane in) const {
+    return waiting_[static_cast<std::size_t>(in)].size();
+  }
   /// Whose turn it is; nullopt where nobody's but strangers', who may not be answered now.
   [[nodiscard]] std::optional<outbox_lane> next(bool may_answer_strangers) const;
   /// Bulk that was planned before `oldest` goes: others have sent of it since, and its remote has

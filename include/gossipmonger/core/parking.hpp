@@ -44,6 +44,7 @@ class parking {
   void expire(std::uint64_t round);
 
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  [[nodiscard]] std::size_t size() const { return parked_.size(); }
   [[nodiscard]] bool is_empty() const { return parked_.empty(); }
 
  private:

@@ -52,6 +52,9 @@ class partial_values {
 
   /// Bytes of values that are here.
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  /// Of the same values in whole.
+  [[nodiscard]] std::size_t announced_bytes() const { return announced_bytes_; }
+  [[nodiscard]] std::size_t size() const { return partials_.size(); }
   [[nodiscard]] bool is_empty() const { return partials_.empty(); }
 
  private:

@@ -60,6 +60,7 @@ class prober {
   void expect(slot_index slot, std::uint64_t generation, std::chrono::nanoseconds now);
   /// Those awaited; the caller settles them.
   [[nodiscard]] std::vector<probe>& pending() { return pending_; }
+  [[nodiscard]] const std::vector<probe>& pending() const { return pending_; }
   /// My process stood still: nothing follows from missing answers.
   void handle_pause() { pending_.clear(); }
   /// Nobody is asked any more, nor waited for.
@@ -79,6 +80,7 @@ class prober {
   /// The next of those whom a proof of that incarnation at `proved` answers; taken out.
   [[nodiscard]] std::optional<asker> take_asker(slot_index slot, std::uint64_t generation,
                                                 std::chrono::nanoseconds proved);
+  [[nodiscard]] std::size_t asker_count() const { return askers_.size(); }
   /// Who asked before `round` waits no more.
   void expire_askers(std::uint64_t round);
 

@@ -42,6 +42,7 @@
 #include "gossipmonger/core/send_budget.hpp"
 #include "gossipmonger/core/storage.hpp"
 #include "gossipmonger/core/suspicion.hpp"
+#include "gossipmonger/core/table_sizes.hpp"
 #include "gossipmonger/core/write_rate.hpp"
 
 namespace gossipmonger {
@@ -94,6 +95,8 @@ class protocol {
   [[nodiscard]] std::vector<member> members(moment now) const;
   [[nodiscard]] std::optional<member> find_member(std::string_view peer, moment now) const;
   [[nodiscard]] protocol_stats stats() const;
+  /// What each table holds; O(1).
+  [[nodiscard]] table_sizes tables() const;
   /// Which peers hold `version` of my present generation; with `leave` true, my leaving.
   [[nodiscard]] replication replicated(std::uint64_t version, bool leave = false) const;
   [[nodiscard]] std::size_t live_peers() const { return ring_.size(); }

@@ -22,6 +22,7 @@
 #include "gossipmonger/core/peer_table.hpp"
 #include "gossipmonger/core/random.hpp"
 #include "gossipmonger/core/storage.hpp"
+#include "gossipmonger/core/table_sizes.hpp"
 #include "gossipmonger/core/value_checksums.hpp"
 
 namespace gossipmonger {
@@ -136,6 +137,8 @@ class reconciler {
 
   [[nodiscard]] std::size_t parked_bytes() const { return parked_.bytes(); }
   [[nodiscard]] std::size_t partial_bytes() const { return partials_.bytes(); }
+  /// Those of its own tables.
+  void count_tables(table_sizes& out) const;
   /// Bytes of a datagram that a message may take: the seal's room stays free (I4).
   [[nodiscard]] std::size_t message_bytes_max() const;
   /// Rows of a digest that surely fit into one datagram.

@@ -29,6 +29,7 @@ class value_checksums {
   /// Of the slot's entry with that version, which is one value until `forget`. When too many are
   /// kept, the one not asked for longest goes.
   [[nodiscard]] std::uint64_t of(slot_index slot, const entry_view& entry);
+  [[nodiscard]] std::size_t size() const { return kept_.size(); }
   /// The slot is another incarnation's from now on.
   void forget(slot_index slot) {
     std::erase_if(kept_, [slot](const checksum& one) { return one.slot == slot; });

@@ -107,7 +107,6 @@ class checker : public world_observer {
   void check_prefix(node_index node, slot_index slot, std::uint64_t from);
   void check_tables(node_index node);
   void check_own_usage(node_index node);
-  void check_buffers(node_index node);
   void check_phi(node_index node);
   void check_expiry(node_index node);
   /// By silence alone, and not before its time.
