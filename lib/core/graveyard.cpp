@@ -1,6 +1,7 @@
 #include "gossipmonger/core/graveyard.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <tuple>
 
 #include "planted.hpp"
@@ -13,7 +14,35 @@ bool is_before(const grave& one, std::uint64_t name_hash) { return one.name_hash
 
 /// What makes room first: refusals, which anybody can bring about by a name, before the forgotten;
 /// of either, what expires first.
-auto rank(const grave& one) { return std::tuple(one.kind == grave_kind::gone, one.expires); }
+auto rank(const grave& one) {
+  return std::tuple(one.kind == grave_kind::gone || one.is_above_another(), one.expires);
+}
+
+auto incarnation(const grave& one) { return std::tie(one.generation, one.heartbeat); }
+
+/// `gone` goes beneath `refusal`, where nothing higher lies.
+void put_beneath(grave& refusal, std::uint64_t generation, std::uint64_t heartbeat,
+                 std::chrono::nanoseconds expires) {
+  if (std::tie(refusal.gone_generation, refusal.gone_heartbeat) < std::tie(generation, heartbeat)) {
+    refusal.gone_generation = generation;
+    refusal.gone_heartbeat = heartbeat;
+  }
+  refusal.gone_expires = std::max(refusal.gone_expires, expires);
+}
+
+/// Of two graves of one name: the higher, with what lies beneath.
+grave joined(const grave& one, const grave& other) {
+  grave higher = incarnation(one) < incarnation(other) ? other : one;
+  const grave& lower = incarnation(one) < incarnation(other) ? one : other;
+  higher.expires = std::max(one.expires, other.expires);
+  if (higher.kind == grave_kind::gone) return higher;
+  if (lower.kind == grave_kind::gone) {
+    put_beneath(higher, lower.generation, lower.heartbeat, lower.expires);
+  } else if (lower.is_above_another()) {
+    put_beneath(higher, lower.gone_generation, lower.gone_heartbeat, lower.gone_expires);
+  }
+  return higher;
+}
 
 }  // namespace
 
@@ -22,12 +51,7 @@ graveyard::graveyard(std::size_t capacity) : capacity_(std::max<std::size_t>(1, 
 void graveyard::bury(const grave& buried) {
   auto place = std::lower_bound(graves_.begin(), graves_.end(), buried.name_hash, is_before);
   if (place != graves_.end() && place->name_hash == buried.name_hash) {
-    const auto expires = std::max(place->expires, buried.expires);
-    if (std::tie(place->generation, place->heartbeat) <
-        std::tie(buried.generation, buried.heartbeat)) {
-      *place = buried;
-    }
-    place->expires = expires;
+    *place = joined(*place, buried);
     return;
   }
   if (graves_.size() == capacity_) {
@@ -47,7 +71,21 @@ void graveyard::remove(std::uint64_t name_hash) {
 }
 
 void graveyard::expire(std::chrono::nanoseconds now) {
+  for (grave& one : graves_) {
+    if (one.is_above_another() && one.gone_expires <= now) one.gone_generation = 0;
+    if (one.is_above_another() && one.expires <= now) uncover(one);
+  }
   std::erase_if(graves_, [now](const grave& one) { return one.expires <= now; });
+}
+
+void graveyard::uncover(grave& refusal) {
+  assert(refusal.is_above_another());
+  grave gone;
+  gone.name_hash = refusal.name_hash;
+  gone.generation = refusal.gone_generation;
+  gone.heartbeat = refusal.gone_heartbeat;
+  gone.expires = refusal.gone_expires;
+  refusal = gone;
 }
 
 std::optional<grave> graveyard::find(std::uint64_t name_hash) const {
@@ -60,8 +98,14 @@ bool graveyard::refuses(std::uint64_t name_hash, std::uint64_t generation,
                         std::uint64_t heartbeat) const {
   if (planted::is_on(planted::defect::graveyard_missing)) return false;
   const std::optional<grave> lies = find(name_hash);
-  if (lies && lies->kind == grave_kind::early) return generation == lies->generation;
-  return lies && std::tie(generation, heartbeat) <= std::tie(lies->generation, lies->heartbeat);
+  if (!lies) return false;
+  const auto asked = std::tie(generation, heartbeat);
+  if (lies->kind == grave_kind::early) {
+    return generation == lies->generation ||
+           (lies->is_above_another() &&
+            asked <= std::tie(lies->gone_generation, lies->gone_heartbeat));
+  }
+  return asked <= incarnation(*lies);
 }
 
 }  // namespace gossipmonger

@@ -470,9 +470,8 @@ void protocol::end_refusals() {
   // My clock may have been the wrong one, and been set; and whoever was refused for want of room is
   // not asked for again before there is some.
   const bool has_room = peers_.size() < settings_.peers_max || !gone_.empty();
-  graves_.remove_if([&](const grave& lies) {
-    if (lies.kind == grave_kind::early) return !is_far_future(lies.generation);
-    return lies.kind == grave_kind::no_room && has_room;
+  graves_.end_refusals([&](const grave& lies) {
+    return lies.kind == grave_kind::early ? !is_far_future(lies.generation) : has_room;
   });
 }
 

@@ -4,6 +4,8 @@
 
 #include <vector>
 
+#include "gossipmonger/core/digest.hpp"
+
 using namespace gossipmonger;
 using namespace std::chrono_literals;
 
@@ -119,6 +121,83 @@ TEST_CASE("graveyard: when it is full, refusals make room for each other and for
   // Only the forgotten lie there: a refusal takes no place of theirs.
   refuse(7, 90s);
   CHECK(hashes(graves) == std::vector<std::uint64_t>{1, 5, 6});
+}
+
+namespace {
+
+grave make_refusal(std::uint64_t name_hash, std::uint64_t generation,
+                   std::chrono::nanoseconds expires, grave_kind kind) {
+  grave refused = make_grave(name_hash, generation, heartbeat_max, expires);
+  refused.kind = kind;
+  return refused;
+}
+
+}  // namespace
+
+TEST_CASE("graveyard: a refusal of a later run does not let back in who was forgotten") {
+  graveyard graves(8);
+  graves.bury(make_grave(5, 10, 100, 60s));
+
+  SUBCASE("of a date far ahead") {
+    graves.bury(make_refusal(5, 99, 60s, grave_kind::early));
+    CHECK(graves.refuses(5, 99, 1));
+    CHECK_FALSE(graves.refuses(5, 11, 1));
+  }
+  SUBCASE("for want of room") {
+    graves.bury(make_refusal(5, 10, 60s, grave_kind::no_room));
+    CHECK(graves.refuses(5, 10, 101));
+  }
+  SUBCASE("one and then the other") {
+    graves.bury(make_refusal(5, 10, 60s, grave_kind::no_room));
+    graves.bury(make_refusal(5, 99, 60s, grave_kind::early));
+  }
+  CHECK(graves.refuses(5, 10, 100));
+  CHECK(graves.all().size() == 1);
+
+  graves.end_refusals([](const grave&) { return true; });
+  CHECK(graves.refuses(5, 10, 100));
+  CHECK_FALSE(graves.refuses(5, 10, 101));
+  CHECK_FALSE(graves.refuses(5, 99, 1));
+}
+
+TEST_CASE("graveyard: who is forgotten while a later run of it is refused stays so") {
+  graveyard graves(8);
+  graves.bury(make_refusal(5, 99, 60s, grave_kind::early));
+
+  graves.bury(make_grave(5, 10, 100, 30s));
+  CHECK(graves.refuses(5, 10, 100));
+  CHECK_FALSE(graves.refuses(5, 10, 101));
+
+  graves.bury(make_grave(5, 10, 90, 30s));
+  CHECK(graves.refuses(5, 10, 100));
+  graves.bury(make_grave(5, 99, heartbeat_max, 30s));
+  CHECK(graves.refuses(5, 98, heartbeat_max));
+}
+
+TEST_CASE("graveyard: of a refusal and what lies beneath, each has its own time") {
+  graveyard graves(8);
+  graves.bury(make_grave(5, 10, 100, 10s));
+  graves.bury(make_grave(6, 10, 100, 20s));
+  graves.bury(make_refusal(5, 99, 20s, grave_kind::early));
+  graves.bury(make_refusal(6, 99, 10s, grave_kind::early));
+
+  graves.expire(10s);
+  CHECK_FALSE(graves.refuses(5, 10, 100));
+  CHECK(graves.refuses(5, 99, 1));
+
+  graves.expire(20s);
+  CHECK(graves.all().empty());
+}
+
+TEST_CASE("graveyard: what lies beneath a refusal keeps its place like any grave") {
+  graveyard graves(2);
+  graves.bury(make_grave(1, 10, 100, 10s));
+  graves.bury(make_refusal(1, 99, 10s, grave_kind::early));
+  graves.bury(make_refusal(2, 99, 60s, grave_kind::early));
+
+  graves.bury(make_refusal(3, 99, 90s, grave_kind::early));
+
+  CHECK(hashes(graves) == std::vector<std::uint64_t>{1, 3});
 }
 
 TEST_CASE("graveyard: a name that lies there takes no further room") {

@@ -93,6 +93,31 @@ TEST_CASE("protocol forget: a forgotten dead peer that starts again is taken in"
   CHECK(world["a"].find_member("c", world.now())->status == peer_status::live);
 }
 
+TEST_CASE("protocol forget: a run of a wrong date, refused, does not bring back the one before") {
+  small_cluster world;
+  add_three(world);
+  world.stop("c");
+  world.run_for(120s);
+  const std::uint64_t forgotten = world["a"].find_member("c", world.now())->generation;
+  REQUIRE(world["a"].forget("c"));
+  puppet teller(world, "a", "teller", 9);
+  teller.enter();
+  identity_view late;
+  late.name = "c";
+  late.generation = forgotten + 2 * 86'400'000U;  // two days ahead
+  late.instance = 7;
+  late.address = world.find("c").address;
+
+  teller.begin(message_kind::reply).identities.push_back(late);
+  static_cast<void>(teller.send());
+  REQUIRE(drops(world["a"], drop_reason::far_future) == 1);
+  world.exchange("b", "a");
+  world.run_for(60s);
+
+  REQUIRE(world["b"].is_known("c"));
+  CHECK_FALSE(world["a"].is_known("c"));
+}
+
 // Found by gossip_sim: a slow reader got the end of a peer whose beginning it had never got.
 TEST_CASE("protocol forget: a reader that never heard of the peer does not hear that it is gone") {
   small_cluster world;

@@ -27,6 +27,14 @@ struct grave {
   std::uint64_t heartbeat = 0;
   std::chrono::nanoseconds expires{};
   grave_kind kind = grave_kind::gone;
+
+  // A refusal ends with its reason, and what was forgotten does not come back by that: of the same
+  // name there may lie, beneath a refusal, an incarnation that is gone. 0: none does.
+  std::uint64_t gone_generation = 0;
+  std::uint64_t gone_heartbeat = 0;
+  std::chrono::nanoseconds gone_expires{};
+
+  [[nodiscard]] bool is_above_another() const { return gone_generation != 0; }
 };
 
 class graveyard {
@@ -35,25 +43,33 @@ class graveyard {
   graveyard(const graveyard&) = delete;
   graveyard& operator=(const graveyard&) = delete;
 
-  /// Keeps the higher of what is there and `buried`, and the later expiry.
+  /// Keeps the higher of what is there and `buried`, and the later expiry; beneath a refusal, also
+  /// who is gone.
   void bury(const grave& buried);
   void remove(std::uint64_t name_hash);
   void expire(std::chrono::nanoseconds now);
-  /// Lets go of what `is_over` says; called once a grave.
+  /// Lets go of the refusals of which `is_over` says so, not of what lies beneath.
   template <class Predicate>
-  void remove_if(Predicate is_over) {
-    std::erase_if(graves_, is_over);
+  void end_refusals(Predicate is_over) {
+    for (grave& one : graves_) {
+      if (one.is_above_another() && is_over(one)) uncover(one);
+    }
+    std::erase_if(graves_,
+                  [&](const grave& one) { return one.kind != grave_kind::gone && is_over(one); });
   }
 
   [[nodiscard]] std::optional<grave> find(std::uint64_t name_hash) const;
   /// Whether (generation, heartbeat) of that name is not above what lies here; of an `early` one,
-  /// whether it is that generation.
+  /// whether it is that generation, or not above what lies beneath.
   [[nodiscard]] bool refuses(std::uint64_t name_hash, std::uint64_t generation,
                              std::uint64_t heartbeat) const;
   /// All, by ascending hash.
   [[nodiscard]] std::span<const grave> all() const { return graves_; }
 
  private:
+  /// What lies beneath takes the place.  expects: something does
+  static void uncover(grave& refusal);
+
   std::vector<grave> graves_;  // ascending name_hash
   std::size_t capacity_;
 };
