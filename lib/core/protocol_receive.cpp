@@ -220,7 +220,7 @@ void protocol::continue_values() {
 void protocol::begin_anew(const endpoint& source, std::uint64_t remote_hash) {
   const bool has_begun =
       std::find(restarted_.begin(), restarted_.end(), source) != restarted_.end();
-  if (has_begun || restarted_.size() == settings_.unproved_addresses_max) return;
+  if (has_begun || restarted_.size() >= settings_.unproved_addresses_max) return;
   if (!outbox_.has_room_for_digest(source)) return;
   restarted_.push_back(source);
   start_exchange(source, remote_hash);
@@ -243,9 +243,10 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
   leg.cookie_echo = received.cookie;
   leg.spoken = received.versions;
   leg.is_unproved = !is_proved;
-  leg.bytes_left = is_proved || is_on(defect::replies_unlimited)
-                       ? settings_.exchange_bytes_max
-                       : bytes * address_book::amplification_max;
+  leg.bytes_left = settings_.exchange_bytes_max;
+  if (!is_proved && !is_on(defect::replies_unlimited)) {
+    leg.bytes_left = std::min(leg.bytes_left, bytes * address_book::amplification_max);
+  }
   leg.datagrams_left = settings_.exchange_datagrams_max;
   if (is_proved) leg.seen_heartbeat = seen_heartbeat(received);
   leg.partials = &received.partials;
