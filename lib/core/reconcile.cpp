@@ -348,6 +348,8 @@ bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
   places.has_receiver = out.receiver.generation == 0;
   if (const std::optional<slot_index> slot = peers_.find(out.receiver.name_hash)) {
     places.of_receiver = partial_of(*slot);
+    places.is_receiver_refused =
+        peers_[*slot].is_refused() || graves_.find(out.receiver.name_hash).has_value();
   }
   if (leg.has_extra && !leg.is_short) {
     leg.is_partial = leg.digest_rows_left + leg.digest_graves_left >
@@ -508,7 +510,12 @@ bool reconciler::try_add_unclaimed(slot_index slot, packer& pack, const message&
 void reconciler::fill_extra(exchange& leg, packer& pack, message& out, nanoseconds now,
                             const digest_places& places) {
   if (!places.has_sender) static_cast<void>(pack.try_add_extra(out.sender));
-  if (!places.has_receiver) {
+  if (!places.has_receiver && places.is_receiver_refused) {
+    // What I refuse of it has a place in the range only, and without that it would send it, in
+    // answer to each datagram. So this one says nothing of it.
+    out.receiver = digest_entry();
+    out.receiver_instance = 0;
+  } else if (!places.has_receiver) {
     static_cast<void>(pack.try_add_extra(out.receiver));
     if (places.of_receiver) static_cast<void>(pack.try_add_partial(*places.of_receiver));
   }

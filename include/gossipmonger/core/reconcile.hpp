@@ -154,6 +154,7 @@ class reconciler {
 
     bool has_sender = false;
     bool has_receiver = false;
+    bool is_receiver_refused = false;          // it, or a later run of it
     std::optional<partial_entry> of_receiver;  // beside its entry
     std::size_t extra = 0;                     // for what changed last
     bool is_cut_by_graves = false;             // the range ended because of them
