@@ -3,9 +3,14 @@
 #include <algorithm>
 #include <tuple>
 
+#include "planted.hpp"
+
 namespace gossipmonger {
 
 namespace {
+
+using planted::defect;
+using planted::is_on;
 
 constexpr std::uint64_t cookie_mask = (std::uint64_t{1} << 48) - 1;
 constexpr std::uint64_t backoff_rounds_max = 16;
@@ -117,7 +122,8 @@ bool address_book::try_start(const endpoint& address, std::uint64_t round,
   }
   auto place = known_.find(address);
   if (place == known_.end()) {
-    if (known_.size() == capacity_ && !try_make_room(round)) return false;
+    const bool is_full = known_.size() == capacity_ && !is_on(defect::addresses_unbounded);
+    if (is_full && !try_make_room(round)) return false;
     place = known_.emplace(address, record()).first;
   }
   record& known = place->second;
@@ -127,7 +133,8 @@ bool address_book::try_start(const endpoint& address, std::uint64_t round,
     if (known.unanswered > unanswered_max) known.is_proved = false;
     return true;
   }
-  if (known.next_round > round || started_unproved_ >= unproved_max) return false;
+  const bool is_enough = started_unproved_ >= unproved_max && !is_on(defect::unproved_unlimited);
+  if (known.next_round > round || is_enough) return false;
   ++started_unproved_;
   ++known.unanswered;
   const std::uint64_t backoff = std::uint64_t{1}

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numbers>
 
+#include "planted.hpp"
+
 namespace gossipmonger {
 
 namespace {
@@ -23,6 +25,7 @@ detector_expectation::detector_expectation(std::chrono::nanoseconds round, std::
 }
 
 std::chrono::nanoseconds failure_detector::mean(const detector_expectation& expected) const {
+  if (samples() == 0 && planted::is_on(planted::defect::phi_prior_missing)) return {};
   const std::uint64_t sum =
       static_cast<std::uint64_t>(sum_us()) + prior_weight * to_microseconds(expected.prior);
   const std::uint64_t mean = sum / (samples() + prior_weight);

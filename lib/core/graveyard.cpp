@@ -23,6 +23,7 @@ auto incarnation(const grave& one) { return std::tie(one.generation, one.heartbe
 /// `gone` goes beneath `refusal`, where nothing higher lies.
 void put_beneath(grave& refusal, std::uint64_t generation, std::uint64_t heartbeat,
                  std::chrono::nanoseconds expires) {
+  if (planted::is_on(planted::defect::grave_overwritten)) return;
   if (std::tie(refusal.gone_generation, refusal.gone_heartbeat) < std::tie(generation, heartbeat)) {
     refusal.gone_generation = generation;
     refusal.gone_heartbeat = heartbeat;

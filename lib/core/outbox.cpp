@@ -2,7 +2,12 @@
 
 #include <cassert>
 
+#include "planted.hpp"
+
 namespace gossipmonger {
+
+using planted::defect;
+using planted::is_on;
 
 exchange* outbox::find_digest(const endpoint& to) {
   std::deque<exchange>& digests = lane(outbox_lane::digests);
@@ -28,8 +33,10 @@ std::size_t outbox::add_answer(exchange&& leg) {
   std::deque<exchange>& strangers = lane(outbox_lane::strangers);
   std::deque<exchange>& bulk = lane(outbox_lane::bulk);
   std::deque<exchange>& joined = leg.is_unproved ? strangers : answers;
-  const bool is_full = leg.is_unproved ? strangers.size() == strangers_max
-                                       : answers.size() + bulk.size() == answers_max;
+  const bool is_full =
+      leg.is_unproved
+          ? strangers.size() == strangers_max && !is_on(defect::strangers_unbounded)
+          : answers.size() + bulk.size() == answers_max && !is_on(defect::answers_unbounded);
   if (is_full) (leg.is_unproved || bulk.empty() ? joined : bulk).pop_front();
   joined.push_back(std::move(leg));
   return is_full ? 1 : 0;

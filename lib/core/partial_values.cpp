@@ -62,7 +62,8 @@ partial_values::outcome partial_values::take(slot_index slot, const delta_view& 
     }
   }
   if (found == partials_.end()) {
-    if (delta.value_bytes > bytes_max_ - announced_bytes_) return outcome::full;
+    const bool has_room = delta.value_bytes <= bytes_max_ - announced_bytes_;
+    if (!has_room && !planted::is_on(planted::defect::partials_unbounded)) return outcome::full;
     found = partials_.try_emplace(slot).first;
     partial& fresh = found->second;
     fresh.version = part.version;

@@ -344,7 +344,7 @@ void protocol::release_changes(std::uint64_t sequence) {
   entries_.purge(is_on(defect::tombstones_early) ? changes_.last() : sequence);
   changes_.release(sequence);
   // A subscription that is too far behind begins anew; what is kept for it stays bounded (I5).
-  if (entries_.retired_count() > settings_.retired_max) {
+  if (entries_.retired_count() > settings_.retired_max && !is_on(defect::retired_unbounded)) {
     changes_.cut(changes_.last());
     entries_.purge(changes_.last());
   }
@@ -415,7 +415,8 @@ void protocol::set_seeds(std::vector<endpoint> seeds) { seeds_ = std::move(seeds
 
 void protocol::join(const endpoint& address) {
   constexpr std::size_t joining_max = 64;
-  if (joining_.size() < joining_max) joining_.push_back(address);
+  const bool has_room = joining_.size() < joining_max || is_on(defect::joining_unbounded);
+  if (has_room) joining_.push_back(address);
 }
 
 std::error_code protocol::check_write(std::string_view key, std::string_view value) const {
@@ -428,8 +429,9 @@ std::error_code protocol::check_write(std::string_view key, std::string_view val
 }
 
 bool protocol::has_room(const storage_usage& used, std::size_t versions) const {
-  return used.live_keys + used.tombstones <= settings_.keys_per_peer_max &&
-         used.bytes <= settings_.bytes_per_peer_max && versions <= version_max - version();
+  const bool is_allowed = used.live_keys + used.tombstones <= settings_.keys_per_peer_max &&
+                          used.bytes <= settings_.bytes_per_peer_max;
+  return (is_allowed || is_on(defect::own_capacity_ignored)) && versions <= version_max - version();
 }
 
 bool protocol::has_exact_room(pair_views pairs, bool is_compacted) const {
@@ -569,7 +571,7 @@ result<std::optional<std::uint64_t>> protocol::erase(std::string_view key) {
   tombstone.is_tombstone = true;
   const result<std::uint64_t> written = write(tombstone);
   if (!written) return tl::unexpected<std::error_code>(written.error());
-  expiry_.clear(erased_key);
+  if (!is_on(defect::deadline_kept)) expiry_.clear(erased_key);
   const storage_usage used = entries_.usage(self_slot);
   const std::size_t kept = std::min(std::max(compaction_tombstones_min, used.live_keys),
                                     settings_.keys_per_peer_max / compaction_part);

@@ -166,7 +166,8 @@ void protocol::handle_message(const message& received, const endpoint& source, s
                                               reconciler_.digest_rows_a_datagram();
   // What the 3x rule cut, here or there, is asked for anew; a value goes on.
   const bool goes_on = handle_parts(received, source) && was_proved;
-  if (received.kind == message_kind::reply && ((received.more && !goes_on) || was_partial)) {
+  const bool is_cut = (received.more && !goes_on) || was_partial || is_on(defect::answers_restart);
+  if (received.kind == message_kind::reply && is_cut) {
     begin_anew(source, received.sender.name_hash);
   }
 }
@@ -220,7 +221,8 @@ void protocol::continue_values() {
 void protocol::begin_anew(const endpoint& source, std::uint64_t remote_hash) {
   const bool has_begun =
       std::find(restarted_.begin(), restarted_.end(), source) != restarted_.end();
-  if (has_begun || restarted_.size() >= settings_.unproved_addresses_max) return;
+  if (has_begun && !is_on(defect::answers_restart)) return;
+  if (restarted_.size() >= settings_.unproved_addresses_max) return;
   if (!outbox_.has_room_for_digest(source)) return;
   restarted_.push_back(source);
   start_exchange(source, remote_hash);
@@ -248,6 +250,8 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
     leg.bytes_left = std::min(leg.bytes_left, bytes * address_book::amplification_max);
   }
   leg.datagrams_left = settings_.exchange_datagrams_max;
+  if (is_proved && is_on(defect::exchange_unlimited))
+    leg.bytes_left = leg.datagrams_left = 1U << 30;
   if (is_proved) leg.seen_heartbeat = seen_heartbeat(received);
   leg.partials = &received.partials;
   reconciler_.compare(received.known, located_, received.sender.name_hash, now_, leg);
@@ -389,7 +393,7 @@ void protocol::handle_heartbeat(slot_index slot, const digest_entry& entry) {
   if (row.generation != entry.generation) return;
   const bool is_newer = entry.heartbeat > row.heartbeat || is_on(defect::heartbeat_regression);
   if (is_newer) advance_heartbeat(slot, entry.heartbeat);
-  if (entry.has_left && !row.has_left) {
+  if (entry.has_left && !row.has_left && !is_on(defect::leave_unheard)) {
     row.has_left = true;
     judge(slot, peer_status::left);
   }
@@ -435,7 +439,7 @@ void protocol::judge(slot_index slot, peer_status status) {
     row.detector.reset(now_);
     row.advances = 0;
   }
-  changes_.judge(peers_.details(slot), slot);
+  if (!is_on(defect::verdict_untold)) changes_.judge(peers_.details(slot), slot);
 }
 
 // --------------------------------------------------------------------------------- identities

@@ -84,7 +84,8 @@ bool protocol::has_silent() const {
     const peer& row = peers_[slot];
     if (!row.may_die()) continue;
     const bool is_silent =
-        row.is_suspect || row.detector.may_exceed(settings_.dead_peer_phi, now_, expected_);
+        row.is_suspect || planted::is_on(planted::defect::phi_prior_missing) ||
+        row.detector.may_exceed(settings_.dead_peer_phi, now_, expected_);
     if (is_silent && peers_.is_used(slot)) return true;
   }
   return false;
@@ -272,7 +273,7 @@ bool protocol::has_budget(moment now) {
   budget_.refill(now.steady, settings_.send_bytes_per_interval, settings_.gossip_interval);
   strangers_budget_.refill(now.steady, settings_.send_bytes_per_interval / strangers_part,
                            settings_.gossip_interval);
-  if (budget_.has_room()) return true;
+  if (budget_.has_room() || planted::is_on(planted::defect::budget_ignored)) return true;
   sends_at_ = budget_.has_room_at();
   ++stats_.sends_delayed;
   return false;

@@ -18,6 +18,7 @@ namespace {
 using std::chrono::nanoseconds;
 
 constexpr std::uint64_t amplification_max = 3;
+constexpr int cookie_rounds_min = 64;
 
 std::string quoted(std::string_view peer, std::string_view key, std::uint64_t version) {
   return std::string(peer) + " " + (key.empty() ? "(floor)" : std::string(key)) + " @" +
@@ -52,10 +53,33 @@ class checker::watch : public storage_observer {
     nanoseconds until{};
   };
   /// What went to and came from an address.
+  struct given_cookie {
+    given_cookie() = default;
+
+    std::uint64_t cookie = 0;
+    nanoseconds at{};  // last
+  };
   struct contact {
     contact() = default;
 
-    std::array<std::uint64_t, 4> cookies{};  // the latest that were given to it
+    /// When that cookie was given to it last; nullopt: not lately, or never.
+    [[nodiscard]] std::optional<nanoseconds> find_cookie(std::uint64_t cookie) const {
+      for (const given_cookie& one : cookies) {
+        if (one.cookie == cookie && cookie != 0) return one.at;
+      }
+      return std::nullopt;
+    }
+    void remember_cookie(std::uint64_t cookie, nanoseconds now) {
+      for (given_cookie& one : cookies) {
+        if (one.cookie == cookie) one.at = now;
+      }
+      if (cookie == 0 || find_cookie(cookie)) return;
+      given_cookie& next = cookies[next_cookie++ % cookies.size()];
+      next.cookie = cookie;
+      next.at = now;
+    }
+
+    std::array<given_cookie, 4> cookies{};  // the latest
     std::size_t next_cookie = 0;
     bool is_proved = false;
     std::uint64_t bytes_received = 0;
@@ -65,6 +89,16 @@ class checker::watch : public storage_observer {
     std::optional<wire_range> spoken;
     std::optional<wire_range> spoken_before;
     nanoseconds heard_at{};
+  };
+  /// What was sent, against the budget of that many bytes an interval: a bucket of one interval's
+  /// worth, which the last datagram may overdraw.
+  struct spending {
+    spending() = default;
+
+    std::size_t budget = 0;
+    nanoseconds interval{};
+    double spent = 0;
+    nanoseconds at{};
   };
   enum class input { command, datagram, timer };
 
@@ -93,6 +127,12 @@ class checker::watch : public storage_observer {
   std::map<std::uint64_t, forgotten> graves;  // by name hash
   std::map<endpoint, contact> contacts;
   storage_usage own_usage;  // after the last step or command
+  nanoseconds shortest_round = nanoseconds::max() / cookie_rounds_min;  // that this run ever had
+  std::optional<slot_index> leaver;  // who said so in what comes next
+  spending spent;
+  bool had_budget = false;       // so that answers may have waited
+  std::size_t answer_bytes = 0;  // since the last step
+  std::size_t answer_datagrams = 0;
   std::uint64_t unproved_round = 0;
   std::size_t unproved_count = 0;
   std::map<std::string, nanoseconds> deadlines;  // of own keys that expire
@@ -203,6 +243,9 @@ void checker::watch::handle_word(const message& received, contact& from) {
   if (!slot || *slot == self_slot) return;
   if (known[*slot].generation != received.sender.generation) return;
   if (received.sender.heartbeat > known[*slot].heartbeat) row(*slot).beat_at = owner_.world_.time();
+  const bool is_mine = received.receiver.generation == 0 ||
+                       received.receiver.name_hash == known[self_slot].name_hash;
+  if (received.sender.has_left && is_mine) leaver = slot;
   from.heard_at = owner_.world_.time();
 }
 
@@ -328,20 +371,25 @@ void checker::handle_arrival(node_index node, const endpoint& source, const mess
   from.bytes_received += bytes;
   if (from.spoken && *from.spoken != received.versions) from.spoken_before = from.spoken;
   from.spoken = received.versions;
-  const auto& cookies = from.cookies;
-  if (received.cookie_echo != 0 &&
-      std::find(cookies.begin(), cookies.end(), received.cookie_echo) != cookies.end()) {
-    from.is_proved = true;
-    watched.handle_word(received, from);
-  }
+  const std::optional<nanoseconds> given = from.find_cookie(received.cookie_echo);
+  if (!given) return;
+  from.is_proved = true;
+  // A cookie is good for so long at least; of an older one nobody can tell.
+  const bool is_surely_good = world_.time() - *given < cookie_rounds_min * watched.shortest_round;
+  if (is_surely_good) watched.handle_word(received, from);
 }
 
 void checker::handle_step(node_index node, bool is_timer) {
   watch& watched = *watches_[node];
   const protocol& core = world_[node];
+  watched.answer_bytes = 0;
+  watched.answer_datagrams = 0;
+  watched.shortest_round =
+      std::min<nanoseconds>(watched.shortest_round, world_.settings(node).gossip_interval);
   if (watched.own->generations.back() != core.generation()) {
     watched.own->generations.push_back(core.generation());
   }
+  check_leaver(node);
   check_rows(node);
   check_tables(node);
   check_own_usage(node);
@@ -362,12 +410,10 @@ void checker::handle_send(node_index node, const endpoint& to, const message& se
   if (bytes > limit) {
     report("I4 size", std::to_string(bytes) + " bytes, limit " + std::to_string(limit), {node});
   }
+  check_spending(node, sent, bytes);
   if (trusts_content_) check_wire_version(node, to, sent);
   watch::contact& with = watched.contacts[to];
-  if (sent.cookie != 0 &&
-      std::find(with.cookies.begin(), with.cookies.end(), sent.cookie) == with.cookies.end()) {
-    with.cookies[with.next_cookie++ % with.cookies.size()] = sent.cookie;
-  }
+  with.remember_cookie(sent.cookie, world_.time());
   if (with.is_proved) return;
   if (sent.kind != message_kind::digest) {
     with.bytes_replied += bytes;
@@ -536,6 +582,60 @@ void checker::check_own_usage(node_index node) {
   if (!has_too_many && !is_too_large) return;
   report("I5 bounds",
          "own entries: " + std::to_string(keys) + " keys, " + std::to_string(used.bytes) + " bytes",
+         {node});
+}
+
+void checker::check_leaver(node_index node) {
+  const std::optional<slot_index> slot = std::exchange(watches_[node]->leaver, std::nullopt);
+  if (!slot || !trusts_content_) return;
+  const peer_table& known = world_[node].peers();
+  if (!known.is_used(*slot) || known[*slot].status == peer_status::left) return;
+  report("departure",
+         known.details(*slot).name + " said that it leaves, and is shown as " +
+             std::string(to_string(known[*slot].status)),
+         {node});
+}
+
+void checker::check_spending(node_index node, const message& sent, std::size_t bytes) {
+  watch& watched = *watches_[node];
+  const config& settings = world_.settings(node);
+  const std::size_t budget = settings.send_bytes_per_interval;
+  watch::spending& of = watched.spent;
+  if (budget != of.budget || settings.gossip_interval != of.interval) {
+    of = watch::spending();
+    of.budget = budget;
+    of.interval = settings.gossip_interval;
+  }
+  if (budget == 0) {
+    if (!watched.had_budget) check_exchange(node, sent, bytes);
+    return;
+  }
+  watched.had_budget = true;
+  const auto most = static_cast<double>(budget);
+  const auto passed = static_cast<double>((world_.time() - of.at).count());
+  of.spent = std::max(0.0, of.spent - passed / static_cast<double>(of.interval.count()) * most);
+  of.at = world_.time();
+  constexpr double rounding = 1e-6;  // of sums in another order
+  if (of.spent >= most * (1 + rounding)) {
+    report("I5 bounds", "sends beyond " + std::to_string(budget) + " bytes an interval", {node});
+  }
+  of.spent += static_cast<double>(bytes);
+}
+
+void checker::check_exchange(node_index node, const message& sent, std::size_t bytes) {
+  // Without a byte budget nothing waits: what goes out after a datagram came is its answer.
+  if (sent.kind == message_kind::digest) return;
+  watch& watched = *watches_[node];
+  const config& settings = world_.settings(node);
+  watched.answer_bytes += bytes;
+  ++watched.answer_datagrams;
+  if (watched.answer_bytes <= settings.exchange_bytes_max &&
+      watched.answer_datagrams <= settings.exchange_datagrams_max) {
+    return;
+  }
+  report("I5 bounds",
+         std::to_string(watched.answer_datagrams) + " datagrams, " +
+             std::to_string(watched.answer_bytes) + " bytes in answer to one",
          {node});
 }
 

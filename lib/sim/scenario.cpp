@@ -15,9 +15,10 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-constexpr std::array<std::string_view, 20> kind_names{
-    "start", "crash", "restart", "leave",  "set",  "set-ttl", "erase",  "write",  "wipe", "pause",
-    "clock", "move",  "forget",  "change", "link", "storage", "reader", "mutate", "heal", "detect"};
+constexpr std::array<std::string_view, 23> kind_names{
+    "start",  "crash", "restart", "leave",  "set",    "set-ttl", "erase", "write",
+    "wipe",   "pause", "clock",   "move",   "join",   "replay",  "flood", "forget",
+    "change", "link",  "storage", "reader", "mutate", "heal",    "detect"};
 constexpr std::array<std::string_view, 4> disk_names{"intact", "lost", "stale", "torn"};
 constexpr std::array<std::string_view, 3> generation_names{"kept", "lost", "reused"};
 
@@ -128,6 +129,8 @@ const std::vector<config_option>& config_options() {
       number_option("keys", &config::keys_per_peer_max),
       number_option("bytes", &config::bytes_per_peer_max),
       number_option("parked", &config::parked_bytes_max),
+      number_option("partial", &config::partial_bytes_max),
+      number_option("unproved", &config::unproved_addresses_max),
       number_option("retired", &config::retired_max),
       number_option("seed_rounds", &config::seed_every_rounds),
       number_option("window", &config::detector_window),
@@ -190,6 +193,11 @@ std::string options_text(const decision& of) {
       out.add_number("bytes", of.bytes);
       out.add_number("salt", of.salt);
       if (of.length.count() != 0) out.add("ttl", time_text(of.length));
+      break;
+    case decision_kind::join:
+    case decision_kind::replay:
+    case decision_kind::flood:
+      out.add_number("count", of.count);
       break;
     case decision_kind::change:
       for (const option_value& one : of.options) {

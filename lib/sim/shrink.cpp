@@ -119,6 +119,9 @@ class shrinking {
         attempt([&](decision& one) { return halve(one.bytes, 0); });
         attempt([&](decision& one) { return calm(one.length, std::chrono::milliseconds{}); });
       }
+      const bool is_crowd = kind == decision_kind::join || kind == decision_kind::replay ||
+                            kind == decision_kind::flood;
+      if (is_crowd) attempt([&](decision& one) { return halve(one.count, 1); });
       if (kind == decision_kind::set_ttl) {
         attempt([&](decision& one) {
           one.kind = decision_kind::set;

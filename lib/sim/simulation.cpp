@@ -166,6 +166,10 @@ class simulation {
         return world_.set_storage(node, what.storage);
       case decision_kind::mutate:
         return world_.set_mutation(node, what.part);
+      case decision_kind::replay:
+      case decision_kind::flood:
+        if (!world_.is_running(node)) return;
+        return world_.replay(node, what.count, what.kind == decision_kind::flood);
       case decision_kind::reader:
         members_[node].read_interval = what.length;
         return set_reader(node);
@@ -294,6 +298,9 @@ class simulation {
       case decision_kind::leave:
         leave(node);
         break;
+      case decision_kind::join:
+        for (std::uint64_t i = 0; i < what.count; ++i) world_[node].join(world_.vacant_address());
+        break;
       case decision_kind::forget:
         if (world_[node].forget(members_[what.other].settings.name)) ++report_.sums.forgotten;
         break;
@@ -375,12 +382,16 @@ class simulation {
   /// Who is not found yet. Of one generation, or of any (0).
   [[nodiscard]] std::string undetected(std::size_t gone, std::uint64_t generation) const;
   [[nodiscard]] std::string undetected(const std::vector<std::size_t>& gone) const;
+  /// Who holds the run that left, and does not show that.
+  [[nodiscard]] std::string unheard(std::size_t leaver) const;
   /// Somebody shows that it left, and goes on telling that for so long.
   [[nodiscard]] bool is_told_to_leave(std::size_t leaver, nanoseconds length) const;
   /// Within so many rounds phi alone convicts whoever is silent.
   [[nodiscard]] std::size_t silence_rounds_max() const;
   [[nodiscard]] const peer* find_row(std::size_t node, const std::string& name) const;
   [[nodiscard]] std::size_t backlog_rounds() const;
+  [[nodiscard]] std::size_t waiting_rounds() const;
+  void run_to_joined();
   /// Fewer than `entries_max` entries go out, or none at all.
   void demand_idle(std::uint64_t entries_max);
   struct traffic {
@@ -415,9 +426,11 @@ void simulation::heal() {
   // News goes through whoever takes everybody in: with a table too small, nothing is promised but
   // that the refused is not sent again and again.
   constexpr std::size_t keys_enough = 1000;
+  constexpr std::size_t bytes_enough = std::size_t{1} << 24;
   const auto is_small = [this](const participant& one) {
     return one.settings.peers_max + 1 < scenario_.nodes.size() ||
-           one.settings.keys_per_peer_max < keys_enough;
+           one.settings.keys_per_peer_max < keys_enough ||
+           one.settings.bytes_per_peer_max < bytes_enough;
   };
   if (std::any_of(members_.begin(), members_.end(), is_small)) {
     run_to(std::max(world_.time(), last_lease()) + 60 * round());
@@ -579,6 +592,18 @@ std::string simulation::undetected(const std::vector<std::size_t>& gone) const {
   return {};
 }
 
+std::string simulation::unheard(std::size_t leaver) const {
+  for (std::size_t node = 0; node < members_.size(); ++node) {
+    if (!world_.is_running(node)) continue;
+    const peer* row = find_row(node, members_[leaver].settings.name);
+    if (row == nullptr || row->generation != members_[leaver].generation) continue;
+    if (row->status == peer_status::left) continue;
+    return "n" + std::to_string(node) + " of n" + std::to_string(leaver) +
+           ", which left: " + std::string(to_string(row->status));
+  }
+  return {};
+}
+
 bool simulation::is_told_to_leave(std::size_t leaver, nanoseconds length) const {
   for (std::size_t node = 0; node < members_.size(); ++node) {
     if (!world_.is_running(node)) continue;
@@ -624,13 +649,14 @@ void simulation::demand_departures() {
   }
   for (std::size_t rounds = 0; !has_failed(); ++rounds) {
     // Who never heard it finds it dead, like a crash.
-    const std::string open = undetected(leavers);
-    if (open.empty()) return;
+    std::string open = undetected(leavers);
     std::string late = rounds >= silence_limit ? open : std::string();
     for (const std::size_t one : told) {
-      if (rounds < told_limit || !late.empty()) break;
-      late = undetected(one, members_[one].generation);
+      const std::string untold = unheard(one);
+      if (open.empty()) open = untold;
+      if (rounds >= told_limit && late.empty()) late = untold;
     }
+    if (open.empty()) return;
     if (!late.empty()) {
       const std::string text = late + ", " + std::to_string(rounds) + " rounds after it left";
       return checker_->report("departure", text, {});
@@ -694,7 +720,33 @@ std::size_t simulation::backlog_rounds() const {
     if (shared != 0) budget = std::min(budget, shared / 2);
   }
   // Datagrams are not filled to the brim.
-  return 2 * bytes / budget + 1;
+  return 2 * bytes / budget + 1 + waiting_rounds();
+}
+
+std::size_t simulation::waiting_rounds() const {
+  // What stands in a lane, as after a flood, goes before what comes behind it.
+  std::size_t most = 0;
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    const config& settings = members_[i].settings;
+    if (!world_.is_running(i) || settings.send_bytes_per_interval == 0) continue;
+    const std::size_t bytes = world_[i].tables().answers * settings.datagram_bytes_max;
+    most = std::max(most, 2 * bytes / settings.send_bytes_per_interval);
+  }
+  return most;
+}
+
+void simulation::run_to_joined() {
+  // Each address that an operator gave is tried once, so many in a round.
+  constexpr int joined_rounds_max = 80;
+  const auto is_joining = [this] {
+    for (std::size_t i = 0; i < members_.size(); ++i) {
+      if (world_.is_running(i) && world_[i].tables().joining > 0) return true;
+    }
+    return false;
+  };
+  for (int i = 0; i < joined_rounds_max && is_joining() && !has_failed(); ++i) {
+    run_to(world_.time() + round());
+  }
 }
 
 bool simulation::must_agree(std::size_t owner, std::size_t replica, const peer* row) const {
@@ -761,6 +813,7 @@ void simulation::demand_idle(std::uint64_t entries_max) {
   // faster; then nobody sends what the other has.
   constexpr std::size_t settling_rounds = 10;
   constexpr int idle_rounds = 6;
+  run_to_joined();
   const bool has_budget = std::any_of(members_.begin(), members_.end(), [](const participant& one) {
     return one.settings.send_bytes_per_interval != 0;
   });

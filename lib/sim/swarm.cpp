@@ -61,6 +61,7 @@ class swarm_drawing {
           &has_ttls_,           &has_forgettings_,    &has_changes_,      &has_wire_mix_}) {
       *fault = chance(3);
     }
+    has_crowds_ = chance(4);
     has_duplicate_ = chance(12);
     has_mutator_ = chance(12);
     has_short_grace_ = chance(3);
@@ -79,8 +80,15 @@ class swarm_drawing {
       if (has_short_grace_) node.settings.dead_peer_grace = 20s;
       if (has_mixed_settings_) mix_settings(node.settings);
       if (has_small_tables_) shrink_tables(node.settings, count);
+      if (has_crowds_ && chance(2)) prepare_for_crowds(node.settings, count);
       if (has_wire_mix_) node.wire = any_release();
-      if (has_slow_readers_ && chance(2)) node.read_interval = milliseconds(500 + below(20'000));
+      if (has_large_values_ && chance(2)) {
+        node.settings.partial_bytes_max = node.settings.value_bytes_max;
+      }
+      if (has_slow_readers_ && chance(2)) {
+        node.read_interval = milliseconds(500 + below(20'000));
+        if (chance(2)) node.settings.retired_max = 64;
+      }
     }
     if (has_duplicate_ && count > 2) drawn_.nodes.back().settings.name = "n1";
   }
@@ -90,6 +98,7 @@ class swarm_drawing {
     if (chance(3)) settings.fanout = 1 + static_cast<std::size_t>(below(3));
     if (chance(4)) settings.digest_datagrams_max = 1;
     if (chance(3)) settings.datagram_bytes_max = 1200 + static_cast<std::size_t>(below(900)) * 8;
+    if (chance(6)) settings.exchange_datagrams_max = 1 + static_cast<std::size_t>(below(12));
     if (chance(4)) settings.exchange_bytes_max = 1200 + static_cast<std::size_t>(below(8)) * 1200;
     settings.exchange_bytes_max =
         std::max(settings.exchange_bytes_max, settings.datagram_bytes_max);
@@ -113,6 +122,17 @@ class swarm_drawing {
     if (chance(3)) settings.retired_max = 64;
     if (chance(6)) settings.peers_max = 1 + static_cast<std::size_t>(below(count));
     if (chance(6)) settings.keys_per_peer_max = 10 + static_cast<std::size_t>(below(40));
+    if (chance(6)) settings.bytes_per_peer_max = 1024 * (1 + static_cast<std::size_t>(below(16)));
+    if (chance(3)) settings.unproved_addresses_max = 1 + static_cast<std::size_t>(below(4));
+  }
+
+  /// A book of addresses that can be filled, and a budget that makes answers wait.
+  void prepare_for_crowds(config& settings, std::size_t count) {
+    if (chance(2)) settings.peers_max = count;
+    if (chance(3)) return;
+    const std::size_t least =
+        std::max<std::size_t>(is_large_ ? 24'000 : 12'000, 2 * settings.datagram_bytes_max);
+    settings.send_bytes_per_interval = least * (1 + static_cast<std::size_t>(below(3)));
   }
 
   void draw_starts() {
@@ -126,7 +146,24 @@ class swarm_drawing {
     }
   }
 
+  /// One datagram again and again, from its sender or from anywhere; or addresses of nobody, as
+  /// many as fill the book.
+  void happen_to_crowds() {
+    const std::size_t node = any_node();
+    if (chance(3)) {
+      const std::uint64_t times = 1 + below(7);
+      for (std::uint64_t i = 0; i < times; ++i) {
+        decide(decision_kind::join, node).count = 64;
+        now_ += milliseconds(1500);
+      }
+      return;
+    }
+    const bool is_flood = chance(2);
+    decide(is_flood ? decision_kind::flood : decision_kind::replay, node).count = 40 + below(500);
+  }
+
   void happen() {
+    if (has_crowds_ && chance(6)) happen_to_crowds();
     if (!late_.empty() && chance(4)) {
       decide(decision_kind::start, late_.back());
       late_.pop_back();
@@ -202,6 +239,12 @@ class swarm_drawing {
     made.bytes = 5000 + below(60'000);
     made.salt = below(1'000'000);
     const decision first = made;
+    if (chance(2)) {
+      // Of two owners at once, so that they share the room for what is under way.
+      const std::size_t other = any_node();
+      decide(decision_kind::write, other) = first;
+      drawn_.decisions.back().node = other;
+    }
     now_ += milliseconds(below(600));
     if (chance(2)) {
       decide(decision_kind::write, node) = first;
@@ -215,12 +258,26 @@ class swarm_drawing {
 
   void happen_by_operators() {
     if (has_forgettings_ && drawn_.nodes.size() > 1 && chance(2)) {
+      if (has_clocks_ && chance(3)) return forget_a_wrong_date();
       const std::size_t node = any_node();
       decision& made = decide(decision_kind::forget, node);
       made.other = any_node();
       return;
     }
     if (has_changes_) change_options(any_node());
+  }
+
+  /// One that crashed is forgotten by somebody, and comes back with a date of the day after
+  /// tomorrow, which is refused; the others still have what it was before.
+  void forget_a_wrong_date() {
+    const std::size_t node = any_node();
+    decide(decision_kind::crash, node);
+    now_ += milliseconds(below(3000));
+    decision& forgotten = decide(decision_kind::forget, any_node());
+    forgotten.other = node;
+    decide(decision_kind::clock, node).length = milliseconds(200'000'000 + below(1'000'000));
+    now_ += milliseconds(below(1000));
+    decide(decision_kind::restart, node).salt = below(1'000'000);
   }
 
   void change_options(std::size_t node) {
@@ -379,6 +436,7 @@ class swarm_drawing {
   bool has_forgettings_ = false;
   bool has_changes_ = false;
   bool has_wire_mix_ = false;
+  bool has_crowds_ = false;
   bool has_duplicate_ = false;
   bool has_mutator_ = false;
   bool has_short_grace_ = false;

@@ -123,6 +123,7 @@ void world::crash(node_index node) {
   nodes_[node].core.reset();
   nodes_[node].entries.reset();
   nodes_[node].resumes = nanoseconds{};
+  nodes_[node].digest.clear();
   ++nodes_[node].run;
 }
 
@@ -296,6 +297,10 @@ void world::deliver(const happening& arrived) {
   if (observer != nullptr) {
     observer->handle_arrival(arrived.node, arrived.source, received_, datagram.size());
   }
+  if (received_.kind == message_kind::digest) {
+    target.digest = arrived.words;
+    target.digest_source = arrived.source;
+  }
   target.core->handle_message(received_, arrived.source, datagram.size(), now(arrived.node));
   finish_step(arrived.node, false);
   // What the budget keeps waiting goes on before the next round.
@@ -313,6 +318,24 @@ void world::inject(node_index to, const endpoint& source, std::span<const std::b
   std::copy(datagram.begin(), datagram.end(),
             std::as_writable_bytes(std::span(arrival.words)).begin());
   deliver(arrival);
+}
+
+void world::replay(node_index node, std::size_t count, bool is_spoofed) {
+  const std::vector<std::uint64_t> words = nodes_[node].digest;
+  const endpoint source = nodes_[node].digest_source;
+  if (words.empty() || nodes_[node].resumes > now_) return;
+  for (std::size_t i = 0; i < count && is_running(node); ++i) {
+    inject(node, is_spoofed ? vacant_address() : source, std::as_bytes(std::span(words)));
+  }
+}
+
+endpoint world::vacant_address() {
+  // Those of RFC 2544; nodes have others.
+  ++vacant_addresses_;
+  const auto byte = [this](int shift) {
+    return static_cast<std::uint8_t>(vacant_addresses_ >> shift);
+  };
+  return endpoint::v4(198, static_cast<std::uint8_t>(18 + byte(16) % 2), byte(8), byte(0), 7000);
 }
 
 world::put_off world::try_put_off(std::size_t place) {

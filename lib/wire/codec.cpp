@@ -7,6 +7,7 @@
 #include <concepts>
 #include <cstring>
 #include <limits>
+#include <stdexcept>
 #include <string_view>
 
 #include "capnp_body.hpp"
@@ -758,7 +759,10 @@ decoded read_body(std::span<const std::byte> segment, message& out) {
     message_sink sink(out);
     outcome = capnp_body::read_reply(bytes, segment.size(), sink);
   }
-  if (outcome == verdict::malformed) return tl::unexpected(drop_reason::malformed);
+  if (outcome == verdict::malformed) {
+    if (planted::is_on(planted::defect::malformed_thrown)) throw std::runtime_error("malformed");
+    return tl::unexpected(drop_reason::malformed);
+  }
   if (outcome == verdict::field) return tl::unexpected(drop_reason::field);
   return {};
 }

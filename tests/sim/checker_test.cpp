@@ -168,6 +168,27 @@ TEST_CASE("checker: buffers over their capacity are found") {
   CHECK(rule_of(watching) == "I5 bounds");
 }
 
+TEST_CASE("checker: what is sent beyond a byte budget, or in answer to one datagram, is found") {
+  world where(1);
+  checker watching(where, true);
+  add_cluster(where, 3);
+  where.run_for(5s);
+  // What is allowed is less than what the node takes to be.
+  config& allowed = const_cast<config&>(where.settings(1));
+
+  SUBCASE("a budget") { allowed.send_bytes_per_interval = 1200; }
+  SUBCASE("the bytes of an answer") { allowed.exchange_bytes_max = 1200; }
+  SUBCASE("the datagrams of an answer") { allowed.exchange_datagrams_max = 2; }
+  for (int i = 0; i < 40; ++i) {
+    set_by_command(where, watching, 1, "key" + std::to_string(i), std::string(900, 'v'));
+  }
+  where.run_for(20s);
+
+  REQUIRE(watching.fault());
+  CHECK(rule_of(watching) == "I5 bounds");
+  CHECK(watching.fault()->nodes == std::vector<std::size_t>{1});
+}
+
 TEST_CASE("checker: a fault is found once, and the first is kept") {
   world where(1);
   checker watching(where, true);

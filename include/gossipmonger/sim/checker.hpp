@@ -107,6 +107,11 @@ class checker : public world_observer {
   void check_prefix(node_index node, slot_index slot, std::uint64_t from);
   void check_tables(node_index node);
   void check_own_usage(node_index node);
+  /// Who says of itself that it leaves is shown so at once.
+  void check_leaver(node_index node);
+  /// The byte budget, and the limits of an answer.
+  void check_spending(node_index node, const message& sent, std::size_t bytes);
+  void check_exchange(node_index node, const message& sent, std::size_t bytes);
   void check_phi(node_index node);
   void check_expiry(node_index node);
   /// By silence alone, and not before its time.

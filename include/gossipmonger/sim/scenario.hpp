@@ -48,6 +48,9 @@ enum class decision_kind : std::uint8_t {
   pause,    ///< NODE stands still for LENGTH
   clock,    ///< NODE's wall clock is off by LENGTH, and drifts by `ppm`
   move,     ///< NODE gets another address
+  join,     ///< NODE is given `count` addresses that nobody has
+  replay,   ///< the digest that came to NODE last comes again `count` times
+  flood,    ///< the same, each time from an address of its own, of which nobody has proof
   forget,   ///< NODE OTHER: an operator lets NODE let go of OTHER
   change,   ///< NODE: other options from now on, and after a restart
   link,     ///< FROM TO: conditions of a directed link; `*` for all
@@ -96,7 +99,7 @@ struct decision {
   std::size_t other = 0;  ///< link: to whom; forget: whom
   std::string key;
   std::string value;
-  std::uint64_t count = 0;             ///< write, wipe; restart with a stale disk
+  std::uint64_t count = 0;             ///< write, wipe, join, replay, flood; restart: stale disk
   std::uint64_t keys = 0;              ///< write, wipe
   std::uint64_t bytes = 0;             ///< write
   std::uint64_t salt = 0;              ///< write, wipe, restart: seeds what they draw

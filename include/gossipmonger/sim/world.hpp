@@ -164,6 +164,12 @@ class world {
   /// A forged datagram of any size, delivered at once.
   void inject(node_index to, const endpoint& source, std::span<const std::byte> datagram);
 
+  /// The digest that came to a running node last comes again so often, at once: from where it came,
+  /// or, with `is_spoofed`, each time from an address that nobody has.
+  void replay(node_index node, std::size_t count, bool is_spoofed);
+  /// Where nobody is.
+  [[nodiscard]] endpoint vacant_address();
+
   /// Whether every running node holds exactly what every running node publishes, and knows none
   /// of them as dead.
   [[nodiscard]] bool has_agreed() const;
@@ -190,7 +196,9 @@ class world {
     std::chrono::nanoseconds drifts_since{};
     std::int64_t drift_ppm = 0;
     std::chrono::nanoseconds resumes{};
-    std::size_t waiting = 0;  // datagrams in the inbox while paused
+    std::size_t waiting = 0;            // datagrams in the inbox while paused
+    std::vector<std::uint64_t> digest;  // that came last, in words, and from where
+    endpoint digest_source;
     std::uint64_t run = 0;
     std::chrono::nanoseconds timer_at{};
     std::uint64_t timer_order = 0;  // of the timer that counts; older ones are void
@@ -251,6 +259,7 @@ class world {
   std::vector<std::size_t> free_places_;
   std::uint64_t order_ = 0;
   std::vector<node_index> given_addresses_;  // to whom; an address is the number of its place
+  std::uint32_t vacant_addresses_ = 0;
   world_counters counters_;
   std::uint64_t trace_hash_ = 0;
   message received_;

@@ -38,6 +38,25 @@ enum class defect : std::uint8_t {
   partial_shown,         ///< the first part of a value is taken for all of it
   version_unread,        ///< everybody is written to in my highest wire version
   version_untried,       ///< who is silent is written to in the same wire version for ever
+  verdict_untold,        ///< no event tells of a verdict
+  leave_unheard,         ///< of who is known already, nobody hears that it leaves
+  peers_unbounded,       ///< however many peers there are, each gets a row
+  addresses_unbounded,   ///< the book takes any address
+  unproved_unlimited,    ///< any number of addresses that never answered is tried in a round
+  parked_unbounded,      ///< deltas are parked beyond the room for them
+  partials_unbounded,    ///< values are begun beyond the room for them
+  retired_unbounded,     ///< removals are kept for a reader, however far behind it is
+  own_capacity_ignored,  ///< a node sets as many keys of its own as it likes
+  answers_unbounded,     ///< no answer to a member makes room for another
+  strangers_unbounded,   ///< nor one to an address without proof
+  exchange_unlimited,    ///< a datagram is answered with all there is
+  budget_ignored,        ///< what is sent in an interval has no bound
+  answers_restart,       ///< each answer begins the next exchange, at once
+  malformed_thrown,      ///< what is no message is an exception that nobody catches
+  phi_prior_missing,     ///< a peer of which no interval was seen has a mean of none
+  joining_unbounded,     ///< any number of addresses waits for a first exchange
+  deadline_kept,         ///< an erased key keeps its deadline
+  grave_overwritten,     ///< a refusal takes the place of what lay there
 };
 
 }  // namespace gossipmonger::planted
