@@ -72,7 +72,7 @@ CORE_ORDER = [
     {"endpoint"},
     {"types", "drop_reason"},
     {"hash"},
-    {"event", "digest", "delta"},
+    {"event", "digest", "delta", "table_sizes"},
     {"message", "config", "random"},
     {"failure_detector", "packer", "parking", "peer_ring", "address_book",
      "graveyard", "expiry", "value_checksums", "flight_log", "send_budget", "write_rate"},
