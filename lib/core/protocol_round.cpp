@@ -83,9 +83,8 @@ bool protocol::has_silent() const {
   for (slot_index slot = 0; slot < peers_.slots(); ++slot) {
     const peer& row = peers_[slot];
     if (!row.may_die()) continue;
-    const bool is_silent =
-        row.is_suspect || planted::is_on(planted::defect::phi_prior_missing) ||
-        row.detector.may_exceed(settings_.dead_peer_phi, now_, expected_);
+    const bool is_silent = row.is_suspect || planted::is_on(planted::defect::phi_prior_missing) ||
+                           row.detector.may_exceed(settings_.dead_peer_phi, now_, expected_);
     if (is_silent && peers_.is_used(slot)) return true;
   }
   return false;

@@ -275,7 +275,7 @@ void world::damage(happening& arrival, const network_conditions& on_link) {
   }
 }
 
-void world::deliver(const happening& arrived) {
+void world::deliver(happening& arrived) {
   simulated_node& target = nodes_[arrived.node];
   if (!target.core || target.address != arrived.destination) return;
   const std::span<const std::byte> datagram =
@@ -297,11 +297,11 @@ void world::deliver(const happening& arrived) {
   if (observer != nullptr) {
     observer->handle_arrival(arrived.node, arrived.source, received_, datagram.size());
   }
+  target.core->handle_message(received_, arrived.source, datagram.size(), now(arrived.node));
   if (received_.kind == message_kind::digest) {
-    target.digest = arrived.words;
+    target.digest.swap(arrived.words);
     target.digest_source = arrived.source;
   }
-  target.core->handle_message(received_, arrived.source, datagram.size(), now(arrived.node));
   finish_step(arrived.node, false);
   // What the budget keeps waiting goes on before the next round.
   reschedule(arrived.node);
@@ -361,7 +361,7 @@ world::put_off world::try_put_off(std::size_t place) {
 }
 
 void world::happen(std::size_t place) {
-  const happening& next = happenings_[place];
+  happening& next = happenings_[place];
   if (!next.is_timer) return deliver(next);
   const node_index node = next.node;
   nodes_[node].core->handle_timeout(now(node));

@@ -244,7 +244,7 @@ class world {
   [[nodiscard]] std::size_t prepare();
   void schedule(std::size_t place, std::chrono::nanoseconds at);
   void happen(std::size_t place);
-  void deliver(const happening& arrived);
+  void deliver(happening& arrived);
   enum class put_off : std::uint8_t { no, waits, dropped };
   /// What comes to a paused node waits for its end.
   [[nodiscard]] put_off try_put_off(std::size_t place);
