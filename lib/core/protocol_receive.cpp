@@ -250,8 +250,10 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
     leg.bytes_left = std::min(leg.bytes_left, bytes * address_book::amplification_max);
   }
   leg.datagrams_left = settings_.exchange_datagrams_max;
-  if (is_proved && is_on(defect::exchange_unlimited))
-    leg.bytes_left = leg.datagrams_left = 1U << 30;
+  if (is_proved && is_on(defect::exchange_unlimited)) {
+    leg.bytes_left = 1U << 30;
+    leg.datagrams_left = 1U << 30;
+  }
   if (is_proved) leg.seen_heartbeat = seen_heartbeat(received);
   leg.partials = &received.partials;
   reconciler_.compare(received.known, located_, received.sender.name_hash, now_, leg);
