@@ -73,8 +73,8 @@ void graveyard::remove(std::uint64_t name_hash) {
 
 void graveyard::expire(std::chrono::nanoseconds now) {
   for (grave& one : graves_) {
+    // The refusal stays as long as what is beneath, at least: nothing is uncovered here.
     if (one.is_above_another() && one.gone_expires <= now) one.gone_generation = 0;
-    if (one.is_above_another() && one.expires <= now) uncover(one);
   }
   std::erase_if(graves_, [now](const grave& one) { return one.expires <= now; });
 }

@@ -251,7 +251,7 @@ void reconciler::compare(const digest& theirs, const located_digest& at, std::ui
                          nanoseconds now, exchange& out) {
   out.remote_hash = sender_hash;
   out.has_flights = !out.is_unproved && flights_.has_any(sender_hash);
-  out.heartbeats.reserve(theirs.range.size());
+  if (!out.is_unproved) out.heartbeats.reserve(theirs.range.size());
   const auto compare_all = [&](const std::vector<digest_entry>& entries,
                                const std::vector<slot_index>& slots) {
     for (std::size_t i = 0; i < entries.size(); ++i) {
@@ -500,6 +500,8 @@ bool reconciler::try_add_unclaimed(slot_index slot, packer& pack, const message&
   const peer& row = peers_[slot];
   const bool is_in = row.name_hash >= out.known.lo && row.name_hash <= out.known.hi;
   if (is_in || !is_advertised(row, now) || has_entry(out.known.extra, row.name_hash)) return true;
+  // A later run that I refuse has a place in the range only: without it, it would be sent.
+  if (graves_.find(row.name_hash)) return true;
   const std::optional<partial_entry> partial = partial_of(slot);
   if (partial && pack.bytes_left() < 2 * entry_bytes) return false;
   if (!pack.try_add_extra(row.entry())) return false;

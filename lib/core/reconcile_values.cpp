@@ -34,6 +34,7 @@ void reconciler::add_about(slot_index slot, packer& pack, const message& out) co
   const peer& row = peers_[slot];
   const std::uint64_t hash = row.name_hash;
   if (hash == out.sender.name_hash || hash == out.receiver.name_hash) return;
+  if (graves_.find(hash)) return;  // of a later run that I refuse, as beside the range
   const std::optional<partial_entry> partial = partial_of(slot);
   if (!partial || pack.bytes_left() < 2 * entry_bytes + list_tag_bytes) return;
   if (pack.try_add_extra(row.entry())) static_cast<void>(pack.try_add_partial(*partial));

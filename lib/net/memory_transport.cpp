@@ -86,7 +86,7 @@ void memory_network::move_links(const endpoint& before, const endpoint& after) {
 
 void memory_network::carry(memory_transport& sender, outbound datagram) {
   const endpoint& source = sender.outside_;
-  const memory_network_options& link = link_options(source, datagram.destination);
+  const memory_network_options link = link_options(source, datagram.destination);
   const bool is_too_large = datagram.bytes.size() > link.datagram_bytes_max;
   if (is_too_large && link.reports_too_large) {
     ++counters_.refused;

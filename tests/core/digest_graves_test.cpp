@@ -164,3 +164,47 @@ TEST_CASE(
     CHECK(told_graves == buried);
   }
 }
+
+TEST_CASE("graves: a run that is held is not told of without the later one that is refused") {
+  for (const std::size_t datagrams : {1U, 8U}) {
+    CAPTURE(datagrams);
+    small_cluster world;
+    config settings = make_node_config("n0");
+    settings.digest_datagrams_max = datagrams;
+    world.add(settings);
+    puppet p(world, "n0", "p", 2);
+    p.enter();
+    for (int i = 0; i < 200; ++i) {
+      identity_view who = p.identity();
+      const std::string name = "row " + std::to_string(i);
+      who.name = name;
+      p.begin(message_kind::reply).identities.push_back(who);
+      static_cast<void>(p.send());
+    }
+    constexpr std::uint64_t two_days = 2 * 86'400'000;  // ms
+    p.generation += two_days;
+    p.enter();
+    REQUIRE(drops(world["n0"], drop_reason::far_future) == 1);
+    p.generation -= two_days;
+
+    std::size_t with = 0;
+    std::size_t without = 0;
+    for (std::uint64_t round = 1; round <= 60; ++round) {
+      // It is what changed last, each time.
+      static_cast<void>(p.tell(round - 1, round, {make_entry("k", "v", round)}));
+      for (const letter& one : round_of(world, p)) {
+        if (one.content.kind != message_kind::digest) continue;
+        const auto is_p = [&p](const digest_entry& entry) { return entry.name_hash == p.hash(); };
+        const digest& known = one.content.known;
+        const bool is_named = std::any_of(known.range.begin(), known.range.end(), is_p) ||
+                              std::any_of(known.extra.begin(), known.extra.end(), is_p) ||
+                              (one.content.receiver.generation != 0 && is_p(one.content.receiver));
+        const bool is_unwanted = std::any_of(known.unwanted.begin(), known.unwanted.end(), is_p);
+        if (is_named) CHECK(is_unwanted);
+        (is_named ? with : without) += 1;
+      }
+    }
+    CHECK(with > 0);
+    CHECK(without > 0);
+  }
+}

@@ -174,7 +174,7 @@ TEST_CASE("graveyard: who is forgotten while a later run of it is refused stays 
   CHECK(graves.refuses(5, 98, heartbeat_max));
 }
 
-TEST_CASE("graveyard: of a refusal and what lies beneath, each has its own time") {
+TEST_CASE("graveyard: what lies beneath a refusal has its own time, the refusal that at least") {
   graveyard graves(8);
   graves.bury(make_grave(5, 10, 100, 10s));
   graves.bury(make_grave(6, 10, 100, 20s));
@@ -184,6 +184,8 @@ TEST_CASE("graveyard: of a refusal and what lies beneath, each has its own time"
   graves.expire(10s);
   CHECK_FALSE(graves.refuses(5, 10, 100));
   CHECK(graves.refuses(5, 99, 1));
+  CHECK(graves.refuses(6, 10, 100));
+  CHECK(graves.refuses(6, 99, 1));
 
   graves.expire(20s);
   CHECK(graves.all().empty());
