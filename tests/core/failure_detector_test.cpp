@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 
 using namespace gossipmonger;
@@ -145,25 +146,38 @@ TEST_CASE("failure_detector: a window that becomes smaller lets go of more") {
 }
 
 TEST_CASE("failure_detector: who may exceed a limit of phi is told without a division") {
-  const detector_expectation expected = expect(2s, 16s);
-  for (const int intervals : {0, 1, 3, 40}) {
-    windowed_detector detector(20);
-    detector.reset(0s);
-    nanoseconds now{};
-    for (int i = 0; i < intervals; ++i) detector.advance(now += 1234567us + 1ms * i, expected);
-    const nanoseconds scale(
-        static_cast<std::int64_t>(static_cast<double>(detector.mean(expected).count()) * ln10 * 8));
+  struct row {
+    nanoseconds prior;
+    nanoseconds interval;
+  };
+  const row rows[] = {{2s, 1234567us}, {1ns, 0ns},     {1us, 1us},
+                      {0s, 0s},        {22h * 20, 3h}, {1ms, 22h}};
+  for (const auto& [prior, interval] : rows) {
+    for (const int intervals : {0, 1, 3, 40, 1000}) {
+      for (const double limit : {1.0, 8.0, 1000.0}) {
+        const detector_expectation expected = expect(prior, 16 * prior);
+        windowed_detector detector(100);
+        detector.reset(0s);
+        nanoseconds now{};
+        for (int i = 0; i < intervals; ++i) detector.advance(now += interval, expected);
+        const nanoseconds edge(static_cast<std::int64_t>(
+            static_cast<double>(detector.mean(expected).count()) * ln10 * limit));
 
-    for (const int microseconds : {-1000, -10, -1, 0, 1, 10, 1000}) {
-      const nanoseconds beside = 1us * microseconds;
-      const nanoseconds then = now + scale + beside;
-      CAPTURE(intervals);
-      CAPTURE(beside.count());
-      // All that exceed it may; and of those that do not, only who is next to it.
-      if (detector.phi(then, expected) > 8) CHECK(detector.may_exceed(8, then, expected));
-      if (beside < -200us) CHECK_FALSE(detector.may_exceed(8, then, expected));
+        CAPTURE(prior.count());
+        CAPTURE(intervals);
+        CAPTURE(limit);
+        for (const nanoseconds beside : {-1'000'000ns, -1'000ns, -1ns, 0ns, 1ns, 1'000ns}) {
+          const nanoseconds then = now + edge + beside;
+          const bool is_above = detector.phi(then, expected) > limit;
+          CHECK((detector.may_exceed(limit, then, expected) || !is_above));
+        }
+        CHECK(detector.may_exceed(limit, now + 2 * edge + 10us, expected));
+        // Only who is near it may be looked at in vain: by two microseconds of the mean.
+        const nanoseconds below =
+            now + edge - nanoseconds(static_cast<std::int64_t>(limit * ln10 * 3'000)) - 1us;
+        if (below > now) CHECK_FALSE(detector.may_exceed(limit, below, expected));
+      }
     }
-    CHECK_FALSE(detector.may_exceed(8, now - 1s, expected));
   }
 }
 

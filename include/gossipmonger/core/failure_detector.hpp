@@ -24,7 +24,7 @@ struct detector_expectation {
 };
 
 /// Its window is kept as two sums: of the intervals since the window was half full last, and of the
-/// half before. So it is the last `window` / 2 to `window` intervals, in the row of its peer: of a
+/// half before. So it is the last half to all of `window` intervals, in the row of its peer: of a
 /// ring of intervals, each advance would have to fetch a place from wherever in memory it is.
 class failure_detector {
  public:
@@ -79,7 +79,8 @@ class failure_detector {
   }
 
   std::chrono::nanoseconds last_{};
-  // Whole microseconds, exactly below 2^24 of them (16 s), and to some ten-millionths above.
+  // In whole microseconds: exact while a sum is below 2^24 of them (16 s); above, each interval is
+  // added to one part in ten million of the sum.
   float recent_sum_ = 0;
   float earlier_sum_ = 0;
   std::uint16_t recent_count_ = 0;

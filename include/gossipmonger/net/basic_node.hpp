@@ -108,6 +108,7 @@ class basic_node {
 
   /// The same over a storage of the caller's, which must be empty. To speak other wire versions
   /// than the library does is for tests of roll-outs, as `codec` says.
+  ///   expects: of `spoken` what `codec` does
   [[nodiscard]] static tl::expected<std::unique_ptr<basic_node>, config_error> create(
       config settings, Transport& over, Storage entries,
       wire_range spoken = wire_range(wire_version_lowest, wire_version_highest)) {
@@ -163,8 +164,9 @@ class basic_node {
   /// Self first, then the others by name.
   [[nodiscard]] std::vector<member> peers() const { return core().members(now()); }
   [[nodiscard]] protocol_stats stats() const { return core().stats(); }
-  /// For what a storage does besides: counters, faults in a test.
-  ///   expects: only the node changes what it holds
+  /// For what a storage does besides: counters, faults in a test. On the node's executor, as all
+  /// else.
+  ///   expects: only the node changes what it holds (I1, I2)
   [[nodiscard]] Storage& entries() { return state_->entries; }
 
   // What I publish. None of these waits; gossip carries it on.

@@ -59,7 +59,9 @@ class simulated_cluster {
 
   [[nodiscard]] std::size_t size() const { return processes_.size(); }
   [[nodiscard]] bool is_running(std::size_t index) const;
-  /// throws: std::logic_error where it is not running
+  /// Where dates differ, call it anew for each use: the clock shows the date of the node that was
+  /// named last.
+  ///   throws: std::logic_error where it is not running
   [[nodiscard]] simulated_node& operator[](std::size_t index);
   [[nodiscard]] const simulated_node& operator[](std::size_t index) const;
   /// How it runs, or will when it is started again.
@@ -77,10 +79,11 @@ class simulated_cluster {
   void crash(std::size_t index);
   /// It starts anew, empty, as a new run, with its service; crashes first where it was running.
   /// From now on it has the options of `settings`, if given, such as a `generation_last` that it
-  /// kept on a disk.
+  /// kept on a disk. Nothing is filled in, as `add` does: begin with `settings(index)`.
   ///   throws: std::invalid_argument with the message of a config_error; nothing has changed then
   void restart(std::size_t index, std::optional<config> settings = std::nullopt);
   /// What it reads and writes from its next start on: a release that speaks other wire versions.
+  ///   expects: what `codec` does of them
   void set_wire_versions(std::size_t index, const wire_range& spoken);
   /// The process stands still, its timers and its socket with it.
   void pause(std::size_t index, std::chrono::nanoseconds length);
