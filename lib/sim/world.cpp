@@ -18,9 +18,6 @@ using std::chrono::nanoseconds;
 // The simulated worlds begin on 2024-01-01.
 constexpr nanoseconds wall_start = std::chrono::seconds{1'704'067'200};
 
-// In a datagram.
-constexpr std::size_t checksum_place = 8;
-
 // One step of splitmix64 (Steele, Lea, Flood, OOPSLA 2014): every bit of both reaches every bit.
 std::uint64_t mixed(std::uint64_t hash, std::uint64_t number) {
   std::uint64_t mix = (hash ^ number) + 0x9e3779b97f4a7c15;

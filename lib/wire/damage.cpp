@@ -42,7 +42,6 @@ bool try_garble(std::span<std::byte> datagram, random_source& random) {
 bool try_mutate(std::span<std::byte> datagram, random_source& random) {
   // Behind magic, versions, and the cluster's id, so that somebody reads it.
   constexpr std::size_t kind_place = 2;
-  constexpr std::size_t checksum_place = 8;
   constexpr std::size_t cookie_place = 12;
   if (datagram.size() < header_bytes) return false;
   for (std::uint64_t left = 1 + random.below(4); left > 0; --left) {

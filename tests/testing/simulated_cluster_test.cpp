@@ -239,28 +239,34 @@ TEST_CASE("simulated cluster: damage on the way is dropped by its reason") {
   CHECK(cluster.run_until([&cluster] { return cluster.has_agreed(); }, 60s));
 }
 
-TEST_CASE("simulated cluster: an MTU drops silently what is larger, and the rest goes on") {
-  simulated_cluster cluster(1);
-  config large;
-  large.datagram_bytes_max = 4096;
-  cluster.add(large);
-  cluster.add();
-  cluster.run_for(10s);
-  memory_network_options narrow = cluster.network().options();
-  narrow.datagram_bytes_max = 1400;
-  cluster.network().set_options(narrow);
-  for (int i = 0; i < 40; ++i) {
-    CHECK(cluster[0].set("k" + std::to_string(i), std::string(60, 'x')));
+TEST_CASE("simulated cluster: an MTU stops what is larger, told or not, and the rest goes on") {
+  for (const bool is_told : {false, true}) {
+    CAPTURE(is_told);
+    simulated_cluster cluster(1);
+    config large;
+    large.datagram_bytes_max = 4096;
+    cluster.add(large);
+    cluster.add();
+    cluster.run_for(10s);
+    memory_network_options narrow = cluster.network().options();
+    narrow.datagram_bytes_max = 1400;
+    narrow.reports_too_large = is_told;
+    cluster.network().set_options(narrow);
+    for (int i = 0; i < 40; ++i) {
+      CHECK(cluster[0].set("k" + std::to_string(i), std::string(60, 'x')));
+    }
+
+    cluster.run_for(30s);
+    const memory_network_counters& seen = cluster.network().counters();
+    CHECK((is_told ? seen.refused : seen.too_large) > 5);
+    CHECK((is_told ? seen.too_large : seen.refused) == 0);
+    CHECK(status_at(cluster, 1, "n0") == peer_status::live);
+    CHECK_FALSE(cluster[1].get("n0", "k0").has_value());
+
+    narrow.datagram_bytes_max = 65507;
+    cluster.network().set_options(narrow);
+    CHECK(cluster.run_until([&cluster] { return cluster.has_agreed(); }, 10s));
   }
-
-  cluster.run_for(30s);
-  CHECK(cluster.network().counters().too_large > 5);
-  CHECK(status_at(cluster, 1, "n0") == peer_status::live);
-  CHECK_FALSE(cluster[1].get("n0", "k0").has_value());
-
-  narrow.datagram_bytes_max = 65507;
-  cluster.network().set_options(narrow);
-  CHECK(cluster.run_until([&cluster] { return cluster.has_agreed(); }, 10s));
 }
 
 TEST_CASE("simulated cluster: a node that has crashed cannot be used, and is named") {
@@ -274,32 +280,6 @@ TEST_CASE("simulated cluster: a node that has crashed cannot be used, and is nam
   CHECK_THROWS_AS(static_cast<void>(cluster[1]), std::out_of_range);
   cluster.restart(0);
   CHECK(cluster[0].name() == "n0");
-}
-
-TEST_CASE("simulated cluster: an MTU that is reported is met at the sender") {
-  simulated_cluster cluster(1);
-  config large;
-  large.datagram_bytes_max = 4096;
-  cluster.add(large);
-  cluster.add();
-  cluster.run_for(10s);
-  memory_network_options narrow = cluster.network().options();
-  narrow.datagram_bytes_max = 1400;
-  narrow.reports_too_large = true;
-  cluster.network().set_options(narrow);
-  for (int i = 0; i < 40; ++i) {
-    CHECK(cluster[0].set("k" + std::to_string(i), std::string(60, 'x')));
-  }
-
-  cluster.run_for(30s);
-  CHECK(cluster.network().counters().refused > 5);
-  CHECK(cluster.network().counters().too_large == 0);
-  CHECK(status_at(cluster, 1, "n0") == peer_status::live);
-  CHECK_FALSE(cluster[1].get("n0", "k0").has_value());
-
-  narrow.datagram_bytes_max = 65507;
-  cluster.network().set_options(narrow);
-  CHECK(cluster.run_until([&cluster] { return cluster.has_agreed(); }, 10s));
 }
 
 TEST_CASE("simulated cluster: a link keeps its options when an end of it moves") {

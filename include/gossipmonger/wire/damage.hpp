@@ -9,6 +9,9 @@
 
 namespace gossipmonger {
 
+/// Where the checksum of a datagram stands; gossip.capnp has the table.
+inline constexpr std::size_t checksum_place = 8;
+
 /// Changes two 16-bit words so that UDP's checksum stays as it was, as a faulty router does.
 ///   errors: false where no change would leave it so: all words are equal, or there is one at most
 [[nodiscard]] bool try_garble(std::span<std::byte> datagram, random_source& random);
