@@ -633,3 +633,44 @@ TEST_CASE(
   CHECK(told("a", 1) > 0);
   CHECK(told("a", 2) > 0);
 }
+
+TEST_CASE("values: who asks for more does not name an owner whose later run it refuses") {
+  for (const bool is_refused : {false, true}) {
+    CAPTURE(is_refused);
+    forger owner;
+    puppet teller(owner.world, "a", "q", 2);
+    teller.enter();
+    const std::uint64_t held = owner.by.generation;
+    if (is_refused) {
+      owner.by.generation += 2 * 86'400'000U;  // two days ahead
+      owner.by.enter();
+      REQUIRE(drops(owner.node, drop_reason::far_future) == 1);
+    }
+    const std::string value = make_bytes(5000, 1);
+
+    message& draft = teller.begin(message_kind::reply);
+    draft.more = true;
+    delta_view& delta = draft.deltas.emplace_back();
+    delta.name_hash = owner.by.hash();
+    delta.generation = held;
+    delta.upto = position(0, 1000);
+    delta.top = 1;
+    delta.entry_count = 1;
+    delta.value_bytes = 5000;
+    delta.value_checksum = checksum_of("k", value);
+    draft.entries.push_back(make_entry("k", std::string_view(value).substr(0, 1000), 1));
+    std::size_t digests = 0;
+    std::size_t named = 0;
+    for (const letter& one : teller.send()) {
+      if (one.content.kind != message_kind::digest) continue;
+      ++digests;
+      named += static_cast<std::size_t>(std::count_if(
+          one.content.known.extra.begin(), one.content.known.extra.end(),
+          [&owner](const digest_entry& entry) { return entry.name_hash == owner.by.hash(); }));
+    }
+
+    REQUIRE(owner.node.stats().partial_bytes == 1000);
+    CHECK(digests == 1);
+    CHECK(named == (is_refused ? 0 : 1));
+  }
+}
