@@ -1297,6 +1297,27 @@ TEST_CASE("protocol: answers that say more again and again begin anew once a rou
   CHECK(say_more() == 1);
 }
 
+TEST_CASE("protocol: exchanges begun anew keep to an option that became smaller within the round") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  const auto begun_anew = [&](std::uint8_t host) {
+    puppet p(world, "a", "p" + std::to_string(host), host);
+    p.enter();
+    p.begin(message_kind::reply).more = true;
+    static_cast<void>(p.send());
+    return a.tables().restarted;
+  };
+  REQUIRE(begun_anew(1) == 1);
+  REQUIRE(begun_anew(2) == 2);
+  REQUIRE(begun_anew(3) == 3);
+
+  config settings = make_config("a");
+  settings.unproved_addresses_max = 2;
+  REQUIRE(a.change(settings, world.now()));
+
+  CHECK(begun_anew(4) == 3);
+}
+
 TEST_CASE(
     "protocol: once an address is proved, the rest of a digest that was cut follows at once") {
   for (const std::size_t peers : {10U, 199U}) {
