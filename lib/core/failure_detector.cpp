@@ -9,6 +9,9 @@ namespace gossipmonger {
 
 namespace {
 
+// More than a few operations in single precision are off by.
+constexpr double rounding = 1e-5;
+
 std::uint64_t to_microseconds(std::chrono::nanoseconds time) {
   if (time.count() <= 0) return 0;
   return static_cast<std::uint64_t>(time.count()) / 1000;
@@ -23,6 +26,13 @@ detector_expectation::detector_expectation(std::chrono::nanoseconds round, std::
   prior = round * (2 * gap);
   maximum = round * (16 * gap);
 }
+
+phi_limit::phi_limit(double limit, std::chrono::nanoseconds at,
+                     const detector_expectation& expected)
+    : now(at),
+      scale(static_cast<float>(1000 * std::numbers::ln10 * limit * (1 - rounding))),
+      prior_us(
+          static_cast<float>(failure_detector::prior_weight * to_microseconds(expected.prior))) {}
 
 std::chrono::nanoseconds failure_detector::mean(const detector_expectation& expected) const {
   if (samples() == 0 && planted::is_on(planted::defect::phi_prior_missing)) return {};

@@ -101,19 +101,32 @@ packer::packer(message& out, message_kind kind, std::size_t budget_bytes)
   out.kind = kind;
 }
 
-bool packer::try_take_first_news() {
-  has_entries_ = try_take((out_.identities.empty() ? news_frame : 0) + entry_bytes + list_tag);
-  return has_entries_;
+std::size_t packer::entries_frame() const {
+  if (has_entries_) return 0;
+  const bool is_news = out_.kind != message_kind::digest;
+  return list_tag + (is_news && out_.identities.empty() ? news_frame : 0);
+}
+
+bool packer::try_take_entry() {
+  if (!try_take(entries_frame() + entry_bytes)) return false;
+  has_entries_ = true;
+  return true;
+}
+
+bool packer::try_add_range(const digest_entry& entry) {
+  if (!try_take_entry()) return false;
+  out_.known.range.push_back(entry);
+  return true;
 }
 
 bool packer::try_add_extra(const digest_entry& entry) {
-  if (out_.known.extra.size() == digest::extra_max || !try_take_known()) return false;
+  if (out_.known.extra.size() == digest::extra_max || !try_take_entry()) return false;
   out_.known.extra.push_back(entry);
   return true;
 }
 
 bool packer::try_add_unwanted(const digest_entry& entry) {
-  if (!try_take_known()) return false;
+  if (!try_take_entry()) return false;
   out_.known.unwanted.push_back(entry);
   return true;
 }
@@ -127,7 +140,7 @@ bool packer::try_add_identity(const identity_view& identity) {
 }
 
 bool packer::try_add_request(const digest_entry& entry) {
-  if (!try_take_news()) return false;
+  if (!try_take_entry()) return false;
   out_.requests.push_back(entry);
   return true;
 }
@@ -139,14 +152,14 @@ bool packer::try_add_partial(const partial_entry& partial) {
       [](const partial_entry& one, std::uint64_t hash) { return one.name_hash < hash; });
   if (place != list.end() && place->name_hash == partial.name_hash) return true;
   if (list.size() == partials_max) return false;
-  if (!(out_.kind == message_kind::digest ? try_take_known() : try_take_news())) return false;
+  if (!try_take_entry()) return false;
   list.insert(place, partial);
   return true;
 }
 
 bool packer::try_add_doubt(const doubt_entry& entry) {
   if (out_.doubts.size() == doubt_entry::doubts_max) return false;
-  if (!(out_.kind == message_kind::digest ? try_take_known() : try_take_news())) return false;
+  if (!try_take_entry()) return false;
   out_.doubts.push_back(entry);
   return true;
 }

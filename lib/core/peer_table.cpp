@@ -103,21 +103,49 @@ std::size_t peer_table::lower_bound(std::uint64_t name_hash) const {
   return static_cast<std::size_t>(place - begin);
 }
 
-void peer_table::locate(std::span<const digest_entry> entries, std::vector<slot_index>& out) const {
-  out.resize(entries.size());
-  std::size_t next = last_found_ + 1;
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    const std::uint64_t name_hash = entries[i].name_hash;
-    if (next < by_hash_.size() && by_hash_[next].name_hash == name_hash) {
+void peer_table::compare(std::span<const digest_entry> entries, bool is_thorough,
+                         comparison& out) const {
+  const std::size_t count = entries.size();
+  out.ahead.resize(count);
+  out.behind.resize(count);
+  out.others.resize(count);
+  std::size_t ahead = 0;
+  std::size_t behind = 0;
+  std::size_t others = 0;
+  out.strangers = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const digest_entry& theirs = entries[i];
+    located_entry at;
+    at.index = static_cast<std::uint32_t>(i);
+    const std::size_t next = last_found_ + 1;
+    if (next < by_hash_.size() && by_hash_[next].name_hash == theirs.name_hash) {
       last_found_ = next;
-      out[i] = by_hash_[next].slot;
+      at.slot = by_hash_[next].slot;
     } else {
-      out[i] = locate(name_hash);
-      if (out[i] == no_slot) continue;
+      at.slot = locate(theirs.name_hash);
+      if (at.slot == no_slot) {
+        out.others[others++] = at;
+        ++out.strangers;
+        continue;
+      }
     }
-    next = last_found_ + 1;
-    fetch(out[i]);
+    fetch_ahead(last_found_);
+    // Whose heartbeat is higher is as good as drawn: each entry goes into all three lists, and
+    // stays in one, without a branch.
+    const peer& mine = rows_[at.slot];
+    const bool is_same = !is_thorough && mine.is_plain() && at.slot != self_slot &&
+                         mine.generation == theirs.generation &&
+                         mine.max_version == theirs.max_version && !theirs.has_left;
+    out.others[others] = at;
+    others += is_same ? 0 : 1;
+    out.ahead[ahead] = at;
+    ahead += is_same & (theirs.heartbeat > mine.heartbeat);
+    out.behind[behind] = at.slot;
+    behind += is_same & (theirs.heartbeat < mine.heartbeat);
   }
+  out.ahead.resize(ahead);
+  out.behind.resize(behind);
+  out.others.resize(others);
 }
 
 void peer_table::touch(slot_index slot) {

@@ -231,11 +231,14 @@ void protocol::begin_anew(const endpoint& source, std::uint64_t remote_hash) {
 void protocol::handle_digest(const message& received, const endpoint& source, std::size_t bytes,
                              bool is_proved) {
   handle_sender(received, source, is_proved);
-  peers_.locate(received.known.range, located_.range);
-  peers_.locate(received.known.extra, located_.extra);
+  // What stands there as it does here may have arrived.
+  const bool is_thorough = is_on(defect::heartbeat_regression) ||
+                           (is_proved && reconciler_.has_flights(received.sender.name_hash));
+  peers_.compare(received.known.range, is_thorough, compared_.range);
+  peers_.compare(received.known.extra, is_thorough, compared_.extra);
   if (is_proved) {
-    handle_heartbeats(received.known.range, located_.range);
-    handle_heartbeats(received.known.extra, located_.extra);
+    handle_heartbeats(received.known.range, compared_.range);
+    handle_heartbeats(received.known.extra, compared_.extra);
     handle_doubts(received, source);
   }
 
@@ -256,7 +259,7 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
   }
   if (is_proved) leg.seen_heartbeat = seen_heartbeat(received);
   leg.partials = &received.partials;
-  reconciler_.compare(received.known, located_, received.sender.name_hash, now_, leg);
+  reconciler_.compare(received.known, compared_, received.sender.name_hash, now_, leg);
   leg.partials = nullptr;
   reconciler_.limit_burst(leg);
   reconciler_.shuffle(leg);
@@ -293,8 +296,8 @@ void protocol::supersede(const exchange& fresh) {
 void protocol::handle_reply(const message& received, const endpoint& source) {
   for (const identity_view& who : received.identities) handle_identity(who);
   handle_sender(received, source, true);
-  peers_.locate(received.heartbeats, located_.range);
-  handle_heartbeats(received.heartbeats, located_.range);
+  peers_.compare(received.heartbeats, is_on(defect::heartbeat_regression), compared_.range);
+  handle_heartbeats(received.heartbeats, compared_.range);
   handle_doubts(received, source);
   stats_.deltas_received += received.deltas.size();
   for (const delta_view& delta : received.deltas) {
@@ -359,16 +362,18 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
   }
 }
 
-void protocol::handle_heartbeats(std::span<const digest_entry> entries,
-                                 std::span<const slot_index> slots) {
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    if (slots[i] == peer_table::no_slot) continue;
-    const peer& row = peers_[slots[i]];
-    const bool is_old_news = row.generation == entries[i].generation &&
-                             row.heartbeat >= entries[i].heartbeat &&
-                             row.has_left >= entries[i].has_left && slots[i] != self_slot;
-    if (is_old_news && !is_on(defect::heartbeat_regression)) continue;
-    handle_relayed(slots[i], entries[i]);
+void protocol::handle_heartbeats(std::span<const digest_entry> entries, const comparison& seen) {
+  for (const located_entry& at : seen.ahead) {
+    const std::uint64_t heartbeat = entries[at.index].heartbeat;
+    peer& row = peers_[at.slot];
+    if (heartbeat > row.heartbeat && heartbeat - row.heartbeat <= heartbeats_unasked) {
+      row.advance(heartbeat, now_, expected_, settings_.detector_window);
+    } else {
+      handle_relayed(at.slot, entries[at.index]);
+    }
+  }
+  for (const located_entry& at : seen.others) {
+    if (at.slot != peer_table::no_slot) handle_relayed(at.slot, entries[at.index]);
   }
 }
 
@@ -403,12 +408,12 @@ void protocol::handle_heartbeat(slot_index slot, const digest_entry& entry) {
 
 void protocol::advance_heartbeat(slot_index slot, std::uint64_t heartbeat) {
   peer& row = peers_[slot];
-  row.heartbeat = heartbeat;
   if (row.is_suspect &&
       peers_.details(slot).doubts.handle_heartbeat(heartbeat, make_suspicion_rules())) {
     row.is_suspect = false;
     ++stats_.doubts_refuted;
   }
+  row.heartbeat = heartbeat;
   // What it said before it fell silent is still on its way: no sign of life.
   if (row.status == peer_status::dead && row.is_suspect) return;
   // The silence that ends here was an outage, no interval of a peer that lives: it does not make
@@ -416,11 +421,10 @@ void protocol::advance_heartbeat(slot_index slot, std::uint64_t heartbeat) {
   const bool was_gone = row.status == peer_status::dead && row.advances == 0;
   if (was_gone) {
     row.detector.reset(now_);
+    row.count_advance(heartbeat, now_);
   } else {
-    row.detector.advance(now_, expected_, settings_.detector_window);
+    row.advance(heartbeat, now_, expected_, settings_.detector_window);
   }
-  row.silent_since = now_;
-  if (row.advances < peer::advances_max) ++row.advances;
   const bool is_silent = row.status == peer_status::unjudged || row.status == peer_status::dead;
   if (is_silent && row.advances == peer::advances_max) judge(slot, peer_status::live);
 }

@@ -79,12 +79,13 @@ void protocol::schedule_next(moment now) {
 }
 
 bool protocol::has_silent() const {
+  const phi_limit limit(settings_.dead_peer_phi, now_, expected_);
   // In the order in which they lie in memory: in a large cluster that is what it takes.
   for (slot_index slot = 0; slot < peers_.slots(); ++slot) {
     const peer& row = peers_[slot];
     if (!row.may_die()) continue;
     const bool is_silent = row.is_suspect || planted::is_on(planted::defect::phi_prior_missing) ||
-                           row.detector.may_exceed(settings_.dead_peer_phi, now_, expected_);
+                           row.detector.may_exceed(limit);
     if (is_silent && peers_.is_used(slot)) return true;
   }
   return false;

@@ -247,42 +247,34 @@ bool reconciler::is_wanted(const digest& theirs, const peer& row, const exchange
   return !is_refused(theirs, row);
 }
 
-void reconciler::compare(const digest& theirs, const located_digest& at, std::uint64_t sender_hash,
-                         nanoseconds now, exchange& out) {
+void reconciler::compare(const digest& theirs, const digest_comparison& seen,
+                         std::uint64_t sender_hash, nanoseconds now, exchange& out) {
   out.remote_hash = sender_hash;
   out.has_flights = !out.is_unproved && flights_.has_any(sender_hash);
-  if (!out.is_unproved) out.heartbeats.reserve(theirs.range.size());
-  const auto compare_all = [&](const std::vector<digest_entry>& entries,
-                               const std::vector<slot_index>& slots) {
-    for (std::size_t i = 0; i < entries.size(); ++i) {
-      if (slots[i] == peer_table::no_slot) {
-        request_stranger(entries[i], out);
-        continue;
+  const auto compare_all = [&](const std::vector<digest_entry>& entries, const comparison& of) {
+    // Where the heartbeat alone is higher there, nobody owes anything.
+    out.heartbeats.insert(out.heartbeats.end(), of.behind.begin(), of.behind.end());
+    for (const located_entry& at : of.others) {
+      if (at.slot == peer_table::no_slot) {
+        request_stranger(entries[at.index], out);
+      } else {
+        compare_entry(entries[at.index], at.slot, now, out, &theirs);
       }
-      // Most are as they are here, or beat higher there.
-      const peer& mine = peers_[slots[i]];
-      const bool is_held = !out.has_flights && entries[i].generation == mine.generation &&
-                           entries[i].max_version == mine.max_version &&
-                           entries[i].heartbeat >= mine.heartbeat &&
-                           entries[i].has_left >= mine.has_left;
-      if (!is_held) compare_entry(entries[i], slots[i], now, out, &theirs);
     }
   };
-  compare_all(theirs.range, at.range);
-  compare_all(theirs.extra, at.extra);
-  if (theirs.lo <= theirs.hi) compare_absent(theirs, at, now, out);
+  compare_all(theirs.range, seen.range);
+  compare_all(theirs.extra, seen.extra);
+  if (theirs.lo <= theirs.hi) compare_absent(theirs, seen.range, now, out);
 }
 
-void reconciler::compare_absent(const digest& theirs, const located_digest& at, nanoseconds now,
+void reconciler::compare_absent(const digest& theirs, const comparison& seen, nanoseconds now,
                                 exchange& out) {
   const std::span<const peer_table::hashed_slot> rows = peers_.by_hash();
   const std::size_t first = peers_.lower_bound(theirs.lo);
   const std::size_t end = theirs.hi == hash_max || is_on(defect::outside_range)
                               ? rows.size()
                               : peers_.lower_bound(theirs.hi + 1);
-  const auto strangers = std::count(at.range.begin(), at.range.end(), peer_table::no_slot);
-  const std::size_t claimed_rows = at.range.size() - static_cast<std::size_t>(strangers);
-  if (end - first == claimed_rows) return;  // all of them stand there
+  if (end - first == theirs.range.size() - seen.strangers) return;  // all of them stand there
 
   // Both sides ascend by hash.
   std::size_t claimed = 0;
@@ -457,18 +449,24 @@ std::size_t reconciler::add_plain_rows(std::size_t first, std::size_t count_max,
                                        nanoseconds now) const {
   const std::span<const peer_table::hashed_slot> rows = peers_.by_hash();
   // Up to where who is told of for another reason stands.
+  std::size_t end = std::min(rows.size(), first + count_max);
+  if (until != hash_max) end = std::min(end, peers_.lower_bound(until));
   const std::uint64_t sender = out.sender.name_hash;
   const std::uint64_t receiver = out.receiver.generation != 0 ? out.receiver.name_hash : sender;
-  const std::size_t end = std::min(rows.size(), first + count_max);
-  std::size_t i = first;
-  for (; i < end; ++i) {
-    peers_.fetch_ahead(i);
-    const peer_table::hashed_slot at = rows[i];
-    if (at.name_hash >= until || at.name_hash == sender || at.name_hash == receiver) break;
-    const peer& row = peers_[at.slot];
-    if (!is_advertised(row, now) || !pack.try_add_range(row.entry())) break;
+  for (const std::uint64_t own : {sender, receiver}) {
+    const std::size_t place = peers_.lower_bound(own);
+    if (place >= first) end = std::min(end, place);
   }
-  return i - first;
+  if (end <= first) return 0;
+  std::size_t i = first;
+  return pack.add_range(end - first, [&](digest_entry& told) {
+    peers_.fetch_ahead(i);
+    const peer& row = peers_[rows[i].slot];
+    if (!is_advertised(row, now)) return false;
+    told = row.entry();
+    ++i;
+    return true;
+  });
 }
 
 void reconciler::add_row(slot_index slot, const grave* beside, packer& pack, const message& out,
@@ -580,9 +578,15 @@ bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
     if (!pack.try_add_request(request)) return false;
     return !partial || out.partials.size() == partials_max || pack.try_add_partial(*partial);
   });
-  take(leg.heartbeats, [&](slot_index slot) {
-    return !peers_.is_used(slot) || pack.try_add_heartbeat(peers_[slot].entry());
+  std::size_t told = 0;
+  pack.add_heartbeats(leg.heartbeats.size(), [&](digest_entry& heartbeat) {
+    while (told < leg.heartbeats.size() && !peers_.is_used(leg.heartbeats[told])) ++told;
+    if (told == leg.heartbeats.size()) return false;
+    heartbeat = peers_[leg.heartbeats[told++]].entry();
+    return true;
   });
+  leg.heartbeats.erase(leg.heartbeats.begin(),
+                       leg.heartbeats.begin() + static_cast<std::ptrdiff_t>(told));
   if (leg.identities.empty() && leg.requests.empty()) fill_deltas(leg, pack, out);
 
   const bool is_empty = out.identities.empty() && out.requests.empty() && out.heartbeats.empty() &&

@@ -169,13 +169,15 @@ TEST_CASE("failure_detector: who may exceed a limit of phi is told without a div
         for (const nanoseconds beside : {-1'000'000ns, -1'000ns, -1ns, 0ns, 1ns, 1'000ns}) {
           const nanoseconds then = now + edge + beside;
           const bool is_above = detector.phi(then, expected) > limit;
-          CHECK((detector.may_exceed(limit, then, expected) || !is_above));
+          CHECK((detector.may_exceed(phi_limit(limit, then, expected)) || !is_above));
         }
-        CHECK(detector.may_exceed(limit, now + 2 * edge + 10us, expected));
-        // Only who is near it may be looked at in vain: by two microseconds of the mean.
-        const nanoseconds below =
-            now + edge - nanoseconds(static_cast<std::int64_t>(limit * ln10 * 3'000)) - 1us;
-        if (below > now) CHECK_FALSE(detector.may_exceed(limit, below, expected));
+        CHECK(detector.may_exceed(phi_limit(limit, now + 2 * edge + 10us, expected)));
+        // Only who is near it may be looked at in vain: by two microseconds of the mean, and a
+        // hundredth of a percent.
+        const nanoseconds near =
+            edge / 10'000 + 1us + nanoseconds(static_cast<std::int64_t>(limit * ln10 * 3'000));
+        const nanoseconds below = now + edge - near;
+        if (below > now) CHECK_FALSE(detector.may_exceed(phi_limit(limit, below, expected)));
       }
     }
   }

@@ -81,7 +81,7 @@ TEST_CASE("peer_table: places are found however the hashes lie") {
   }
 }
 
-TEST_CASE("peer_table: each of a list is located, in any order, and who is not there as no slot") {
+TEST_CASE("peer_table: each of a list is found, in any order, and who is not there as no slot") {
   table_with_self table(64);
   for (std::uint64_t hash = 100; hash < 140; hash += 2) REQUIRE(table.add(hash));
   std::vector<digest_entry> asked;
@@ -89,16 +89,64 @@ TEST_CASE("peer_table: each of a list is located, in any order, and who is not t
     asked.emplace_back().name_hash = hash;
   }
 
-  std::vector<slot_index> slots;
-  table.peers.locate(asked, slots);
+  comparison seen;
+  table.peers.compare(asked, true, seen);
 
-  REQUIRE(slots.size() == asked.size());
+  REQUIRE(seen.others.size() == asked.size());
+  CHECK(seen.strangers == 2);
   for (std::size_t i = 0; i < asked.size(); ++i) {
-    const auto found = table.peers.find(asked[i].name_hash);
-    CHECK((slots[i] == peer_table::no_slot) == (asked[i].name_hash % 2 == 1));
-    if (slots[i] != peer_table::no_slot) {
-      CHECK(table.peers[slots[i]].name_hash == asked[i].name_hash);
-      CHECK(found == slots[i]);
+    const auto [index, slot] = seen.others[i];
+    CHECK(index == i);
+    CHECK((slot == peer_table::no_slot) == (asked[i].name_hash % 2 == 1));
+    if (slot != peer_table::no_slot) CHECK(table.peers.find(asked[i].name_hash) == slot);
+  }
+}
+
+TEST_CASE("peer_table: of plain peers, entries that differ in the heartbeat alone are told apart") {
+  table_with_self table(64);
+  table.peers[self_slot].status = peer_status::live;
+  std::vector<digest_entry> asked;
+  for (std::uint64_t hash = 100; hash < 116; ++hash) {
+    peer& row = table.peers[*table.add(hash)];
+    row.status = peer_status::live;
+    row.generation = 7;
+    row.max_version = 8;
+    row.heartbeat = 9;
+    asked.push_back(row.entry());
+  }
+  const auto row_of = [&](std::size_t i) -> peer& {
+    return table.peers[*table.peers.find(100 + i)];
+  };
+  // Two of each, and each way to be no plain peer, or to differ otherwise, once.
+  for (const std::size_t i : {0U, 5U}) asked[i].heartbeat = 10;
+  for (const std::size_t i : {1U, 6U}) asked[i].heartbeat = 8;
+  asked[2].generation = 6;
+  asked[3].max_version = 9;
+  asked[4].has_left = true;
+  row_of(7).is_suspect = true;
+  row_of(8).is_put_off = true;
+  row_of(9).is_over_capacity = true;
+  row_of(10).has_left = true;
+  row_of(11).status = peer_status::unjudged;
+  row_of(12).status = peer_status::dead;
+  row_of(13).status = peer_status::left;
+  asked.push_back(table.peers[self_slot].entry());
+
+  comparison seen;
+  const auto indices = [](const std::vector<located_entry>& list) {
+    std::vector<std::size_t> found;
+    for (const located_entry& at : list) found.push_back(at.index);
+    return found;
+  };
+  for (int times = 0; times < 2; ++times) {  // nothing is left of what it compared before
+    table.peers.compare(asked, false, seen);
+
+    CHECK(indices(seen.ahead) == std::vector<std::size_t>{0, 5});
+    CHECK(seen.behind == std::vector<slot_index>{*table.peers.find(101), *table.peers.find(106)});
+    CHECK(indices(seen.others) == std::vector<std::size_t>{2, 3, 4, 7, 8, 9, 10, 11, 12, 13, 16});
+    CHECK(seen.strangers == 0);
+    for (const located_entry& at : seen.ahead) {
+      CHECK(table.peers[at.slot].name_hash == asked[at.index].name_hash);
     }
   }
 }

@@ -6,7 +6,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <numbers>
 
 namespace gossipmonger {
 
@@ -21,6 +20,15 @@ struct detector_expectation {
 
   std::chrono::nanoseconds prior{};    ///< a mean before there is evidence; weighs `prior_weight`
   std::chrono::nanoseconds maximum{};  ///< a longer interval counts as this much
+};
+
+/// A limit of phi at a moment, as each detector of a table is asked whether it may exceed that.
+struct phi_limit {
+  phi_limit(double limit, std::chrono::nanoseconds at, const detector_expectation& expected);
+
+  std::chrono::nanoseconds now;
+  float scale;     ///< from the mean in microseconds to the nanoseconds of silence that it allows
+  float prior_us;  ///< by its weight
 };
 
 /// Its window is kept as two sums: of the intervals since the window was half full last, and of the
@@ -58,17 +66,14 @@ class failure_detector {
   /// elapsed / (mean * ln 10); never negative, never NaN
   [[nodiscard]] double phi(std::chrono::nanoseconds now,
                            const detector_expectation& expected) const;
-  /// False: phi is surely not above `limit`; true: it may be. Each round asks this of everybody, so
-  /// it takes no division.
-  [[nodiscard]] bool may_exceed(double limit, std::chrono::nanoseconds now,
-                                const detector_expectation& expected) const {
+  /// False: phi is surely not above the limit; true: it may be. Each round asks this of everybody,
+  /// so it takes no division.
+  [[nodiscard]] bool may_exceed(const phi_limit& limit) const {
     // phi > limit where elapsed * count > limit * ln 10 * sum. What phi rounds to microseconds, the
-    // mean and the prior, is taken for one microsecond less.
-    constexpr auto weight = static_cast<std::int64_t>(prior_weight);
-    const std::int64_t count = static_cast<std::int64_t>(samples()) + weight;
-    const std::int64_t sum = 1000 * (sum_us() - count - weight) + weight * expected.prior.count();
-    return static_cast<double>((now - last_).count()) * static_cast<double>(count) >
-           limit * std::numbers::ln10 * static_cast<double>(sum);
+    // mean, is taken for one microsecond less.
+    const auto count = static_cast<float>(samples() + prior_weight);
+    const float sum = recent_sum_ + earlier_sum_ + limit.prior_us - count;
+    return static_cast<float>((limit.now - last_).count()) * count > limit.scale * sum;
   }
   [[nodiscard]] std::chrono::nanoseconds last_advance() const { return last_; }
   [[nodiscard]] std::size_t samples() const { return std::size_t{recent_count_} + earlier_count_; }

@@ -4,8 +4,10 @@
 // not fit.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "gossipmonger/core/message.hpp"
 
@@ -53,18 +55,20 @@ class packer {
   packer(const packer&) = delete;
   packer& operator=(const packer&) = delete;
 
-  [[nodiscard]] bool try_add_range(const digest_entry& entry) {
-    if (!try_take_known()) return false;
-    out_.known.range.push_back(entry);
-    return true;
+  [[nodiscard]] bool try_add_range(const digest_entry& entry);
+  /// Adds up to `most` entries to the range, while there is room and `try_set` says true, which it
+  /// is asked for each with a fresh one. Returns how many.
+  template <typename TrySet>
+  std::size_t add_range(std::size_t most, TrySet try_set) {
+    return add_entries(out_.known.range, most, try_set);
   }
   [[nodiscard]] bool try_add_extra(const digest_entry& entry);
   [[nodiscard]] bool try_add_unwanted(const digest_entry& entry);
   [[nodiscard]] bool try_add_identity(const identity_view& identity);
-  [[nodiscard]] bool try_add_heartbeat(const digest_entry& entry) {
-    if (!try_take_news()) return false;
-    out_.heartbeats.push_back(entry);
-    return true;
+  /// The same of heartbeats.
+  template <typename TrySet>
+  std::size_t add_heartbeats(std::size_t most, TrySet try_set) {
+    return add_entries(out_.heartbeats, most, try_set);
   }
   [[nodiscard]] bool try_add_request(const digest_entry& entry);
   /// Where one of that peer stands in the message already, as when a hostile digest names a peer
@@ -100,15 +104,23 @@ class packer {
     return true;
   }
   /// For one more entry of a digest's lists, or of a reply's news.
-  [[nodiscard]] bool try_take_known() {
-    if (!try_take(entry_bytes + (has_entries_ ? 0 : list_tag_bytes))) return false;
+  [[nodiscard]] bool try_take_entry();
+  /// What the next entry costs besides itself.
+  [[nodiscard]] std::size_t entries_frame() const;
+  template <typename TrySet>
+  std::size_t add_entries(std::vector<digest_entry>& list, std::size_t most, TrySet try_set) {
+    const std::size_t frame = entries_frame();
+    const std::size_t room = (bytes_left() - std::min(bytes_left(), frame)) / entry_bytes;
+    const std::size_t before = list.size();
+    list.resize(before + std::min(most, room));
+    std::size_t after = before;
+    while (after < list.size() && try_set(list[after])) ++after;
+    list.resize(after);
+    if (after == before) return 0;
+    bytes_ += frame + (after - before) * entry_bytes;
     has_entries_ = true;
-    return true;
+    return after - before;
   }
-  [[nodiscard]] bool try_take_news() {
-    return has_entries_ ? try_take(entry_bytes) : try_take_first_news();
-  }
-  [[nodiscard]] bool try_take_first_news();
 
   message& out_;
   std::size_t budget_;

@@ -42,12 +42,28 @@ struct alignas(64) peer {
     known.has_left = has_left;
     return known;
   }
+  /// Its heartbeat rose: an interval of a peer that lives.
+  void advance(std::uint64_t to, std::chrono::nanoseconds now, const detector_expectation& expected,
+               std::size_t window) {
+    detector.advance(now, expected, window);
+    count_advance(to, now);
+  }
+  /// The same, but for the interval.
+  void count_advance(std::uint64_t to, std::chrono::nanoseconds now) {
+    heartbeat = to;
+    silent_since = now;
+    if (advances < advances_max) ++advances;
+  }
   /// Whether silence may still convict it: live, or not judged yet.
   [[nodiscard]] bool may_die() const {
     return status == peer_status::live || status == peer_status::unjudged;
   }
   /// Nothing is taken of this incarnation now, and peers are told so.
   [[nodiscard]] bool is_refused() const { return is_over_capacity || is_put_off; }
+  /// Nothing but its heartbeat is to be expected of it: it lives, and is taken in.
+  [[nodiscard]] bool is_plain() const {
+    return status == peer_status::live && !has_left && !is_refused() && !is_suspect;
+  }
   /// Nothing more is expected of it.
   [[nodiscard]] bool is_gone() const {
     return status == peer_status::dead || status == peer_status::left;
@@ -68,12 +84,31 @@ struct alignas(64) peer {
 };
 static_assert(sizeof(peer) == 64);
 
-/// Where the peers of a digest stand, entry by entry. A value.
-struct located_digest {
-  located_digest() = default;
+/// An entry of a list, and the row that it names.
+struct located_entry {
+  std::uint32_t index = 0;
+  slot_index slot = 0;
+};
 
-  std::vector<slot_index> range;
-  std::vector<slot_index> extra;
+/// How the entries of a list differ from the rows that they name. Most differ in the heartbeat
+/// alone, if at all. A value, for reuse.
+struct comparison {
+  comparison() = default;
+
+  // Plain peers, all as it is here but for the heartbeat:
+  std::vector<located_entry> ahead;  ///< higher there
+  std::vector<slot_index> behind;    ///< higher here
+  /// Whatever else: strangers, self, and who is not plain, among them.
+  std::vector<located_entry> others;
+  std::size_t strangers = 0;
+};
+
+/// The same of a digest's lists.
+struct digest_comparison {
+  digest_comparison() = default;
+
+  comparison range;
+  comparison extra;
 };
 
 /// The rest of what this node knows of one incarnation.
@@ -176,9 +211,8 @@ class peer_table {
   /// Index in `by_hash` of the first row with a hash >= `name_hash`; by_hash().size() if none.
   [[nodiscard]] std::size_t lower_bound(std::uint64_t name_hash) const;
 
-  /// The slots of `entries`, `no_slot` for strangers; has the processor fetch them all, since rows
-  /// lie anywhere, and to wait for one after the other is what a digest would take.
-  void locate(std::span<const digest_entry> entries, std::vector<slot_index>& out) const;
+  /// Finds the rows of `entries`, and what differs. `is_thorough`: all of them are `others`.
+  void compare(std::span<const digest_entry> entries, bool is_thorough, comparison& out) const;
   /// Has the processor fetch what a walk over `by_hash` that is at `place` comes to soon.
   void fetch_ahead(std::size_t place) const {
     if (place + rows_ahead < by_hash_.size()) fetch(by_hash_[place + rows_ahead].slot);
@@ -196,7 +230,7 @@ class peer_table {
 
  private:
   static constexpr std::size_t near_rows = 8;
-  static constexpr std::size_t rows_ahead = 8;
+  static constexpr std::size_t rows_ahead = 16;
 
   void fetch(slot_index slot) const { __builtin_prefetch(&rows_[slot]); }
   [[nodiscard]] slot_index search(std::uint64_t name_hash) const;

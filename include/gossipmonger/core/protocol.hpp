@@ -249,7 +249,7 @@ class protocol {
   bool handle_parts(const message& received, const endpoint& source);
   void handle_sender(const message& received, const endpoint& source, bool is_proved);
   void handle_identity(const identity_view& who);
-  void handle_heartbeats(std::span<const digest_entry> entries, std::span<const slot_index> slots);
+  void handle_heartbeats(std::span<const digest_entry> entries, const comparison& seen);
   void handle_heartbeat(slot_index slot, const digest_entry& entry);
   /// The same by somebody else's word, which is not taken for what cannot be.
   void handle_relayed(slot_index slot, const digest_entry& entry);
@@ -393,7 +393,7 @@ class protocol {
   write_rate write_rate_;
   std::optional<std::chrono::nanoseconds> sends_at_;  // until when the budget is spent
   message outgoing_;
-  located_digest located_;  // of the message in hand
+  digest_comparison compared_;  // of the message in hand
 
   std::chrono::nanoseconds now_{};     // liveness clock, of the latest input
   std::chrono::nanoseconds paused_{};  // what the liveness clock lags behind the steady one

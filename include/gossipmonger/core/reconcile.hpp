@@ -110,9 +110,13 @@ class reconciler {
     return !row.is_gone() || now - row.silent_since < settings_.dead_peer_grace / 2;
   }
 
-  /// What a digest from `sender_hash`, whose peers stand `at` these places, shows that either side
-  /// lacks.
-  void compare(const digest& theirs, const located_digest& at, std::uint64_t sender_hash,
+  /// Whether something is on its way to that peer.
+  [[nodiscard]] bool has_flights(std::uint64_t remote_hash) const {
+    return flights_.has_any(remote_hash);
+  }
+  /// What a digest from `sender_hash`, of which this was `seen`, shows that either side lacks.
+  ///   expects: `seen` is thorough if something is on its way to the sender, unless it is unproved
+  void compare(const digest& theirs, const digest_comparison& seen, std::uint64_t sender_hash,
                std::chrono::nanoseconds now, exchange& out);
   /// What one request of theirs shows: it wants no request back.
   void compare_request(const digest_entry& theirs, std::chrono::nanoseconds now, exchange& out);
@@ -166,7 +170,7 @@ class reconciler {
                      exchange& out, const digest* in);
   void request_stranger(const digest_entry& theirs, exchange& out) const;
   /// What their range skips, they do not know.
-  void compare_absent(const digest& theirs, const located_digest& at, std::chrono::nanoseconds now,
+  void compare_absent(const digest& theirs, const comparison& seen, std::chrono::nanoseconds now,
                       exchange& out);
   /// Plans the entries of a row above `after`, save those that are on their way to the remote.
   void owe(slot_index slot, std::uint64_t after, std::chrono::nanoseconds now, exchange& out);
