@@ -66,13 +66,27 @@ bool address_book::is_proof(std::uint64_t echo, const endpoint& address,
   return echo == cookie_of(address) || echo == make_cookie(previous_secret_, address);
 }
 
-bool address_book::handle_proof(const endpoint& address, std::uint64_t cookie) {
-  auto place = known_.find(address);
-  if (place == known_.end()) {
-    if (known_.size() == capacity_) return false;
-    place = known_.emplace(address, record()).first;
+address_book::record* address_book::find(const endpoint& address) {
+  if (last_found_ == nullptr || last_found_->first != address) {
+    const auto place = known_.find(address);
+    if (place == known_.end()) return nullptr;
+    last_found_ = &*place;
   }
-  record& known = place->second;
+  return &last_found_->second;
+}
+
+address_book::record& address_book::add(const endpoint& address) {
+  last_found_ = &*known_.emplace(address, record()).first;
+  return last_found_->second;
+}
+
+bool address_book::handle_proof(const endpoint& address, std::uint64_t cookie) {
+  record* place = find(address);
+  if (place == nullptr) {
+    if (known_.size() == capacity_) return false;
+    place = &add(address);
+  }
+  record& known = *place;
   const bool was_proved = known.is_proved;
   known.is_proved = true;
   known.unanswered = 0;
@@ -81,19 +95,19 @@ bool address_book::handle_proof(const endpoint& address, std::uint64_t cookie) {
   return was_proved;
 }
 
-std::uint64_t address_book::cookie_from(const endpoint& address) const {
-  const auto place = known_.find(address);
-  return place == known_.end() ? 0 : place->second.cookie;
+std::uint64_t address_book::cookie_from(const endpoint& address) {
+  const record* const known = find(address);
+  return known == nullptr ? 0 : known->cookie;
 }
 
-bool address_book::is_proved(const endpoint& address) const {
-  const auto place = known_.find(address);
-  return place != known_.end() && place->second.is_proved;
+bool address_book::is_proved(const endpoint& address) {
+  const record* const known = find(address);
+  return known != nullptr && known->is_proved;
 }
 
-std::uint32_t address_book::unanswered(const endpoint& address) const {
-  const auto place = known_.find(address);
-  return place == known_.end() ? 0 : place->second.unanswered;
+std::uint32_t address_book::unanswered(const endpoint& address) {
+  const record* const known = find(address);
+  return known == nullptr ? 0 : known->unanswered;
 }
 
 bool address_book::try_make_room(std::uint64_t round) {
@@ -110,6 +124,7 @@ bool address_book::try_make_room(std::uint64_t round) {
     if (goes == known_.end() || rank(*place) < rank(*goes)) goes = place;
   }
   if (goes == known_.end()) return false;
+  if (last_found_ == &*goes) last_found_ = nullptr;
   known_.erase(goes);
   return true;
 }
@@ -120,13 +135,13 @@ bool address_book::try_start(const endpoint& address, std::uint64_t round,
     round_ = round;
     started_unproved_ = 0;
   }
-  auto place = known_.find(address);
-  if (place == known_.end()) {
+  record* place = find(address);
+  if (place == nullptr) {
     const bool is_full = known_.size() == capacity_ && !is_on(defect::addresses_unbounded);
     if (is_full && !try_make_room(round)) return false;
-    place = known_.emplace(address, record()).first;
+    place = &add(address);
   }
-  record& known = place->second;
+  record& known = *place;
   if (known.is_proved) {
     known.met_round = round;
     ++known.unanswered;

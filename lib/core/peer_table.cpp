@@ -103,49 +103,62 @@ std::size_t peer_table::lower_bound(std::uint64_t name_hash) const {
   return static_cast<std::size_t>(place - begin);
 }
 
-void peer_table::compare(std::span<const digest_entry> entries, bool is_thorough,
+void comparison::begin(std::size_t entries) {
+  if (ahead_.size() < entries) {
+    ahead_.resize(entries);
+    behind_.resize(entries);
+    others_.resize(entries);
+  }
+  ahead_count_ = behind_count_ = others_count_ = strangers_ = 0;
+}
+
+void peer_table::compare(std::span<const packed_entry> entries, bool is_thorough,
                          comparison& out) const {
-  const std::size_t count = entries.size();
-  out.ahead.resize(count);
-  out.behind.resize(count);
-  out.others.resize(count);
+  out.begin(entries.size());
+  // In registers, while the lists are written.
   std::size_t ahead = 0;
   std::size_t behind = 0;
   std::size_t others = 0;
-  out.strangers = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    const digest_entry& theirs = entries[i];
+  std::size_t next = last_found_ + 1;
+  const std::size_t count = by_hash_.size();
+  const hashed_slot* const by_hash = by_hash_.data();
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const packed_entry& theirs = entries[i];
     located_entry at;
     at.index = static_cast<std::uint32_t>(i);
-    const std::size_t next = last_found_ + 1;
-    if (next < by_hash_.size() && by_hash_[next].name_hash == theirs.name_hash) {
-      last_found_ = next;
-      at.slot = by_hash_[next].slot;
-    } else {
-      at.slot = locate(theirs.name_hash);
-      if (at.slot == no_slot) {
-        out.others[others++] = at;
-        ++out.strangers;
+    // A digest asks for one after the other, ascending.
+    const std::size_t near_end = std::min(next + near_rows, count);
+    while (next < near_end && by_hash[next].name_hash < theirs.name_hash) ++next;
+    if (next >= count || by_hash[next].name_hash != theirs.name_hash) {
+      const std::size_t place = lower_bound(theirs.name_hash);
+      if (place == count || by_hash[place].name_hash != theirs.name_hash) {
+        at.slot = no_slot;
+        out.others_[others++] = at;
+        ++out.strangers_;
         continue;
       }
+      next = place;
     }
-    fetch_ahead(last_found_);
+    fetch_ahead(next);
     // Whose heartbeat is higher is as good as drawn: each entry goes into all three lists, and
     // stays in one, without a branch.
+    at.slot = by_hash[next].slot;
     const peer& mine = rows_[at.slot];
     const bool is_same = !is_thorough && mine.is_plain() && at.slot != self_slot &&
-                         mine.generation == theirs.generation &&
-                         mine.max_version == theirs.max_version && !theirs.has_left;
-    out.others[others] = at;
+                         mine.generation == theirs.generation() &&
+                         mine.max_version == theirs.max_version() && !theirs.has_left();
+    const std::uint64_t heartbeat = theirs.heartbeat();
+    out.others_[others] = at;
     others += is_same ? 0 : 1;
-    out.ahead[ahead] = at;
-    ahead += is_same & (theirs.heartbeat > mine.heartbeat);
-    out.behind[behind] = at.slot;
-    behind += is_same & (theirs.heartbeat < mine.heartbeat);
+    out.ahead_[ahead] = at;
+    ahead += is_same & (heartbeat > mine.heartbeat);
+    out.behind_[behind] = at.slot;
+    behind += is_same & (heartbeat < mine.heartbeat);
+    last_found_ = next++;
   }
-  out.ahead.resize(ahead);
-  out.behind.resize(behind);
-  out.others.resize(others);
+  out.ahead_count_ = ahead;
+  out.behind_count_ = behind;
+  out.others_count_ = others;
 }
 
 void peer_table::touch(slot_index slot) {

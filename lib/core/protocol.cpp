@@ -411,7 +411,10 @@ void protocol::end_capacity_refusals() {
   }
 }
 
-void protocol::set_seeds(std::vector<endpoint> seeds) { seeds_ = std::move(seeds); }
+void protocol::set_seeds(const std::vector<endpoint>& seeds) {
+  seeds_.clear();
+  for (const endpoint& address : seeds) seeds_.emplace_back(address);
+}
 
 void protocol::join(const endpoint& address) {
   constexpr std::size_t joining_max = 64;

@@ -317,7 +317,7 @@ void protocol::handle_reply(const message& received, const endpoint& source) {
   leg.datagrams_left = settings_.exchange_datagrams_max;
   leg.seen_heartbeat = seen_heartbeat(received);
   leg.partials = &received.partials;
-  for (const digest_entry& request : received.requests) {
+  for (const packed_entry& request : received.requests) {
     reconciler_.compare_request(request, now_, leg);
   }
   leg.partials = nullptr;
@@ -362,9 +362,9 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
   }
 }
 
-void protocol::handle_heartbeats(std::span<const digest_entry> entries, const comparison& seen) {
-  for (const located_entry& at : seen.ahead) {
-    const std::uint64_t heartbeat = entries[at.index].heartbeat;
+void protocol::handle_heartbeats(std::span<const packed_entry> entries, const comparison& seen) {
+  for (const located_entry& at : seen.ahead()) {
+    const std::uint64_t heartbeat = entries[at.index].heartbeat();
     peer& row = peers_[at.slot];
     if (heartbeat > row.heartbeat && heartbeat - row.heartbeat <= heartbeats_unasked) {
       row.advance(heartbeat, now_, expected_, settings_.detector_window);
@@ -372,7 +372,7 @@ void protocol::handle_heartbeats(std::span<const digest_entry> entries, const co
       handle_relayed(at.slot, entries[at.index]);
     }
   }
-  for (const located_entry& at : seen.others) {
+  for (const located_entry& at : seen.others()) {
     if (at.slot != peer_table::no_slot) handle_relayed(at.slot, entries[at.index]);
   }
 }

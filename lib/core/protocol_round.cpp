@@ -215,17 +215,32 @@ bool protocol::try_start_from(peer_ring& ring, bool is_choosy) {
 }
 
 void protocol::try_start_seed() {
-  std::vector<endpoint> others;
-  std::copy_if(seeds_.begin(), seeds_.end(), std::back_inserter(others),
-               [this](const endpoint& seed) { return seed != address(); });
-  if (others.empty()) return;
-  const endpoint& seed = others[static_cast<std::size_t>(random_.below(others.size()))];
-  std::uint64_t remote_hash = 0;
-  for (const peer_table::hashed_slot& one : peers_.by_hash()) {
-    const peer_details& of = peers_.details(one.slot);
-    if (of.address == seed || of.route == seed) remote_hash = one.name_hash;
+  std::vector<known_seed*> others;
+  for (known_seed& one : seeds_) {
+    if (one.at != address()) others.push_back(&one);
   }
-  static_cast<void>(try_start(seed, remote_hash));
+  if (others.empty()) return;
+  known_seed& asked = *others[static_cast<std::size_t>(random_.below(others.size()))];
+  const std::optional<slot_index> known = peers_.find(asked.remote_hash);
+  const bool is_there =
+      known && peers_[*known].status == peer_status::live && is_at(*known, asked.at);
+  if (!is_there) asked.remote_hash = find_peer_at(asked.at);
+  static_cast<void>(try_start(asked.at, asked.remote_hash));
+}
+
+bool protocol::is_at(slot_index slot, const endpoint& address) const {
+  const peer_details& of = peers_.details(slot);
+  return of.address == address || of.route == address;
+}
+
+std::uint64_t protocol::find_peer_at(const endpoint& address) const {
+  std::uint64_t found = 0;
+  for (const peer_table::hashed_slot& one : peers_.by_hash()) {
+    // Somebody who is gone may have left the address to another.
+    const bool is_better = found == 0 || !peers_[one.slot].is_gone();
+    if (is_better && is_at(one.slot, address)) found = one.name_hash;
+  }
+  return found;
 }
 
 exchange* protocol::try_start(const endpoint& to, std::uint64_t remote_hash) {

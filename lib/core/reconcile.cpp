@@ -43,30 +43,30 @@ constexpr unsigned offset_bits = 24;
 constexpr std::uint64_t lacking_max = std::uint64_t{1} << 32U;
 static_assert(offset_max < std::uint64_t{1} << offset_bits);
 
-const digest_entry* find_sorted(const std::vector<digest_entry>& list, std::uint64_t name_hash) {
+const packed_entry* find_sorted(const std::vector<packed_entry>& list, std::uint64_t name_hash) {
   const auto place = std::lower_bound(
       list.begin(), list.end(), name_hash,
-      [](const digest_entry& one, std::uint64_t hash) { return one.name_hash < hash; });
+      [](const packed_entry& one, std::uint64_t hash) { return one.name_hash < hash; });
   return place == list.end() || place->name_hash != name_hash ? nullptr : &*place;
 }
 
-bool has_entry(const std::vector<digest_entry>& list, std::uint64_t name_hash) {
+bool has_entry(const std::vector<packed_entry>& list, std::uint64_t name_hash) {
   return std::any_of(list.begin(), list.end(),
-                     [name_hash](const digest_entry& one) { return one.name_hash == name_hash; });
+                     [name_hash](const packed_entry& one) { return one.name_hash == name_hash; });
 }
 
 /// Whether the sender of `theirs` refuses this incarnation.
 bool is_refused(const digest& theirs, const peer& row) {
   if (is_on(defect::unwanted_ignored)) return false;
-  const digest_entry* refused = find_sorted(theirs.unwanted, row.name_hash);
-  if (refused == nullptr ||
-      std::tie(row.generation, row.heartbeat) > std::tie(refused->generation, refused->heartbeat)) {
+  const packed_entry* refused = find_sorted(theirs.unwanted, row.name_hash);
+  if (refused == nullptr || std::pair(row.generation, row.heartbeat) >
+                                std::pair(refused->generation(), refused->heartbeat())) {
     return false;
   }
   // A later run beside the one that it holds: that generation alone is refused.
-  const digest_entry* held = find_sorted(theirs.range, row.name_hash);
-  const bool is_beside = held != nullptr && held->generation < refused->generation;
-  return !is_beside || row.generation == refused->generation;
+  const packed_entry* held = find_sorted(theirs.range, row.name_hash);
+  const bool is_beside = held != nullptr && held->generation() < refused->generation();
+  return !is_beside || row.generation == refused->generation();
 }
 
 std::uint64_t read_floor(std::string_view value) {
@@ -251,10 +251,10 @@ void reconciler::compare(const digest& theirs, const digest_comparison& seen,
                          std::uint64_t sender_hash, nanoseconds now, exchange& out) {
   out.remote_hash = sender_hash;
   out.has_flights = !out.is_unproved && flights_.has_any(sender_hash);
-  const auto compare_all = [&](const std::vector<digest_entry>& entries, const comparison& of) {
+  const auto compare_all = [&](const std::vector<packed_entry>& entries, const comparison& of) {
     // Where the heartbeat alone is higher there, nobody owes anything.
-    out.heartbeats.insert(out.heartbeats.end(), of.behind.begin(), of.behind.end());
-    for (const located_entry& at : of.others) {
+    out.heartbeats.insert(out.heartbeats.end(), of.behind().begin(), of.behind().end());
+    for (const located_entry& at : of.others()) {
       if (at.slot == peer_table::no_slot) {
         request_stranger(entries[at.index], out);
       } else {
@@ -274,7 +274,7 @@ void reconciler::compare_absent(const digest& theirs, const comparison& seen, na
   const std::size_t end = theirs.hi == hash_max || is_on(defect::outside_range)
                               ? rows.size()
                               : peers_.lower_bound(theirs.hi + 1);
-  if (end - first == theirs.range.size() - seen.strangers) return;  // all of them stand there
+  if (end - first == theirs.range.size() - seen.strangers()) return;  // all of them stand there
 
   // Both sides ascend by hash.
   std::size_t claimed = 0;
@@ -459,7 +459,7 @@ std::size_t reconciler::add_plain_rows(std::size_t first, std::size_t count_max,
   }
   if (end <= first) return 0;
   std::size_t i = first;
-  return pack.add_range(end - first, [&](digest_entry& told) {
+  return pack.add_range(end - first, [&](packed_entry& told) {
     peers_.fetch_ahead(i);
     const peer& row = peers_[rows[i].slot];
     if (!is_advertised(row, now)) return false;
@@ -579,7 +579,7 @@ bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
     return !partial || out.partials.size() == partials_max || pack.try_add_partial(*partial);
   });
   std::size_t told = 0;
-  pack.add_heartbeats(leg.heartbeats.size(), [&](digest_entry& heartbeat) {
+  pack.add_heartbeats(leg.heartbeats.size(), [&](packed_entry& heartbeat) {
     while (told < leg.heartbeats.size() && !peers_.is_used(leg.heartbeats[told])) ++told;
     if (told == leg.heartbeats.size()) return false;
     heartbeat = peers_[leg.heartbeats[told++]].entry();

@@ -47,7 +47,6 @@ constexpr std::size_t word_bytes = 8;
 constexpr std::size_t datagram_bytes_min = header_bytes + word_bytes;  // a root pointer at least
 
 // Packed fields: gossip.capnp has the bits.
-constexpr std::uint64_t left_bit_of_version = std::uint64_t{1} << 47;
 constexpr std::uint64_t left_bit_of_generation = std::uint64_t{1} << 44;
 constexpr int heartbeat_low_bits = 20;
 constexpr std::uint64_t heartbeat_low_max = (std::uint64_t{1} << heartbeat_low_bits) - 1;
@@ -176,37 +175,30 @@ decoded read_header(std::span<const std::byte> datagram, const wire_range& spoke
 
 // ------------------------------------------------------------------------------------ entries
 
-std::uint64_t version_word(const digest_entry& entry) {
-  assert(entry.max_version <= version_max && entry.heartbeat <= heartbeat_max);
-  return entry.max_version | (entry.has_left ? left_bit_of_version : 0) |
-         entry.heartbeat >> heartbeat_low_bits << 48;
+unsigned char* write_entry(const packed_entry& entry, unsigned char* to) {
+  store(to, entry.name_hash);
+  store(to + 8, entry.version_and_heartbeat);
+  store(to + 16, entry.generation_and_heartbeat);
+  return to + capnp_body::entry_bytes;
 }
 
-std::uint64_t generation_word(const digest_entry& entry) {
-  assert(entry.generation <= generation_max);
-  return entry.generation | (entry.heartbeat & heartbeat_low_max) << 44;
-}
-
-void unpack(std::uint64_t versions, std::uint64_t generations, digest_entry& entry) {
-  entry.max_version = versions & version_max;
-  entry.has_left = (versions & left_bit_of_version) != 0;
-  entry.generation = generations & generation_max;
-  entry.heartbeat = versions >> 48 << heartbeat_low_bits | generations >> 44;
-}
-
-unsigned char* write_entries(const std::vector<digest_entry>& entries, unsigned char* to) {
-  for (const digest_entry& entry : entries) {
-    store(to, entry.name_hash);
-    store(to + 8, version_word(entry));
-    store(to + 16, generation_word(entry));
-    to += capnp_body::entry_bytes;
-  }
+unsigned char* write_entries(const std::vector<packed_entry>& entries, unsigned char* to) {
+  for (const packed_entry& entry : entries) to = write_entry(entry, to);
   return to;
 }
 
-void read_entry(const unsigned char* at, digest_entry& entry) {
-  entry.name_hash = load<std::uint64_t>(at);
-  unpack(load<std::uint64_t>(at + 8), load<std::uint64_t>(at + 16), entry);
+packed_entry make_entry(std::uint64_t name_hash, std::uint64_t version_and_heartbeat,
+                        std::uint64_t generation_and_heartbeat) {
+  packed_entry entry;
+  entry.name_hash = name_hash;
+  entry.version_and_heartbeat = version_and_heartbeat;
+  entry.generation_and_heartbeat = generation_and_heartbeat;
+  return entry;
+}
+
+packed_entry read_entry(const unsigned char* at) {
+  return make_entry(load<std::uint64_t>(at), load<std::uint64_t>(at + 8),
+                    load<std::uint64_t>(at + 16));
 }
 
 // A doubt stands in the place of an entry.
@@ -229,40 +221,39 @@ bool read_doubts(const entry_run& run, std::size_t first, std::vector<doubt_entr
   bool is_good = out.size() <= doubt_entry::doubts_max;
   const unsigned char* at = run.first + first * run.stride;
   for (doubt_entry& doubt : out) {
-    digest_entry packed;
-    read_entry(at, packed);
+    const packed_entry packed = read_entry(at);
+    const std::uint64_t ages = packed.max_version();
     at += run.stride;
     doubt.name_hash = packed.name_hash;
-    doubt.generation = packed.generation;
-    doubt.heartbeat = packed.heartbeat;
-    doubt.doubt_age = static_cast<std::uint16_t>(packed.max_version & doubt_entry::no_doubt);
-    doubt.proof_age =
-        static_cast<std::uint32_t>(packed.max_version >> proof_age_at & doubt_entry::proof_age_max);
-    doubt.is_question = (packed.max_version & question_bit) != 0;
+    doubt.generation = packed.generation();
+    doubt.heartbeat = packed.heartbeat();
+    doubt.doubt_age = static_cast<std::uint16_t>(ages & doubt_entry::no_doubt);
+    doubt.proof_age = static_cast<std::uint32_t>(ages >> proof_age_at & doubt_entry::proof_age_max);
+    doubt.is_question = (ages & question_bit) != 0;
     is_good = is_good && doubt.generation != 0;
   }
   return is_good;
 }
 
-bool is_nothing(const digest_entry& entry) {
-  return entry.generation == 0 && entry.max_version == 0 && entry.heartbeat == 0 && !entry.has_left;
+bool is_nothing(const packed_entry& entry) {
+  return entry.version_and_heartbeat == 0 && entry.generation_and_heartbeat == 0;
 }
 
 enum class unknown_peers : bool { refused, allowed };
 
 // Reads `count` entries from `first` on into an empty list.
 bool read_entries(const entry_run& run, std::size_t first, std::size_t count, unknown_peers unknown,
-                  std::vector<digest_entry>& out) {
-  out.resize(count);
+                  std::vector<packed_entry>& out) {
   const unsigned char* at = run.first + first * run.stride;
   bool is_good = true;
-  for (digest_entry& entry : out) {
-    read_entry(at, entry);
+  append(out, count, [&](packed_entry& entry) {
+    entry = read_entry(at);
     at += run.stride;
-    if (entry.generation == 0) {
+    if (entry.generation() == 0) {
       is_good = is_good && unknown == unknown_peers::allowed && is_nothing(entry);
     }
-  }
+    return true;
+  });
   return is_good;
 }
 
@@ -271,13 +262,11 @@ bool read_entries(const entry_run& run, std::size_t first, std::size_t count, un
 unsigned char* write_partials(const std::vector<partial_entry>& partials, unsigned char* to) {
   for (const partial_entry& partial : partials) {
     digest_entry entry;
+    entry.name_hash = partial.name_hash;
     entry.generation = partial.generation;
     entry.max_version = partial.version;
     entry.heartbeat = partial.offset;
-    store(to, partial.name_hash);
-    store(to + 8, version_word(entry));
-    store(to + 16, generation_word(entry));
-    to += capnp_body::entry_bytes;
+    to = write_entry(entry, to);
   }
   return to;
 }
@@ -288,8 +277,7 @@ bool read_partials(const entry_run& run, std::size_t first, std::size_t count,
   const unsigned char* at = run.first + first * run.stride;
   bool is_good = true;
   for (std::size_t i = 0; i < count; ++i, at += run.stride) {
-    digest_entry entry;
-    read_entry(at, entry);
+    const digest_entry entry = read_entry(at);
     partial_entry& partial = out[i];
     partial.name_hash = entry.name_hash;
     partial.generation = entry.generation;
@@ -305,14 +293,14 @@ bool read_partials(const entry_run& run, std::size_t first, std::size_t count,
 // ------------------------------------------------------------------------------------- digest
 
 // Where `entry` stands in the lists as they are written: range, then extra.
-std::size_t index_of(const digest& known, const digest_entry& entry) {
+std::size_t index_of(const digest& known, const packed_entry& entry) {
   const auto in_extra = std::find(known.extra.begin(), known.extra.end(), entry);
   if (in_extra != known.extra.end()) {
     return known.range.size() + static_cast<std::size_t>(in_extra - known.extra.begin());
   }
   const auto in_range = std::lower_bound(
       known.range.begin(), known.range.end(), entry.name_hash,
-      [](const digest_entry& one, std::uint64_t hash) { return one.name_hash < hash; });
+      [](const packed_entry& one, std::uint64_t hash) { return one.name_hash < hash; });
   assert(in_range != known.range.end() && *in_range == entry);
   return static_cast<std::size_t>(in_range - known.range.begin());
 }
@@ -347,7 +335,7 @@ std::size_t write_digest(const message& m, std::span<std::byte> segment) {
   return used;
 }
 
-bool is_ascending_within(const std::vector<digest_entry>& list, std::uint64_t lo,
+bool is_ascending_within(const std::vector<packed_entry>& list, std::uint64_t lo,
                          std::uint64_t hi) {
   if (list.empty()) return true;
   bool is_good = list.front().name_hash >= lo && list.back().name_hash <= hi;
@@ -386,8 +374,8 @@ bool take_digest(const digest_body& body, const entry_run& run, message& out) {
       !read_doubts(run, run.count - body.doubt_count, out.doubts)) {
     return false;
   }
-  read_entry(run.first + body.sender_index * run.stride, out.sender);
-  if (has_receiver) read_entry(run.first + body.receiver_index * run.stride, out.receiver);
+  out.sender = read_entry(run.first + body.sender_index * run.stride);
+  if (has_receiver) out.receiver = read_entry(run.first + body.receiver_index * run.stride);
   out.receiver_instance = body.receiver_instance;
   return has_valid_claim(known);
 }
@@ -667,10 +655,10 @@ class message_sink final : public capnp_body::reply_sink {
 
   bool take_root(const reply_body& root) override {
     out_.sender.name_hash = root.sender_hash;
-    unpack(root.sender_version_and_heartbeat, root.sender_generation_and_heartbeat, out_.sender);
-    out_.receiver.name_hash = root.receiver_hash_low;
-    unpack(root.receiver_version_and_heartbeat, root.receiver_generation_and_heartbeat,
-           out_.receiver);
+    out_.sender = make_entry(root.sender_hash, root.sender_version_and_heartbeat,
+                             root.sender_generation_and_heartbeat);
+    out_.receiver = make_entry(root.receiver_hash_low, root.receiver_version_and_heartbeat,
+                               root.receiver_generation_and_heartbeat);
     out_.receiver_instance = root.receiver_instance;
     return out_.sender.generation != 0 &&
            (out_.receiver.generation != 0 || out_.receiver == digest_entry());
@@ -733,12 +721,14 @@ class message_sink final : public capnp_body::reply_sink {
 std::size_t write_reply(const message& m, std::span<std::byte> segment) {
   assert(m.sender.generation != 0);
   reply_body body;
-  body.sender_hash = m.sender.name_hash;
-  body.sender_version_and_heartbeat = version_word(m.sender);
-  body.sender_generation_and_heartbeat = generation_word(m.sender);
+  const packed_entry sender(m.sender);
+  body.sender_hash = sender.name_hash;
+  body.sender_version_and_heartbeat = sender.version_and_heartbeat;
+  body.sender_generation_and_heartbeat = sender.generation_and_heartbeat;
   if (m.receiver.generation != 0) {
-    body.receiver_version_and_heartbeat = version_word(m.receiver);
-    body.receiver_generation_and_heartbeat = generation_word(m.receiver);
+    const packed_entry receiver(m.receiver);
+    body.receiver_version_and_heartbeat = receiver.version_and_heartbeat;
+    body.receiver_generation_and_heartbeat = receiver.generation_and_heartbeat;
     body.receiver_hash_low = static_cast<std::uint32_t>(m.receiver.name_hash);
   }
   body.receiver_instance = m.receiver_instance;

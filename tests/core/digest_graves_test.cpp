@@ -140,13 +140,13 @@ TEST_CASE(
         const digest& known = one.content.known;
         std::set<std::uint64_t> in_range;
         std::set<std::uint64_t> unwanted;
-        for (const digest_entry& entry : known.range) in_range.insert(entry.name_hash);
-        for (const digest_entry& entry : known.unwanted) unwanted.insert(entry.name_hash);
+        for (const packed_entry& entry : known.range) in_range.insert(entry.name_hash);
+        for (const packed_entry& entry : known.unwanted) unwanted.insert(entry.name_hash);
         told_graves.insert(unwanted.begin(), unwanted.end());
         if (one.to == p.address) {
           is_told_to_p = true;
           told.insert(in_range.begin(), in_range.end());
-          for (const digest_entry& entry : known.extra) told.insert(entry.name_hash);
+          for (const packed_entry& entry : known.extra) told.insert(entry.name_hash);
         }
         if (known.lo > known.hi) continue;
         // Whatever it claims to know, it says.

@@ -44,7 +44,7 @@ std::size_t count_digests(std::size_t datagrams) {
     if (sent.to != by.address || sent.content.kind != message_kind::digest) return false;
     if (!is_begun) ++digests;
     is_begun = true;
-    for (const digest_entry& entry : sent.content.known.range) told.insert(entry.name_hash);
+    for (const packed_entry& entry : sent.content.known.range) told.insert(entry.name_hash);
     return false;
   };
   for (int round = 0; round < 200 && told.size() < 1000; ++round) {

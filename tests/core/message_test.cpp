@@ -67,3 +67,38 @@ TEST_CASE("message: each reason to drop has a name of its own, and no other numb
   CHECK(to_string(static_cast<drop_reason>(drop_reason_count)) == "unknown");
   CHECK(to_string(drop_reason::storage) == "storage");
 }
+
+TEST_CASE("message: an entry is packed without loss, whichever of its fields is at its limit") {
+  digest_entry full;
+  full.name_hash = ~std::uint64_t{0};
+  full.generation = generation_max;
+  full.max_version = version_max;
+  full.heartbeat = heartbeat_max;
+  full.has_left = true;
+  digest_entry mixed;
+  mixed.name_hash = 0x0123456789abcdef;
+  mixed.generation = generation_max / 3;
+  mixed.max_version = version_max / 5;
+  mixed.heartbeat = heartbeat_max / 7;
+
+  for (int fields = 0; fields < 32; ++fields) {
+    const auto pick = [fields](int bit, auto from_full, auto from_mixed) {
+      return (fields >> bit & 1) != 0 ? from_full : from_mixed;
+    };
+    digest_entry entry;
+    entry.name_hash = pick(0, full.name_hash, mixed.name_hash);
+    entry.generation = pick(1, full.generation, mixed.generation);
+    entry.max_version = pick(2, full.max_version, mixed.max_version);
+    entry.heartbeat = pick(3, full.heartbeat, mixed.heartbeat);
+    entry.has_left = pick(4, full.has_left, mixed.has_left);
+
+    const packed_entry packed(entry);
+
+    const digest_entry back = packed;
+    CHECK(back == entry);
+    CHECK(packed.generation() == entry.generation);
+    CHECK(packed.max_version() == entry.max_version);
+    CHECK(packed.heartbeat() == entry.heartbeat);
+    CHECK(packed.has_left() == entry.has_left);
+  }
+}

@@ -22,7 +22,7 @@ identity_view make_identity(std::string_view name) {
 }
 
 bool try_add_heartbeat(packer& pack) {
-  return pack.add_heartbeats(1, [](digest_entry&) { return true; }) == 1;
+  return pack.add_heartbeats(1, [](packed_entry&) { return true; }) == 1;
 }
 
 /// All that a refused addition may not touch.

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -84,7 +85,7 @@ TEST_CASE("peer_table: places are found however the hashes lie") {
 TEST_CASE("peer_table: each of a list is found, in any order, and who is not there as no slot") {
   table_with_self table(64);
   for (std::uint64_t hash = 100; hash < 140; hash += 2) REQUIRE(table.add(hash));
-  std::vector<digest_entry> asked;
+  std::vector<packed_entry> asked;
   for (const std::uint64_t hash : {50U, 100U, 101U, 102U, 136U, 104U, 138U, 139U, 50U}) {
     asked.emplace_back().name_hash = hash;
   }
@@ -92,10 +93,10 @@ TEST_CASE("peer_table: each of a list is found, in any order, and who is not the
   comparison seen;
   table.peers.compare(asked, true, seen);
 
-  REQUIRE(seen.others.size() == asked.size());
-  CHECK(seen.strangers == 2);
+  REQUIRE(seen.others().size() == asked.size());
+  CHECK(seen.strangers() == 2);
   for (std::size_t i = 0; i < asked.size(); ++i) {
-    const auto [index, slot] = seen.others[i];
+    const auto [index, slot] = seen.others()[i];
     CHECK(index == i);
     CHECK((slot == peer_table::no_slot) == (asked[i].name_hash % 2 == 1));
     if (slot != peer_table::no_slot) CHECK(table.peers.find(asked[i].name_hash) == slot);
@@ -105,24 +106,24 @@ TEST_CASE("peer_table: each of a list is found, in any order, and who is not the
 TEST_CASE("peer_table: of plain peers, entries that differ in the heartbeat alone are told apart") {
   table_with_self table(64);
   table.peers[self_slot].status = peer_status::live;
-  std::vector<digest_entry> asked;
+  std::vector<digest_entry> entries;
   for (std::uint64_t hash = 100; hash < 116; ++hash) {
     peer& row = table.peers[*table.add(hash)];
     row.status = peer_status::live;
     row.generation = 7;
     row.max_version = 8;
     row.heartbeat = 9;
-    asked.push_back(row.entry());
+    entries.push_back(row.entry());
   }
   const auto row_of = [&](std::size_t i) -> peer& {
     return table.peers[*table.peers.find(100 + i)];
   };
   // Two of each, and each way to be no plain peer, or to differ otherwise, once.
-  for (const std::size_t i : {0U, 5U}) asked[i].heartbeat = 10;
-  for (const std::size_t i : {1U, 6U}) asked[i].heartbeat = 8;
-  asked[2].generation = 6;
-  asked[3].max_version = 9;
-  asked[4].has_left = true;
+  for (const std::size_t i : {0U, 5U}) entries[i].heartbeat = 10;
+  for (const std::size_t i : {1U, 6U}) entries[i].heartbeat = 8;
+  entries[2].generation = 6;
+  entries[3].max_version = 9;
+  entries[4].has_left = true;
   row_of(7).is_suspect = true;
   row_of(8).is_put_off = true;
   row_of(9).is_over_capacity = true;
@@ -130,10 +131,11 @@ TEST_CASE("peer_table: of plain peers, entries that differ in the heartbeat alon
   row_of(11).status = peer_status::unjudged;
   row_of(12).status = peer_status::dead;
   row_of(13).status = peer_status::left;
-  asked.push_back(table.peers[self_slot].entry());
+  entries.push_back(table.peers[self_slot].entry());
+  const std::vector<packed_entry> asked(entries.begin(), entries.end());
 
   comparison seen;
-  const auto indices = [](const std::vector<located_entry>& list) {
+  const auto indices = [](std::span<const located_entry> list) {
     std::vector<std::size_t> found;
     for (const located_entry& at : list) found.push_back(at.index);
     return found;
@@ -141,11 +143,12 @@ TEST_CASE("peer_table: of plain peers, entries that differ in the heartbeat alon
   for (int times = 0; times < 2; ++times) {  // nothing is left of what it compared before
     table.peers.compare(asked, false, seen);
 
-    CHECK(indices(seen.ahead) == std::vector<std::size_t>{0, 5});
-    CHECK(seen.behind == std::vector<slot_index>{*table.peers.find(101), *table.peers.find(106)});
-    CHECK(indices(seen.others) == std::vector<std::size_t>{2, 3, 4, 7, 8, 9, 10, 11, 12, 13, 16});
-    CHECK(seen.strangers == 0);
-    for (const located_entry& at : seen.ahead) {
+    CHECK(indices(seen.ahead()) == std::vector<std::size_t>{0, 5});
+    const std::vector<slot_index> behind(seen.behind().begin(), seen.behind().end());
+    CHECK(behind == std::vector<slot_index>{*table.peers.find(101), *table.peers.find(106)});
+    CHECK(indices(seen.others()) == std::vector<std::size_t>{2, 3, 4, 7, 8, 9, 10, 11, 12, 13, 16});
+    CHECK(seen.strangers() == 0);
+    for (const located_entry& at : seen.ahead()) {
       CHECK(table.peers[at.slot].name_hash == asked[at.index].name_hash);
     }
   }

@@ -259,11 +259,11 @@ TEST_CASE(
         tell(given.teller, vouched);
         continue;
       }
-      message& reply = given.teller.begin(message_kind::reply);
-      digest_entry& told = reply.heartbeats.emplace_back();
+      digest_entry told;
       told.name_hash = given.suspect.hash();
       told.generation = given.suspect.generation;
       told.heartbeat = heartbeat_max;
+      given.teller.begin(message_kind::reply).heartbeats.push_back(told);
       static_cast<void>(given.teller.send());
     }
 
@@ -283,11 +283,11 @@ TEST_CASE("doubt: who claims the highest heartbeat of a live peer does not hide 
     given.round();
     beat(given.teller);
     beat(given.suspect);
-    message& reply = given.teller.begin(message_kind::reply);
-    digest_entry& told = reply.heartbeats.emplace_back();
+    digest_entry told;
     told.name_hash = given.suspect.hash();
     told.generation = given.suspect.generation;
     told.heartbeat = heartbeat_max;
+    given.teller.begin(message_kind::reply).heartbeats.push_back(told);
     static_cast<void>(given.teller.send());
   }
 
@@ -299,11 +299,11 @@ TEST_CASE(
     "doubt: what was missed is believed: after a silence, a pause, at another's faster rounds") {
   watched given(1000ms);
   const auto relay = [&](std::uint64_t heartbeat) {
-    message& reply = given.teller.begin(message_kind::reply);
-    digest_entry& told = reply.heartbeats.emplace_back();
+    digest_entry told;
     told.name_hash = given.suspect.hash();
     told.generation = given.suspect.generation;
     told.heartbeat = heartbeat;
+    given.teller.begin(message_kind::reply).heartbeats.push_back(told);
     static_cast<void>(given.teller.send());
     return given.node().find_member("suspect", given.world.now())->heartbeat;
   };

@@ -80,8 +80,8 @@ std::optional<std::uint64_t> unwanted_upto(small_cluster& world, std::string_vie
                                            std::uint64_t hash) {
   std::optional<std::uint64_t> told;
   world.on_send = [&](const letter& sent) {
-    for (const digest_entry& entry : sent.content.known.unwanted) {
-      if (entry.name_hash == hash) told = entry.heartbeat;
+    for (const packed_entry& entry : sent.content.known.unwanted) {
+      if (entry.name_hash == hash) told = entry.heartbeat();
     }
     return false;
   };

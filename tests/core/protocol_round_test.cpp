@@ -61,14 +61,14 @@ digest_of_a_round read_digest(small_cluster& world, std::string_view name, const
     told.claims.emplace_back(known.lo, known.hi);
     std::set<std::uint64_t> here;
     std::uint64_t previous = 0;
-    for (const digest_entry& entry : known.range) {
+    for (const packed_entry& entry : known.range) {
       const bool is_inside = entry.name_hash >= known.lo && entry.name_hash <= known.hi;
       told.is_well_formed = told.is_well_formed && is_inside && entry.name_hash > previous;
       previous = entry.name_hash;
       told.in_range.insert(entry.name_hash);
       here.insert(entry.name_hash);
     }
-    for (const digest_entry& entry : known.extra) {
+    for (const packed_entry& entry : known.extra) {
       told.in_extra.insert(entry.name_hash);
       here.insert(entry.name_hash);
     }
@@ -394,6 +394,38 @@ TEST_CASE("protocol round: with enough live peers a seed is asked every seed_eve
   }
 
   CHECK(asked == 2);
+}
+
+TEST_CASE("protocol round: of those who had a seed's address, the one who lives is asked there") {
+  // Whichever hash is higher; and with others to meet, so that it is asked as a seed.
+  for (const auto& [gone_name, live_name] : {std::pair("one", "two"), std::pair("two", "one")}) {
+    small_cluster world;
+    config settings = make_config("a");
+    settings.seed_every_rounds = 1;
+    protocol& a = world.add(settings);
+    a.set_seeds({host(7)});
+    puppet other(world, "a", "other", 1);
+    other.enter();
+    puppet gone(world, "a", gone_name, 7);
+    gone.enter();
+    gone.begin(message_kind::reply).sender.has_left = true;
+    static_cast<void>(gone.send());
+    puppet live(world, "a", live_name, 7);
+    live.enter();
+
+    int asked = 0;
+    int asked_live = 0;
+    world.on_send = [&](const letter& sent) {
+      if (sent.to != host(7) || sent.content.kind != message_kind::digest) return false;
+      ++asked;
+      if (sent.content.receiver.name_hash == live.hash()) ++asked_live;
+      return false;
+    };
+    for (int i = 0; i < 8; ++i) world.round("a");
+
+    CHECK(asked == 8);
+    CHECK(asked_live == 8);
+  }
 }
 
 TEST_CASE("protocol round: a joined address is asked once") {
@@ -723,10 +755,10 @@ TEST_CASE("protocol round: a dead peer is told of for half the grace, and then i
   std::chrono::nanoseconds unwanted{};
   bool is_in_range = false;
   world.on_send = [&](const letter& sent) {
-    for (const digest_entry& entry : sent.content.known.range) {
+    for (const packed_entry& entry : sent.content.known.range) {
       if (entry.name_hash == gone.hash() && unwanted == 0s) is_in_range = true;
     }
-    for (const digest_entry& entry : sent.content.known.unwanted) {
+    for (const packed_entry& entry : sent.content.known.unwanted) {
       if (entry.name_hash == gone.hash() && unwanted == 0s) unwanted = world.steady;
     }
     return false;

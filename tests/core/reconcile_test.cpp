@@ -58,9 +58,9 @@ class node_of_owners {
     message& told = asker.begin(message_kind::digest);
     if (claims_all) told.known.lo = 0;
     if (claims_all) told.known.hi = ~std::uint64_t{0};
-    (claims_all ? told.known.range : told.known.extra) = range;
+    (claims_all ? told.known.range : told.known.extra).assign(range.begin(), range.end());
     std::sort(told.known.range.begin(), told.known.range.end(),
-              [](const digest_entry& one, const digest_entry& other) {
+              [](const packed_entry& one, const packed_entry& other) {
                 return one.name_hash < other.name_hash;
               });
     return asker.send();
@@ -205,8 +205,8 @@ TEST_CASE(
   const letters asked = owners.ask({newer}, false);
   CHECK(asked.front().content.identities.empty());
   REQUIRE(asked.front().content.requests.size() == 1);
-  CHECK(asked.front().content.requests[0].generation == owner.generation);
-  CHECK(asked.front().content.requests[0].max_version == 2);
+  CHECK(asked.front().content.requests[0].generation() == owner.generation);
+  CHECK(asked.front().content.requests[0].max_version() == 2);
 }
 
 TEST_CASE("reconcile: versions that I lack, and strangers, are asked for; what I refuse is not") {
@@ -222,9 +222,9 @@ TEST_CASE("reconcile: versions that I lack, and strangers, are asked for; what I
   const letters answer = owners.ask({entry_of(owner, 7), stranger, entry_of(refused)}, false);
 
   REQUIRE(answer.front().content.requests.size() == 2);
-  CHECK(answer.front().content.requests[0] == entry_of(owner, 2));
+  CHECK(answer.front().content.requests[0] == packed_entry(entry_of(owner, 2)));
   CHECK(answer.front().content.requests[1].name_hash == stranger.name_hash);
-  CHECK(answer.front().content.requests[1].generation == 0);
+  CHECK(answer.front().content.requests[1].generation() == 0);
 }
 
 TEST_CASE("reconcile: heartbeats and leaves that are newer here are told") {
@@ -237,14 +237,14 @@ TEST_CASE("reconcile: heartbeats and leaves that are newer here are told") {
 
   const letters answer = owners.ask({before}, false);
   REQUIRE(answer.front().content.heartbeats.size() == 1);
-  CHECK(answer.front().content.heartbeats[0].heartbeat == 9);
+  CHECK(answer.front().content.heartbeats[0].heartbeat() == 9);
   CHECK(owners.ask({entry_of(owner, 1)}, false).front().content.heartbeats.empty());
 
   owner.begin(message_kind::reply).sender.has_left = true;
   static_cast<void>(owner.send());
   const letters left = owners.ask({entry_of(owner, 1)}, false);
   REQUIRE(left.front().content.heartbeats.size() == 1);
-  CHECK(left.front().content.heartbeats[0].has_left);
+  CHECK(left.front().content.heartbeats[0].has_left());
 }
 
 TEST_CASE("reconcile: what the sender does not want is sent only if it is higher than that") {

@@ -84,17 +84,17 @@ identity_view message_maker::identity(byte_source& from) {
 
 // ------------------------------------------------------------------------------------- digest
 
-void message_maker::fill_list(byte_source& from, digest& known, std::vector<digest_entry>& list) {
+void message_maker::fill_list(byte_source& from, digest& known, std::vector<packed_entry>& list) {
   for (std::size_t left = from.below(12); left > 0; --left) list.push_back(entry(from));
-  const auto is_outside = [&known](const digest_entry& one) {
+  const auto is_outside = [&known](const packed_entry& one) {
     return one.name_hash < known.lo || one.name_hash > known.hi;
   };
   std::erase_if(list, is_outside);
-  const auto is_lower = [](const digest_entry& one, const digest_entry& other) {
+  const auto is_lower = [](const packed_entry& one, const packed_entry& other) {
     return one.name_hash < other.name_hash;
   };
   std::sort(list.begin(), list.end(), is_lower);
-  const auto is_equal = [](const digest_entry& one, const digest_entry& other) {
+  const auto is_equal = [](const packed_entry& one, const packed_entry& other) {
     return one.name_hash == other.name_hash;
   };
   list.erase(std::unique(list.begin(), list.end(), is_equal), list.end());

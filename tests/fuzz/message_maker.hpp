@@ -47,7 +47,7 @@ class message_maker {
   [[nodiscard]] std::string_view key(byte_source& from);
   [[nodiscard]] std::string_view value(byte_source& from);
   [[nodiscard]] identity_view identity(byte_source& from);
-  void fill_list(byte_source& from, digest& known, std::vector<digest_entry>& list);
+  void fill_list(byte_source& from, digest& known, std::vector<packed_entry>& list);
   void fill_digest(byte_source& from, message& m);
   void fill_doubts(byte_source& from, message& m);
   void fill_partials(byte_source& from, message& m);

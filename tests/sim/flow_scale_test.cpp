@@ -34,8 +34,8 @@ std::vector<std::size_t> told_of(world& where, const std::vector<std::size_t>& w
     const auto by = told.find(read.sender.name_hash);
     if (by == told.end()) return;
     by->second.insert(read.receiver.name_hash);
-    for (const digest_entry& one : read.known.range) by->second.insert(one.name_hash);
-    for (const digest_entry& one : read.known.extra) by->second.insert(one.name_hash);
+    for (const packed_entry& one : read.known.range) by->second.insert(one.name_hash);
+    for (const packed_entry& one : read.known.extra) by->second.insert(one.name_hash);
   };
   where.run_for(time);
   where.on_delivery = nullptr;

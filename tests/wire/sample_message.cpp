@@ -41,7 +41,7 @@ std::string_view draw_text(random_source& numbers, std::vector<std::string>& tex
   return texts.emplace_back(std::move(text));
 }
 
-void fill_list(std::vector<digest_entry>& list, std::size_t count, std::uint64_t lo,
+void fill_list(std::vector<packed_entry>& list, std::size_t count, std::uint64_t lo,
                std::uint64_t hi, random_source& numbers) {
   std::vector<std::uint64_t> hashes(count);
   for (std::uint64_t& hash : hashes) hash = lo + draw(numbers, hi - lo);
@@ -228,8 +228,9 @@ void fill_sample_digest(message& m) {
   m.known.lo = 0x10;
   m.known.hi = 0x30;
   m.known.range.push_back(make_entry(0x20, 0x123, 5, 0x100002));
-  m.known.extra.push_back(make_entry(0x40, 7, 9, 3));
-  m.known.extra[0].has_left = true;
+  digest_entry left = make_entry(0x40, 7, 9, 3);
+  left.has_left = true;
+  m.known.extra.push_back(left);
   m.known.unwanted.push_back(make_entry(0x30, 1, 0, 0));
   m.sender = m.known.range[0];
   m.receiver = m.known.extra[0];

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <unordered_map>
+#include <utility>
 
 #include "gossipmonger/core/endpoint.hpp"
 #include "gossipmonger/core/hash.hpp"
@@ -42,10 +43,10 @@ class address_book {
   /// `address` proved itself and gave me `cookie` (0: none). Returns whether it was proved before.
   bool handle_proof(const endpoint& address, std::uint64_t cookie);
   /// The cookie `address` gave me, 0 for none.
-  [[nodiscard]] std::uint64_t cookie_from(const endpoint& address) const;
-  [[nodiscard]] bool is_proved(const endpoint& address) const;
+  [[nodiscard]] std::uint64_t cookie_from(const endpoint& address);
+  [[nodiscard]] bool is_proved(const endpoint& address);
   /// Starts in a row, the latest included, that brought no proof.
-  [[nodiscard]] std::uint32_t unanswered(const endpoint& address) const;
+  [[nodiscard]] std::uint32_t unanswered(const endpoint& address);
 
   /// Asks to start an exchange with `address` in `round`. A proved address may always; an
   /// unproved one once a round, backing off to every 16th round while nothing comes back, at most
@@ -77,6 +78,11 @@ class address_book {
     hash_key key;
   };
 
+  /// Null where it is not known. O(1) without a look into the table for who was asked for last: of
+  /// one address many questions are asked.
+  [[nodiscard]] record* find(const endpoint& address);
+  /// expects: it is not known
+  [[nodiscard]] record& add(const endpoint& address);
   void rotate(std::chrono::nanoseconds now);
   [[nodiscard]] bool try_make_room(std::uint64_t round);
   [[nodiscard]] static std::uint64_t make_cookie(const hash_key& secret, const endpoint& address);
@@ -88,7 +94,9 @@ class address_book {
   std::chrono::nanoseconds rotated_{};
   random_source random_;
   hash_key table_key_;
-  std::unordered_map<endpoint, record, keyed_hash> known_;  // its order decides nothing (I6)
+  using table = std::unordered_map<endpoint, record, keyed_hash>;
+  table known_;  // its order decides nothing (I6)
+  table::value_type* last_found_ = nullptr;
   hash_key secret_;
   hash_key previous_secret_;
   endpoint asked_address_;          // of `cookie_of`, last

@@ -1,6 +1,9 @@
 // What a node knows of peers, in 24 bytes each; the first leg of an exchange. Values.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -21,6 +24,69 @@ struct digest_entry {
   std::uint64_t heartbeat = 0;
   bool has_left = false;
 };
+
+/// A digest entry as messages hold it, by the thousand: in three words, as on the wire
+/// (gossip.capnp has the bits). What a digest entry may say fits, and every pattern of bits says
+/// something.
+struct packed_entry {
+  packed_entry() = default;
+  /// Implicit, as is the way back: the two are the same thing.
+  ///   expects: no field above its limit (types.hpp)
+  packed_entry(const digest_entry& entry)  // NOLINT(google-explicit-constructor)
+      : name_hash(entry.name_hash),
+        version_and_heartbeat(entry.max_version | (entry.has_left ? left_bit : 0) |
+                              entry.heartbeat >> low_bits << 48),
+        generation_and_heartbeat(entry.generation | (entry.heartbeat & low_max) << 44) {
+    assert(entry.max_version <= version_max && entry.heartbeat <= heartbeat_max);
+    assert(entry.generation <= generation_max);
+  }
+  operator digest_entry() const {  // NOLINT(google-explicit-constructor)
+    digest_entry entry;
+    entry.name_hash = name_hash;
+    entry.generation = generation();
+    entry.max_version = max_version();
+    entry.heartbeat = heartbeat();
+    entry.has_left = has_left();
+    return entry;
+  }
+
+  friend bool operator==(const packed_entry&, const packed_entry&) = default;
+
+  [[nodiscard]] std::uint64_t generation() const {
+    return generation_and_heartbeat & generation_max;
+  }
+  [[nodiscard]] std::uint64_t max_version() const { return version_and_heartbeat & version_max; }
+  [[nodiscard]] std::uint64_t heartbeat() const {
+    return version_and_heartbeat >> 48 << low_bits | generation_and_heartbeat >> 44;
+  }
+  [[nodiscard]] bool has_left() const { return (version_and_heartbeat & left_bit) != 0; }
+
+  std::uint64_t name_hash = 0;
+  std::uint64_t version_and_heartbeat = 0;
+  std::uint64_t generation_and_heartbeat = 0;
+
+ private:
+  static constexpr std::uint64_t left_bit = std::uint64_t{1} << 47;
+  static constexpr int low_bits = 20;
+  static constexpr std::uint64_t low_max = (std::uint64_t{1} << low_bits) - 1;
+};
+
+/// Appends up to `most` entries, each of which `try_set` sets, until it returns false. Returns how
+/// many. A few at a time: a list that is made longer first is written twice, and long.
+template <typename TrySet>
+std::size_t append(std::vector<packed_entry>& list, std::size_t most, TrySet try_set) {
+  constexpr std::size_t at_a_time = 32;
+  std::array<packed_entry, at_a_time> next;
+  std::size_t added = 0;
+  for (;;) {
+    const std::size_t room = std::min(at_a_time, most - added);
+    std::size_t count = 0;
+    while (count < room && try_set(next[count])) ++count;
+    list.insert(list.end(), next.begin(), next.begin() + static_cast<std::ptrdiff_t>(count));
+    added += count;
+    if (count < at_a_time) return added;
+  }
+}
 
 /// How much of one peer's next value the sender holds already, where that value spans datagrams. At
 /// most one a peer.
@@ -73,9 +139,9 @@ struct digest {
 
   std::uint64_t lo = 1;
   std::uint64_t hi = 0;
-  std::vector<digest_entry> range;
-  std::vector<digest_entry> extra;
-  std::vector<digest_entry> unwanted;
+  std::vector<packed_entry> range;
+  std::vector<packed_entry> extra;
+  std::vector<packed_entry> unwanted;
 };
 
 }  // namespace gossipmonger

@@ -108,18 +108,14 @@ class packer {
   /// What the next entry costs besides itself.
   [[nodiscard]] std::size_t entries_frame() const;
   template <typename TrySet>
-  std::size_t add_entries(std::vector<digest_entry>& list, std::size_t most, TrySet try_set) {
+  std::size_t add_entries(std::vector<packed_entry>& list, std::size_t most, TrySet try_set) {
     const std::size_t frame = entries_frame();
     const std::size_t room = (bytes_left() - std::min(bytes_left(), frame)) / entry_bytes;
-    const std::size_t before = list.size();
-    list.resize(before + std::min(most, room));
-    std::size_t after = before;
-    while (after < list.size() && try_set(list[after])) ++after;
-    list.resize(after);
-    if (after == before) return 0;
-    bytes_ += frame + (after - before) * entry_bytes;
+    const std::size_t added = append(list, std::min(most, room), try_set);
+    if (added == 0) return 0;
+    bytes_ += frame + added * entry_bytes;
     has_entries_ = true;
-    return after - before;
+    return added;
   }
 
   message& out_;

@@ -91,16 +91,39 @@ struct located_entry {
 };
 
 /// How the entries of a list differ from the rows that they name. Most differ in the heartbeat
-/// alone, if at all. A value, for reuse.
-struct comparison {
+/// alone, if at all. A resource for reuse: its lists keep their room.
+class comparison {
+ public:
   comparison() = default;
 
   // Plain peers, all as it is here but for the heartbeat:
-  std::vector<located_entry> ahead;  ///< higher there
-  std::vector<slot_index> behind;    ///< higher here
+  /// Higher there.
+  [[nodiscard]] std::span<const located_entry> ahead() const {
+    return std::span(ahead_).first(ahead_count_);
+  }
+  /// Higher here.
+  [[nodiscard]] std::span<const slot_index> behind() const {
+    return std::span(behind_).first(behind_count_);
+  }
   /// Whatever else: strangers, self, and who is not plain, among them.
-  std::vector<located_entry> others;
-  std::size_t strangers = 0;
+  [[nodiscard]] std::span<const located_entry> others() const {
+    return std::span(others_).first(others_count_);
+  }
+  [[nodiscard]] std::size_t strangers() const { return strangers_; }
+
+ private:
+  friend class peer_table;
+
+  /// Empties the lists, and makes room for so many in each: a place is written before it counts.
+  void begin(std::size_t entries);
+
+  std::vector<located_entry> ahead_;
+  std::vector<slot_index> behind_;
+  std::vector<located_entry> others_;
+  std::size_t ahead_count_ = 0;
+  std::size_t behind_count_ = 0;
+  std::size_t others_count_ = 0;
+  std::size_t strangers_ = 0;
 };
 
 /// The same of a digest's lists.
@@ -212,7 +235,7 @@ class peer_table {
   [[nodiscard]] std::size_t lower_bound(std::uint64_t name_hash) const;
 
   /// Finds the rows of `entries`, and what differs. `is_thorough`: all of them are `others`.
-  void compare(std::span<const digest_entry> entries, bool is_thorough, comparison& out) const;
+  void compare(std::span<const packed_entry> entries, bool is_thorough, comparison& out) const;
   /// Has the processor fetch what a walk over `by_hash` that is at `place` comes to soon.
   void fetch_ahead(std::size_t place) const {
     if (place + rows_ahead < by_hash_.size()) fetch(by_hash_[place + rows_ahead].slot);
@@ -236,7 +259,7 @@ class peer_table {
   [[nodiscard]] slot_index search(std::uint64_t name_hash) const;
 
   std::size_t capacity_;
-  std::vector<peer> rows_;
+  std::vector<peer> rows_;             // by slot
   std::vector<peer_details> details_;  // by slot
   std::vector<bool> is_used_;          // by slot
   std::vector<slot_index> free_;

@@ -139,7 +139,7 @@ class protocol {
   ///   errors: as validated_change
   [[nodiscard]] tl::expected<void, config_error> change(config settings, moment now);
   /// Where to find the cluster; replaces what was given before. Addresses of mine are skipped.
-  void set_seeds(std::vector<endpoint> seeds);
+  void set_seeds(const std::vector<endpoint>& seeds);
   /// Begins an exchange with `address`, once: in the next round, or as soon as a round has room for
   /// one more address that never answered. At most 64 wait; further ones are ignored.
   void join(const endpoint& address);
@@ -184,6 +184,13 @@ class protocol {
   void release_changes(std::uint64_t sequence);
 
  private:
+  struct known_seed {
+    explicit known_seed(const endpoint& address) : at(address) {}
+
+    endpoint at;
+    std::uint64_t remote_hash = 0;  ///< of the peer found there last; 0: nobody that is known
+  };
+
   struct rival {
     rival() = default;
 
@@ -249,7 +256,7 @@ class protocol {
   bool handle_parts(const message& received, const endpoint& source);
   void handle_sender(const message& received, const endpoint& source, bool is_proved);
   void handle_identity(const identity_view& who);
-  void handle_heartbeats(std::span<const digest_entry> entries, const comparison& seen);
+  void handle_heartbeats(std::span<const packed_entry> entries, const comparison& seen);
   void handle_heartbeat(slot_index slot, const digest_entry& entry);
   /// The same by somebody else's word, which is not taken for what cannot be.
   void handle_relayed(slot_index slot, const digest_entry& entry);
@@ -327,6 +334,10 @@ class protocol {
   /// The next of that ring; with `is_choosy`, who is not known to hold what is waited for.
   [[nodiscard]] bool try_start_from(peer_ring& ring, bool is_choosy);
   void try_start_seed();
+  /// Whether the peer advertises that address, or proved to be there.
+  [[nodiscard]] bool is_at(slot_index slot, const endpoint& address) const;
+  /// Who is there, by its hash; 0: nobody that is known.
+  [[nodiscard]] std::uint64_t find_peer_at(const endpoint& address) const;
   /// Whether a digest may go there: somebody else's address, of a kind that can be sent to.
   [[nodiscard]] bool is_partner(const endpoint& to) const;
   /// Whether a digest to it waits already.
@@ -384,7 +395,7 @@ class protocol {
   bool is_newcomers_turn_ = false;
   expiry expiry_;
 
-  std::vector<endpoint> seeds_;
+  std::vector<known_seed> seeds_;
   std::vector<endpoint> joining_;
   std::vector<endpoint> restarted_;  // addresses where a leg 1 was begun anew this round
   outbox outbox_;
