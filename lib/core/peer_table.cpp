@@ -60,13 +60,6 @@ void peer_table::remove(slot_index slot) {
   free_.push_back(slot);
 }
 
-slot_index peer_table::search(std::uint64_t name_hash) const {
-  const std::size_t place = lower_bound(name_hash);
-  if (place == by_hash_.size() || by_hash_[place].name_hash != name_hash) return no_slot;
-  last_found_ = place;
-  return by_hash_[place].slot;
-}
-
 std::optional<slot_index> peer_table::find_name(std::string_view name,
                                                 std::uint64_t name_hash) const {
   const std::optional<slot_index> slot = find(name_hash);
@@ -103,18 +96,19 @@ std::size_t peer_table::lower_bound(std::uint64_t name_hash) const {
   return static_cast<std::size_t>(place - begin);
 }
 
-void comparison::begin(std::size_t entries) {
+void comparison::begin(std::size_t entries, bool is_thorough) {
   if (ahead_.size() < entries) {
     ahead_.resize(entries);
     behind_.resize(entries);
     others_.resize(entries);
   }
   ahead_count_ = behind_count_ = others_count_ = strangers_ = 0;
+  is_thorough_ = is_thorough;
 }
 
 void peer_table::compare(std::span<const packed_entry> entries, bool is_thorough,
                          comparison& out) const {
-  out.begin(entries.size());
+  out.begin(entries.size(), is_thorough);
   // In registers, while the lists are written.
   std::size_t ahead = 0;
   std::size_t behind = 0;

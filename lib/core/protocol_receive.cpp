@@ -366,6 +366,7 @@ void protocol::handle_heartbeats(std::span<const packed_entry> entries, const co
   for (const located_entry& at : seen.ahead()) {
     const std::uint64_t heartbeat = entries[at.index].heartbeat();
     peer& row = peers_[at.slot];
+    // Raised meanwhile, where the list names it twice; or by more than is taken unasked.
     if (heartbeat > row.heartbeat && heartbeat - row.heartbeat <= heartbeats_unasked) {
       row.advance(heartbeat, now_, expected_, settings_.detector_window);
     } else {
@@ -373,7 +374,7 @@ void protocol::handle_heartbeats(std::span<const packed_entry> entries, const co
     }
   }
   for (const located_entry& at : seen.others()) {
-    if (at.slot != peer_table::no_slot) handle_relayed(at.slot, entries[at.index]);
+    if (at.slot != no_slot) handle_relayed(at.slot, entries[at.index]);
   }
 }
 
@@ -413,9 +414,11 @@ void protocol::advance_heartbeat(slot_index slot, std::uint64_t heartbeat) {
     row.is_suspect = false;
     ++stats_.doubts_refuted;
   }
-  row.heartbeat = heartbeat;
   // What it said before it fell silent is still on its way: no sign of life.
-  if (row.status == peer_status::dead && row.is_suspect) return;
+  if (row.status == peer_status::dead && row.is_suspect) {
+    row.heartbeat = heartbeat;
+    return;
+  }
   // The silence that ends here was an outage, no interval of a peer that lives: it does not make
   // the next crash harder to find.
   const bool was_gone = row.status == peer_status::dead && row.advances == 0;

@@ -222,23 +222,19 @@ void protocol::try_start_seed() {
   if (others.empty()) return;
   known_seed& asked = *others[static_cast<std::size_t>(random_.below(others.size()))];
   const std::optional<slot_index> known = peers_.find(asked.remote_hash);
-  const bool is_there =
-      known && peers_[*known].status == peer_status::live && is_at(*known, asked.at);
+  const bool is_there = known && peers_[*known].status == peer_status::live &&
+                        peers_.details(*known).way() == asked.at;
   if (!is_there) asked.remote_hash = find_peer_at(asked.at);
   static_cast<void>(try_start(asked.at, asked.remote_hash));
-}
-
-bool protocol::is_at(slot_index slot, const endpoint& address) const {
-  const peer_details& of = peers_.details(slot);
-  return of.address == address || of.route == address;
 }
 
 std::uint64_t protocol::find_peer_at(const endpoint& address) const {
   std::uint64_t found = 0;
   for (const peer_table::hashed_slot& one : peers_.by_hash()) {
-    // Somebody who is gone may have left the address to another.
-    const bool is_better = found == 0 || !peers_[one.slot].is_gone();
-    if (is_better && is_at(one.slot, address)) found = one.name_hash;
+    if (peers_[one.slot].is_gone() || peers_.details(one.slot).way() != address) continue;
+    // Of two, one is there no more, or lies: who is there shall not drop what names the other.
+    if (found != 0) return 0;
+    found = one.name_hash;
   }
   return found;
 }

@@ -1,11 +1,8 @@
 #include "gossipmonger/core/reconcile.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cassert>
-#include <cstring>
 #include <limits>
-#include <tuple>
 #include <utility>
 
 #include "planted.hpp"
@@ -152,8 +149,9 @@ void reconciler::request_stranger(const digest_entry& theirs, exchange& out) con
 }
 
 void reconciler::compare_request(const digest_entry& theirs, nanoseconds now, exchange& out) {
-  const slot_index slot = peers_.locate(theirs.name_hash);
-  if (slot != peer_table::no_slot) compare_entry(theirs, slot, now, out, nullptr);
+  if (const std::optional<slot_index> slot = peers_.find(theirs.name_hash)) {
+    compare_entry(theirs, *slot, now, out, nullptr);
+  }
 }
 
 void reconciler::compare_entry(const digest_entry& theirs, slot_index slot, nanoseconds now,
@@ -250,17 +248,18 @@ bool reconciler::is_wanted(const digest& theirs, const peer& row, const exchange
 void reconciler::compare(const digest& theirs, const digest_comparison& seen,
                          std::uint64_t sender_hash, nanoseconds now, exchange& out) {
   out.remote_hash = sender_hash;
-  out.has_flights = !out.is_unproved && flights_.has_any(sender_hash);
+  out.has_flights = !out.is_unproved && has_flights(sender_hash);
+  assert(seen.range.is_thorough() || !out.has_flights);
   const auto compare_all = [&](const std::vector<packed_entry>& entries, const comparison& of) {
-    // Where the heartbeat alone is higher there, nobody owes anything.
-    out.heartbeats.insert(out.heartbeats.end(), of.behind().begin(), of.behind().end());
     for (const located_entry& at : of.others()) {
-      if (at.slot == peer_table::no_slot) {
+      if (at.slot == no_slot) {
         request_stranger(entries[at.index], out);
       } else {
         compare_entry(entries[at.index], at.slot, now, out, &theirs);
       }
     }
+    // Where a heartbeat alone is higher there, nobody owes anything.
+    out.heartbeats.insert(out.heartbeats.end(), of.behind().begin(), of.behind().end());
   };
   compare_all(theirs.range, seen.range);
   compare_all(theirs.extra, seen.extra);
@@ -449,19 +448,14 @@ std::size_t reconciler::add_plain_rows(std::size_t first, std::size_t count_max,
                                        nanoseconds now) const {
   const std::span<const peer_table::hashed_slot> rows = peers_.by_hash();
   // Up to where who is told of for another reason stands.
-  std::size_t end = std::min(rows.size(), first + count_max);
-  if (until != hash_max) end = std::min(end, peers_.lower_bound(until));
   const std::uint64_t sender = out.sender.name_hash;
   const std::uint64_t receiver = out.receiver.generation != 0 ? out.receiver.name_hash : sender;
-  for (const std::uint64_t own : {sender, receiver}) {
-    const std::size_t place = peers_.lower_bound(own);
-    if (place >= first) end = std::min(end, place);
-  }
-  if (end <= first) return 0;
   std::size_t i = first;
-  return pack.add_range(end - first, [&](packed_entry& told) {
+  return pack.add_range(std::min(rows.size() - first, count_max), [&](packed_entry& told) {
     peers_.fetch_ahead(i);
-    const peer& row = peers_[rows[i].slot];
+    const peer_table::hashed_slot at = rows[i];
+    if (at.name_hash >= until || at.name_hash == sender || at.name_hash == receiver) return false;
+    const peer& row = peers_[at.slot];
     if (!is_advertised(row, now)) return false;
     told = row.entry();
     ++i;
@@ -585,6 +579,7 @@ bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
     heartbeat = peers_[leg.heartbeats[told++]].entry();
     return true;
   });
+  while (told < leg.heartbeats.size() && !peers_.is_used(leg.heartbeats[told])) ++told;
   leg.heartbeats.erase(leg.heartbeats.begin(),
                        leg.heartbeats.begin() + static_cast<std::ptrdiff_t>(told));
   if (leg.identities.empty() && leg.requests.empty()) fill_deltas(leg, pack, out);

@@ -48,8 +48,6 @@ constexpr std::size_t datagram_bytes_min = header_bytes + word_bytes;  // a root
 
 // Packed fields: gossip.capnp has the bits.
 constexpr std::uint64_t left_bit_of_generation = std::uint64_t{1} << 44;
-constexpr int heartbeat_low_bits = 20;
-constexpr std::uint64_t heartbeat_low_max = (std::uint64_t{1} << heartbeat_low_bits) - 1;
 constexpr int proof_age_at = 16;
 constexpr std::uint64_t question_bit = std::uint64_t{1} << 40;
 constexpr std::uint64_t gapped_bit = std::uint64_t{1} << 60;
@@ -208,10 +206,12 @@ unsigned char* write_doubts(const std::vector<doubt_entry>& doubts, unsigned cha
     assert(doubt.generation != 0 && doubt.generation <= generation_max);
     const std::uint64_t ages = doubt.doubt_age | std::uint64_t{doubt.proof_age} << proof_age_at |
                                (doubt.is_question ? question_bit : 0);
-    store(to, doubt.name_hash);
-    store(to + 8, ages | doubt.heartbeat >> heartbeat_low_bits << 48);
-    store(to + 16, doubt.generation | (doubt.heartbeat & heartbeat_low_max) << 44);
-    to += capnp_body::entry_bytes;
+    digest_entry entry;
+    entry.name_hash = doubt.name_hash;
+    entry.generation = doubt.generation;
+    entry.max_version = ages;
+    entry.heartbeat = doubt.heartbeat;
+    to = write_entry(entry, to);
   }
   return to;
 }
@@ -246,7 +246,7 @@ bool read_entries(const entry_run& run, std::size_t first, std::size_t count, un
                   std::vector<packed_entry>& out) {
   const unsigned char* at = run.first + first * run.stride;
   bool is_good = true;
-  append(out, count, [&](packed_entry& entry) {
+  append_entries(out, count, [&](packed_entry& entry) {
     entry = read_entry(at);
     at += run.stride;
     if (entry.generation() == 0) {
@@ -654,7 +654,6 @@ class message_sink final : public capnp_body::reply_sink {
   explicit message_sink(message& out) : out_(out) {}
 
   bool take_root(const reply_body& root) override {
-    out_.sender.name_hash = root.sender_hash;
     out_.sender = make_entry(root.sender_hash, root.sender_version_and_heartbeat,
                              root.sender_generation_and_heartbeat);
     out_.receiver = make_entry(root.receiver_hash_low, root.receiver_version_and_heartbeat,

@@ -433,3 +433,61 @@ TEST_CASE("packer: less than 256 bytes of a value are not begun, unless that is 
   CHECK(short_of_it.bytes() == 96);
   CHECK(short_of_it.try_add_fragment(1, 2, position(3, 4990), 9, make_entry("key", value, 4), 77));
 }
+
+TEST_CASE("packer: a run is as many entries as would have been added one by one") {
+  const auto set = [](packed_entry& entry, std::size_t number) {
+    entry = packed_entry();
+    entry.name_hash = number + 1;
+  };
+  const auto is_of = [](const std::vector<packed_entry>& list) {
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      if (list[i].name_hash != i + 1) return false;
+    }
+    return true;
+  };
+  for (const message_kind kind : {message_kind::digest, message_kind::reply}) {
+    const bool is_digest = kind == message_kind::digest;
+    const std::size_t frame = is_digest ? digest_frame_bytes : reply_frame_bytes;
+    for (const bool is_second : {false, true}) {  // the frame of the list is paid already
+      for (const std::size_t entries : {0U, 1U, 15U, 16U, 17U, 32U, 33U, 50U}) {
+        for (const std::size_t most : {0U, 1U, 15U, 16U, 17U, 32U, 40U, 100U}) {
+          for (const std::size_t stop : {0U, 1U, 16U, 20U, 100U}) {
+            // From a byte too few for so many entries to a byte too few for one more.
+            for (const std::size_t beside : {0U, 7U, 8U, 31U, 32U, 39U, 40U}) {
+              const std::size_t budget = frame + entries * entry_bytes + beside;
+              message run;
+              message single;
+              packer of_run(run, kind, budget);
+              packer of_single(single, kind, budget);
+              if (is_second) {
+                CHECK(of_run.try_add_doubt(doubt_entry()) ==
+                      of_single.try_add_doubt(doubt_entry()));
+              }
+              std::size_t number = 0;
+              const auto try_set = [&](packed_entry& entry) {
+                if (number == stop) return false;
+                set(entry, number++);
+                return true;
+              };
+              const auto add = [&](packer& to, std::size_t count) {
+                return is_digest ? to.add_range(count, try_set) : to.add_heartbeats(count, try_set);
+              };
+
+              const std::size_t added = add(of_run, most);
+              number = 0;
+              std::size_t expected = 0;
+              while (expected < most && add(of_single, 1) == 1) ++expected;
+
+              CHECK(added == expected);
+              CHECK(of_run.bytes() == of_single.bytes());
+              CHECK(of_run.bytes() == encoded_bytes(run));
+              const std::vector<packed_entry>& list = is_digest ? run.known.range : run.heartbeats;
+              CHECK(list.size() == added);
+              CHECK(is_of(list));
+            }
+          }
+        }
+      }
+    }
+  }
+}

@@ -98,8 +98,8 @@ TEST_CASE("peer_table: each of a list is found, in any order, and who is not the
   for (std::size_t i = 0; i < asked.size(); ++i) {
     const auto [index, slot] = seen.others()[i];
     CHECK(index == i);
-    CHECK((slot == peer_table::no_slot) == (asked[i].name_hash % 2 == 1));
-    if (slot != peer_table::no_slot) CHECK(table.peers.find(asked[i].name_hash) == slot);
+    CHECK((slot == no_slot) == (asked[i].name_hash % 2 == 1));
+    if (slot != no_slot) CHECK(table.peers.find(asked[i].name_hash) == slot);
   }
 }
 
@@ -151,7 +151,14 @@ TEST_CASE("peer_table: of plain peers, entries that differ in the heartbeat alon
     for (const located_entry& at : seen.ahead()) {
       CHECK(table.peers[at.slot].name_hash == asked[at.index].name_hash);
     }
+    CHECK_FALSE(seen.is_thorough());
   }
+
+  table.peers.compare(asked, true, seen);
+  CHECK(seen.is_thorough());
+  CHECK(seen.ahead().empty());
+  CHECK(seen.behind().empty());
+  CHECK(seen.others().size() == asked.size());
 }
 
 TEST_CASE("peer_table: finds a row by its hash, and by its name where the hash agrees") {

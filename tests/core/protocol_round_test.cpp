@@ -396,36 +396,92 @@ TEST_CASE("protocol round: with enough live peers a seed is asked every seed_eve
   CHECK(asked == 2);
 }
 
-TEST_CASE("protocol round: of those who had a seed's address, the one who lives is asked there") {
-  // Whichever hash is higher; and with others to meet, so that it is asked as a seed.
-  for (const auto& [gone_name, live_name] : {std::pair("one", "two"), std::pair("two", "one")}) {
-    small_cluster world;
+namespace {
+
+/// A node that asks a seed in each round, and has another peer to meet besides.
+class seed_asker {
+ public:
+  seed_asker() : other_(world, "a", "other", 1) {
     config settings = make_config("a");
     settings.seed_every_rounds = 1;
-    protocol& a = world.add(settings);
-    a.set_seeds({host(7)});
-    puppet other(world, "a", "other", 1);
-    other.enter();
-    puppet gone(world, "a", gone_name, 7);
-    gone.enter();
-    gone.begin(message_kind::reply).sender.has_left = true;
-    static_cast<void>(gone.send());
-    puppet live(world, "a", live_name, 7);
-    live.enter();
+    world.add(settings).set_seeds({seed});
+    other_.enter();
+  }
 
-    int asked = 0;
-    int asked_live = 0;
+  /// Whom the digests to the seed's address name, by their hashes; 0 where they name nobody.
+  std::set<std::uint64_t> named(int rounds) {
+    std::set<std::uint64_t> seen;
     world.on_send = [&](const letter& sent) {
-      if (sent.to != host(7) || sent.content.kind != message_kind::digest) return false;
-      ++asked;
-      if (sent.content.receiver.name_hash == live.hash()) ++asked_live;
+      if (sent.to == seed && sent.content.kind == message_kind::digest) {
+        seen.insert(sent.content.receiver.name_hash);
+      }
       return false;
     };
-    for (int i = 0; i < 8; ++i) world.round("a");
-
-    CHECK(asked == 8);
-    CHECK(asked_live == 8);
+    for (int i = 0; i < rounds; ++i) {
+      other_.heartbeat += 1;
+      other_.begin(message_kind::reply);
+      static_cast<void>(other_.send());
+      world.round("a");
+    }
+    world.on_send = nullptr;
+    return seen;
   }
+
+  const endpoint seed = host(7);
+  small_cluster world;
+
+ private:
+  puppet other_;
+};
+
+using hashes = std::set<std::uint64_t>;
+
+void leave(puppet& who) {
+  who.begin(message_kind::reply).sender.has_left = true;
+  static_cast<void>(who.send());
+}
+
+}  // namespace
+
+TEST_CASE("protocol round: of those who had a seed's address, the one who is not gone is named") {
+  // Whichever hash is higher.
+  for (const auto& [gone_name, live_name] : {std::pair("one", "two"), std::pair("two", "one")}) {
+    seed_asker asker;
+    puppet gone(asker.world, "a", gone_name, 7);
+    gone.enter();
+    CHECK(asker.named(4) == hashes{gone.hash()});
+    leave(gone);
+    CHECK(asker.named(4) == hashes{0});
+
+    puppet live(asker.world, "a", live_name, 7);
+    live.enter();
+    CHECK(asker.named(4) == hashes{live.hash()});
+  }
+}
+
+TEST_CASE("protocol round: a seed is named by where it is met, not by what it advertises") {
+  seed_asker asker;
+  puppet liar(asker.world, "a", "liar", 7);
+  liar.enter();
+  REQUIRE(asker.named(4) == hashes{liar.hash()});
+
+  liar.address = host(8);  // where it sends from; its identity says still what it said
+  static_cast<void>(liar.prove());
+  liar.begin(message_kind::reply);
+  static_cast<void>(liar.send());
+
+  CHECK(asker.named(4) == hashes{0});
+}
+
+TEST_CASE("protocol round: where two live peers are to be met at a seed's address none is named") {
+  seed_asker asker;
+  puppet one(asker.world, "a", "one", 7);
+  puppet two(asker.world, "a", "two", 7);
+  one.enter();
+  two.enter();
+
+  // As peers, they are met there by name; as a seed, whoever is there.
+  CHECK(asker.named(8).contains(0));
 }
 
 TEST_CASE("protocol round: a joined address is asked once") {

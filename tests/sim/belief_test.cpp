@@ -24,7 +24,7 @@ slot_index slot_of(world& where, std::string_view name) {
   for (const peer_table::hashed_slot& one : where[0].peers().by_hash()) {
     if (where[0].peers().details(one.slot).name == name) return one.slot;
   }
-  return peer_table::no_slot;
+  return no_slot;
 }
 
 }  // namespace

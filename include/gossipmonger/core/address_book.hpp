@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <unordered_map>
-#include <utility>
 
 #include "gossipmonger/core/endpoint.hpp"
 #include "gossipmonger/core/hash.hpp"
@@ -78,6 +77,8 @@ class address_book {
     hash_key key;
   };
 
+  using table = std::unordered_map<endpoint, record, keyed_hash>;
+
   /// Null where it is not known. O(1) without a look into the table for who was asked for last: of
   /// one address many questions are asked.
   [[nodiscard]] record* find(const endpoint& address);
@@ -94,7 +95,6 @@ class address_book {
   std::chrono::nanoseconds rotated_{};
   random_source random_;
   hash_key table_key_;
-  using table = std::unordered_map<endpoint, record, keyed_hash>;
   table known_;  // its order decides nothing (I6)
   table::value_type* last_found_ = nullptr;
   hash_key secret_;

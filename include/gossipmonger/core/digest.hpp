@@ -71,11 +71,12 @@ struct packed_entry {
   static constexpr std::uint64_t low_max = (std::uint64_t{1} << low_bits) - 1;
 };
 
-/// Appends up to `most` entries, each of which `try_set` sets, until it returns false. Returns how
-/// many. A few at a time: a list that is made longer first is written twice, and long.
+/// Appends up to `most` entries, all of each of which `try_set` sets, until it returns false.
+/// Returns how many. A few at a time, from the nearest cache: `resize` would write zeros all over
+/// first.
 template <typename TrySet>
-std::size_t append(std::vector<packed_entry>& list, std::size_t most, TrySet try_set) {
-  constexpr std::size_t at_a_time = 32;
+std::size_t append_entries(std::vector<packed_entry>& list, std::size_t most, TrySet try_set) {
+  constexpr std::size_t at_a_time = 16;
   std::array<packed_entry, at_a_time> next;
   std::size_t added = 0;
   for (;;) {

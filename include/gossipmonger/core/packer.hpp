@@ -56,8 +56,8 @@ class packer {
   packer& operator=(const packer&) = delete;
 
   [[nodiscard]] bool try_add_range(const digest_entry& entry);
-  /// Adds up to `most` entries to the range, while there is room and `try_set` says true, which it
-  /// is asked for each with a fresh one. Returns how many.
+  /// Adds up to `most` entries to the range, while there is room and `try_set`, which sets all of
+  /// the next one, returns true. Returns how many.
   template <typename TrySet>
   std::size_t add_range(std::size_t most, TrySet try_set) {
     return add_entries(out_.known.range, most, try_set);
@@ -111,7 +111,7 @@ class packer {
   std::size_t add_entries(std::vector<packed_entry>& list, std::size_t most, TrySet try_set) {
     const std::size_t frame = entries_frame();
     const std::size_t room = (bytes_left() - std::min(bytes_left(), frame)) / entry_bytes;
-    const std::size_t added = append(list, std::min(most, room), try_set);
+    const std::size_t added = append_entries(list, std::min(most, room), try_set);
     if (added == 0) return 0;
     bytes_ += frame + added * entry_bytes;
     has_entries_ = true;

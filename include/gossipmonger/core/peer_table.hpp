@@ -60,7 +60,7 @@ struct alignas(64) peer {
   }
   /// Nothing is taken of this incarnation now, and peers are told so.
   [[nodiscard]] bool is_refused() const { return is_over_capacity || is_put_off; }
-  /// Nothing but its heartbeat is to be expected of it: it lives, and is taken in.
+  /// A higher heartbeat of it changes nothing but what `advance` does.
   [[nodiscard]] bool is_plain() const {
     return status == peer_status::live && !has_left && !is_refused() && !is_suspect;
   }
@@ -84,14 +84,20 @@ struct alignas(64) peer {
 };
 static_assert(sizeof(peer) == 64);
 
-/// An entry of a list, and the row that it names.
+/// Of nobody: who is not in the table.
+inline constexpr slot_index no_slot = ~slot_index{0};
+
+/// An entry of a list, by its index there, and the row that it names; `no_slot` for a stranger.
 struct located_entry {
+  located_entry() = default;
+
   std::uint32_t index = 0;
-  slot_index slot = 0;
+  slot_index slot = no_slot;
 };
 
-/// How the entries of a list differ from the rows that they name. Most differ in the heartbeat
-/// alone, if at all. A resource for reuse: its lists keep their room.
+/// How the entries of a list differ from the rows that they name, as both were when they were
+/// compared. Most differ in the heartbeat alone, if at all. A value; for reuse, its lists keep
+/// their room.
 class comparison {
  public:
   comparison() = default;
@@ -110,12 +116,14 @@ class comparison {
     return std::span(others_).first(others_count_);
   }
   [[nodiscard]] std::size_t strangers() const { return strangers_; }
+  /// Whether all of them were called others.
+  [[nodiscard]] bool is_thorough() const { return is_thorough_; }
 
  private:
   friend class peer_table;
 
   /// Empties the lists, and makes room for so many in each: a place is written before it counts.
-  void begin(std::size_t entries);
+  void begin(std::size_t entries, bool is_thorough);
 
   std::vector<located_entry> ahead_;
   std::vector<slot_index> behind_;
@@ -124,6 +132,7 @@ class comparison {
   std::size_t behind_count_ = 0;
   std::size_t others_count_ = 0;
   std::size_t strangers_ = 0;
+  bool is_thorough_ = false;
 };
 
 /// The same of a digest's lists.
@@ -177,8 +186,6 @@ struct peer_details {
 
 class peer_table {
  public:
-  static constexpr slot_index no_slot = ~slot_index{0};
-
   struct hashed_slot {
     hashed_slot(std::uint64_t of_hash, slot_index at_slot) : name_hash(of_hash), slot(at_slot) {}
 
@@ -214,18 +221,6 @@ class peer_table {
     }
     return by_hash_[last_asked_].slot;
   }
-  /// The same, `no_slot` where there is none; O(1) for a row soon after the one found last by this:
-  /// a digest asks for one after the other, ascending.
-  [[nodiscard]] slot_index locate(std::uint64_t name_hash) const {
-    const std::size_t end = std::min(last_found_ + 1 + near_rows, by_hash_.size());
-    for (std::size_t next = last_found_ + 1; next < end; ++next) {
-      if (by_hash_[next].name_hash < name_hash) continue;
-      if (by_hash_[next].name_hash > name_hash) break;
-      last_found_ = next;
-      return by_hash_[next].slot;
-    }
-    return search(name_hash);
-  }
   [[nodiscard]] std::optional<slot_index> find_name(std::string_view name,
                                                     std::uint64_t name_hash) const;
 
@@ -234,7 +229,8 @@ class peer_table {
   /// Index in `by_hash` of the first row with a hash >= `name_hash`; by_hash().size() if none.
   [[nodiscard]] std::size_t lower_bound(std::uint64_t name_hash) const;
 
-  /// Finds the rows of `entries`, and what differs. `is_thorough`: all of them are `others`.
+  /// Finds the rows of `entries`, and what differs; O(1) an entry where they ascend as the rows do,
+  /// but they may stand in any order, and name one twice. `is_thorough`: all of them are `others`.
   void compare(std::span<const packed_entry> entries, bool is_thorough, comparison& out) const;
   /// Has the processor fetch what a walk over `by_hash` that is at `place` comes to soon.
   void fetch_ahead(std::size_t place) const {
@@ -256,7 +252,6 @@ class peer_table {
   static constexpr std::size_t rows_ahead = 16;
 
   void fetch(slot_index slot) const { __builtin_prefetch(&rows_[slot]); }
-  [[nodiscard]] slot_index search(std::uint64_t name_hash) const;
 
   std::size_t capacity_;
   std::vector<peer> rows_;             // by slot

@@ -188,7 +188,7 @@ class protocol {
     explicit known_seed(const endpoint& address) : at(address) {}
 
     endpoint at;
-    std::uint64_t remote_hash = 0;  ///< of the peer found there last; 0: nobody that is known
+    std::uint64_t remote_hash = 0;  ///< of the peer found there last; 0: none
   };
 
   struct rival {
@@ -334,9 +334,7 @@ class protocol {
   /// The next of that ring; with `is_choosy`, who is not known to hold what is waited for.
   [[nodiscard]] bool try_start_from(peer_ring& ring, bool is_choosy);
   void try_start_seed();
-  /// Whether the peer advertises that address, or proved to be there.
-  [[nodiscard]] bool is_at(slot_index slot, const endpoint& address) const;
-  /// Who is there, by its hash; 0: nobody that is known.
+  /// Who is to be met there, by its hash, of those that are not gone; 0: nobody, or several.
   [[nodiscard]] std::uint64_t find_peer_at(const endpoint& address) const;
   /// Whether a digest may go there: somebody else's address, of a kind that can be sent to.
   [[nodiscard]] bool is_partner(const endpoint& to) const;

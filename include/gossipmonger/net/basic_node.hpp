@@ -734,7 +734,7 @@ void basic_node<Storage, Transport>::apply_seeds(shared& state) {
   // Until a name is found, those from before are better than none.
   if (found.empty() && !state.core->settings().seeds.empty()) return;
   if (try_find_address(state)) state.wake_timer();
-  state.core->set_seeds(std::move(found));
+  state.core->set_seeds(found);
 }
 
 template <storage Storage, transport Transport>
