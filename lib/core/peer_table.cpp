@@ -138,12 +138,15 @@ void peer_table::compare(std::span<const packed_entry> entries, bool is_thorough
     // stays in one, without a branch.
     at.slot = by_hash[next].slot;
     const peer& mine = rows_[at.slot];
-    const bool is_same = !is_thorough && mine.is_plain() && at.slot != self_slot &&
-                         mine.generation == theirs.generation() &&
-                         mine.max_version == theirs.max_version() && !theirs.has_left();
     const std::uint64_t heartbeat = theirs.heartbeat();
+    const bool is_held = !is_thorough && at.slot != self_slot &&
+                         mine.generation == theirs.generation() &&
+                         mine.max_version == theirs.max_version();
+    const bool is_same = is_held && mine.is_plain() && !theirs.has_left();
+    const bool is_equal =
+        is_held && mine.heartbeat == heartbeat && mine.has_left == theirs.has_left();
     out.others_[others] = at;
-    others += is_same ? 0 : 1;
+    others += is_same || is_equal ? 0 : 1;
     out.ahead_[ahead] = at;
     ahead += is_same & (heartbeat > mine.heartbeat);
     out.behind_[behind] = at.slot;

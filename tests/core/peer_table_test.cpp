@@ -124,6 +124,7 @@ TEST_CASE("peer_table: of plain peers, entries that differ in the heartbeat alon
   entries[2].generation = 6;
   entries[3].max_version = 9;
   entries[4].has_left = true;
+  for (std::size_t i = 7; i <= 13; ++i) entries[i].heartbeat += i % 2 == 0 ? 1 : -1;
   row_of(7).is_suspect = true;
   row_of(8).is_put_off = true;
   row_of(9).is_over_capacity = true;
@@ -153,6 +154,14 @@ TEST_CASE("peer_table: of plain peers, entries that differ in the heartbeat alon
     }
     CHECK_FALSE(seen.is_thorough());
   }
+
+  // Whoever it is, of an entry that is as the row is there is nothing to say.
+  std::vector<packed_entry> equal;
+  for (std::size_t i = 0; i < 16; ++i) equal.push_back(row_of(i).entry());
+  table.peers.compare(equal, false, seen);
+  CHECK(seen.ahead().empty());
+  CHECK(seen.behind().empty());
+  CHECK(seen.others().empty());
 
   table.peers.compare(asked, true, seen);
   CHECK(seen.is_thorough());

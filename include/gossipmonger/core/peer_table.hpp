@@ -111,7 +111,7 @@ class comparison {
   [[nodiscard]] std::span<const slot_index> behind() const {
     return std::span(behind_).first(behind_count_);
   }
-  /// Whatever else: strangers, self, and who is not plain, among them.
+  /// Whatever else is not equal: strangers, and who is not plain, among them; and self.
   [[nodiscard]] std::span<const located_entry> others() const {
     return std::span(others_).first(others_count_);
   }
