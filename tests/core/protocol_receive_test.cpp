@@ -895,6 +895,31 @@ TEST_CASE("protocol: the heartbeats in a proved digest are heard, in range and e
   CHECK(both.node.find_member("wide", both.world.now())->heartbeat == 40);
 }
 
+TEST_CASE("protocol: of a live peer that a message names more than once the highest counts, once") {
+  for (const std::vector<std::uint64_t>& told :
+       {std::vector<std::uint64_t>{20, 20}, {20, 15}, {20, 20, 14}}) {
+    relayed_peer far;
+    for (const std::uint64_t heartbeat : {11U, 12U, 13U}) static_cast<void>(far.relay(heartbeat));
+    const slot_index slot = *far.node.peers().find(hash_of("far"));
+    const auto row = [&]() -> const peer& { return far.node.peers()[slot]; };
+    REQUIRE(row().status == peer_status::live);
+    const std::size_t before = row().detector.samples();
+
+    message& reply = far.p.begin(message_kind::reply);
+    for (const std::uint64_t heartbeat : told) {
+      digest_entry entry;
+      entry.name_hash = hash_of("far");
+      entry.generation = far.p.generation;
+      entry.heartbeat = heartbeat;
+      reply.heartbeats.push_back(entry);
+    }
+    static_cast<void>(far.p.send());
+
+    CHECK(row().heartbeat == 20);
+    CHECK(row().detector.samples() == before + 1);
+  }
+}
+
 TEST_CASE("protocol: a relayed peer that died needs two advances again") {
   config settings = make_config("a");
   settings.suspicion_rounds = 0;
