@@ -124,7 +124,7 @@ TEST_CASE("peer_table: of plain peers, entries that differ in the heartbeat alon
   entries[2].generation = 6;
   entries[3].max_version = 9;
   entries[4].has_left = true;
-  for (std::size_t i = 7; i <= 13; ++i) entries[i].heartbeat += i % 2 == 0 ? 1 : -1;
+  for (std::size_t i = 7; i <= 13; ++i) entries[i].heartbeat = i % 2 == 0 ? 10 : 8;
   row_of(7).is_suspect = true;
   row_of(8).is_put_off = true;
   row_of(9).is_over_capacity = true;
