@@ -28,36 +28,56 @@ peer_table::peer_table(std::size_t capacity) : capacity_(capacity) {}
 
 std::optional<slot_index> peer_table::try_add(std::string_view name, std::uint64_t name_hash) {
   assert(!find(name_hash));
-  if (by_hash_.size() == capacity_ + 1 && !planted::is_on(planted::defect::peers_unbounded)) {
+  if (rows_.size() == capacity_ + 1 && !planted::is_on(planted::defect::peers_unbounded)) {
     return std::nullopt;
   }
   slot_index slot = 0;
   if (free_.empty()) {
-    slot = static_cast<slot_index>(rows_.size());
-    rows_.emplace_back();
+    slot = static_cast<slot_index>(places_.size());
+    places_.push_back(no_place);
+    liveness_.emplace_back();
     details_.emplace_back();
-    is_used_.push_back(false);
   } else {
     slot = free_.back();
     free_.pop_back();
   }
-  is_used_[slot] = true;
   details_[slot].name = name;
-  rows_[slot].name_hash = name_hash;
-  by_hash_.insert(by_hash_.begin() + static_cast<std::ptrdiff_t>(lower_bound(name_hash)),
-                  hashed_slot(name_hash, slot));
+  peer added;
+  added.slot_ = slot;
+  added.entry_.name_hash = name_hash;
+  const std::size_t place = lower_bound(name_hash);
+  rows_.insert(rows_.begin() + static_cast<std::ptrdiff_t>(place), added);
+  number_from(place);
   return slot;
 }
 
 void peer_table::remove(slot_index slot) {
   assert(slot != self_slot && is_used(slot));
-  by_hash_.erase(by_hash_.begin() +
-                 static_cast<std::ptrdiff_t>(lower_bound(rows_[slot].name_hash)));
-  std::erase(recent_, slot);
-  rows_[slot] = peer();
+  const std::size_t place = places_[slot];
+  rows_.erase(rows_.begin() + static_cast<std::ptrdiff_t>(place));
+  number_from(place);
+  places_[slot] = no_place;
+  liveness_[slot] = peer_liveness();
   details_[slot] = peer_details();
-  is_used_[slot] = false;
+  std::erase(recent_, slot);
   free_.push_back(slot);
+}
+
+void peer_table::number_from(std::size_t place) {
+  for (; place < rows_.size(); ++place) {
+    places_[rows_[place].slot_] = static_cast<std::uint32_t>(place);
+  }
+}
+
+void peer_table::begin(slot_index slot, std::uint64_t generation, std::uint64_t heartbeat) {
+  peer& row = (*this)[slot];
+  const std::uint64_t name_hash = row.name_hash();
+  row = peer();
+  row.slot_ = slot;
+  row.entry_.name_hash = name_hash;
+  row.set_generation(generation);
+  row.set_heartbeat(heartbeat);
+  liveness_[slot] = peer_liveness();
 }
 
 std::optional<slot_index> peer_table::find_name(std::string_view name,
@@ -70,26 +90,24 @@ std::optional<slot_index> peer_table::find_name(std::string_view name,
 std::size_t peer_table::lower_bound(std::uint64_t name_hash) const {
   // Hashes are spread evenly, so the place is near where it would be if they were spread exactly;
   // where somebody chose names against that, doubling steps from there find it all the same.
-  const auto is_below = [](const hashed_slot& one, std::uint64_t hash) {
-    return one.name_hash < hash;
-  };
-  const std::size_t count = by_hash_.size();
+  const auto is_below = [](const peer& one, std::uint64_t hash) { return one.name_hash() < hash; };
+  const std::size_t count = rows_.size();
   std::size_t low = (name_hash >> 32) * count >> 32;
   std::size_t high = low;
   std::size_t step = 1;
-  if (low < count && is_below(by_hash_[low], name_hash)) {
-    for (high = low + 1; high < count && is_below(by_hash_[high], name_hash); step *= 2) {
+  if (low < count && is_below(rows_[low], name_hash)) {
+    for (high = low + 1; high < count && is_below(rows_[high], name_hash); step *= 2) {
       low = high;
       high = std::min(count, high + step);
     }
   } else {
-    while (low > 0 && !is_below(by_hash_[low - 1], name_hash)) {
+    while (low > 0 && !is_below(rows_[low - 1], name_hash)) {
       high = low;
       low -= std::min(low, step);
       step *= 2;
     }
   }
-  const auto begin = by_hash_.begin();
+  const auto begin = rows_.begin();
   const auto place =
       std::lower_bound(begin + static_cast<std::ptrdiff_t>(low),
                        begin + static_cast<std::ptrdiff_t>(high), name_hash, is_below);
@@ -114,18 +132,18 @@ void peer_table::compare(std::span<const packed_entry> entries, bool is_thorough
   std::size_t behind = 0;
   std::size_t others = 0;
   std::size_t next = last_found_ + 1;
-  const std::size_t count = by_hash_.size();
-  const hashed_slot* const by_hash = by_hash_.data();
+  const std::size_t count = rows_.size();
+  const peer* const rows = rows_.data();
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const packed_entry& theirs = entries[i];
     located_entry at;
     at.index = static_cast<std::uint32_t>(i);
     // A digest asks for one after the other, ascending.
     const std::size_t near_end = std::min(next + near_rows, count);
-    while (next < near_end && by_hash[next].name_hash < theirs.name_hash) ++next;
-    if (next >= count || by_hash[next].name_hash != theirs.name_hash) {
+    while (next < near_end && rows[next].name_hash() < theirs.name_hash) ++next;
+    if (next >= count || rows[next].name_hash() != theirs.name_hash) {
       const std::size_t place = lower_bound(theirs.name_hash);
-      if (place == count || by_hash[place].name_hash != theirs.name_hash) {
+      if (place == count || rows[place].name_hash() != theirs.name_hash) {
         at.slot = no_slot;
         out.others_[others++] = at;
         ++out.strangers_;
@@ -133,24 +151,23 @@ void peer_table::compare(std::span<const packed_entry> entries, bool is_thorough
       }
       next = place;
     }
-    fetch_ahead(next);
     // Whose heartbeat is higher is as good as drawn: each entry goes into all three lists, and
     // stays in one, without a branch.
-    at.slot = by_hash[next].slot;
-    const peer& mine = rows_[at.slot];
-    const std::uint64_t heartbeat = theirs.heartbeat();
-    const bool is_held = !is_thorough && at.slot != self_slot &&
-                         mine.generation == theirs.generation() &&
-                         mine.max_version == theirs.max_version();
+    const peer& mine = rows[next];
+    at.slot = mine.slot();
+    const bool is_held =
+        !is_thorough && at.slot != self_slot && mine.entry().is_equal_but_for_heartbeat(theirs);
     const bool is_same = is_held && mine.is_plain() && !theirs.has_left();
-    const bool is_equal =
-        is_held && mine.heartbeat == heartbeat && mine.has_left == theirs.has_left();
+    const std::uint64_t heartbeat = theirs.heartbeat();
+    const bool is_ahead = is_same & (heartbeat > mine.heartbeat());
     out.others_[others] = at;
-    others += is_same || is_equal ? 0 : 1;
+    others += is_same || (is_held && mine.heartbeat() == heartbeat) ? 0 : 1;
     out.ahead_[ahead] = at;
-    ahead += is_same & (heartbeat > mine.heartbeat);
+    ahead += is_ahead;
     out.behind_[behind] = at.slot;
-    behind += is_same & (heartbeat < mine.heartbeat);
+    behind += is_same & (heartbeat < mine.heartbeat());
+    // Whose heartbeat is higher there advances next.
+    __builtin_prefetch(&liveness_[is_ahead ? at.slot : self_slot], 1);
     last_found_ = next++;
   }
   out.ahead_count_ = ahead;

@@ -92,10 +92,10 @@ protocol::protocol(config settings, storage_ref entries, const endpoint& address
   const std::optional<slot_index> slot =
       peers_.try_add(settings_.name, siphash(cluster_key_, settings_.name));
   peer& self = peers_[*slot];
-  self.generation =
+  self.set_generation(
       std::min(std::max(settings_.generation_last + (is_on(defect::generation_reused) ? 0 : 1),
                         clock_generation),
-               generation_max);
+               generation_max));
   peers_.details(self_slot).instance = static_cast<std::uint32_t>(1 + random_.below(0xffffffff));
   peers_.details(self_slot).address = address;
   self.status = peer_status::self;
@@ -151,17 +151,18 @@ member protocol::describe(slot_index slot, nanoseconds now) const {
   const peer_details& of = peers_.details(slot);
   member seen;
   seen.name = of.name;
-  seen.generation = row.generation;
+  seen.generation = row.generation();
   seen.address = of.address;
   seen.status = row.status;
   seen.is_reachable = slot == self_slot || is_reachable(slot);
   seen.is_suspect = slot != self_slot && row.is_suspect && row.may_die();
-  seen.max_version = row.max_version;
-  seen.heartbeat = row.heartbeat;
+  seen.max_version = row.max_version();
+  seen.heartbeat = row.heartbeat();
   seen.wire_versions = of.spoken;
   seen.features = of.features;
   if (slot == self_slot) seen.wire_versions = spoken_;
-  if (slot != self_slot && row.may_die()) seen.phi = row.detector.phi(now, expected_);
+  if (slot != self_slot && row.may_die())
+    seen.phi = peers_.liveness(slot).detector.phi(now, expected_);
   if (slot != self_slot) seen.backlog = version() - held_version(slot);
   return seen;
 }
@@ -170,8 +171,8 @@ std::vector<member> protocol::members(moment now) const {
   std::vector<member> all;
   all.reserve(peers_.by_hash().size());
   all.push_back(describe(self_slot, liveness_time(now)));
-  for (const peer_table::hashed_slot& one : peers_.by_hash()) {
-    if (one.slot != self_slot) all.push_back(describe(one.slot, liveness_time(now)));
+  for (const peer& one : peers_.by_hash()) {
+    if (one.slot() != self_slot) all.push_back(describe(one.slot(), liveness_time(now)));
   }
   std::sort(all.begin() + 1, all.end(),
             [](const member& one, const member& other) { return one.name < other.name; });
@@ -188,13 +189,12 @@ protocol_stats protocol::stats() const {
   protocol_stats now = stats_;
   now.peers_known = peers_.size();
   now.peers_live = live_peers();
-  for (const peer_table::hashed_slot& one : peers_.by_hash()) {
-    if (one.slot == self_slot) continue;
-    const peer& row = peers_[one.slot];
-    if (is_reachable(one.slot)) ++now.peers_reachable;
+  for (const peer& row : peers_.by_hash()) {
+    if (row.slot() == self_slot) continue;
+    if (is_reachable(row.slot())) ++now.peers_reachable;
     if (row.status == peer_status::live && row.is_suspect) ++now.peers_suspect;
     if (row.status != peer_status::live) continue;
-    now.backlog_max = std::max(now.backlog_max, version() - held_version(one.slot));
+    now.backlog_max = std::max(now.backlog_max, version() - held_version(row.slot()));
   }
   now.write_bytes_per_interval = write_rate_.bytes_per_interval();
   now.graveyard_size = graves_.all().size();
@@ -232,10 +232,9 @@ table_sizes protocol::tables() const {
 
 replication protocol::replicated(std::uint64_t version, bool leave) const {
   replication reached;
-  for (const peer_table::hashed_slot& one : peers_.by_hash()) {
-    if (one.slot == self_slot) continue;
-    const peer& row = peers_[one.slot];
-    const peer_details& of = peers_.details(one.slot);
+  for (const peer& row : peers_.by_hash()) {
+    if (row.slot() == self_slot) continue;
+    const peer_details& of = peers_.details(row.slot());
     const bool is_holding = of.held_generation == generation() && of.held_version >= version &&
                             (!leave || of.holds_my_leave);
     const bool is_live = row.status == peer_status::live;
@@ -285,7 +284,7 @@ std::optional<event_view> protocol::show_entry(const changed_entry& changed,
   event_view shown;
   shown.kind = entry.is_tombstone ? event_kind::removed : event_kind::update;
   shown.peer = peer_name;
-  shown.generation = peers_[changed.slot].generation;
+  shown.generation = peers_[changed.slot].generation();
   shown.key = entry.key;
   shown.value = entry.value;
   shown.version = entry.version;
@@ -299,7 +298,7 @@ std::optional<event_view> protocol::show_item(const change_item& item,
   event_view shown;
   shown.peer =
       has_row ? std::string_view(peers_.details(item.slot).name) : std::string_view(item.name);
-  shown.generation = has_row ? peers_[item.slot].generation : item.generation;
+  shown.generation = has_row ? peers_[item.slot].generation() : item.generation;
   shown.text = item.text;
 
   if (cursor.shown.size() <= item.slot) cursor.shown.resize(item.slot + 1, peer_status::self);
@@ -394,8 +393,8 @@ tl::expected<void, config_error> protocol::change(config settings, moment now) {
   update_expectation();
   if (is_slower) {
     // The others become as slow, one after the other: what was seen of them convicts nobody.
-    for (const peer_table::hashed_slot& one : peers_.by_hash()) {
-      peers_[one.slot].detector.reset(now_);
+    for (const peer& one : peers_.by_hash()) {
+      peers_.liveness(one.slot()).detector.reset(now_);
     }
   }
   if (has_more_room) end_capacity_refusals();
@@ -404,10 +403,10 @@ tl::expected<void, config_error> protocol::change(config settings, moment now) {
 }
 
 void protocol::end_capacity_refusals() {
-  for (const peer_table::hashed_slot& one : peers_.by_hash()) {
-    if (!peers_[one.slot].is_over_capacity) continue;
-    peers_[one.slot].is_over_capacity = false;
-    peers_.touch(one.slot);
+  for (const peer& one : peers_.by_hash()) {
+    if (!one.is_over_capacity) continue;
+    peers_[one.slot()].is_over_capacity = false;
+    peers_.touch(one.slot());
   }
 }
 
@@ -487,7 +486,7 @@ result<std::uint64_t> protocol::write(const entry_view& entry) {
   }
   peer& self = peers_[self_slot];
   write_rate_.spend(entry.key.size() + entry.value.size() + entry_overhead_bytes, placed.version);
-  self.max_version = placed.version;
+  self.set_max_version(placed.version);
   peers_.details(self_slot).top = placed.version;
   peers_.touch(self_slot);
   return placed.version;
@@ -620,7 +619,7 @@ result<void> protocol::forget(std::string_view peer) {
   if (peer == name()) return fail(errc::own_name);
   const std::optional<slot_index> slot = find_slot(peer);
   if (!slot) return fail(errc::unknown_peer);
-  const std::uint64_t name_hash = peers_[*slot].name_hash;
+  const std::uint64_t name_hash = peers_[*slot].name_hash();
   bury(*slot);
   if (is_on(defect::forgotten_unburied)) graves_.remove(name_hash);
   return {};
@@ -636,7 +635,7 @@ void protocol::expire_keys(moment now) {
 
 void protocol::leave(moment now) {
   if (has_left()) return;
-  peers_[self_slot].has_left = true;
+  peers_[self_slot].set_left();
   expiry_.clear_all();       // whoever has left writes no more
   next_round_ = now.steady;  // say so at once
 }

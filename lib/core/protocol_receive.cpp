@@ -34,7 +34,7 @@ std::size_t count_known(const digest& known) {
 /// How many bytes of the value that follows what it holds of me the sender has.
 std::size_t part_of_mine(const message& received, const peer& self) {
   for (const partial_entry& one : received.partials) {
-    if (one.name_hash == self.name_hash && one.generation == self.generation) return one.offset;
+    if (one.name_hash == self.name_hash() && one.generation == self.generation()) return one.offset;
   }
   return 0;
 }
@@ -44,7 +44,8 @@ std::size_t part_of_mine(const message& received, const peer& self) {
 std::optional<slot_index> find_least_missed(const peer_table& peers,
                                             const std::vector<slot_index>& gone) {
   const auto rank = [&peers](slot_index slot) {
-    return std::tuple(peers.details(slot).last_reply.has_value(), peers[slot].silent_since, slot);
+    return std::tuple(peers.details(slot).last_reply.has_value(), peers.liveness(slot).silent_since,
+                      slot);
   };
   const auto least = std::min_element(
       gone.begin(), gone.end(),
@@ -63,11 +64,11 @@ void protocol::handle_unreadable(const wire_range& theirs, const endpoint& sourc
   const std::uint64_t source_hash = siphash(cluster_key_, source);
   if (!may_report(source_hash)) return;
   identity_view who;
-  for (const peer_table::hashed_slot& one : peers_.by_hash()) {
-    const peer_details& of = peers_.details(one.slot);
+  for (const peer& one : peers_.by_hash()) {
+    const peer_details& of = peers_.details(one.slot());
     if (of.way() != source) continue;
     who.name = of.name;
-    who.generation = peers_[one.slot].generation;
+    who.generation = one.generation();
   }
   const auto text_of = [](const wire_range& range) {
     return std::to_string(range.lowest) + " to " + std::to_string(range.highest);
@@ -112,8 +113,8 @@ void protocol::handle_namesake(const message& received, const endpoint& source, 
                                bool is_proved) {
   drop(drop_reason::reflected);
   const peer& self = peers_[self_slot];
-  const bool is_mine =
-      received.sender.generation == self.generation && received.sender.heartbeat <= self.heartbeat;
+  const bool is_mine = received.sender.generation == self.generation() &&
+                       received.sender.heartbeat <= self.heartbeat();
   if (is_mine) return;
   if (is_proved) {
     addresses_.handle_proof(source, received.cookie);
@@ -137,11 +138,11 @@ void protocol::handle_message(const message& received, const endpoint& source, s
   observe_time(now);
   const peer& self = peers_[self_slot];
   const bool is_proved = addresses_.is_proof(received.cookie_echo, source, now.steady);
-  if (received.sender.name_hash == self.name_hash) {
+  if (received.sender.name_hash == self.name_hash()) {
     return handle_namesake(received, source, bytes, is_proved);
   }
   if (received.receiver.generation != 0 &&
-      low_half(received.receiver.name_hash) != low_half(self.name_hash)) {
+      low_half(received.receiver.name_hash) != low_half(self.name_hash())) {
     return drop(drop_reason::not_for_me);
   }
   const bool was_proved = is_proved && addresses_.handle_proof(source, received.cookie);
@@ -273,7 +274,7 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
 
 std::uint64_t protocol::seen_heartbeat(const message& received) const {
   const peer& self = peers_[self_slot];
-  const bool is_of_this_run = received.receiver.generation == self.generation &&
+  const bool is_of_this_run = received.receiver.generation == self.generation() &&
                               received.receiver_instance == peers_.details(self_slot).instance;
   return is_of_this_run ? received.receiver.heartbeat : 0;
 }
@@ -331,7 +332,7 @@ void protocol::handle_reply(const message& received, const endpoint& source) {
 void protocol::handle_sender(const message& received, const endpoint& source, bool is_proved) {
   if (!is_proved) return;
   const std::optional<slot_index> slot = peers_.find(received.sender.name_hash);
-  if (!slot || peers_[*slot].generation != received.sender.generation) return;
+  if (!slot || peers_[*slot].generation() != received.sender.generation) return;
 
   handle_heartbeat(*slot, received.sender);
   peer_details& of = peers_.details(*slot);
@@ -344,20 +345,21 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
 
   const peer& self = peers_[self_slot];
   const digest_entry& mine = received.receiver;
-  const bool is_of_this_run = mine.generation == self.generation &&
+  const bool is_of_this_run = mine.generation == self.generation() &&
                               received.receiver_instance == peers_.details(self_slot).instance;
   if (is_of_this_run) {
-    const bool is_same = of.held_generation == self.generation;
+    const bool is_same = of.held_generation == self.generation();
     of.held_version = is_same ? std::max(of.held_version, mine.max_version) : mine.max_version;
-    of.held_generation = self.generation;
+    of.held_generation = self.generation();
     of.holds_my_leave = (is_same && of.holds_my_leave) || mine.has_left;
     write_rate_.handle_held(of.progress, held_version(*slot), part_of_mine(received, self));
   }
   peer& row = peers_[*slot];
   const bool was_silent = row.status == peer_status::unjudged || row.status == peer_status::dead;
   if (was_silent) {
-    row.silent_since = now_;
-    row.detector.reset(now_);
+    peer_liveness& of_sender = peers_.liveness(*slot);
+    of_sender.silent_since = now_;
+    of_sender.detector.reset(now_);
     judge(*slot, peer_status::live);
   }
 }
@@ -365,10 +367,10 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
 void protocol::handle_heartbeats(std::span<const packed_entry> entries, const comparison& seen) {
   for (const located_entry& at : seen.ahead()) {
     const std::uint64_t heartbeat = entries[at.index].heartbeat();
-    peer& row = peers_[at.slot];
+    const peer& row = peers_[at.slot];
     // Raised meanwhile, where the list names it twice; or by more than is taken unasked.
-    if (heartbeat > row.heartbeat && heartbeat - row.heartbeat <= heartbeats_unasked) {
-      row.advance(heartbeat, now_, expected_, settings_.detector_window);
+    if (heartbeat > row.heartbeat() && heartbeat - row.heartbeat() <= heartbeats_unasked) {
+      peers_.advance(at.slot, heartbeat, now_, expected_, settings_.detector_window);
     } else {
       handle_relayed(at.slot, entries[at.index]);
     }
@@ -380,7 +382,7 @@ void protocol::handle_heartbeats(std::span<const packed_entry> entries, const co
 
 void protocol::handle_relayed(slot_index slot, const digest_entry& entry) {
   const peer& row = peers_[slot];
-  if (slot != self_slot && row.generation == entry.generation &&
+  if (slot != self_slot && row.generation() == entry.generation &&
       !is_plausible(row, entry.heartbeat)) {
     return drop(drop_reason::field);
   }
@@ -388,21 +390,22 @@ void protocol::handle_relayed(slot_index slot, const digest_entry& entry) {
 }
 
 bool protocol::is_plausible(const peer& row, std::uint64_t heartbeat) const {
-  if (heartbeat <= row.heartbeat + heartbeats_unasked) return true;
+  if (heartbeat <= row.heartbeat() + heartbeats_unasked) return true;
   // What I know may be as old as the longest interval that counts; others beat while I stood still.
-  const nanoseconds since = now_ - row.silent_since + paused_ + expected_.maximum;
+  const nanoseconds since =
+      now_ - peers_.liveness(row.slot()).silent_since + paused_ + expected_.maximum;
   const std::int64_t rounds = std::max(nanoseconds{0}, since) / settings_.gossip_interval;
-  return heartbeat - row.heartbeat <= static_cast<std::uint64_t>(faster_max * rounds);
+  return heartbeat - row.heartbeat() <= static_cast<std::uint64_t>(faster_max * rounds);
 }
 
 void protocol::handle_heartbeat(slot_index slot, const digest_entry& entry) {
   if (slot == self_slot) return handle_own_entry(entry, 0);
   peer& row = peers_[slot];
-  if (row.generation != entry.generation) return;
-  const bool is_newer = entry.heartbeat > row.heartbeat || is_on(defect::heartbeat_regression);
+  if (row.generation() != entry.generation) return;
+  const bool is_newer = entry.heartbeat > row.heartbeat() || is_on(defect::heartbeat_regression);
   if (is_newer) advance_heartbeat(slot, entry.heartbeat);
-  if (entry.has_left && !row.has_left && !is_on(defect::leave_unheard)) {
-    row.has_left = true;
+  if (entry.has_left && !row.has_left() && !is_on(defect::leave_unheard)) {
+    row.set_left();
     judge(slot, peer_status::left);
   }
 }
@@ -416,17 +419,19 @@ void protocol::advance_heartbeat(slot_index slot, std::uint64_t heartbeat) {
   }
   // What it said before it fell silent is still on its way: no sign of life.
   if (row.status == peer_status::dead && row.is_suspect) {
-    row.heartbeat = heartbeat;
+    row.set_heartbeat(heartbeat);
     return;
   }
   // The silence that ends here was an outage, no interval of a peer that lives: it does not make
   // the next crash harder to find.
   const bool was_gone = row.status == peer_status::dead && row.advances == 0;
   if (was_gone) {
-    row.detector.reset(now_);
-    row.count_advance(heartbeat, now_);
+    peer_liveness& of = peers_.liveness(slot);
+    of.silent_since = now_;
+    of.detector.reset(now_);
+    row.count_advance(heartbeat);
   } else {
-    row.advance(heartbeat, now_, expected_, settings_.detector_window);
+    peers_.advance(slot, heartbeat, now_, expected_, settings_.detector_window);
   }
   const bool is_silent = row.status == peer_status::unjudged || row.status == peer_status::dead;
   if (is_silent && row.advances == peer::advances_max) judge(slot, peer_status::live);
@@ -445,7 +450,7 @@ void protocol::judge(slot_index slot, peer_status status) {
   if (was_live && !is_live) ring_.remove(slot);
   if (!was_live && is_live) ring_.add(slot, random_);
   if (status == peer_status::dead) {
-    row.detector.reset(now_);
+    peers_.liveness(slot).detector.reset(now_);
     row.advances = 0;
   }
   if (!is_on(defect::verdict_untold)) changes_.judge(peers_.details(slot), slot);
@@ -522,10 +527,10 @@ void protocol::handle_identity(const identity_view& who) {
       mine.has_left = who.has_left;
       return handle_own_entry(mine, who.instance);
     }
-    if (who.generation < peers_[*slot].generation && !is_on(defect::stale_identity)) {
+    if (who.generation < peers_[*slot].generation() && !is_on(defect::stale_identity)) {
       return drop(drop_reason::stale);
     }
-    if (who.generation == peers_[*slot].generation) {
+    if (who.generation == peers_[*slot].generation()) {
       // Whom I advertise as unwanted is told of by its identity: that brings its heartbeat.
       digest_entry known;
       known.name_hash = name_hash;
@@ -554,7 +559,7 @@ void protocol::handle_identity(const identity_view& who) {
   if (!slot) {
     // Who is gone makes room, if it was gone before the newcomer fell silent itself.
     const std::optional<slot_index> least = find_least_missed(peers_, gone_);
-    if (least && peers_[*least].silent_since < now_ - who.silent) {
+    if (least && peers_.liveness(*least).silent_since < now_ - who.silent) {
       bury(*least);
       slot = peers_.try_add(who.name, name_hash);
     }
@@ -567,14 +572,10 @@ void protocol::handle_identity(const identity_view& who) {
 void protocol::enter(slot_index slot, const identity_view& who, bool is_restart) {
   std::erase(rumours_, slot);
   std::erase(gone_, slot);
-  peer& row = peers_[slot];
-  const std::uint64_t name_hash = row.name_hash;
-  row = peer();
-  row.name_hash = name_hash;
-  row.generation = who.generation;
-  row.heartbeat = who.heartbeat;
-  row.silent_since = now_ - who.silent;
-  row.detector.reset(now_);
+  peers_.begin(slot, who.generation, who.heartbeat);
+  peer_liveness& liveness = peers_.liveness(slot);
+  liveness.silent_since = now_ - who.silent;
+  liveness.detector.reset(now_);
 
   peer_details fresh;
   peer_details& of = peers_.details(slot);
@@ -586,7 +587,8 @@ void protocol::enter(slot_index slot, const identity_view& who, bool is_restart)
   of = std::move(fresh);
   changes_.introduce(of, slot, is_restart);
   if (who.has_left) {
-    row.has_left = true;
+    peer& row = peers_[slot];
+    row.set_left();
     row.status = peer_status::left;
     gone_.push_back(slot);
     changes_.judge(of, slot);
@@ -600,14 +602,14 @@ void protocol::enter(slot_index slot, const identity_view& who, bool is_restart)
 void protocol::handle_own_entry(const digest_entry& mine, std::uint32_t instance) {
   const peer& self = peers_[self_slot];
   const bool is_other_run = instance != 0 && instance != peers_.details(self_slot).instance;
-  const bool is_ahead = mine.max_version > self.max_version || mine.heartbeat > self.heartbeat;
-  const bool is_newer = mine.generation > self.generation ||
-                        (mine.generation == self.generation && (is_other_run || is_ahead));
+  const bool is_ahead = mine.max_version > self.max_version() || mine.heartbeat > self.heartbeat();
+  const bool is_newer = mine.generation > self.generation() ||
+                        (mine.generation == self.generation() && (is_other_run || is_ahead));
   if (!is_newer) {
     // I did not leave: whoever says so made it up, or has it of a run before. It bears heartbeats
     // of mine, and so is no sign of a rival; and it moves me no more often than a relic would.
     const bool is_said_to_leave =
-        mine.generation == self.generation && mine.has_left && !self.has_left;
+        mine.generation == self.generation() && mine.has_left && !self.has_left();
     if (!is_said_to_leave) return;
     if (!has_refuted_ || now_ - refuted_at_ > expected_.maximum) refute(mine.generation);
     return;
@@ -646,7 +648,7 @@ void protocol::handle_own_entry(const digest_entry& mine, std::uint32_t instance
 void protocol::refute(std::uint64_t generation) {
   if (generation >= generation_max) return;
   peer& self = peers_[self_slot];
-  self.generation = generation + 1;
+  self.set_generation(generation + 1);
   has_refuted_ = true;
   refuted_at_ = now_;
   rival_ = rival();

@@ -41,7 +41,7 @@ void protocol::run_round(moment now) {
   ++stats_.rounds;
   restarted_.clear();
   peer& self = peers_[self_slot];
-  self.heartbeat = std::min(self.heartbeat + 1, heartbeat_max);
+  self.set_heartbeat(std::min(self.heartbeat() + 1, heartbeat_max));
   update_expectation();
   reconciler_.begin_round(stats_.rounds);
   graves_.expire(now_);
@@ -82,13 +82,12 @@ bool protocol::has_silent() const {
   const phi_limit limit(settings_.dead_peer_phi, now_, expected_);
   // In the order in which they lie in memory: in a large cluster that is what it takes.
   for (slot_index slot = 0; slot < peers_.slots(); ++slot) {
-    const peer& row = peers_[slot];
-    if (!row.may_die()) continue;
-    const bool is_silent = row.is_suspect || planted::is_on(planted::defect::phi_prior_missing) ||
-                           row.detector.may_exceed(limit);
-    if (is_silent && peers_.is_used(slot)) return true;
+    const bool may_be_silent = peers_.liveness(slot).detector.may_exceed(limit) ||
+                               planted::is_on(planted::defect::phi_prior_missing);
+    if (may_be_silent && peers_.is_used(slot) && peers_[slot].may_die()) return true;
   }
-  return false;
+  return std::any_of(peers_.by_hash().begin(), peers_.by_hash().end(),
+                     [](const peer& row) { return row.is_suspect && row.may_die(); });
 }
 
 void protocol::judge_all() {
@@ -96,17 +95,17 @@ void protocol::judge_all() {
     unasked_from_.reset();
     return;
   }
-  const std::span<const peer_table::hashed_slot> rows = peers_.by_hash();
+  const std::span<const peer> rows = peers_.by_hash();
   // Where the last round could ask no further this one goes on: no suspect waits behind others.
   std::size_t i = unasked_from_ ? peers_.lower_bound(*unasked_from_) : 0;
   unasked_from_.reset();
   for (std::size_t left = rows.size(); left > 0; --left, ++i) {
     if (i == rows.size()) i = 0;
-    peers_.fetch_ahead(i);
-    const slot_index slot = rows[i].slot;
-    const peer& row = peers_[slot];
+    const peer& row = rows[i];
+    const slot_index slot = row.slot();
     if (!row.may_die()) continue;
-    const bool is_silent = row.detector.phi(now_, expected_) > settings_.dead_peer_phi;
+    const bool is_silent =
+        peers_.liveness(slot).detector.phi(now_, expected_) > settings_.dead_peer_phi;
     if (!is_silent && !is_convicted(slot)) continue;
     if (row.status == peer_status::live) ++stats_.convictions;
     judge(slot, peer_status::dead);
@@ -115,7 +114,7 @@ void protocol::judge_all() {
 
 void protocol::forget_gone() {
   for (std::size_t i = 0; i < gone_.size();) {
-    if (now_ - peers_[gone_[i]].silent_since < settings_.dead_peer_grace) {
+    if (now_ - peers_.liveness(gone_[i]).silent_since < settings_.dead_peer_grace) {
       ++i;
     } else {
       bury(gone_[i]);
@@ -126,13 +125,13 @@ void protocol::forget_gone() {
 void protocol::bury(slot_index slot) {
   const peer& row = peers_[slot];
   grave buried;
-  buried.name_hash = row.name_hash;
-  buried.generation = row.generation;
-  buried.heartbeat = row.heartbeat;
+  buried.name_hash = row.name_hash();
+  buried.generation = row.generation();
+  buried.heartbeat = row.heartbeat();
   buried.expires = now_ + settings_.dead_peer_grace;
   graves_.bury(buried);
   if (!planted::is_on(planted::defect::forgetting_untold)) {
-    changes_.forget(peers_.details(slot), row.generation, slot);
+    changes_.forget(peers_.details(slot), row.generation(), slot);
   }
   reconciler_.forget(slot);
   std::erase(rumours_, slot);
@@ -163,11 +162,11 @@ void protocol::choose_partners() {
     const bool is_sure = live == 0;
     if (is_sure || random_.below(live + 1) < dead.size()) {
       const slot_index slot = dead[static_cast<std::size_t>(random_.below(dead.size()))];
-      static_cast<void>(try_start(peers_.details(slot).address, peers_[slot].name_hash));
+      static_cast<void>(try_start(peers_.details(slot).address, peers_[slot].name_hash()));
     }
   }
 
-  const std::uint64_t stagger = peers_[self_slot].name_hash % settings_.seed_every_rounds;
+  const std::uint64_t stagger = peers_[self_slot].name_hash() % settings_.seed_every_rounds;
   const bool is_seed_round = stats_.rounds % settings_.seed_every_rounds == stagger;
   if (live < settings_.live_peers_min || is_seed_round) try_start_seed();
 
@@ -203,11 +202,11 @@ bool protocol::try_start_from(peer_ring& ring, bool is_choosy) {
                             of.held_version >= preferred_version_ &&
                             (!has_left() || of.holds_my_leave);
     if (is_choosy && is_holding) continue;
-    exchange* leg = try_start(of.way(), row.name_hash);
+    exchange* leg = try_start(of.way(), row.name_hash());
     if (leg == nullptr) continue;
     if (row.status == peer_status::live && settings_.suspicion_rounds > 0) {
       leg->awaited = slot;
-      leg->awaited_generation = row.generation;
+      leg->awaited_generation = row.generation();
     }
     return true;
   }
@@ -230,11 +229,11 @@ void protocol::try_start_seed() {
 
 std::uint64_t protocol::find_peer_at(const endpoint& address) const {
   std::uint64_t found = 0;
-  for (const peer_table::hashed_slot& one : peers_.by_hash()) {
-    if (peers_[one.slot].is_gone() || peers_.details(one.slot).way() != address) continue;
+  for (const peer& one : peers_.by_hash()) {
+    if (one.is_gone() || peers_.details(one.slot()).way() != address) continue;
     // Of two, one is there no more, or lies: who is there shall not drop what names the other.
     if (found != 0) return 0;
-    found = one.name_hash;
+    found = one.name_hash();
   }
   return found;
 }
@@ -272,7 +271,7 @@ void protocol::await_answer(exchange& leg) {
   const slot_index slot = std::exchange(leg.awaited, self_slot);
   if (slot == self_slot || !peers_.is_used(slot)) return;
   if (settings_.suspicion_rounds == 0) return;  // switched off while the leg waited for its turn
-  if (peers_[slot].generation != leg.awaited_generation) return;
+  if (peers_[slot].generation() != leg.awaited_generation) return;
   prober_.expect(slot, leg.awaited_generation, now_);
 }
 

@@ -31,8 +31,8 @@ suspicion_rules protocol::make_suspicion_rules() const {
 doubt_entry protocol::describe_doubt(slot_index slot, std::optional<nanoseconds> doubted) const {
   const peer& row = peers_[slot];
   doubt_entry told = peers_.details(slot).doubts.entry(now_, settings_.gossip_interval, doubted);
-  told.name_hash = row.name_hash;
-  told.generation = row.generation;
+  told.name_hash = row.name_hash();
+  told.generation = row.generation();
   return told;
 }
 
@@ -56,12 +56,12 @@ bool protocol::try_settle(probe& one) {
   assert(settings_.suspicion_rounds > 0);
   if (!peers_.is_used(one.slot)) return true;
   peer& row = peers_[one.slot];
-  if (row.generation != one.generation || row.status != peer_status::live) return true;
+  if (row.generation() != one.generation || row.status != peer_status::live) return true;
   suspicion& doubts = peers_.details(one.slot).doubts;
   const suspicion_rules rules = make_suspicion_rules();
   const bool is_alive = doubts.is_proved_after(one.sent) ||
                         (one.doubted && doubts.has_proof() &&
-                         row.heartbeat >= doubts.heartbeat_after(*one.doubted, rules));
+                         row.heartbeat() >= doubts.heartbeat_after(*one.doubted, rules));
   if (is_alive) {
     prober_.count_outcome(one.tries == 0);
     return true;
@@ -77,7 +77,7 @@ bool protocol::try_settle(probe& one) {
   }
   one.is_public = true;
   ++stats_.doubts_raised;
-  if (doubts.doubt(*one.doubted, row.heartbeat, now_)) row.is_suspect = true;
+  if (doubts.doubt(*one.doubted, row.heartbeat(), now_)) row.is_suspect = true;
   spread(one.slot);
   return false;
 }
@@ -95,7 +95,7 @@ void protocol::ask_around(const probe& about) {
 std::optional<slot_index> protocol::draw_live() {
   const auto rows = peers_.by_hash();
   for (std::size_t tries = 0; tries < draws_max; ++tries) {
-    const slot_index slot = rows[static_cast<std::size_t>(random_.below(rows.size()))].slot;
+    const slot_index slot = rows[static_cast<std::size_t>(random_.below(rows.size()))].slot();
     if (peers_[slot].status != peer_status::live) continue;
     if (addresses_.is_proved(peers_.details(slot).way())) return slot;
   }
@@ -103,7 +103,7 @@ std::optional<slot_index> protocol::draw_live() {
 }
 
 void protocol::start_short(slot_index slot, std::optional<doubt_entry> told) {
-  start_short(peers_.details(slot).way(), peers_[slot].name_hash, told);
+  start_short(peers_.details(slot).way(), peers_[slot].name_hash(), told);
 }
 
 void protocol::start_short(const endpoint& to, std::uint64_t remote_hash,
@@ -188,7 +188,7 @@ void protocol::handle_doubts(const message& received, const endpoint& source) {
     if (!slot || *slot == self_slot) continue;
     const peer& row = peers_[*slot];
     const bool is_judged_by_silence = row.may_die() || row.status == peer_status::dead;
-    if (row.generation != told.generation || !is_judged_by_silence) continue;
+    if (row.generation() != told.generation || !is_judged_by_silence) continue;
     handle_doubt(*slot, told, received.sender.name_hash, source);
   }
 }
@@ -204,7 +204,7 @@ void protocol::handle_doubt(slot_index slot, const doubt_entry& told, std::uint6
   const bool has_proof = told.proof_age < doubt_entry::proof_age_max;
   if (has_proof && doubts.adopt(told.heartbeat, proved)) end_doubt(slot);
   answer_askers(slot);
-  if (told.heartbeat > row.heartbeat) advance_heartbeat(slot, told.heartbeat);
+  if (told.heartbeat > row.heartbeat()) advance_heartbeat(slot, told.heartbeat);
   if (told.doubt_age == doubt_entry::no_doubt) return;
   // Refuted by its own proof: that is no doubt.
   if (told.proof_age < told.doubt_age) return;
@@ -220,13 +220,13 @@ void protocol::handle_doubt(slot_index slot, const doubt_entry& told, std::uint6
   }
   if (!row.may_die()) return;
   const suspicion_rules rules = make_suspicion_rules();
-  if (doubts.has_proof() && row.heartbeat >= doubts.heartbeat_after(doubted, rules)) return;
+  if (doubts.has_proof() && row.heartbeat() >= doubts.heartbeat_after(doubted, rules)) return;
   if (told.is_question) {
-    prober_.add_asker(asker(slot, row.generation, doubted, source, from_hash, stats_.rounds));
+    prober_.add_asker(asker(slot, row.generation(), doubted, source, from_hash, stats_.rounds));
     start_short(slot, std::nullopt);
     return;
   }
-  if (!doubts.doubt(doubted, row.heartbeat, now_)) return;
+  if (!doubts.doubt(doubted, row.heartbeat(), now_)) return;
   row.is_suspect = true;
   spread(slot);
   // While it is fresh, who hears of it looks for itself; later, others have done so.
@@ -242,7 +242,7 @@ void protocol::answer_askers(slot_index slot) {
   const peer& row = peers_[slot];
   const std::optional<nanoseconds> proved = peers_.details(slot).doubts.proved();
   if (!proved) return;
-  while (const std::optional<asker> waiting = prober_.take_asker(slot, row.generation, *proved)) {
+  while (const std::optional<asker> waiting = prober_.take_asker(slot, row.generation(), *proved)) {
     start_short(waiting->address, waiting->name_hash, describe_doubt(slot, std::nullopt));
   }
 }
@@ -266,7 +266,7 @@ bool protocol::is_convicted(slot_index slot) {
   }
   // The last word is the suspect's own.
   const bool is_unasked = doubts.is_near_verdict(now_, rules) && !try_ask(slot);
-  if (is_unasked && !unasked_from_) unasked_from_ = row.name_hash;
+  if (is_unasked && !unasked_from_) unasked_from_ = row.name_hash();
   return false;
 }
 
@@ -280,17 +280,17 @@ bool protocol::try_ask(slot_index slot) {
 
 void protocol::suspend_suspicion() {
   prober_.handle_pause();
-  for (const peer_table::hashed_slot& one : peers_.by_hash()) {
-    peers_.details(one.slot).doubts.handle_pause(now_);
+  for (const peer& one : peers_.by_hash()) {
+    peers_.details(one.slot()).doubts.handle_pause(now_);
   }
 }
 
 void protocol::end_suspicion() {
   prober_.clear();
   rumours_.clear();
-  for (const peer_table::hashed_slot& one : peers_.by_hash()) {
-    peers_[one.slot].is_suspect = false;
-    peers_.details(one.slot).doubts.end();
+  for (const peer& one : peers_.by_hash()) {
+    peers_[one.slot()].is_suspect = false;
+    peers_.details(one.slot()).doubts.end();
   }
 }
 

@@ -55,15 +55,15 @@ bool has_entry(const std::vector<packed_entry>& list, std::uint64_t name_hash) {
 /// Whether the sender of `theirs` refuses this incarnation.
 bool is_refused(const digest& theirs, const peer& row) {
   if (is_on(defect::unwanted_ignored)) return false;
-  const packed_entry* refused = find_sorted(theirs.unwanted, row.name_hash);
-  if (refused == nullptr || std::pair(row.generation, row.heartbeat) >
+  const packed_entry* refused = find_sorted(theirs.unwanted, row.name_hash());
+  if (refused == nullptr || std::pair(row.generation(), row.heartbeat()) >
                                 std::pair(refused->generation(), refused->heartbeat())) {
     return false;
   }
   // A later run beside the one that it holds: that generation alone is refused.
-  const packed_entry* held = find_sorted(theirs.range, row.name_hash);
+  const packed_entry* held = find_sorted(theirs.range, row.name_hash());
   const bool is_beside = held != nullptr && held->generation() < refused->generation();
-  return !is_beside || row.generation == refused->generation();
+  return !is_beside || row.generation() == refused->generation();
 }
 
 std::uint64_t read_floor(std::string_view value) {
@@ -158,30 +158,30 @@ void reconciler::compare_entry(const digest_entry& theirs, slot_index slot, nano
                                exchange& out, const digest* in) {
   const peer& mine = peers_[slot];
   // Whom I no longer tell of comes back by a higher generation.
-  if (!is_advertised(mine, now) && theirs.generation <= mine.generation) return;
-  if (theirs.generation < mine.generation) {
+  if (!is_advertised(mine, now) && theirs.generation <= mine.generation()) return;
+  if (theirs.generation < mine.generation()) {
     if (in != nullptr && is_refused(*in, mine)) return;
     out.identities.push_back(slot);
     owe(slot, 0, now, out);
     return;
   }
   const bool may_request = in != nullptr && slot != self_slot;
-  if (theirs.generation > mine.generation || theirs.max_version > mine.max_version) {
+  if (theirs.generation > mine.generation() || theirs.max_version > mine.max_version()) {
     const bool is_refused_here =
-        theirs.generation > mine.generation &&
+        theirs.generation > mine.generation() &&
         graves_.refuses(theirs.name_hash, theirs.generation, theirs.heartbeat);
     if (may_request && !is_refused_here) out.requests.push_back(mine.entry());
     return;
   }
-  if (theirs.max_version < mine.max_version) {
+  if (theirs.max_version < mine.max_version()) {
     if (in == nullptr || !is_refused(*in, mine)) owe(slot, theirs.max_version, now, out);
   } else if (out.has_flights) {
     const flight_answer seen =
-        flights_.handle_held(out.remote_hash, mine.name_hash, mine.generation, theirs.max_version,
+        flights_.handle_held(out.remote_hash, mine.name_hash(), mine.generation(), theirs.max_version,
                              out.seen_heartbeat, now);
     adapt_burst(out.remote_hash, seen, now);
   }
-  if (may_request && (theirs.heartbeat < mine.heartbeat || (mine.has_left && !theirs.has_left))) {
+  if (may_request && (theirs.heartbeat < mine.heartbeat() || (mine.has_left() && !theirs.has_left))) {
     out.heartbeats.push_back(slot);
   }
 }
@@ -189,7 +189,7 @@ void reconciler::compare_entry(const digest_entry& theirs, slot_index slot, nano
 void reconciler::owe(slot_index slot, std::uint64_t after, nanoseconds now, exchange& out) {
   const peer& row = peers_[slot];
   std::optional<position> part = part_held(row, after, out);
-  if (part && part->version > row.max_version) {
+  if (part && part->version > row.max_version()) {
     // The owner wrote that value when all before it was as it is there: older news help nobody. But
     // the owner knows what it wrote: it never wrote that, and goes on as ever.
     if (slot != self_slot) return;
@@ -200,16 +200,16 @@ void reconciler::owe(slot_index slot, std::uint64_t after, nanoseconds now, exch
   seen.after = held.after;
   seen.part = held.part;
   if (!out.is_unproved && !flights_.is_empty()) {
-    seen = flights_.handle_held(out.remote_hash, row.name_hash, row.generation, held,
+    seen = flights_.handle_held(out.remote_hash, row.name_hash(), row.generation(), held,
                                 out.seen_heartbeat, now);
     adapt_burst(out.remote_hash, seen, now);
     stats_.entries_spared += seen.after - after;
   }
-  if (seen.after >= row.max_version) return;
-  owed_delta& owed = out.owed.emplace_back(slot, row.generation, seen.after);
+  if (seen.after >= row.max_version()) return;
+  owed_delta& owed = out.owed.emplace_back(slot, row.generation(), seen.after);
   owed.part = seen.part;
   // Of those that lack as many versions, who has most of the next value is the first to be whole.
-  const std::uint64_t versions = std::min(row.max_version - seen.after, lacking_max);
+  const std::uint64_t versions = std::min(row.max_version() - seen.after, lacking_max);
   out.lacking += (versions << offset_bits) - std::min(seen.part.offset, offset_max);
 }
 
@@ -241,7 +241,7 @@ void reconciler::limit_burst(exchange& out) const {
 }
 
 bool reconciler::is_wanted(const digest& theirs, const peer& row, const exchange& out) const {
-  if (row.name_hash == out.remote_hash || has_entry(theirs.extra, row.name_hash)) return false;
+  if (row.name_hash() == out.remote_hash || has_entry(theirs.extra, row.name_hash())) return false;
   return !is_refused(theirs, row);
 }
 
@@ -268,7 +268,7 @@ void reconciler::compare(const digest& theirs, const digest_comparison& seen,
 
 void reconciler::compare_absent(const digest& theirs, const comparison& seen, nanoseconds now,
                                 exchange& out) {
-  const std::span<const peer_table::hashed_slot> rows = peers_.by_hash();
+  const std::span<const peer> rows = peers_.by_hash();
   const std::size_t first = peers_.lower_bound(theirs.lo);
   const std::size_t end = theirs.hi == hash_max || is_on(defect::outside_range)
                               ? rows.size()
@@ -278,18 +278,18 @@ void reconciler::compare_absent(const digest& theirs, const comparison& seen, na
   // Both sides ascend by hash.
   std::size_t claimed = 0;
   for (std::size_t i = first; i < end; ++i) {
-    while (claimed < theirs.range.size() && theirs.range[claimed].name_hash < rows[i].name_hash) {
+    while (claimed < theirs.range.size() && theirs.range[claimed].name_hash < rows[i].name_hash()) {
       ++claimed;
     }
-    if (claimed < theirs.range.size() && theirs.range[claimed].name_hash == rows[i].name_hash) {
+    if (claimed < theirs.range.size() && theirs.range[claimed].name_hash == rows[i].name_hash()) {
       continue;
     }
-    const peer& row = peers_[rows[i].slot];
+    const peer& row = rows[i];
     if (!is_advertised(row, now) || !is_wanted(theirs, row, out)) continue;
     // What the budget cannot carry is not planned: an empty digest from a stranger costs little.
     if (out.identities.size() > out.bytes_left / identity_bytes_min) return;
-    out.identities.push_back(rows[i].slot);
-    owe(rows[i].slot, 0, now, out);
+    out.identities.push_back(rows[i].slot());
+    owe(rows[i].slot(), 0, now, out);
   }
 }
 
@@ -363,7 +363,7 @@ bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
 
 void reconciler::fill_range(exchange& leg, packer& pack, message& out, nanoseconds now,
                             digest_places& places) const {
-  const std::span<const peer_table::hashed_slot> rows = peers_.by_hash();
+  const std::span<const peer> rows = peers_.by_hash();
   const std::span<const grave> graves = graves_.all();
   std::size_t i = peers_.lower_bound(leg.digest_from);
   const auto grave_before = [](const grave& one, std::uint64_t hash) {
@@ -400,16 +400,17 @@ void reconciler::fill_range(exchange& leg, packer& pack, message& out, nanosecon
       if (i == rows.size() && g == graves.size()) break;
     }
     const bool is_grave =
-        i == rows.size() || (g < graves.size() && graves[g].name_hash < rows[i].name_hash);
-    const std::uint64_t name_hash = is_grave ? graves[g].name_hash : rows[i].name_hash;
+        i == rows.size() || (g < graves.size() && graves[g].name_hash < rows[i].name_hash());
+    const std::uint64_t name_hash = is_grave ? graves[g].name_hash : rows[i].name_hash();
     // A later run that I refuse stands beside the one that I hold, and so in the same datagram.
     const grave* const beside =
         !is_grave && g < graves.size() && graves[g].name_hash == name_hash ? &graves[g] : nullptr;
     const bool is_own_place = has_own_place(out, name_hash);
     const bool is_doubled =
-        beside != nullptr || (is_own_place && !is_grave && peers_[rows[i].slot].is_refused());
+        beside != nullptr || (is_own_place && !is_grave && rows[i].is_refused());
     // And so do a row and how much of its next value is here.
-    const std::optional<partial_entry> partial = is_grave ? std::nullopt : partial_of(rows[i].slot);
+    const std::optional<partial_entry> partial =
+        is_grave ? std::nullopt : partial_of(rows[i].slot());
     const std::size_t row_bytes = partial ? 2 * entry_bytes : entry_bytes;
     const std::size_t needed =
         kept_free() + (is_own_place ? 0 : row_bytes) + (is_doubled ? entry_bytes : 0);
@@ -429,8 +430,7 @@ void reconciler::fill_range(exchange& leg, packer& pack, message& out, nanosecon
       leg.digest_graves_left -= std::min<std::size_t>(1, leg.digest_graves_left);
       continue;
     }
-    peers_.fetch_ahead(i);
-    add_row(rows[i++].slot, beside, pack, out, now, places);
+    add_row(rows[i++].slot(), beside, pack, out, now, places);
     if (beside != nullptr) {
       ++g;
       leg.digest_graves_left -= std::min<std::size_t>(1, leg.digest_graves_left);
@@ -446,16 +446,15 @@ void reconciler::fill_range(exchange& leg, packer& pack, message& out, nanosecon
 std::size_t reconciler::add_plain_rows(std::size_t first, std::size_t count_max,
                                        std::uint64_t until, packer& pack, const message& out,
                                        nanoseconds now) const {
-  const std::span<const peer_table::hashed_slot> rows = peers_.by_hash();
+  const std::span<const peer> rows = peers_.by_hash();
   // Up to where who is told of for another reason stands.
   const std::uint64_t sender = out.sender.name_hash;
   const std::uint64_t receiver = out.receiver.generation != 0 ? out.receiver.name_hash : sender;
   std::size_t i = first;
   return pack.add_range(std::min(rows.size() - first, count_max), [&](packed_entry& told) {
-    peers_.fetch_ahead(i);
-    const peer_table::hashed_slot at = rows[i];
-    if (at.name_hash >= until || at.name_hash == sender || at.name_hash == receiver) return false;
-    const peer& row = peers_[at.slot];
+    const peer& row = rows[i];
+    const std::uint64_t name_hash = row.name_hash();
+    if (name_hash >= until || name_hash == sender || name_hash == receiver) return false;
     if (!is_advertised(row, now)) return false;
     told = row.entry();
     ++i;
@@ -466,7 +465,7 @@ std::size_t reconciler::add_plain_rows(std::size_t first, std::size_t count_max,
 void reconciler::add_row(slot_index slot, const grave* beside, packer& pack, const message& out,
                          nanoseconds now, digest_places& places) const {
   const peer& row = peers_[slot];
-  const bool is_own_place = has_own_place(out, row.name_hash);
+  const bool is_own_place = has_own_place(out, row.name_hash());
   const bool is_told_of = is_advertised(row, now);
   if (beside != nullptr) {
     add_grave(*beside, pack);  // it says more than the row would
@@ -483,17 +482,17 @@ void reconciler::add_row(slot_index slot, const grave* beside, packer& pack, con
   if (const std::optional<partial_entry> partial = partial_of(slot)) {
     static_cast<void>(pack.try_add_partial(*partial));
   }
-  places.has_sender = places.has_sender || row.name_hash == out.sender.name_hash;
-  places.has_receiver = places.has_receiver || row.name_hash == out.receiver.name_hash;
+  places.has_sender = places.has_sender || row.name_hash() == out.sender.name_hash;
+  places.has_receiver = places.has_receiver || row.name_hash() == out.receiver.name_hash;
 }
 
 bool reconciler::try_add_unclaimed(slot_index slot, packer& pack, const message& out,
                                    nanoseconds now) const {
   const peer& row = peers_[slot];
-  const bool is_in = row.name_hash >= out.known.lo && row.name_hash <= out.known.hi;
-  if (is_in || !is_advertised(row, now) || has_entry(out.known.extra, row.name_hash)) return true;
+  const bool is_in = row.name_hash() >= out.known.lo && row.name_hash() <= out.known.hi;
+  if (is_in || !is_advertised(row, now) || has_entry(out.known.extra, row.name_hash())) return true;
   // A later run that I refuse has a place in the range only: without it, it would be sent.
-  if (graves_.find(row.name_hash)) return true;
+  if (graves_.find(row.name_hash())) return true;
   const std::optional<partial_entry> partial = partial_of(slot);
   if (partial && pack.bytes_left() < 2 * entry_bytes) return false;
   if (!pack.try_add_extra(row.entry())) return false;
@@ -519,13 +518,13 @@ void reconciler::fill_extra(exchange& leg, packer& pack, message& out, nanosecon
     }
   }
   if (!places.is_cut_by_graves) return;
-  const std::span<const peer_table::hashed_slot> rows = peers_.by_hash();
+  const std::span<const peer> rows = peers_.by_hash();
   std::size_t i = peers_.lower_bound(leg.extra_from);
   for (; leg.extra_rows_left > 0; --leg.extra_rows_left, ++i) {
     if (i >= rows.size()) i = 0;
-    if (!try_add_unclaimed(rows[i].slot, pack, out, now)) break;
+    if (!try_add_unclaimed(rows[i].slot(), pack, out, now)) break;
   }
-  leg.extra_from = i < rows.size() ? rows[i].name_hash : 0;
+  leg.extra_from = i < rows.size() ? rows[i].name_hash() : 0;
 }
 
 bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
@@ -554,13 +553,14 @@ bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
     const peer_details& of = peers_.details(slot);
     identity_view who;
     who.name = of.name;
-    who.generation = row.generation;
+    who.generation = row.generation();
     who.instance = of.instance;
-    who.heartbeat = row.heartbeat;
-    who.has_left = row.has_left;
+    who.heartbeat = row.heartbeat();
+    who.has_left = row.has_left();
     who.address = of.address;
     if (slot != self_slot) {
-      who.silent = std::chrono::duration_cast<std::chrono::milliseconds>(now - row.silent_since);
+      who.silent = std::chrono::duration_cast<std::chrono::milliseconds>(
+          now - peers_.liveness(slot).silent_since);
     }
     return pack.try_add_identity(who);
   });
@@ -596,7 +596,7 @@ bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
         upto.part = position(out.entries[delta.first_entry].version, delta.upto.offset);
       }
       flights_.handle_sent(leg.remote_hash, delta.name_hash, delta.generation, upto,
-                           peers_[self_slot].heartbeat, due);
+                           peers_[self_slot].heartbeat(), due);
     }
   }
   leg.is_first = false;
@@ -627,8 +627,8 @@ bool reconciler::fill_turn(exchange& leg, packer& pack, const message& out) {
     leg.owed.pop_back();
   };
   owed_delta& turn = leg.owed[leg.turn];
-  if (!peers_.is_used(turn.slot) || peers_[turn.slot].generation != turn.generation ||
-      peers_[turn.slot].max_version <= turn.after) {
+  if (!peers_.is_used(turn.slot) || peers_[turn.slot].generation() != turn.generation ||
+      peers_[turn.slot].max_version() <= turn.after) {
     drop_turn();
     return true;
   }
@@ -639,7 +639,7 @@ bool reconciler::fill_turn(exchange& leg, packer& pack, const message& out) {
   if (next && is_large(*next)) return fill_fragment(leg, pack, out, *next);
   const std::size_t before = pack.bytes_left();
   const std::uint64_t top = top_of(turn.slot);
-  if (!pack.try_open_delta(row.name_hash, row.generation, position(turn.after), top)) {
+  if (!pack.try_open_delta(row.name_hash(), row.generation(), position(turn.after), top)) {
     return false;
   }
 
@@ -648,7 +648,7 @@ bool reconciler::fill_turn(exchange& leg, packer& pack, const message& out) {
   for (std::optional<entry_view> entry = next;;
        entry = entries_.first_above(turn.slot, turn.after)) {
     if (!entry) {
-      pack.extend_delta(row.max_version);
+      pack.extend_delta(row.max_version());
       drop_turn();
       break;
     }
@@ -697,20 +697,20 @@ void reconciler::apply(const message& from, const delta_view& delta) {
   const std::optional<slot_index> slot = peers_.find(delta.name_hash);
   if (slot == self_slot) {
     if (!is_on(defect::self_delta)) return drop(drop_reason::about_self);
-  } else if (!slot || delta.generation > peers_[*slot].generation) {
+  } else if (!slot || delta.generation > peers_[*slot].generation()) {
     return drop(drop_reason::unknown_peer);
-  } else if (delta.generation < peers_[*slot].generation && !is_on(defect::stale_generation)) {
+  } else if (delta.generation < peers_[*slot].generation() && !is_on(defect::stale_generation)) {
     return drop(drop_reason::stale);
   }
   peer& row = peers_[*slot];
   if (row.is_over_capacity) return drop(drop_reason::capacity);
   if (row.is_put_off) return drop(drop_reason::storage);
   if (delta.value_bytes != 0) return apply_fragment(*slot, from, delta);
-  if (delta.upto.version <= row.max_version && !is_on(defect::version_regression)) {
+  if (delta.upto.version <= row.max_version() && !is_on(defect::version_regression)) {
     stats_.entries_skipped += delta.entry_count;
     return;
   }
-  if (delta.after.version > row.max_version && !is_on(defect::gap_applied)) {
+  if (delta.after.version > row.max_version() && !is_on(defect::gap_applied)) {
     if (parked_.try_park(*slot, from, delta, round_)) {
       ++stats_.deltas_parked;
     } else {
@@ -726,10 +726,10 @@ void reconciler::apply(const message& from, const delta_view& delta) {
 
 void reconciler::apply_parked(slot_index slot) {
   while (std::optional<parked_delta> parked =
-             parked_.take(slot, peers_[slot].max_version, partials_.find(slot))) {
+             parked_.take(slot, peers_[slot].max_version(), partials_.find(slot))) {
     peer& row = peers_[slot];
     const delta_view& delta = parked->delta;
-    if (delta.generation != row.generation) continue;
+    if (delta.generation != row.generation()) continue;
     // Told once: what waits of it would only be refused in turn.
     if (row.is_refused()) return parked_.forget(slot);
     if (delta.value_bytes != 0) {
@@ -745,17 +745,17 @@ void reconciler::apply_entries(slot_index slot, const std::vector<entry_view>& e
                                std::size_t first, std::size_t count, std::uint64_t upto) {
   peer& row = peers_[slot];
   for (std::size_t i = first; i < first + count; ++i) {
-    if (entries[i].version <= row.max_version && !is_on(defect::overlap_applied)) {
+    if (entries[i].version <= row.max_version() && !is_on(defect::overlap_applied)) {
       ++stats_.entries_skipped;
       continue;
     }
     if (!try_put(slot, entries[i])) return;
-    row.max_version = entries[i].version;  // a prefix, at every step (I2)
+    row.set_max_version(entries[i].version);  // a prefix, at every step (I2)
     ++stats_.entries_applied;
   }
-  row.max_version = is_on(defect::version_regression) ? upto : std::max(row.max_version, upto);
-  raise_top(slot, row.max_version);
-  if (!partials_.is_empty()) partials_.drop_upto(slot, row.max_version);
+  row.set_max_version(is_on(defect::version_regression) ? upto : std::max(row.max_version(), upto));
+  raise_top(slot, row.max_version());
+  if (!partials_.is_empty()) partials_.drop_upto(slot, row.max_version());
   peers_.touch(slot);
 }
 
@@ -785,7 +785,7 @@ bool reconciler::exceeds_capacity(slot_index slot, const entry_view& entry, std:
   const std::string what = is_too_large ? "a value of this peer exceeds value_bytes_max; "
                                         : "the entries of this peer exceed keys_per_peer_max or "
                                           "bytes_per_peer_max; ";
-  changes_.notice(event_kind::error, peers_.details(slot).name, row.generation,
+  changes_.notice(event_kind::error, peers_.details(slot).name, row.generation(),
                   what + "nothing further of this generation is taken");
   return true;
 }
@@ -808,7 +808,7 @@ bool reconciler::try_put(slot_index slot, const entry_view& entry) {
     // Told once, until it works.
     const peer_details& of = peers_.details(slot);
     if (of.put_off_rounds == 0) {
-      changes_.notice(event_kind::error, of.name, peers_[slot].generation,
+      changes_.notice(event_kind::error, of.name, peers_[slot].generation(),
                       "the storage refused an entry: " + put.error().message());
     }
     if (slot != self_slot) put_off(slot);
@@ -822,7 +822,7 @@ bool reconciler::try_put(slot_index slot, const entry_view& entry) {
 
 void reconciler::apply_floor(slot_index slot) {
   peer_details& of = peers_.details(slot);
-  const bool is_early = peers_[slot].max_version < of.top && !is_on(defect::floor_at_once);
+  const bool is_early = peers_[slot].max_version() < of.top && !is_on(defect::floor_at_once);
   if (of.floor == 0 || is_early) return;
   changes_.advance_to(entries_.drop_upto(slot, of.floor, changes_.last()));
   of.floor = 0;

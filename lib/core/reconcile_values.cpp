@@ -12,8 +12,8 @@ std::optional<partial_entry> reconciler::partial_of(slot_index slot) const {
   const position held = partials_.find(slot);
   if (held.offset == 0) return std::nullopt;
   partial_entry partial;
-  partial.name_hash = peers_[slot].name_hash;
-  partial.generation = peers_[slot].generation;
+  partial.name_hash = peers_[slot].name_hash();
+  partial.generation = peers_[slot].generation();
   partial.version = held.version;
   partial.offset = held.offset;
   return partial;
@@ -23,16 +23,16 @@ std::optional<position> reconciler::part_held(const peer& row, std::uint64_t aft
                                               const exchange& leg) const {
   if (leg.partials == nullptr || leg.partials->empty()) return std::nullopt;
   const auto told = std::lower_bound(
-      leg.partials->begin(), leg.partials->end(), row.name_hash,
+      leg.partials->begin(), leg.partials->end(), row.name_hash(),
       [](const partial_entry& one, std::uint64_t hash) { return one.name_hash < hash; });
-  if (told == leg.partials->end() || told->name_hash != row.name_hash) return std::nullopt;
-  if (told->generation != row.generation || told->version <= after) return std::nullopt;
+  if (told == leg.partials->end() || told->name_hash != row.name_hash()) return std::nullopt;
+  if (told->generation != row.generation() || told->version <= after) return std::nullopt;
   return position(told->version, told->offset);
 }
 
 void reconciler::add_about(slot_index slot, packer& pack, const message& out) const {
   const peer& row = peers_[slot];
-  const std::uint64_t hash = row.name_hash;
+  const std::uint64_t hash = row.name_hash();
   if (hash == out.sender.name_hash || hash == out.receiver.name_hash) return;
   if (graves_.find(hash)) return;  // of a later run that I refuse, as beside the range
   const std::optional<partial_entry> partial = partial_of(slot);
@@ -50,7 +50,7 @@ bool reconciler::fill_fragment(exchange& leg, packer& pack, const message& out,
   const std::size_t before = pack.bytes_left();
   const position after(turn.after, turn.part.offset);
   const std::uint64_t top = top_of(turn.slot);
-  if (!pack.try_add_fragment(row.name_hash, row.generation, after, top, entry,
+  if (!pack.try_add_fragment(row.name_hash(), row.generation(), after, top, entry,
                              checksums_.of(turn.slot, entry))) {
     return false;
   }
@@ -70,9 +70,9 @@ bool reconciler::fill_fragment(exchange& leg, packer& pack, const message& out,
 
 void reconciler::apply_fragment(slot_index slot, const message& from, const delta_view& delta) {
   const entry_view& part = from.entries[delta.first_entry];
-  const bool is_next = delta.after.version <= peers_[slot].max_version &&
+  const bool is_next = delta.after.version <= peers_[slot].max_version() &&
                        delta.after.offset <= partials_.offset_of(slot, part.version);
-  if (part.version > peers_[slot].max_version && !is_next) {
+  if (part.version > peers_[slot].max_version() && !is_next) {
     if (parked_.try_park(slot, from, delta, round_)) {
       ++stats_.deltas_parked;
     } else {
@@ -87,7 +87,7 @@ void reconciler::apply_fragment(slot_index slot, const message& from, const delt
 
 void reconciler::take_fragment(slot_index slot, const delta_view& delta, const entry_view& part) {
   peer& row = peers_[slot];
-  if (part.version <= row.max_version) {
+  if (part.version <= row.max_version()) {
     ++stats_.entries_skipped;
     return;
   }
@@ -115,8 +115,8 @@ void reconciler::take_fragment(slot_index slot, const delta_view& delta, const e
   }
   const entry_view entry = partials_.whole(slot);
   if (try_put(slot, entry)) {
-    row.max_version = entry.version;
-    raise_top(slot, row.max_version);
+    row.set_max_version(entry.version);
+    raise_top(slot, row.max_version());
     ++stats_.entries_applied;
     peers_.touch(slot);
   }

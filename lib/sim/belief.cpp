@@ -137,19 +137,19 @@ void belief::compare_keys(const protocol& from, const simulated_storage& entries
 
 void belief::compare_peers(const protocol& from, const simulated_storage& entries) {
   std::size_t found = 0;
-  for (const peer_table::hashed_slot& one : from.peers().by_hash()) {
-    const std::string& name = from.peers().details(one.slot).name;
+  for (const peer& one : from.peers().by_hash()) {
+    const std::string& name = from.peers().details(one.slot()).name;
     const auto place = peers_.find(name);
     if (place != peers_.end()) ++found;
-    const std::size_t markers = entries.find(one.slot, floor_key) ? 1 : 0;
-    const std::size_t live = entries.usage(one.slot).live_keys - markers;
+    const std::size_t markers = entries.find(one.slot(), floor_key) ? 1 : 0;
+    const std::size_t live = entries.usage(one.slot()).live_keys - markers;
     const std::size_t shown = place == peers_.end() ? 0 : place->second.live_keys;
     if (live != shown) {
       fail("the events show " + std::to_string(shown) + " keys of " + name + ", it has " +
            std::to_string(live));
     }
-    if (one.slot == self_slot) continue;
-    const peer_status status = from.peers()[one.slot].status;
+    if (one.slot() == self_slot) continue;
+    const peer_status status = one.status;
     const event_kind verdict = place == peers_.end() ? event_kind::error : place->second.verdict;
     if (is_told_by(status, verdict)) continue;
     const bool is_known = verdict != event_kind::error;
@@ -160,8 +160,8 @@ void belief::compare_peers(const protocol& from, const simulated_storage& entrie
   if (found == peers_.size()) return;
   for (const auto& [name, shown] : peers_) {
     const auto rows = from.peers().by_hash();
-    const auto bears = [&, sought = std::string_view(name)](const peer_table::hashed_slot& one) {
-      return from.peers().details(one.slot).name == sought;
+    const auto bears = [&, sought = std::string_view(name)](const peer& one) {
+      return from.peers().details(one.slot()).name == sought;
     };
     if (std::none_of(rows.begin(), rows.end(), bears)) {
       fail("the events still show " + name + ", which is gone");

@@ -189,13 +189,13 @@ void checker::watch::handle_put(slot_index slot, const entry_view& entry) {
   const std::string& name = core().peers().details(slot).name;
   replica& before = row(slot);
   touch(slot, entry.key);
-  if (entry.version <= of.max_version) {
+  if (entry.version <= of.max_version()) {
     report("I1 monotone", "applied again: " + quoted(name, entry.key, entry.version) +
-                              ", max version " + std::to_string(of.max_version));
+                              ", max version " + std::to_string(of.max_version()));
   }
-  if (owner_.trusts_content_ && !owner_.has_written(name, of.generation, entry)) {
+  if (owner_.trusts_content_ && !owner_.has_written(name, of.generation(), entry)) {
     report("I2 prefix", "its owner never wrote " + quoted(name, entry.key, entry.version) +
-                            " in generation " + std::to_string(of.generation));
+                            " in generation " + std::to_string(of.generation()));
   }
   const std::optional<entry_view> held = owner_.world_.storage_of(node_).find(slot, entry.key);
   const bool is_same =
@@ -219,7 +219,7 @@ void checker::watch::handle_drop_upto(slot_index slot, std::uint64_t version) {
   const peer& of = core().peers()[slot];
   const std::string& name = core().peers().details(slot).name;
   std::size_t count = 0;
-  const ledger* run = slot == self_slot ? own : owner_.find_run(name, of.generation, count);
+  const ledger* run = slot == self_slot ? own : owner_.find_run(name, of.generation(), count);
   if (slot == self_slot) own->floor = std::max(own->floor, version);
   std::uint64_t from = 0;
   while (const std::optional<entry_view> entry = entries.first_above(slot, from)) {
@@ -241,10 +241,11 @@ void checker::watch::handle_word(const message& received, contact& from) {
   const peer_table& known = core().peers();
   const std::optional<slot_index> slot = known.find(received.sender.name_hash);
   if (!slot || *slot == self_slot) return;
-  if (known[*slot].generation != received.sender.generation) return;
-  if (received.sender.heartbeat > known[*slot].heartbeat) row(*slot).beat_at = owner_.world_.time();
+  if (known[*slot].generation() != received.sender.generation) return;
+  if (received.sender.heartbeat > known[*slot].heartbeat())
+    row(*slot).beat_at = owner_.world_.time();
   const bool is_mine = received.receiver.generation == 0 ||
-                       received.receiver.name_hash == known[self_slot].name_hash;
+                       received.receiver.name_hash == known[self_slot].name_hash();
   if (received.sender.has_left && is_mine) leaver = slot;
   from.heard_at = owner_.world_.time();
 }
@@ -425,7 +426,7 @@ void checker::handle_send(node_index node, const endpoint& to, const message& se
     }
     return;
   }
-  const std::uint64_t round = world_[node].peers()[self_slot].heartbeat;
+  const std::uint64_t round = world_[node].peers()[self_slot].heartbeat();
   if (with.digest_round == round && round > 0) {
     report("3x rule", "two digests to an unproved address in one round", {node});
   }
@@ -443,7 +444,7 @@ void checker::check_rows(node_index node) {
   watch& watched = *watches_[node];
   const protocol& core = world_[node];
   ++watched.step;
-  for (const peer_table::hashed_slot& one : core.peers().by_hash()) check_row(node, one.slot);
+  for (const peer& one : core.peers().by_hash()) check_row(node, one.slot());
 
   const nanoseconds grace = world_.settings(node).dead_peer_grace;
   for (watch::replica& row : watched.rows) {
@@ -462,67 +463,69 @@ void checker::check_row(node_index node, slot_index slot) {
   const std::string& name = world_[node].peers().details(slot).name;
   watch::replica& before = watched.row(slot);
   before.seen_step = watched.step;
-  const bool is_same_run = before.name_hash == now.name_hash && before.generation == now.generation;
+  const bool is_same_run =
+      before.name_hash == now.name_hash() && before.generation == now.generation();
   if (!is_same_run) before.beat_at = nanoseconds{};
   const bool is_convicted =
       is_same_run && before.status == peer_status::live && now.status == peer_status::dead;
   if (is_convicted && trusts_content_) check_conviction(node, slot);
   before.status = now.status;
-  if (before.name_hash == now.name_hash && before.generation == now.generation &&
-      before.max_version == now.max_version && before.heartbeat == now.heartbeat) {
+  if (before.name_hash == now.name_hash() && before.generation == now.generation() &&
+      before.max_version == now.max_version() && before.heartbeat == now.heartbeat()) {
     return;
   }
   std::uint64_t known = 0;
-  if (before.name_hash == now.name_hash) {
-    const bool is_lower =
-        std::tie(now.generation, now.max_version) < std::tie(before.generation, before.max_version);
-    const bool is_younger = now.generation == before.generation && now.heartbeat < before.heartbeat;
+  if (before.name_hash == now.name_hash()) {
+    const bool is_lower = std::pair(now.generation(), now.max_version()) <
+                          std::pair(before.generation, before.max_version);
+    const bool is_younger =
+        now.generation() == before.generation && now.heartbeat() < before.heartbeat;
     if (is_lower || is_younger) {
       report("I1 monotone",
              name + ": generation " + std::to_string(before.generation) + ", version " +
-                 std::to_string(before.max_version) + " became " + std::to_string(now.generation) +
-                 ", " + std::to_string(now.max_version),
+                 std::to_string(before.max_version) + " became " +
+                 std::to_string(now.generation()) + ", " + std::to_string(now.max_version()),
              {node});
     }
-    if (before.generation == now.generation) known = before.max_version;
+    if (before.generation == now.generation()) known = before.max_version;
   } else if (slot != self_slot) {
-    const auto buried = watched.graves.find(now.name_hash);
+    const auto buried = watched.graves.find(now.name_hash());
     if (trusts_content_ && buried != watched.graves.end() && world_.time() < buried->second.until &&
         world_.settings(node).peers_max >= world_.size() &&
-        std::tie(now.generation, now.heartbeat) <=
-            std::tie(buried->second.generation, buried->second.heartbeat)) {
+        std::pair(now.generation(), now.heartbeat()) <=
+            std::pair(buried->second.generation, buried->second.heartbeat)) {
       report("graveyard", name + " came back as it was forgotten", {node});
     }
   }
   if (slot != self_slot && trusts_content_) check_prefix(node, slot, known);
-  before.name_hash = now.name_hash;
-  before.generation = now.generation;
-  before.max_version = now.max_version;
-  before.heartbeat = now.heartbeat;
+  before.name_hash = now.name_hash();
+  before.generation = now.generation();
+  before.max_version = now.max_version();
+  before.heartbeat = now.heartbeat();
 }
 
 void checker::check_prefix(node_index node, slot_index slot, std::uint64_t from) {
   const peer& row = world_[node].peers()[slot];
   const std::string& name = world_[node].peers().details(slot).name;
   std::size_t count = 0;
-  const ledger* run = find_run(name, row.generation, count);
+  const ledger* run = find_run(name, row.generation(), count);
   if (count == 0) {
-    report("identity", name + " never had generation " + std::to_string(row.generation), {node});
+    report("identity", name + " never had generation " + std::to_string(row.generation()), {node});
   }
   if (run == nullptr) return;
   const simulated_storage& entries = world_.storage_of(node);
-  if (row.max_version > run->records.size()) {
+  if (row.max_version() > run->records.size()) {
     report("I2 prefix", name + ": max version is above what it wrote", {node});
     return;
   }
-  for (std::uint64_t version = from + 1; version <= row.max_version; ++version) {
+  for (std::uint64_t version = from + 1; version <= row.max_version(); ++version) {
     const record& written = run->records[version - 1];
     if (version <= run->floor || run->latest.at(written.key) != version) continue;
     const std::optional<entry_view> held = entries.find(slot, written.key);
     if (!held || held->version != version) {
       report("I2 prefix",
              "lacks " + quoted(name, written.key, version) + ", max version " +
-                 std::to_string(row.max_version),
+                 std::to_string(row.max_version()),
              {node});
       return;
     }
@@ -532,7 +535,7 @@ void checker::check_prefix(node_index node, slot_index slot, std::uint64_t from)
   std::uint64_t above = 0;
   while (const std::optional<entry_view> held = entries.first_above(slot, above)) {
     above = held->version;
-    if (!has_written(name, row.generation, *held)) {
+    if (!has_written(name, row.generation(), *held)) {
       report("I2 prefix",
              "holds " + quoted(name, held->key, held->version) + " of another generation", {node});
       return;
@@ -552,13 +555,13 @@ void checker::check_tables(node_index node) {
   if (held.deadlines > entries.usage(self_slot).live_keys) {
     report("I5 bounds", std::to_string(held.deadlines) + " deadlines, more than keys", {node});
   }
-  for (const peer_table::hashed_slot& one : core.peers().by_hash()) {
-    if (one.slot == self_slot) continue;
-    const storage_usage used = entries.usage(one.slot);
+  for (const peer& one : core.peers().by_hash()) {
+    if (one.slot() == self_slot) continue;
+    const storage_usage used = entries.usage(one.slot());
     // While a floor waits for its time, twice as much.
     if (used.live_keys + used.tombstones > 2 * settings.keys_per_peer_max + 2 ||
         used.bytes > 2 * settings.bytes_per_peer_max + 16) {
-      report("I5 bounds", core.peers().details(one.slot).name + ": keys or bytes", {node});
+      report("I5 bounds", core.peers().details(one.slot()).name + ": keys or bytes", {node});
     }
   }
 }
@@ -719,11 +722,10 @@ void checker::check_wire_version(node_index node, const endpoint& to, const mess
   };
   if (reads(with.spoken) || reads(with.spoken_before)) return;
   // Who is not live is tried in others too; and of two under one name, the last to speak counts.
-  const auto is_meant = [&](const peer_table::hashed_slot& one) {
+  const auto is_meant = [&](const peer& one) {
     const peer_table& known = world_[node].peers();
-    const peer_details& of = known.details(one.slot);
-    return known[one.slot].status == peer_status::live && of.way() == to &&
-           count_nodes(of.name) == 1;
+    const peer_details& of = known.details(one.slot());
+    return one.status == peer_status::live && of.way() == to && count_nodes(of.name) == 1;
   };
   const auto rows = world_[node].peers().by_hash();
   if (std::none_of(rows.begin(), rows.end(), is_meant)) return;

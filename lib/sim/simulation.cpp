@@ -565,8 +565,8 @@ std::vector<std::size_t> simulation::stopped(bool has_left) const {
 
 const peer* simulation::find_row(std::size_t node, const std::string& name) const {
   const peer_table& known = world_[node].peers();
-  for (const peer_table::hashed_slot& one : known.by_hash()) {
-    if (known.details(one.slot).name == name) return &known[one.slot];
+  for (const peer& one : known.by_hash()) {
+    if (known.details(one.slot()).name == name) return &one;
   }
   return nullptr;
 }
@@ -577,7 +577,7 @@ std::string simulation::undetected(std::size_t gone, std::uint64_t generation) c
     const peer* row = find_row(node, members_[gone].settings.name);
     // Who was never agreed upon, or was forgotten by now, is not listed as live.
     if (row == nullptr || !row->may_die()) continue;
-    if (generation != 0 && row->generation != generation) continue;
+    if (generation != 0 && row->generation() != generation) continue;
     return "n" + std::to_string(node) + " of n" + std::to_string(gone) + ": " +
            std::string(to_string(row->status));
   }
@@ -596,7 +596,7 @@ std::string simulation::unheard(std::size_t leaver) const {
   for (std::size_t node = 0; node < members_.size(); ++node) {
     if (!world_.is_running(node)) continue;
     const peer* row = find_row(node, members_[leaver].settings.name);
-    if (row == nullptr || row->generation != members_[leaver].generation) continue;
+    if (row == nullptr || row->generation() != members_[leaver].generation) continue;
     if (row->status == peer_status::left) continue;
     return "n" + std::to_string(node) + " of n" + std::to_string(leaver) +
            ", which left: " + std::string(to_string(row->status));
@@ -609,9 +609,10 @@ bool simulation::is_told_to_leave(std::size_t leaver, nanoseconds length) const 
     if (!world_.is_running(node)) continue;
     const peer* row = find_row(node, members_[leaver].settings.name);
     if (row == nullptr || row->status != peer_status::left) continue;
-    if (row->generation != members_[leaver].generation) continue;
+    if (row->generation() != members_[leaver].generation) continue;
     // After half a grace nobody advertises it any more.
-    const nanoseconds silent = world_.now(node).steady - row->silent_since;
+    const nanoseconds silent =
+        world_.now(node).steady - world_[node].peers().liveness(row->slot()).silent_since;
     if (silent + length < world_.settings(node).dead_peer_grace / 2) return true;
   }
   return false;
@@ -755,7 +756,7 @@ bool simulation::must_agree(std::size_t owner, std::size_t replica, const peer* 
       std::chrono::duration_cast<milliseconds>(world_.now(replica).wall) + std::chrono::hours{24};
   const auto limit = static_cast<std::uint64_t>(tomorrow.count());
   if (world_[owner].generation() > limit) return false;
-  return row == nullptr || (!row->is_over_capacity && row->generation <= limit);
+  return row == nullptr || (!row->is_over_capacity && row->generation() <= limit);
 }
 
 std::string simulation::disagreement(bool with_verdicts) const {
@@ -766,15 +767,15 @@ std::string simulation::disagreement(bool with_verdicts) const {
       if (!world_.is_running(replica) || replica == owner || members_[replica].has_left) continue;
       const peer_table& known = world_[replica].peers();
       const std::optional<slot_index> slot =
-          known.find_name(world_[owner].name(), source.name_hash);
+          known.find_name(world_[owner].name(), source.name_hash());
       const peer* row = slot ? &known[*slot] : nullptr;
       if (!must_agree(owner, replica, row)) continue;
       const std::string pair = "n" + std::to_string(replica) + " of n" + std::to_string(owner);
       if (row == nullptr) return pair + ": unknown";
-      if (row->generation != source.generation || row->max_version != source.max_version) {
-        return pair + ": generation " + std::to_string(row->generation) + ", version " +
-               std::to_string(row->max_version) + "; it has " + std::to_string(source.generation) +
-               ", " + std::to_string(source.max_version);
+      if (row->generation() != source.generation() || row->max_version() != source.max_version()) {
+        return pair + ": generation " + std::to_string(row->generation()) + ", version " +
+               std::to_string(row->max_version()) + "; it has " +
+               std::to_string(source.generation()) + ", " + std::to_string(source.max_version());
       }
       if (with_verdicts && row->status != peer_status::live) {
         return pair + ": " + std::string(to_string(row->status));

@@ -2,10 +2,13 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -15,6 +18,8 @@
 #include "gossipmonger/core/random.hpp"
 
 using namespace gossipmonger;
+using namespace std::chrono_literals;
+using std::chrono::nanoseconds;
 
 namespace {
 
@@ -31,7 +36,7 @@ class table_with_self {
 
   std::vector<std::uint64_t> hashes() const {
     std::vector<std::uint64_t> found;
-    for (const peer_table::hashed_slot& one : peers.by_hash()) found.push_back(one.name_hash);
+    for (const peer& one : peers.by_hash()) found.push_back(one.name_hash());
     return found;
   }
 
@@ -110,9 +115,9 @@ TEST_CASE("peer_table: of plain peers, entries that differ in the heartbeat alon
   for (std::uint64_t hash = 100; hash < 116; ++hash) {
     peer& row = table.peers[*table.add(hash)];
     row.status = peer_status::live;
-    row.generation = 7;
-    row.max_version = 8;
-    row.heartbeat = 9;
+    row.set_generation(7);
+    row.set_max_version(8);
+    row.set_heartbeat(9);
     entries.push_back(row.entry());
   }
   const auto row_of = [&](std::size_t i) -> peer& {
@@ -128,7 +133,7 @@ TEST_CASE("peer_table: of plain peers, entries that differ in the heartbeat alon
   row_of(7).is_suspect = true;
   row_of(8).is_put_off = true;
   row_of(9).is_over_capacity = true;
-  row_of(10).has_left = true;
+  row_of(10).set_left();
   row_of(11).status = peer_status::unjudged;
   row_of(12).status = peer_status::dead;
   row_of(13).status = peer_status::left;
@@ -150,7 +155,7 @@ TEST_CASE("peer_table: of plain peers, entries that differ in the heartbeat alon
     CHECK(indices(seen.others()) == std::vector<std::size_t>{2, 3, 4, 7, 8, 9, 10, 11, 12, 13, 16});
     CHECK(seen.strangers() == 0);
     for (const located_entry& at : seen.ahead()) {
-      CHECK(table.peers[at.slot].name_hash == asked[at.index].name_hash);
+      CHECK(table.peers[at.slot].name_hash() == asked[at.index].name_hash);
     }
     CHECK_FALSE(seen.is_thorough());
   }
@@ -180,7 +185,7 @@ TEST_CASE("peer_table: finds a row by its hash, and by its name where the hash a
   CHECK_FALSE(table.peers.find_name("another", 30).has_value());
   CHECK_FALSE(table.peers.find_name("peer 30", 31).has_value());
   CHECK(table.peers.details(slot).name == "peer 30");
-  CHECK(table.peers[slot].name_hash == 30);
+  CHECK(table.peers[slot].name_hash() == 30);
 }
 
 TEST_CASE("peer_table: the capacity counts peers besides self") {
@@ -198,9 +203,9 @@ TEST_CASE("peer_table: the capacity counts peers besides self") {
 TEST_CASE("peer_table: a slot is used again, and nothing of its last peer is left") {
   table_with_self table(8);
   const slot_index slot = *table.add(30);
-  table.peers[slot].max_version = 9;
-  table.peers[slot].generation = 8;
-  table.peers[slot].has_left = true;
+  table.peers[slot].set_max_version(9);
+  table.peers[slot].set_generation(8);
+  table.peers[slot].set_left();
   table.peers[slot].is_over_capacity = true;
   table.peers.details(slot).introduced = 3;
   table.peers.details(slot).judged = 4;
@@ -217,14 +222,14 @@ TEST_CASE("peer_table: a slot is used again, and nothing of its last peer is lef
   CHECK(table.peers.is_used(slot));
   CHECK(table.peers.slots() == 2);
   CHECK(table.peers.details(slot).name == "peer 40");
-  CHECK(row.max_version == 0);
-  CHECK(row.generation == 0);
-  CHECK_FALSE(bool{row.has_left});
+  CHECK(row.max_version() == 0);
+  CHECK(row.generation() == 0);
+  CHECK_FALSE(row.has_left());
   CHECK_FALSE(bool{row.is_over_capacity});
   CHECK(table.peers.details(slot).introduced == 0);
   CHECK(table.peers.details(slot).judged == 0);
   CHECK(row.status == peer_status::unjudged);
-  CHECK(row.detector.samples() == 0);
+  CHECK(table.peers.liveness(slot).detector.samples() == 0);
 }
 
 TEST_CASE("peer_table: slots never given out are not in use") {
@@ -282,19 +287,99 @@ TEST_CASE("peer_table: latest stays right just after its log was cut") {
   CHECK(table.latest(64) == expected);
 }
 
-TEST_CASE("peer_table: a row's digest entry says what this replica holds") {
-  peer row;
-  row.name_hash = 1;
-  row.generation = 2;
-  row.max_version = 3;
-  row.heartbeat = 4;
-  row.has_left = true;
+TEST_CASE("peer_table: a slot keeps its row and what is beside it, whoever else comes and goes") {
+  random_source draws(3);
+  table_with_self table(100);
+  std::map<slot_index, std::uint64_t> known;
+  for (int step = 0; step < 2000; ++step) {
+    if (known.size() < 100 && draws.below(3) > 0) {
+      const std::uint64_t hash = draws.next();
+      const slot_index slot = *table.add(hash);
+      CHECK(known.emplace(slot, hash).second);
+      table.peers[slot].set_heartbeat(hash % heartbeat_max);
+      table.peers.liveness(slot).silent_since = nanoseconds(hash % 1000);
+    } else if (!known.empty()) {
+      const auto goes = std::next(known.begin(), static_cast<int>(draws.below(known.size())));
+      table.peers.remove(goes->first);
+      known.erase(goes);
+    }
+    if (step % 50 != 0) continue;
+    for (const auto& [slot, hash] : known) {
+      REQUIRE(table.peers.is_used(slot));
+      CHECK(table.peers[slot].slot() == slot);
+      CHECK(table.peers[slot].name_hash() == hash);
+      CHECK(table.peers[slot].heartbeat() == hash % heartbeat_max);
+      CHECK(table.peers.liveness(slot).silent_since == nanoseconds(hash % 1000));
+      CHECK(table.peers.details(slot).name == "peer " + std::to_string(hash));
+      CHECK(table.peers.find(hash) == slot);
+    }
+    const std::vector<std::uint64_t> hashes = table.hashes();
+    CHECK(hashes.size() == known.size() + 1);
+    CHECK(std::is_sorted(hashes.begin(), hashes.end()));
+    CHECK(table.peers[self_slot].name_hash() == 50);
+  }
+}
 
-  const digest_entry entry = row.entry();
+TEST_CASE("peer_table: a new incarnation keeps name and slot alone") {
+  table_with_self table(8);
+  REQUIRE(table.add(70));
+  const slot_index slot = *table.add(60);
+  peer& row = table.peers[slot];
+  row.set_generation(5);
+  row.set_max_version(6);
+  row.set_left();
+  row.status = peer_status::dead;
+  row.is_suspect = true;
+  table.peers.advance(slot, 7, 1s, detector_expectation(1s, 8, 1, 8), 16);
+  CHECK(row.heartbeat() == 7);
+  CHECK(row.advances == 1);
+  CHECK(table.peers.liveness(slot).silent_since == 1s);
+  CHECK(table.peers.liveness(slot).detector.samples() == 1);
 
-  CHECK(entry.name_hash == 1);
-  CHECK(entry.generation == 2);
-  CHECK(entry.max_version == 3);
-  CHECK(entry.heartbeat == 4);
-  CHECK(entry.has_left);
+  table.peers.begin(slot, 8, 9);
+
+  CHECK(table.peers.find(60) == slot);
+  CHECK(row.slot() == slot);
+  CHECK(row.name_hash() == 60);
+  CHECK(row.generation() == 8);
+  CHECK(row.max_version() == 0);
+  CHECK(row.heartbeat() == 9);
+  CHECK_FALSE(row.has_left());
+  CHECK(row.status == peer_status::unjudged);
+  CHECK(row.advances == 0);
+  CHECK_FALSE(bool{row.is_suspect});
+  CHECK(table.peers.liveness(slot).silent_since == 0s);
+  CHECK(table.peers.liveness(slot).detector.samples() == 0);
+  CHECK(table.peers.details(slot).name == "peer 60");
+}
+
+TEST_CASE("peer_table: a row's digest entry says what is set, each up to its limit") {
+  for (const bool is_largest : {true, false}) {
+    const auto value = [is_largest](std::uint64_t largest) {
+      return is_largest ? largest : largest / 3;
+    };
+    peer row;
+    row.set_generation(generation_max);
+    row.set_max_version(version_max);
+    row.set_heartbeat(heartbeat_max);
+
+    row.set_heartbeat(value(heartbeat_max));
+    row.set_max_version(value(version_max));
+    row.set_generation(value(generation_max));
+    CHECK_FALSE(row.has_left());
+    row.set_left();
+
+    const digest_entry entry = row.entry();
+    CHECK(entry.generation == value(generation_max));
+    CHECK(entry.max_version == value(version_max));
+    CHECK(entry.heartbeat == value(heartbeat_max));
+    CHECK(entry.has_left);
+    CHECK(row.generation() == entry.generation);
+    CHECK(row.max_version() == entry.max_version);
+    CHECK(row.heartbeat() == entry.heartbeat);
+    CHECK(row.has_left());
+    row.set_max_version(0);
+    row.set_heartbeat(0);
+    CHECK(row.has_left());
+  }
 }

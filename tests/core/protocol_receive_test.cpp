@@ -901,9 +901,9 @@ TEST_CASE("protocol: of a live peer that a message names more than once the high
     relayed_peer far;
     for (const std::uint64_t heartbeat : {11U, 12U, 13U}) static_cast<void>(far.relay(heartbeat));
     const slot_index slot = *far.node.peers().find(hash_of("far"));
-    const auto row = [&]() -> const peer& { return far.node.peers()[slot]; };
-    REQUIRE(row().status == peer_status::live);
-    const std::size_t before = row().detector.samples();
+    const peer_table& known = far.node.peers();
+    REQUIRE(known[slot].status == peer_status::live);
+    const std::size_t before = known.liveness(slot).detector.samples();
 
     message& reply = far.p.begin(message_kind::reply);
     for (const std::uint64_t heartbeat : told) {
@@ -915,8 +915,8 @@ TEST_CASE("protocol: of a live peer that a message names more than once the high
     }
     static_cast<void>(far.p.send());
 
-    CHECK(row().heartbeat == 20);
-    CHECK(row().detector.samples() == before + 1);
+    CHECK(known[slot].heartbeat() == 20);
+    CHECK(known.liveness(slot).detector.samples() == before + 1);
   }
 }
 

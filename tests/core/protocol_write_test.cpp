@@ -147,7 +147,7 @@ TEST_CASE("write: nothing is written beyond the last version, also where it repl
   REQUIRE(a.set("k", "1"));
   REQUIRE(a.set("l", "1"));
   // Nobody writes so often in a test.
-  const_cast<peer_table&>(a.peers())[self_slot].max_version = version_max - 1;
+  const_cast<peer_table&>(a.peers())[self_slot].set_max_version(version_max - 1);
 
   const std::array<pair_view, 2> both{pair_view("k", "2"), pair_view("l", "2")};
   CHECK(error_of(a.set(both)) == errc::capacity_reached);

@@ -21,8 +21,8 @@ std::string read(belief& reader, world& where) {
 peer_table& table_of(world& where) { return const_cast<peer_table&>(where[0].peers()); }
 
 slot_index slot_of(world& where, std::string_view name) {
-  for (const peer_table::hashed_slot& one : where[0].peers().by_hash()) {
-    if (where[0].peers().details(one.slot).name == name) return one.slot;
+  for (const peer& one : where[0].peers().by_hash()) {
+    if (where[0].peers().details(one.slot()).name == name) return one.slot();
   }
   return no_slot;
 }

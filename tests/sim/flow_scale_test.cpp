@@ -28,7 +28,7 @@ std::vector<std::size_t> told_of(world& where, const std::vector<std::size_t>& w
   const codec wire(make_cluster_id("default"), 1200);
   message read;
   std::map<std::uint64_t, std::set<std::uint64_t>> told;
-  for (const std::size_t node : watched) told[where[node].peers()[self_slot].name_hash];
+  for (const std::size_t node : watched) told[where[node].peers()[self_slot].name_hash()];
   where.on_delivery = [&](std::size_t, std::span<const std::byte> datagram) {
     if (!wire.decode(datagram, read) || read.kind != message_kind::digest) return;
     const auto by = told.find(read.sender.name_hash);

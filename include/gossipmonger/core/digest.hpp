@@ -61,6 +61,31 @@ struct packed_entry {
   }
   [[nodiscard]] bool has_left() const { return (version_and_heartbeat & left_bit) != 0; }
 
+  /// Of two of one name.
+  [[nodiscard]] bool is_equal_but_for_heartbeat(const packed_entry& other) const {
+    return ((version_and_heartbeat ^ other.version_and_heartbeat) & (left_bit | version_max)) ==
+               0 &&
+           ((generation_and_heartbeat ^ other.generation_and_heartbeat) & generation_max) == 0;
+  }
+
+  // Each expects: not above its limit.
+  void set_generation(std::uint64_t generation) {
+    assert(generation <= generation_max);
+    generation_and_heartbeat = (generation_and_heartbeat & ~generation_max) | generation;
+  }
+  void set_max_version(std::uint64_t version) {
+    assert(version <= version_max);
+    version_and_heartbeat = (version_and_heartbeat & ~version_max) | version;
+  }
+  void set_heartbeat(std::uint64_t heartbeat) {
+    assert(heartbeat <= heartbeat_max);
+    version_and_heartbeat =
+        (version_and_heartbeat & (left_bit | version_max)) | heartbeat >> low_bits << 48;
+    generation_and_heartbeat = (generation_and_heartbeat & generation_max) | (heartbeat & low_max)
+                                                                                 << 44;
+  }
+  void set_left() { version_and_heartbeat |= left_bit; }
+
   std::uint64_t name_hash = 0;
   std::uint64_t version_and_heartbeat = 0;
   std::uint64_t generation_and_heartbeat = 0;

@@ -1,9 +1,9 @@
 // Who is known: one row a peer, self in slot 0, in the order of their hashes; and the local verdict
 // on each. Rows are values; the table is a resource with a capacity. What digests touch lies apart
-// from the details.
+// from what silence is judged by, and that from the details.
 #pragma once
 
-#include <algorithm>
+#include <cassert>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -23,35 +23,36 @@
 
 namespace gossipmonger {
 
-/// What every entry of every digest is compared with, and what silence is judged by, in one cache
-/// line: in a large cluster, fetching these is what an exchange takes. Times are on the liveness
-/// clock, which stands still while this process was suspended.
-struct alignas(64) peer {
+/// Of nobody: who is not in the table.
+inline constexpr slot_index no_slot = ~slot_index{0};
+
+/// What every entry of every digest is compared with, and the verdict: two in a cache line, as an
+/// exchange in a large cluster is mostly the fetching of these. It stands in the table by its hash,
+/// and moves there as others come and go: what is kept of a peer is its slot.
+class alignas(32) peer {
+ public:
   /// Of as many advances a peer is live; more are not counted.
   static constexpr std::uint8_t advances_max = 2;
 
   peer() = default;
 
+  [[nodiscard]] slot_index slot() const { return slot_; }
   /// This replica's digest entry of the peer.
-  [[nodiscard]] digest_entry entry() const {
-    digest_entry known;
-    known.name_hash = name_hash;
-    known.generation = generation;
-    known.max_version = max_version;
-    known.heartbeat = heartbeat;
-    known.has_left = has_left;
-    return known;
-  }
-  /// Its heartbeat rose: an interval of a peer that lives.
-  void advance(std::uint64_t to, std::chrono::nanoseconds now, const detector_expectation& expected,
-               std::size_t window) {
-    detector.advance(now, expected, window);
-    count_advance(to, now);
-  }
-  /// The same, but for the interval.
-  void count_advance(std::uint64_t to, std::chrono::nanoseconds now) {
-    heartbeat = to;
-    silent_since = now;
+  [[nodiscard]] const packed_entry& entry() const { return entry_; }
+  [[nodiscard]] std::uint64_t name_hash() const { return entry_.name_hash; }
+  [[nodiscard]] std::uint64_t generation() const { return entry_.generation(); }
+  [[nodiscard]] std::uint64_t max_version() const { return entry_.max_version(); }
+  [[nodiscard]] std::uint64_t heartbeat() const { return entry_.heartbeat(); }
+  [[nodiscard]] bool has_left() const { return entry_.has_left(); }
+  // Each expects: not above its limit (types.hpp).
+  void set_generation(std::uint64_t generation) { entry_.set_generation(generation); }
+  void set_max_version(std::uint64_t version) { entry_.set_max_version(version); }
+  void set_heartbeat(std::uint64_t heartbeat) { entry_.set_heartbeat(heartbeat); }
+  void set_left() { entry_.set_left(); }
+
+  /// Its heartbeat rose.
+  void count_advance(std::uint64_t to) {
+    set_heartbeat(to);
     if (advances < advances_max) ++advances;
   }
   /// Whether silence may still convict it: live, or not judged yet.
@@ -60,32 +61,39 @@ struct alignas(64) peer {
   }
   /// Nothing is taken of this incarnation now, and peers are told so.
   [[nodiscard]] bool is_refused() const { return is_over_capacity || is_put_off; }
-  /// A higher heartbeat of it changes nothing but what `advance` does.
+  /// Unless it has left, a higher heartbeat of it changes nothing but what `advance` does.
   [[nodiscard]] bool is_plain() const {
-    return status == peer_status::live && !has_left && !is_refused() && !is_suspect;
+    return status == peer_status::live && !is_over_capacity && !is_put_off && !is_suspect;
   }
   /// Nothing more is expected of it.
   [[nodiscard]] bool is_gone() const {
     return status == peer_status::dead || status == peer_status::left;
   }
 
-  std::uint64_t name_hash = 0;
-  std::uint64_t generation = 0;
-  std::uint64_t max_version = 0;
-  std::uint64_t heartbeat = 0;
-  std::chrono::nanoseconds silent_since{};          ///< last advance, by the whole cluster's word
-  [[no_unique_address]] failure_detector detector;  // what follows fills up its last word
+ private:
+  friend class peer_table;
+
+  packed_entry entry_;
+  slot_index slot_ = no_slot;
+
+ public:
   peer_status status = peer_status::unjudged;
-  std::uint8_t advances = 0;  ///< of the heartbeat, since birth or death, to `advances_max`
-  bool has_left : 1 = false;
+  std::uint8_t advances = 0;          ///< of the heartbeat, since birth or death, to `advances_max`
   bool is_over_capacity : 1 = false;  ///< something of it was refused: it is unwanted as it is
   bool is_put_off : 1 = false;        ///< likewise, for some rounds: the storage refused an entry
   bool is_suspect : 1 = false;        ///< as `peer_details::doubts` says, but at hand
 };
-static_assert(sizeof(peer) == 64);
+static_assert(sizeof(peer) == 32);
 
-/// Of nobody: who is not in the table.
-inline constexpr slot_index no_slot = ~slot_index{0};
+/// What silence is judged by. Times are on the liveness clock, which stands still while this
+/// process was suspended.
+struct alignas(32) peer_liveness {
+  peer_liveness() = default;
+
+  std::chrono::nanoseconds silent_since{};  ///< last advance, by the whole cluster's word
+  failure_detector detector;
+};
+static_assert(sizeof(peer_liveness) == 32);
 
 /// An entry of a list, by its index there, and the row that it names; `no_slot` for a stranger.
 struct located_entry {
@@ -186,13 +194,6 @@ struct peer_details {
 
 class peer_table {
  public:
-  struct hashed_slot {
-    hashed_slot(std::uint64_t of_hash, slot_index at_slot) : name_hash(of_hash), slot(at_slot) {}
-
-    std::uint64_t name_hash;
-    slot_index slot;
-  };
-
   /// `capacity` peers besides self.
   explicit peer_table(std::size_t capacity);
   peer_table(const peer_table&) = delete;
@@ -204,61 +205,78 @@ class peer_table {
   /// expects: slot is in use, and not self's
   void remove(slot_index slot);
 
-  [[nodiscard]] peer& operator[](slot_index slot) { return rows_[slot]; }
-  [[nodiscard]] const peer& operator[](slot_index slot) const { return rows_[slot]; }
+  /// The reference is good until a peer is added or removed.
+  ///   expects: slot is in use
+  [[nodiscard]] peer& operator[](slot_index slot) {
+    assert(is_used(slot));
+    return rows_[places_[slot]];
+  }
+  [[nodiscard]] const peer& operator[](slot_index slot) const {
+    assert(is_used(slot));
+    return rows_[places_[slot]];
+  }
+  [[nodiscard]] peer_liveness& liveness(slot_index slot) { return liveness_[slot]; }
+  [[nodiscard]] const peer_liveness& liveness(slot_index slot) const { return liveness_[slot]; }
   [[nodiscard]] peer_details& details(slot_index slot) { return details_[slot]; }
   [[nodiscard]] const peer_details& details(slot_index slot) const { return details_[slot]; }
   [[nodiscard]] bool is_used(slot_index slot) const {
-    return slot < is_used_.size() && is_used_[slot];
+    return slot < places_.size() && places_[slot] != no_place;
   }
 
   /// O(log n), and O(1) for the one asked for last: of one sender many questions are asked.
   [[nodiscard]] std::optional<slot_index> find(std::uint64_t name_hash) const {
-    if (last_asked_ >= by_hash_.size() || by_hash_[last_asked_].name_hash != name_hash) {
+    if (last_asked_ >= rows_.size() || rows_[last_asked_].name_hash() != name_hash) {
       const std::size_t place = lower_bound(name_hash);
-      if (place == by_hash_.size() || by_hash_[place].name_hash != name_hash) return std::nullopt;
+      if (place == rows_.size() || rows_[place].name_hash() != name_hash) return std::nullopt;
       last_asked_ = place;
     }
-    return by_hash_[last_asked_].slot;
+    return rows_[last_asked_].slot();
   }
   [[nodiscard]] std::optional<slot_index> find_name(std::string_view name,
                                                     std::uint64_t name_hash) const;
 
   /// All rows, self included, by ascending hash.
-  [[nodiscard]] std::span<const hashed_slot> by_hash() const { return by_hash_; }
+  [[nodiscard]] std::span<const peer> by_hash() const { return rows_; }
   /// Index in `by_hash` of the first row with a hash >= `name_hash`; by_hash().size() if none.
   [[nodiscard]] std::size_t lower_bound(std::uint64_t name_hash) const;
 
   /// Finds the rows of `entries`, and what differs; O(1) an entry where they ascend as the rows do,
   /// but they may stand in any order, and name one twice. `is_thorough`: all of them are `others`.
   void compare(std::span<const packed_entry> entries, bool is_thorough, comparison& out) const;
-  /// Has the processor fetch what a walk over `by_hash` that is at `place` comes to soon.
-  void fetch_ahead(std::size_t place) const {
-    if (place + rows_ahead < by_hash_.size()) fetch(by_hash_[place + rows_ahead].slot);
-  }
 
+  /// The row is of a new incarnation, of which nothing is known yet.
+  void begin(slot_index slot, std::uint64_t generation, std::uint64_t heartbeat);
+  /// Its heartbeat rose: an interval of a peer that lives.
+  void advance(slot_index slot, std::uint64_t heartbeat, std::chrono::nanoseconds now,
+               const detector_expectation& expected, std::size_t window) {
+    peer_liveness& of = liveness_[slot];
+    of.detector.advance(now, expected, window);
+    of.silent_since = now;
+    (*this)[slot].count_advance(heartbeat);
+  }
   /// Its versions changed: it is now the latest.
   void touch(slot_index slot);
   /// Up to `count` slots whose versions changed last, latest first.
   [[nodiscard]] std::span<const slot_index> latest(std::size_t count);
 
   /// Rows besides self.
-  [[nodiscard]] std::size_t size() const { return by_hash_.size() - 1; }
+  [[nodiscard]] std::size_t size() const { return rows_.size() - 1; }
   /// One more than the highest slot ever used.
-  [[nodiscard]] std::size_t slots() const { return rows_.size(); }
+  [[nodiscard]] std::size_t slots() const { return places_.size(); }
 
  private:
   static constexpr std::size_t near_rows = 8;
-  static constexpr std::size_t rows_ahead = 16;
+  static constexpr std::uint32_t no_place = ~std::uint32_t{0};
 
-  void fetch(slot_index slot) const { __builtin_prefetch(&rows_[slot]); }
+  /// Notes where the rows from there on stand now.
+  void number_from(std::size_t place);
 
   std::size_t capacity_;
-  std::vector<peer> rows_;             // by slot
-  std::vector<peer_details> details_;  // by slot
-  std::vector<bool> is_used_;          // by slot
+  std::vector<peer> rows_;               // by hash
+  std::vector<std::uint32_t> places_;    // of the rows, by slot
+  std::vector<peer_liveness> liveness_;  // by slot
+  std::vector<peer_details> details_;    // by slot
   std::vector<slot_index> free_;
-  std::vector<hashed_slot> by_hash_;
   std::vector<slot_index> recent_;  // a log, latest last; a slot may stand in it more than once
   std::vector<slot_index> latest_;
   // Hints, checked before use.

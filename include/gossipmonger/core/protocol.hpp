@@ -79,10 +79,10 @@ class protocol {
   // Getters.
   [[nodiscard]] const config& settings() const { return settings_; }
   [[nodiscard]] std::string_view name() const { return settings_.name; }
-  [[nodiscard]] std::uint64_t generation() const { return peers_[self_slot].generation; }
-  [[nodiscard]] std::uint64_t version() const { return peers_[self_slot].max_version; }
+  [[nodiscard]] std::uint64_t generation() const { return peers_[self_slot].generation(); }
+  [[nodiscard]] std::uint64_t version() const { return peers_[self_slot].max_version(); }
   [[nodiscard]] const endpoint& address() const { return peers_.details(self_slot).address; }
-  [[nodiscard]] bool has_left() const { return peers_[self_slot].has_left; }
+  [[nodiscard]] bool has_left() const { return peers_[self_slot].has_left(); }
   [[nodiscard]] bool is_known(std::string_view peer) const { return find_slot(peer).has_value(); }
   /// The entry, if it is there and not erased. Valid until the next non-const call.
   [[nodiscard]] std::optional<entry_view> get(std::string_view peer, std::string_view key) const;

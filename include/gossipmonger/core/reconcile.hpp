@@ -107,7 +107,8 @@ class reconciler {
   /// Whether a row is still told of; else it is advertised as unwanted only.
   [[nodiscard]] bool is_advertised(const peer& row, std::chrono::nanoseconds now) const {
     if (row.is_refused()) return false;
-    return !row.is_gone() || now - row.silent_since < settings_.dead_peer_grace / 2;
+    return !row.is_gone() ||
+           now - peers_.liveness(row.slot()).silent_since < settings_.dead_peer_grace / 2;
   }
 
   /// Whether something is on its way to that peer.
@@ -202,7 +203,7 @@ class reconciler {
   void spend(exchange& leg, std::size_t used) const;
   /// The highest version of its owner that there is evidence of.
   [[nodiscard]] std::uint64_t top_of(slot_index slot) const {
-    return std::max(peers_.details(slot).top, peers_[slot].max_version);
+    return std::max(peers_.details(slot).top, peers_[slot].max_version());
   }
   void raise_top(slot_index slot, std::uint64_t evidence) {
     std::uint64_t& top = peers_.details(slot).top;
