@@ -114,6 +114,15 @@ std::size_t peer_table::lower_bound(std::uint64_t name_hash) const {
   return static_cast<std::size_t>(place - begin);
 }
 
+std::size_t peer_table::find_near(std::size_t place, std::uint64_t name_hash) const {
+  // A digest asks for one after the other, ascending.
+  const std::size_t near_end = std::min(place + near_rows, rows_.size());
+  while (place < near_end && rows_[place].name_hash() < name_hash) ++place;
+  if (place >= near_end || rows_[place].name_hash() != name_hash) place = lower_bound(name_hash);
+  const bool is_there = place < rows_.size() && rows_[place].name_hash() == name_hash;
+  return is_there ? place : rows_.size();
+}
+
 void comparison::begin(std::size_t entries, bool is_thorough) {
   if (ahead_.size() < entries) {
     ahead_.resize(entries);
@@ -138,12 +147,9 @@ void peer_table::compare(std::span<const packed_entry> entries, bool is_thorough
     const packed_entry& theirs = entries[i];
     located_entry at;
     at.index = static_cast<std::uint32_t>(i);
-    // A digest asks for one after the other, ascending.
-    const std::size_t near_end = std::min(next + near_rows, count);
-    while (next < near_end && rows[next].name_hash() < theirs.name_hash) ++next;
     if (next >= count || rows[next].name_hash() != theirs.name_hash) {
-      const std::size_t place = lower_bound(theirs.name_hash);
-      if (place == count || rows[place].name_hash() != theirs.name_hash) {
+      const std::size_t place = find_near(next, theirs.name_hash);
+      if (place == count) {
         at.slot = no_slot;
         out.others_[others++] = at;
         ++out.strangers_;
@@ -153,23 +159,24 @@ void peer_table::compare(std::span<const packed_entry> entries, bool is_thorough
     }
     // Whose heartbeat is higher is as good as drawn: each entry goes into all three lists, and
     // stays in one, without a branch.
-    const peer& mine = rows[next];
+    const peer& mine = rows[next++];
     at.slot = mine.slot();
-    const bool is_held =
-        !is_thorough && at.slot != self_slot && mine.entry().is_equal_but_for_heartbeat(theirs);
-    const bool is_same = is_held && mine.is_plain() && !theirs.has_left();
     const std::uint64_t heartbeat = theirs.heartbeat();
+    const bool is_held = !is_thorough & (at.slot != self_slot) &
+                         mine.entry().is_equal_but_for_heartbeat(theirs);
+    const bool is_same = is_held & mine.is_plain() & !theirs.has_left();
     const bool is_ahead = is_same & (heartbeat > mine.heartbeat());
+    const bool is_equal = is_held & (heartbeat == mine.heartbeat());
     out.others_[others] = at;
-    others += is_same || (is_held && mine.heartbeat() == heartbeat) ? 0 : 1;
+    others += !(is_same | is_equal);
     out.ahead_[ahead] = at;
     ahead += is_ahead;
     out.behind_[behind] = at.slot;
     behind += is_same & (heartbeat < mine.heartbeat());
     // Whose heartbeat is higher there advances next.
     __builtin_prefetch(&liveness_[is_ahead ? at.slot : self_slot], 1);
-    last_found_ = next++;
   }
+  last_found_ = next - 1;
   out.ahead_count_ = ahead;
   out.behind_count_ = behind;
   out.others_count_ = others;

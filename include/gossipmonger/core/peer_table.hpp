@@ -268,6 +268,9 @@ class peer_table {
   static constexpr std::size_t near_rows = 8;
   static constexpr std::uint32_t no_place = ~std::uint32_t{0};
 
+  /// Where the row with that hash stands, at or soon after `place` most likely; rows_.size() if
+  /// there is none.
+  [[nodiscard]] std::size_t find_near(std::size_t place, std::uint64_t name_hash) const;
   /// Notes where the rows from there on stand now.
   void number_from(std::size_t place);
 
