@@ -26,11 +26,13 @@ class simulation {
  public:
   simulation(const scenario& of, const simulation_options& how)
       : scenario_(of), how_(how), world_(of.seed) {
-    const bool has_liar =
-        std::any_of(of.decisions.begin(), of.decisions.end(),
-                    [](const decision& one) { return one.kind == decision_kind::mutate; });
-    if (how.is_checked) checker_ = std::make_unique<checker>(world_, !has_liar);
-    has_liar_ = has_liar;
+    const auto has = [&of](decision_kind kind) {
+      return std::any_of(of.decisions.begin(), of.decisions.end(),
+                         [kind](const decision& one) { return one.kind == kind; });
+    };
+    has_liar_ = has(decision_kind::mutate);
+    if (how.is_checked) checker_ = std::make_unique<checker>(world_, !has_liar_);
+    world_.keeps_digests = has(decision_kind::replay) || has(decision_kind::flood);
     members_.resize(of.nodes.size());
     for (std::size_t i = 0; i < of.nodes.size(); ++i) {
       world_.add_stopped(of.nodes[i].settings);

@@ -295,7 +295,7 @@ void world::deliver(happening& arrived) {
     observer->handle_arrival(arrived.node, arrived.source, received_, datagram.size());
   }
   target.core->handle_message(received_, arrived.source, datagram.size(), now(arrived.node));
-  if (received_.kind == message_kind::digest) {
+  if (keeps_digests && received_.kind == message_kind::digest) {
     target.digest.swap(arrived.words);
     target.digest_source = arrived.source;
   }
@@ -318,6 +318,7 @@ void world::inject(node_index to, const endpoint& source, std::span<const std::b
 }
 
 void world::replay(node_index node, std::size_t count, bool is_spoofed) {
+  assert(keeps_digests);
   const std::vector<std::uint64_t> words = nodes_[node].digest;
   const endpoint source = nodes_[node].digest_source;
   if (words.empty() || nodes_[node].resumes > now_) return;

@@ -151,6 +151,8 @@ class world {
   world_observer* observer = nullptr;
   /// Directed cuts; true: what `from` sends does not arrive at `to`. None by default.
   std::function<bool(node_index from, node_index to)> is_cut;
+  /// Whether the digest that came to each node last is kept, for `replay`.
+  bool keeps_digests = false;
   /// Sees every datagram that is sent, whether it arrives or not.
   std::function<void(node_index from, const endpoint& to, std::span<const std::byte> datagram)>
       on_send;
@@ -166,6 +168,7 @@ class world {
 
   /// The digest that came to a running node last comes again so often, at once: from where it came,
   /// or, with `is_spoofed`, each time from an address that nobody has.
+  ///   expects: keeps_digests, since before that digest came
   void replay(node_index node, std::size_t count, bool is_spoofed);
   /// Where nobody is.
   [[nodiscard]] endpoint vacant_address();
