@@ -69,7 +69,8 @@ void peer_table::number_from(std::size_t place) {
   }
 }
 
-void peer_table::begin(slot_index slot, std::uint64_t generation, std::uint64_t heartbeat) {
+void peer_table::begin(slot_index slot, std::uint64_t generation, std::uint64_t heartbeat,
+                       std::chrono::nanoseconds silent_since, std::chrono::nanoseconds now) {
   peer& row = (*this)[slot];
   const std::uint64_t name_hash = row.name_hash();
   row = peer();
@@ -77,7 +78,25 @@ void peer_table::begin(slot_index slot, std::uint64_t generation, std::uint64_t 
   row.entry_.name_hash = name_hash;
   row.set_generation(generation);
   row.set_heartbeat(heartbeat);
-  liveness_[slot] = peer_liveness();
+  reset_detector(slot, now);
+  liveness_[slot].silent_since = silent_since;
+}
+
+bool peer_table::may_exceed(const phi_limit& limit, std::chrono::nanoseconds ahead) {
+  if (quiet_until_ && quiet_until_->covers(limit)) return false;
+  quiet_until_.reset();
+  phi_limit later = limit;
+  later.now += ahead;
+  bool is_quiet = true;
+  // In the order in which they lie in memory: in a large cluster that is what it takes.
+  for (slot_index slot = 0; slot < places_.size(); ++slot) {
+    const failure_detector& one = liveness_[slot].detector;
+    if (!one.may_exceed(later) || !is_used(slot) || !(*this)[slot].may_die()) continue;
+    if (one.may_exceed(limit)) return true;
+    is_quiet = false;
+  }
+  if (is_quiet) quiet_until_ = later;
+  return false;
 }
 
 std::optional<slot_index> peer_table::find_name(std::string_view name,
@@ -114,15 +133,6 @@ std::size_t peer_table::lower_bound(std::uint64_t name_hash) const {
   return static_cast<std::size_t>(place - begin);
 }
 
-std::size_t peer_table::find_near(std::size_t place, std::uint64_t name_hash) const {
-  // A digest asks for one after the other, ascending.
-  const std::size_t near_end = std::min(place + near_rows, rows_.size());
-  while (place < near_end && rows_[place].name_hash() < name_hash) ++place;
-  if (place >= near_end || rows_[place].name_hash() != name_hash) place = lower_bound(name_hash);
-  const bool is_there = place < rows_.size() && rows_[place].name_hash() == name_hash;
-  return is_there ? place : rows_.size();
-}
-
 void comparison::begin(std::size_t entries, bool is_thorough) {
   if (ahead_.size() < entries) {
     ahead_.resize(entries);
@@ -137,49 +147,50 @@ void peer_table::compare(std::span<const packed_entry> entries, bool is_thorough
                          comparison& out) const {
   out.begin(entries.size(), is_thorough);
   // In registers, while the lists are written.
-  std::size_t ahead = 0;
-  std::size_t behind = 0;
-  std::size_t others = 0;
+  located_entry* const ahead = out.ahead_.data();
+  slot_index* const behind = out.behind_.data();
+  std::size_t ahead_count = 0;
+  std::size_t behind_count = 0;
   std::size_t next = last_found_ + 1;
   const std::size_t count = rows_.size();
   const peer* const rows = rows_.data();
+  const peer_liveness* const liveness = liveness_.data();
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const packed_entry& theirs = entries[i];
     located_entry at;
     at.index = static_cast<std::uint32_t>(i);
+    // A digest asks for one after the other, ascending.
+    const std::size_t near_end = std::min(next + near_rows, count);
+    while (next < near_end && rows[next].name_hash() < theirs.name_hash) ++next;
     if (next >= count || rows[next].name_hash() != theirs.name_hash) {
-      const std::size_t place = find_near(next, theirs.name_hash);
-      if (place == count) {
+      const std::size_t place = lower_bound(theirs.name_hash);
+      if (place == count || rows[place].name_hash() != theirs.name_hash) {
         at.slot = no_slot;
-        out.others_[others++] = at;
+        out.others_[out.others_count_++] = at;
         ++out.strangers_;
         continue;
       }
       next = place;
     }
-    // Whose heartbeat is higher is as good as drawn: each entry goes into all three lists, and
-    // stays in one, without a branch.
     const peer& mine = rows[next++];
     at.slot = mine.slot();
-    const std::uint64_t heartbeat = theirs.heartbeat();
-    const bool is_held = !is_thorough & (at.slot != self_slot) &
-                         mine.entry().is_equal_but_for_heartbeat(theirs);
-    const bool is_same = is_held & mine.is_plain() & !theirs.has_left();
-    const bool is_ahead = is_same & (heartbeat > mine.heartbeat());
-    const bool is_equal = is_held & (heartbeat == mine.heartbeat());
-    out.others_[others] = at;
-    others += !(is_same | is_equal);
-    out.ahead_[ahead] = at;
-    ahead += is_ahead;
-    out.behind_[behind] = at.slot;
-    behind += is_same & (heartbeat < mine.heartbeat());
-    // Whose heartbeat is higher there advances next.
-    __builtin_prefetch(&liveness_[is_ahead ? at.slot : self_slot], 1);
+    const bool is_same = mine.is_plain() & mine.entry().is_equal_but_for_heartbeat(theirs);
+    if (is_thorough || !(is_same || mine.entry() == theirs)) {
+      out.others_[out.others_count_++] = at;
+      continue;
+    }
+    // Whose heartbeat is higher is as good as drawn: each goes into both lists, and stays in one at
+    // most, without a branch. Who is ahead there advances next.
+    const bool is_ahead = is_same & mine.entry().has_beaten_less(theirs);
+    ahead[ahead_count] = at;
+    ahead_count += is_ahead;
+    behind[behind_count] = at.slot;
+    behind_count += is_same & theirs.has_beaten_less(mine.entry());
+    __builtin_prefetch(&liveness[is_ahead ? at.slot : self_slot], 1);
   }
   last_found_ = next - 1;
-  out.ahead_count_ = ahead;
-  out.behind_count_ = behind;
-  out.others_count_ = others;
+  out.ahead_count_ = ahead_count;
+  out.behind_count_ = behind_count;
 }
 
 void peer_table::touch(slot_index slot) {

@@ -394,7 +394,7 @@ tl::expected<void, config_error> protocol::change(config settings, moment now) {
   if (is_slower) {
     // The others become as slow, one after the other: what was seen of them convicts nobody.
     for (const peer& one : peers_.by_hash()) {
-      peers_.liveness(one.slot()).detector.reset(now_);
+      peers_.reset_detector(one.slot(), now_);
     }
   }
   if (has_more_room) end_capacity_refusals();

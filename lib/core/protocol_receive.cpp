@@ -357,9 +357,7 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
   peer& row = peers_[*slot];
   const bool was_silent = row.status == peer_status::unjudged || row.status == peer_status::dead;
   if (was_silent) {
-    peer_liveness& of_sender = peers_.liveness(*slot);
-    of_sender.silent_since = now_;
-    of_sender.detector.reset(now_);
+    peers_.restart_silence(*slot, now_);
     judge(*slot, peer_status::live);
   }
 }
@@ -426,9 +424,7 @@ void protocol::advance_heartbeat(slot_index slot, std::uint64_t heartbeat) {
   // the next crash harder to find.
   const bool was_gone = row.status == peer_status::dead && row.advances == 0;
   if (was_gone) {
-    peer_liveness& of = peers_.liveness(slot);
-    of.silent_since = now_;
-    of.detector.reset(now_);
+    peers_.restart_silence(slot, now_);
     row.count_advance(heartbeat);
   } else {
     peers_.advance(slot, heartbeat, now_, expected_, settings_.detector_window);
@@ -450,7 +446,7 @@ void protocol::judge(slot_index slot, peer_status status) {
   if (was_live && !is_live) ring_.remove(slot);
   if (!was_live && is_live) ring_.add(slot, random_);
   if (status == peer_status::dead) {
-    peers_.liveness(slot).detector.reset(now_);
+    peers_.reset_detector(slot, now_);
     row.advances = 0;
   }
   if (!is_on(defect::verdict_untold)) changes_.judge(peers_.details(slot), slot);
@@ -572,10 +568,7 @@ void protocol::handle_identity(const identity_view& who) {
 void protocol::enter(slot_index slot, const identity_view& who, bool is_restart) {
   std::erase(rumours_, slot);
   std::erase(gone_, slot);
-  peers_.begin(slot, who.generation, who.heartbeat);
-  peer_liveness& liveness = peers_.liveness(slot);
-  liveness.silent_since = now_ - who.silent;
-  liveness.detector.reset(now_);
+  peers_.begin(slot, who.generation, who.heartbeat, now_ - who.silent, now_);
 
   peer_details fresh;
   peer_details& of = peers_.details(slot);

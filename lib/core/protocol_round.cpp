@@ -19,6 +19,8 @@ constexpr std::size_t strangers_part = 8;
 constexpr std::size_t leaving_fanout = 16;
 /// What is left of an answer is good for so long.
 constexpr int bulk_intervals = 3;
+/// So many rounds ahead it is looked whether somebody may fall silent.
+constexpr int silence_look = 8;
 
 }  // namespace
 
@@ -78,14 +80,10 @@ void protocol::schedule_next(moment now) {
   next_round_ = std::max(due + next, now.steady + next / 2);
 }
 
-bool protocol::has_silent() const {
+bool protocol::has_silent() {
+  if (planted::is_on(planted::defect::phi_prior_missing)) return true;
   const phi_limit limit(settings_.dead_peer_phi, now_, expected_);
-  // In the order in which they lie in memory: in a large cluster that is what it takes.
-  for (slot_index slot = 0; slot < peers_.slots(); ++slot) {
-    const bool may_be_silent = peers_.liveness(slot).detector.may_exceed(limit) ||
-                               planted::is_on(planted::defect::phi_prior_missing);
-    if (may_be_silent && peers_.is_used(slot) && peers_[slot].may_die()) return true;
-  }
+  if (peers_.may_exceed(limit, silence_look * nanoseconds(settings_.gossip_interval))) return true;
   return std::any_of(peers_.by_hash().begin(), peers_.by_hash().end(),
                      [](const peer& row) { return row.is_suspect && row.may_die(); });
 }

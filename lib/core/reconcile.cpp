@@ -177,11 +177,12 @@ void reconciler::compare_entry(const digest_entry& theirs, slot_index slot, nano
     if (in == nullptr || !is_refused(*in, mine)) owe(slot, theirs.max_version, now, out);
   } else if (out.has_flights) {
     const flight_answer seen =
-        flights_.handle_held(out.remote_hash, mine.name_hash(), mine.generation(), theirs.max_version,
-                             out.seen_heartbeat, now);
+        flights_.handle_held(out.remote_hash, mine.name_hash(), mine.generation(),
+                             theirs.max_version, out.seen_heartbeat, now);
     adapt_burst(out.remote_hash, seen, now);
   }
-  if (may_request && (theirs.heartbeat < mine.heartbeat() || (mine.has_left() && !theirs.has_left))) {
+  if (may_request &&
+      (theirs.heartbeat < mine.heartbeat() || (mine.has_left() && !theirs.has_left))) {
     out.heartbeats.push_back(slot);
   }
 }

@@ -110,7 +110,7 @@ TEST_CASE("peer_table: each of a list is found, in any order, and who is not the
 
 TEST_CASE("peer_table: of plain peers, entries that differ in the heartbeat alone are told apart") {
   table_with_self table(64);
-  table.peers[self_slot].status = peer_status::live;
+  table.peers[self_slot].status = peer_status::self;
   std::vector<digest_entry> entries;
   for (std::uint64_t hash = 100; hash < 116; ++hash) {
     peer& row = table.peers[*table.add(hash)];
@@ -128,7 +128,7 @@ TEST_CASE("peer_table: of plain peers, entries that differ in the heartbeat alon
   for (const std::size_t i : {1U, 6U}) entries[i].heartbeat = 8;
   entries[2].generation = 6;
   entries[3].max_version = 9;
-  entries[4].has_left = true;
+  for (const std::size_t i : {4U, 10U}) entries[i].has_left = true;
   for (std::size_t i = 7; i <= 13; ++i) entries[i].heartbeat = i % 2 == 0 ? 10 : 8;
   row_of(7).is_suspect = true;
   row_of(8).is_put_off = true;
@@ -138,6 +138,7 @@ TEST_CASE("peer_table: of plain peers, entries that differ in the heartbeat alon
   row_of(12).status = peer_status::dead;
   row_of(13).status = peer_status::left;
   entries.push_back(table.peers[self_slot].entry());
+  entries.back().heartbeat += 1;
   const std::vector<packed_entry> asked(entries.begin(), entries.end());
 
   comparison seen;
@@ -296,8 +297,7 @@ TEST_CASE("peer_table: a slot keeps its row and what is beside it, whoever else 
       const std::uint64_t hash = draws.next();
       const slot_index slot = *table.add(hash);
       CHECK(known.emplace(slot, hash).second);
-      table.peers[slot].set_heartbeat(hash % heartbeat_max);
-      table.peers.liveness(slot).silent_since = nanoseconds(hash % 1000);
+      table.peers.begin(slot, 1, hash % heartbeat_max, nanoseconds(hash % 1000), 0s);
     } else if (!known.empty()) {
       const auto goes = std::next(known.begin(), static_cast<int>(draws.below(known.size())));
       table.peers.remove(goes->first);
@@ -336,7 +336,7 @@ TEST_CASE("peer_table: a new incarnation keeps name and slot alone") {
   CHECK(table.peers.liveness(slot).silent_since == 1s);
   CHECK(table.peers.liveness(slot).detector.samples() == 1);
 
-  table.peers.begin(slot, 8, 9);
+  table.peers.begin(slot, 8, 9, 2s, 3s);
 
   CHECK(table.peers.find(60) == slot);
   CHECK(row.slot() == slot);
@@ -348,8 +348,9 @@ TEST_CASE("peer_table: a new incarnation keeps name and slot alone") {
   CHECK(row.status == peer_status::unjudged);
   CHECK(row.advances == 0);
   CHECK_FALSE(bool{row.is_suspect});
-  CHECK(table.peers.liveness(slot).silent_since == 0s);
+  CHECK(table.peers.liveness(slot).silent_since == 2s);
   CHECK(table.peers.liveness(slot).detector.samples() == 0);
+  CHECK(table.peers.liveness(slot).detector.last_advance() == 3s);
   CHECK(table.peers.details(slot).name == "peer 60");
 }
 
@@ -382,4 +383,61 @@ TEST_CASE("peer_table: a row's digest entry says what is set, each up to its lim
     row.set_heartbeat(0);
     CHECK(row.has_left());
   }
+}
+
+TEST_CASE("peer_table: whether anybody may be silent is as if each were asked each time") {
+  std::size_t silent = 0;
+  std::size_t quiet = 0;
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    random_source draws(seed);
+    table_with_self table(8);
+    table.peers[self_slot].status = peer_status::self;
+    std::vector<slot_index> slots;
+    nanoseconds now = 1s;
+    std::uint64_t beats = 0;
+    double phi = 1;
+    nanoseconds round = 50ms;
+    const auto any_slot = [&] {
+      return slots[static_cast<std::size_t>(draws.below(slots.size()))];
+    };
+    for (int step = 0; step < 1500; ++step) {
+      // Some beat in bursts, so that their means fall.
+      now += std::chrono::milliseconds(draws.below(step % 300 < 150 ? 300 : 20));
+      const detector_expectation expected(round, 8, 1, 8);
+      const std::uint64_t what = draws.below(1000);
+      if (slots.empty() || (what < 4 && slots.size() < 8)) {
+        slots.push_back(*table.add(draws.next()));
+        table.peers.begin(slots.back(), 1, 1, now, now);
+      } else if (what < 6) {
+        const slot_index goes = any_slot();
+        table.peers.remove(goes);
+        std::erase(slots, goes);
+      } else if (what < 10) {
+        table.peers.begin(any_slot(), 1, 1, now, now);
+      } else if (what < 16) {
+        table.peers.restart_silence(any_slot(), now);
+      } else if (what < 20) {
+        const slot_index dies = any_slot();
+        table.peers[dies].status = peer_status::dead;
+        table.peers.reset_detector(dies, now);
+      } else if (what < 22) {
+        phi = 1 + static_cast<double>(draws.below(3));
+      } else if (what < 24) {
+        round = std::chrono::milliseconds(20 + draws.below(80));
+      } else {
+        const slot_index lives = any_slot();
+        table.peers.advance(lives, ++beats, now, expected, 8);
+        table.peers[lives].status = peer_status::live;
+      }
+
+      const phi_limit limit(phi, now, expected);
+      const bool is_silent = std::any_of(slots.begin(), slots.end(), [&](slot_index slot) {
+        return table.peers[slot].may_die() && table.peers.liveness(slot).detector.may_exceed(limit);
+      });
+      REQUIRE(table.peers.may_exceed(limit, 2s) == is_silent);
+      ++(is_silent ? silent : quiet);
+    }
+  }
+  CHECK(silent > 1000);
+  CHECK(quiet > 1000);
 }

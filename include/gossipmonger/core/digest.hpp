@@ -61,11 +61,14 @@ struct packed_entry {
   }
   [[nodiscard]] bool has_left() const { return (version_and_heartbeat & left_bit) != 0; }
 
-  /// Of two of one name.
+  /// Of two of one name: whether nothing but the lower 20 bits of the heartbeats may differ; and if
+  /// so, which heartbeat is lower.
   [[nodiscard]] bool is_equal_but_for_heartbeat(const packed_entry& other) const {
-    return ((version_and_heartbeat ^ other.version_and_heartbeat) & (left_bit | version_max)) ==
-               0 &&
+    return version_and_heartbeat == other.version_and_heartbeat &&
            ((generation_and_heartbeat ^ other.generation_and_heartbeat) & generation_max) == 0;
+  }
+  [[nodiscard]] bool has_beaten_less(const packed_entry& other) const {
+    return generation_and_heartbeat < other.generation_and_heartbeat;
   }
 
   // Each expects: not above its limit.

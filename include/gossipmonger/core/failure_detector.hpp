@@ -26,6 +26,11 @@ struct detector_expectation {
 struct phi_limit {
   phi_limit(double limit, std::chrono::nanoseconds at, const detector_expectation& expected);
 
+  /// Who does not exceed this does not exceed that.
+  [[nodiscard]] bool covers(const phi_limit& other) const {
+    return other.now <= now && other.scale == scale && other.prior_us == prior_us;
+  }
+
   std::chrono::nanoseconds now;
   float scale;     ///< from the mean in microseconds to the nanoseconds of silence that it allows
   float prior_us;  ///< by its weight

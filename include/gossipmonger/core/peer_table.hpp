@@ -61,9 +61,9 @@ class alignas(32) peer {
   }
   /// Nothing is taken of this incarnation now, and peers are told so.
   [[nodiscard]] bool is_refused() const { return is_over_capacity || is_put_off; }
-  /// Unless it has left, a higher heartbeat of it changes nothing but what `advance` does.
+  /// A higher heartbeat of it changes nothing but what `advance` does.
   [[nodiscard]] bool is_plain() const {
-    return status == peer_status::live && !is_over_capacity && !is_put_off && !is_suspect;
+    return status == peer_status::live && !has_left() && !is_refused() && !is_suspect;
   }
   /// Nothing more is expected of it.
   [[nodiscard]] bool is_gone() const {
@@ -215,7 +215,6 @@ class peer_table {
     assert(is_used(slot));
     return rows_[places_[slot]];
   }
-  [[nodiscard]] peer_liveness& liveness(slot_index slot) { return liveness_[slot]; }
   [[nodiscard]] const peer_liveness& liveness(slot_index slot) const { return liveness_[slot]; }
   [[nodiscard]] peer_details& details(slot_index slot) { return details_[slot]; }
   [[nodiscard]] const peer_details& details(slot_index slot) const { return details_[slot]; }
@@ -244,8 +243,9 @@ class peer_table {
   /// but they may stand in any order, and name one twice. `is_thorough`: all of them are `others`.
   void compare(std::span<const packed_entry> entries, bool is_thorough, comparison& out) const;
 
-  /// The row is of a new incarnation, of which nothing is known yet.
-  void begin(slot_index slot, std::uint64_t generation, std::uint64_t heartbeat);
+  /// The row is of a new incarnation, of which nothing else is known yet.
+  void begin(slot_index slot, std::uint64_t generation, std::uint64_t heartbeat,
+             std::chrono::nanoseconds silent_since, std::chrono::nanoseconds now);
   /// Its heartbeat rose: an interval of a peer that lives.
   void advance(slot_index slot, std::uint64_t heartbeat, std::chrono::nanoseconds now,
                const detector_expectation& expected, std::size_t window) {
@@ -253,7 +253,22 @@ class peer_table {
     of.detector.advance(now, expected, window);
     of.silent_since = now;
     (*this)[slot].count_advance(heartbeat);
+    note_silence(of);
   }
+  /// What its detector saw is forgotten.
+  void reset_detector(slot_index slot, std::chrono::nanoseconds now) {
+    liveness_[slot].detector.reset(now);
+    note_silence(liveness_[slot]);
+  }
+  /// The same, and it is heard of now.
+  void restart_silence(slot_index slot, std::chrono::nanoseconds now) {
+    liveness_[slot].silent_since = now;
+    reset_detector(slot, now);
+  }
+  /// Whether phi of anybody who may die may exceed the limit; false is sure. A look at everybody
+  /// goes `ahead`, and mostly holds so long: it is O(1) till then.
+  ///   expects: limits of one table do not go back in time
+  [[nodiscard]] bool may_exceed(const phi_limit& limit, std::chrono::nanoseconds ahead);
   /// Its versions changed: it is now the latest.
   void touch(slot_index slot);
   /// Up to `count` slots whose versions changed last, latest first.
@@ -268,9 +283,9 @@ class peer_table {
   static constexpr std::size_t near_rows = 8;
   static constexpr std::uint32_t no_place = ~std::uint32_t{0};
 
-  /// Where the row with that hash stands, at or soon after `place` most likely; rows_.size() if
-  /// there is none.
-  [[nodiscard]] std::size_t find_near(std::size_t place, std::uint64_t name_hash) const;
+  void note_silence(const peer_liveness& changed) {
+    if (quiet_until_ && changed.detector.may_exceed(*quiet_until_)) quiet_until_.reset();
+  }
   /// Notes where the rows from there on stand now.
   void number_from(std::size_t place);
 
@@ -282,6 +297,7 @@ class peer_table {
   std::vector<slot_index> free_;
   std::vector<slot_index> recent_;  // a log, latest last; a slot may stand in it more than once
   std::vector<slot_index> latest_;
+  std::optional<phi_limit> quiet_until_;  // whoever may die, as it is now, does not exceed that
   // Hints, checked before use.
   mutable std::size_t last_asked_ = 0;
   mutable std::size_t last_found_ = 0;

@@ -324,7 +324,7 @@ class protocol {
   void run_round(moment now);
   void update_expectation();
   /// Whether there is anybody whom `judge_all` would look at twice.
-  [[nodiscard]] bool has_silent() const;
+  [[nodiscard]] bool has_silent();
   void judge_all();
   void forget_gone();
   /// The row goes, and a grave takes its place.
