@@ -367,11 +367,21 @@ void world::happen(std::size_t place) {
   set_timer(node);
 }
 
+void world::fetch_next() const {
+  if (queue_.empty()) return;
+  const protocol* const next = nodes_[happenings_[queue_.top().place].node].core.get();
+  if (next == nullptr) return;
+  constexpr std::size_t line_bytes = 64;
+  const std::span<const std::byte> state = std::as_bytes(std::span(next, 1));
+  for (std::size_t i = 0; i < state.size(); i += line_bytes) __builtin_prefetch(&state[i]);
+}
+
 void world::run_for(nanoseconds length) {
   const nanoseconds end = now_ + length;
   while (!queue_.empty() && queue_.top().at <= end) {
     const due next = queue_.top();
     queue_.pop();
+    fetch_next();
     now_ = std::max(now_, next.at);
     const happening& what = happenings_[next.place];
     const simulated_node& target = nodes_[what.node];

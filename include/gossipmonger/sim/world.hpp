@@ -247,6 +247,9 @@ class world {
   [[nodiscard]] std::size_t prepare();
   void schedule(std::size_t place, std::chrono::nanoseconds at);
   void happen(std::size_t place);
+  /// Has the processor fetch the state of who is next while this one is at work: of a large world
+  /// no cache holds it.
+  void fetch_next() const;
   void deliver(happening& arrived);
   enum class put_off : std::uint8_t { no, waits, dropped };
   /// What comes to a paused node waits for its end.
