@@ -24,7 +24,7 @@
 #include "gossipmonger/core/random.hpp"
 #include "gossipmonger/net/manual_clock.hpp"
 #include "gossipmonger/net/transport.hpp"
-#include "gossipmonger/net/udp_transport.hpp"
+#include "gossipmonger/net/udp_counters.hpp"
 
 namespace gossipmonger {
 
