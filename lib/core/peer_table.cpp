@@ -48,6 +48,7 @@ std::optional<slot_index> peer_table::try_add(std::string_view name, std::uint64
   const std::size_t place = lower_bound(name_hash);
   rows_.insert(rows_.begin() + static_cast<std::ptrdiff_t>(place), added);
   number_from(place);
+  quiet_until_.reset();
   return slot;
 }
 
@@ -165,7 +166,6 @@ void peer_table::compare(std::span<const packed_entry> entries, bool is_thorough
     if (next >= count || rows[next].name_hash() != theirs.name_hash) {
       const std::size_t place = lower_bound(theirs.name_hash);
       if (place == count || rows[place].name_hash() != theirs.name_hash) {
-        at.slot = no_slot;
         out.others_[out.others_count_++] = at;
         ++out.strangers_;
         continue;
@@ -181,11 +181,11 @@ void peer_table::compare(std::span<const packed_entry> entries, bool is_thorough
     }
     // Whose heartbeat is higher is as good as drawn: each goes into both lists, and stays in one at
     // most, without a branch. Who is ahead there advances next.
-    const bool is_ahead = is_same & mine.entry().has_beaten_less(theirs);
+    const bool is_ahead = is_same & mine.entry().has_lower_heartbeat(theirs);
     ahead[ahead_count] = at;
     ahead_count += is_ahead;
     behind[behind_count] = at.slot;
-    behind_count += is_same & theirs.has_beaten_less(mine.entry());
+    behind_count += is_same & theirs.has_lower_heartbeat(mine.entry());
     __builtin_prefetch(&liveness[is_ahead ? at.slot : self_slot], 1);
   }
   last_found_ = next - 1;

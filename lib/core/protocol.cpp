@@ -161,8 +161,9 @@ member protocol::describe(slot_index slot, nanoseconds now) const {
   seen.wire_versions = of.spoken;
   seen.features = of.features;
   if (slot == self_slot) seen.wire_versions = spoken_;
-  if (slot != self_slot && row.may_die())
+  if (slot != self_slot && row.may_die()) {
     seen.phi = peers_.liveness(slot).detector.phi(now, expected_);
+  }
   if (slot != self_slot) seen.backlog = version() - held_version(slot);
   return seen;
 }

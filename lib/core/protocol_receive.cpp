@@ -1,5 +1,6 @@
 // What comes in: who sent it, what it says of them, of me and of others, and what to answer.
 #include <algorithm>
+#include <cassert>
 #include <tuple>
 #include <utility>
 
@@ -424,8 +425,7 @@ void protocol::advance_heartbeat(slot_index slot, std::uint64_t heartbeat) {
   // the next crash harder to find.
   const bool was_gone = row.status == peer_status::dead && row.advances == 0;
   if (was_gone) {
-    peers_.restart_silence(slot, now_);
-    row.count_advance(heartbeat);
+    peers_.advance_anew(slot, heartbeat, now_);
   } else {
     peers_.advance(slot, heartbeat, now_, expected_, settings_.detector_window);
   }
@@ -439,6 +439,8 @@ void protocol::judge(slot_index slot, peer_status status) {
   const bool was_live = row.status == peer_status::live;
   const bool was_gone = row.is_gone();
   const bool is_live = status == peer_status::live;
+  // Whoever lives was looked at as it does, for `peer_table::may_exceed`.
+  assert(!is_live || peers_.liveness(slot).detector.last_advance() == now_);
   row.status = status;
   if (row.is_gone() && !was_gone) gone_.push_back(slot);
   if (was_gone && !row.is_gone()) std::erase(gone_, slot);
@@ -539,7 +541,7 @@ void protocol::handle_identity(const identity_view& who) {
       return refuse(who, name_hash, drop_reason::far_future);
     }
     if (!who.address.is_routable()) return drop_unroutable(who, name_hash);
-    reconciler_.forget(*slot);
+    if (!is_on(defect::state_kept)) reconciler_.forget(*slot);
     ring_.remove(*slot);
     newcomers_.remove(*slot);
     graves_.remove(name_hash);

@@ -19,8 +19,9 @@ constexpr std::size_t strangers_part = 8;
 constexpr std::size_t leaving_fanout = 16;
 /// What is left of an answer is good for so long.
 constexpr int bulk_intervals = 3;
-/// So many rounds ahead it is looked whether somebody may fall silent.
-constexpr int silence_look = 8;
+/// So far ahead it is looked whether somebody may fall silent. Less than silence has to last by
+/// far, where `dead_peer_phi` is not set low: then each round looks.
+constexpr int silence_look_intervals = 8;
 
 }  // namespace
 
@@ -83,7 +84,9 @@ void protocol::schedule_next(moment now) {
 bool protocol::has_silent() {
   if (planted::is_on(planted::defect::phi_prior_missing)) return true;
   const phi_limit limit(settings_.dead_peer_phi, now_, expected_);
-  if (peers_.may_exceed(limit, silence_look * nanoseconds(settings_.gossip_interval))) return true;
+  const nanoseconds ahead = silence_look_intervals * nanoseconds(settings_.gossip_interval);
+  if (peers_.may_exceed(limit, ahead)) return true;
+  if (settings_.suspicion_rounds == 0) return false;
   return std::any_of(peers_.by_hash().begin(), peers_.by_hash().end(),
                      [](const peer& row) { return row.is_suspect && row.may_die(); });
 }
@@ -128,9 +131,7 @@ void protocol::bury(slot_index slot) {
   buried.heartbeat = row.heartbeat();
   buried.expires = now_ + settings_.dead_peer_grace;
   graves_.bury(buried);
-  if (!planted::is_on(planted::defect::forgetting_untold)) {
-    changes_.forget(peers_.details(slot), row.generation(), slot);
-  }
+  changes_.forget(peers_.details(slot), row.generation(), slot);
   reconciler_.forget(slot);
   std::erase(rumours_, slot);
   std::erase(gone_, slot);
@@ -299,7 +300,7 @@ void protocol::end_exchange(const exchange& leg) {
   extra_cursor_ = leg.extra_from;
 }
 
-std::optional<transmit> protocol::poll_transmit(moment now) {
+std::optional<endpoint> protocol::poll_transmit(moment now, message& out) {
   outbox_.expire_bulk(now_ - bulk_intervals * nanoseconds(settings_.gossip_interval));
   for (;;) {
     if (outbox_.is_empty()) {
@@ -315,34 +316,34 @@ std::optional<transmit> protocol::poll_transmit(moment now) {
     }
     exchange& leg = outbox_.turn(*lane);
     const bool is_digest = leg.kind == message_kind::digest;
-    const bool is_filled = is_digest ? reconciler_.fill_digest(leg, outgoing_, now_)
-                                     : reconciler_.fill_reply(leg, outgoing_, now_);
+    const bool is_filled = is_digest ? reconciler_.fill_digest(leg, out, now_)
+                                     : reconciler_.fill_reply(leg, out, now_);
     if (!is_filled) {
       end_exchange(leg);
       outbox_.end(*lane);
       continue;
     }
-    outgoing_.cookie = addresses_.cookie_for(leg.to, now.steady);
-    outgoing_.wire_version = version_for(leg);
+    out.cookie = addresses_.cookie_for(leg.to, now.steady);
+    out.wire_version = version_for(leg);
     if (settings_.send_bytes_per_interval != 0) {
-      const std::size_t bytes = std::max(encoded_bytes(outgoing_), outgoing_.padded_bytes);
+      const std::size_t bytes = std::max(encoded_bytes(out), out.padded_bytes);
       budget_.take(bytes);
       if (*lane == outbox_lane::strangers) strangers_budget_.take(bytes);
     }
     if (is_digest) {
       await_answer(leg);
       ++stats_.digests_sent;
-      const digest& known = outgoing_.known;
+      const digest& known = out.known;
       trace(trace_kind::digest_send, leg.to, leg.remote_hash,
             known.range.size() + known.extra.size() + known.unwanted.size());
     } else {
       ++stats_.replies_sent;
-      stats_.deltas_sent += outgoing_.deltas.size();
-      trace(trace_kind::deltas_send, leg.to, leg.remote_hash, outgoing_.entries.size());
+      stats_.deltas_sent += out.deltas.size();
+      trace(trace_kind::deltas_send, leg.to, leg.remote_hash, out.entries.size());
     }
     const endpoint to = leg.to;
     outbox_.end_turn(*lane);
-    return transmit(to, outgoing_);
+    return to;
   }
 }
 

@@ -95,9 +95,9 @@ void protocol::ask_around(const probe& about) {
 std::optional<slot_index> protocol::draw_live() {
   const auto rows = peers_.by_hash();
   for (std::size_t tries = 0; tries < draws_max; ++tries) {
-    const slot_index slot = rows[static_cast<std::size_t>(random_.below(rows.size()))].slot();
-    if (peers_[slot].status != peer_status::live) continue;
-    if (addresses_.is_proved(peers_.details(slot).way())) return slot;
+    const peer& row = rows[static_cast<std::size_t>(random_.below(rows.size()))];
+    if (row.status != peer_status::live) continue;
+    if (addresses_.is_proved(peers_.details(row.slot()).way())) return row.slot();
   }
   return std::nullopt;
 }

@@ -841,7 +841,7 @@ void reconciler::count_tables(table_sizes& out) const {
 }
 
 void reconciler::forget(slot_index slot) {
-  if (!is_on(defect::state_kept)) entries_.forget(slot);
+  entries_.forget(slot);
   parked_.forget(slot);
   partials_.forget(slot);
   checksums_.forget(slot);

@@ -118,7 +118,7 @@ void belief::fold_entry(const event_view& seen) {
 
 void belief::compare_keys(const protocol& from, const simulated_storage& entries) {
   for (const auto& [slot, key] : touched_) {
-    if (slot >= from.peers().slots() || !from.peers().is_used(slot) || key == floor_key) continue;
+    if (!from.peers().is_used(slot) || key == floor_key) continue;
     const std::string& name = from.peers().details(slot).name;
     const std::optional<entry_view> held = entries.find(slot, key);
     const bool is_live = held && !held->is_tombstone;

@@ -4,7 +4,6 @@
 #include <array>
 #include <cmath>
 #include <optional>
-#include <tuple>
 #include <utility>
 
 #include "gossipmonger/core/hash.hpp"
@@ -242,8 +241,9 @@ void checker::watch::handle_word(const message& received, contact& from) {
   const std::optional<slot_index> slot = known.find(received.sender.name_hash);
   if (!slot || *slot == self_slot) return;
   if (known[*slot].generation() != received.sender.generation) return;
-  if (received.sender.heartbeat > known[*slot].heartbeat())
+  if (received.sender.heartbeat > known[*slot].heartbeat()) {
     row(*slot).beat_at = owner_.world_.time();
+  }
   const bool is_mine = received.receiver.generation == 0 ||
                        received.receiver.name_hash == known[self_slot].name_hash();
   if (received.sender.has_left && is_mine) leaver = slot;

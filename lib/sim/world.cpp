@@ -191,8 +191,8 @@ void world::finish_step(node_index node, bool is_timer) {
 }
 
 void world::flush(node_index node) {
-  while (const std::optional<transmit> sent = nodes_[node].core->poll_transmit(now(node))) {
-    send(node, *sent);
+  while (const auto to = nodes_[node].core->poll_transmit(now(node), outgoing_)) {
+    send(node, *to);
   }
 }
 
@@ -201,21 +201,21 @@ const network_conditions& world::link(node_index from, node_index to) const {
   return place == links.end() ? conditions : place->second;
 }
 
-void world::send(node_index from, const transmit& sent) {
+void world::send(node_index from, const endpoint& to) {
   buffer_.resize(nodes_[from].settings.datagram_bytes_max / 8);
   const std::size_t size =
-      nodes_[from].wire->encode(*sent.content, std::as_writable_bytes(std::span(buffer_)));
+      nodes_[from].wire->encode(outgoing_, std::as_writable_bytes(std::span(buffer_)));
   ++counters_.datagrams;
   counters_.bytes += size;
   counters_.datagram_bytes_max = std::max(counters_.datagram_bytes_max, size);
-  if (observer != nullptr) observer->handle_send(from, sent.to, *sent.content, size);
+  if (observer != nullptr) observer->handle_send(from, to, outgoing_, size);
   if (nodes_[from].mutation > 0 && random_.unit() < nodes_[from].mutation) {
     const auto datagram = std::as_writable_bytes(std::span(buffer_)).first(size);
     if (try_mutate(datagram, random_)) ++counters_.mutated;
   }
-  if (on_send) on_send(from, sent.to, std::as_bytes(std::span(buffer_)).first(size));
+  if (on_send) on_send(from, to, std::as_bytes(std::span(buffer_)).first(size));
 
-  const std::optional<node_index> target = find(sent.to);
+  const std::optional<node_index> target = find(to);
   if (!target || (is_cut && is_cut(from, *target))) {
     ++counters_.unreachable;
     return;
@@ -244,7 +244,7 @@ void world::send(node_index from, const transmit& sent) {
     happening& arrival = happenings_[place];
     arrival.node = *target;
     arrival.source = nodes_[from].address;
-    arrival.destination = sent.to;
+    arrival.destination = to;
     arrival.words.assign(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(size / 8));
     arrival.bytes = size;
     arrival.inbox_datagrams_max = way.inbox_datagrams_max;

@@ -220,3 +220,13 @@ TEST_CASE("failure_detector: an advance dated before the last counts as no time"
   CHECK(detector.last_advance() == 10s);
   CHECK(detector.mean(expect(1s, 16s)) == 800ms);  // (4 + 0) / 5
 }
+
+TEST_CASE("failure_detector: a limit covers itself and what was before, and no other") {
+  const phi_limit limit(8, 10s, expect(2s, 16s));
+
+  CHECK(limit.covers(limit));
+  CHECK(limit.covers(phi_limit(8, 9s, expect(2s, 16s))));
+  CHECK_FALSE(limit.covers(phi_limit(8, 11s, expect(2s, 16s))));
+  CHECK_FALSE(limit.covers(phi_limit(7, 9s, expect(2s, 16s))));
+  CHECK_FALSE(limit.covers(phi_limit(8, 9s, expect(1s, 16s))));
+}

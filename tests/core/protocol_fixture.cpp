@@ -116,8 +116,9 @@ void small_cluster::settle() {
 letters small_cluster::collect(std::string_view name) {
   node& from = find(name);
   letters collected;
-  while (const std::optional<transmit> sent = from.core.poll_transmit(now())) {
-    const letter& one = collected.emplace_back(*sent->content, from.address, sent->to);
+  message sent;
+  while (const std::optional<endpoint> to = from.core.poll_transmit(now(), sent)) {
+    const letter& one = collected.emplace_back(sent, from.address, *to);
     bytes_max_seen = std::max(bytes_max_seen, one.bytes);
   }
   return collected;

@@ -430,16 +430,16 @@ class ordeal {
     bool is_moving = true;
     while (is_moving) {
       is_moving = false;
-      while (const std::optional<transmit> sent = me_.poll_transmit(now_)) {
+      while (const std::optional<endpoint> to = me_.poll_transmit(now_, outgoing_)) {
         is_moving = true;
-        account(*sent);
-        if (sent->to == honest_address && !is_honest_deaf_) hand_over(honest_, own_address);
+        account(*to);
+        if (*to == honest_address && !is_honest_deaf_) hand_over(honest_, own_address);
       }
-      while (const std::optional<transmit> sent = honest_.poll_transmit(now_)) {
+      while (const std::optional<endpoint> to = honest_.poll_transmit(now_, outgoing_)) {
         is_moving = true;
-        wire_.encode(shared_.honest, *sent->content);
+        wire_.encode(shared_.honest, outgoing_);
         remember();
-        if (sent->to == own_address && !is_honest_mute_) deliver(honest_address);
+        if (*to == own_address && !is_honest_mute_) deliver(honest_address);
       }
     }
   }
@@ -454,19 +454,19 @@ class ordeal {
   }
 
   /// Every datagram is within its limit, and keeps the 3x rule.
-  void account(const transmit& sent) {
-    wire_.encode(shared_.own, *sent.content);
+  void account(const endpoint& to) {
+    wire_.encode(shared_.own, outgoing_);
     remember();
     check_budget();
     demand(wire_.bytes().size() + seal_bytes <= 1200, "I4: no datagram exceeds its limit");
-    demand(sent.to.is_routable(), "nothing goes where nobody can be");
-    demand(sent.to != own_address, "nothing goes to myself");
-    if (sent.content->cookie != 0) cookies_[sent.to] = sent.content->cookie;
-    if (sent.content->kind == message_kind::digest) return;
-    const bool is_proved = std::find(proved_.begin(), proved_.end(), sent.to) != proved_.end();
+    demand(to.is_routable(), "nothing goes where nobody can be");
+    demand(to != own_address, "nothing goes to myself");
+    if (outgoing_.cookie != 0) cookies_[to] = outgoing_.cookie;
+    if (outgoing_.kind == message_kind::digest) return;
+    const bool is_proved = std::find(proved_.begin(), proved_.end(), to) != proved_.end();
     if (is_proved) return;
-    answered_bytes_[sent.to] += wire_.bytes().size();
-    demand(answered_bytes_[sent.to] <= 3 * received_bytes_[sent.to], "the 3x rule");
+    answered_bytes_[to] += wire_.bytes().size();
+    demand(answered_bytes_[to] <= 3 * received_bytes_[to], "the 3x rule");
   }
 
   /// What went out since the options changed: a full bucket, what flowed in, the last datagram.
@@ -629,6 +629,7 @@ class ordeal {
   protocol honest_{shared_.honest_settings, storage_ref(honest_entries_), honest_address, 2, now_};
   message forged_;
   message received_;
+  message outgoing_;
   change_cursor cursor_;
 
   std::map<std::string, own_value> own_;

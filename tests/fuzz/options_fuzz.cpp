@@ -134,10 +134,11 @@ void check_config(byte_source& from) {
   protocol core(*checked, storage_ref(entries), endpoint::v4(10, 0, 0, 1, 7000), 1, start);
   core.join(endpoint::v4(10, 0, 0, 2, 7000));
   moment now = start;
+  message sent;
   for (int round = 0; round < 2; ++round) {
     now.steady = core.next_deadline();
     core.handle_timeout(now);
-    while (core.poll_transmit(now)) {
+    while (core.poll_transmit(now, sent)) {
     }
   }
   demand(core.next_deadline() > now.steady, "rounds go on");

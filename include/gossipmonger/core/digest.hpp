@@ -61,13 +61,13 @@ struct packed_entry {
   }
   [[nodiscard]] bool has_left() const { return (version_and_heartbeat & left_bit) != 0; }
 
-  /// Of two of one name: whether nothing but the lower 20 bits of the heartbeats may differ; and if
-  /// so, which heartbeat is lower.
+  /// Of two of one name: whether nothing but the low 20 bits of the heartbeats may differ.
   [[nodiscard]] bool is_equal_but_for_heartbeat(const packed_entry& other) const {
     return version_and_heartbeat == other.version_and_heartbeat &&
            ((generation_and_heartbeat ^ other.generation_and_heartbeat) & generation_max) == 0;
   }
-  [[nodiscard]] bool has_beaten_less(const packed_entry& other) const {
+  /// Of two for which that holds, whether the heartbeat here is lower; of others it says nothing.
+  [[nodiscard]] bool has_lower_heartbeat(const packed_entry& other) const {
     return generation_and_heartbeat < other.generation_and_heartbeat;
   }
 
@@ -84,8 +84,8 @@ struct packed_entry {
     assert(heartbeat <= heartbeat_max);
     version_and_heartbeat =
         (version_and_heartbeat & (left_bit | version_max)) | heartbeat >> low_bits << 48;
-    generation_and_heartbeat = (generation_and_heartbeat & generation_max) | (heartbeat & low_max)
-                                                                                 << 44;
+    const std::uint64_t low = heartbeat & low_max;
+    generation_and_heartbeat = (generation_and_heartbeat & generation_max) | low << 44;
   }
   void set_left() { version_and_heartbeat |= left_bit; }
 

@@ -37,7 +37,7 @@ struct phi_limit {
 };
 
 /// Its window is kept as two sums: of the intervals since the window was half full last, and of the
-/// half before. So it is the last half to all of `window` intervals, in the row of its peer: of a
+/// half before. So it is the last half to all of `window` intervals, beside its peer's row: of a
 /// ring of intervals, each advance would have to fetch a place from wherever in memory it is.
 class failure_detector {
  public:
@@ -71,8 +71,8 @@ class failure_detector {
   /// elapsed / (mean * ln 10); never negative, never NaN
   [[nodiscard]] double phi(std::chrono::nanoseconds now,
                            const detector_expectation& expected) const;
-  /// False: phi is surely not above the limit; true: it may be. Each round asks this of everybody,
-  /// so it takes no division.
+  /// False: phi is surely not above the limit; true: it may be. Each advance asks this, so it takes
+  /// no division.
   [[nodiscard]] bool may_exceed(const phi_limit& limit) const {
     // phi > limit where elapsed * count > limit * ln 10 * sum. What phi rounds to microseconds, the
     // mean, is taken for one microsecond less.

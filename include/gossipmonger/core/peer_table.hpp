@@ -50,11 +50,6 @@ class alignas(32) peer {
   void set_heartbeat(std::uint64_t heartbeat) { entry_.set_heartbeat(heartbeat); }
   void set_left() { entry_.set_left(); }
 
-  /// Its heartbeat rose.
-  void count_advance(std::uint64_t to) {
-    set_heartbeat(to);
-    if (advances < advances_max) ++advances;
-  }
   /// Whether silence may still convict it: live, or not judged yet.
   [[nodiscard]] bool may_die() const {
     return status == peer_status::live || status == peer_status::unjudged;
@@ -70,18 +65,22 @@ class alignas(32) peer {
     return status == peer_status::dead || status == peer_status::left;
   }
 
- private:
-  friend class peer_table;
-
-  packed_entry entry_;
-  slot_index slot_ = no_slot;
-
- public:
-  peer_status status = peer_status::unjudged;
+  peer_status status = peer_status::unjudged;  ///< see `peer_table::may_exceed`
   std::uint8_t advances = 0;          ///< of the heartbeat, since birth or death, to `advances_max`
   bool is_over_capacity : 1 = false;  ///< something of it was refused: it is unwanted as it is
   bool is_put_off : 1 = false;        ///< likewise, for some rounds: the storage refused an entry
   bool is_suspect : 1 = false;        ///< as `peer_details::doubts` says, but at hand
+
+ private:
+  friend class peer_table;
+
+  void count_advance(std::uint64_t to) {
+    set_heartbeat(to);
+    if (advances < advances_max) ++advances;
+  }
+
+  slot_index slot_ = no_slot;
+  packed_entry entry_;
 };
 static_assert(sizeof(peer) == 32);
 
@@ -110,7 +109,7 @@ class comparison {
  public:
   comparison() = default;
 
-  // Plain peers, all as it is here but for the heartbeat:
+  // Plain peers, all as it is here but for the low 20 bits of the heartbeat:
   /// Higher there.
   [[nodiscard]] std::span<const located_entry> ahead() const {
     return std::span(ahead_).first(ahead_count_);
@@ -119,7 +118,7 @@ class comparison {
   [[nodiscard]] std::span<const slot_index> behind() const {
     return std::span(behind_).first(behind_count_);
   }
-  /// Whatever else is not equal: strangers, and who is not plain, among them; and self.
+  /// Whatever else is not equal: strangers, and who is not plain, among them.
   [[nodiscard]] std::span<const located_entry> others() const {
     return std::span(others_).first(others_count_);
   }
@@ -255,6 +254,11 @@ class peer_table {
     (*this)[slot].count_advance(heartbeat);
     note_silence(of);
   }
+  /// Its heartbeat rose, after a silence that was no interval of a peer that lives.
+  void advance_anew(slot_index slot, std::uint64_t heartbeat, std::chrono::nanoseconds now) {
+    restart_silence(slot, now);
+    (*this)[slot].count_advance(heartbeat);
+  }
   /// What its detector saw is forgotten.
   void reset_detector(slot_index slot, std::chrono::nanoseconds now) {
     liveness_[slot].detector.reset(now);
@@ -265,9 +269,9 @@ class peer_table {
     liveness_[slot].silent_since = now;
     reset_detector(slot, now);
   }
-  /// Whether phi of anybody who may die may exceed the limit; false is sure. A look at everybody
-  /// goes `ahead`, and mostly holds so long: it is O(1) till then.
-  ///   expects: limits of one table do not go back in time
+  /// Whether phi of anybody who may die may exceed the limit; false is sure. Looks at everybody, as
+  /// they would be `ahead` from then, and if nobody may exceed it there, it is O(1) until then.
+  ///   expects: whoever comes to live advanced then, or its silence restarted
   [[nodiscard]] bool may_exceed(const phi_limit& limit, std::chrono::nanoseconds ahead);
   /// Its versions changed: it is now the latest.
   void touch(slot_index slot);

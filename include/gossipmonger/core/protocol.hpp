@@ -50,14 +50,6 @@ namespace gossipmonger {
 /// Keys with their values.
 using pair_views = std::span<const std::pair<std::string_view, std::string_view>>;
 
-/// A message to send: `content` is valid until the next call into the protocol.
-struct transmit {
-  transmit(const endpoint& address, const message& what) : to(address), content(&what) {}
-
-  endpoint to;
-  const message* content;
-};
-
 /// How far a version of mine has come.
 struct replication {
   replication() = default;
@@ -174,7 +166,9 @@ class protocol {
   void enable_trace(bool is_enabled);
 
   // Outputs.
-  [[nodiscard]] std::optional<transmit> poll_transmit(moment now);
+  /// Sets the next message, and says where it goes; its views are valid until the next call into
+  /// the protocol. Nodes that are called in turn may use one message.
+  [[nodiscard]] std::optional<endpoint> poll_transmit(moment now, message& out);
   /// The next event above the cursor; its view is valid until the next call.
   [[nodiscard]] std::optional<event_view> poll_event(change_cursor& cursor);
   [[nodiscard]] std::optional<trace_event> poll_trace();
@@ -401,8 +395,7 @@ class protocol {
   send_budget strangers_budget_;  // what of it answers to unproved addresses may take
   write_rate write_rate_;
   std::optional<std::chrono::nanoseconds> sends_at_;  // until when the budget is spent
-  message outgoing_;
-  digest_comparison compared_;  // of the message in hand
+  digest_comparison compared_;                        // of the message in hand
 
   std::chrono::nanoseconds now_{};     // liveness clock, of the latest input
   std::chrono::nanoseconds paused_{};  // what the liveness clock lags behind the steady one

@@ -330,6 +330,7 @@ class basic_node {
     Transport& transport;  // not to be touched once it is stopped
     codec coder;
     message received;
+    message outgoing;
     std::vector<std::uint64_t> send_room;
     std::vector<outbound> send_batch;
     timer* round_timer = nullptr;                        // of the round loop, while it waits
@@ -673,13 +674,13 @@ asio::awaitable<void> basic_node<Storage, Transport>::send_all(std::shared_ptr<s
   for (;;) {
     std::size_t count = 0;
     while (count < batch) {
-      const std::optional<transmit> next = state->core->poll_transmit(now());
-      if (!next) break;
+      const std::optional<endpoint> to = state->core->poll_transmit(now(), state->outgoing);
+      if (!to) break;
       const std::span<std::byte> room =
           std::as_writable_bytes(std::span(state->send_room).subspan(count * words, words));
-      const std::size_t size = state->coder.encode(*next->content, room);
+      const std::size_t size = state->coder.encode(state->outgoing, room);
       state->send_batch[count].bytes = room.first(size);
-      state->send_batch[count].destination = next->to;
+      state->send_batch[count].destination = *to;
       ++count;
     }
     if (count == 0) break;

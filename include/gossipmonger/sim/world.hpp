@@ -200,7 +200,7 @@ class world {
     std::int64_t drift_ppm = 0;
     std::chrono::nanoseconds resumes{};
     std::size_t waiting = 0;            // datagrams in the inbox while paused
-    std::vector<std::uint64_t> digest;  // that came last, in words, and from where
+    std::vector<std::uint64_t> digest;  // the last, if it is kept, and from where
     endpoint digest_source;
     std::uint64_t run = 0;
     std::chrono::nanoseconds timer_at{};
@@ -240,15 +240,15 @@ class world {
   void set_timer(node_index node);
   void finish_step(node_index node, bool is_timer);
   void flush(node_index node);
-  void send(node_index from, const transmit& sent);
+  void send(node_index from, const endpoint& to);
   [[nodiscard]] const network_conditions& link(node_index from, node_index to) const;
   void damage(happening& arrival, const network_conditions& on_link);
   /// A place for something that will happen, empty but for its order.
   [[nodiscard]] std::size_t prepare();
   void schedule(std::size_t place, std::chrono::nanoseconds at);
   void happen(std::size_t place);
-  /// Has the processor fetch the state of who is next while this one is at work: of a large world
-  /// no cache holds it.
+  /// Has the processor fetch the node that is next while this one is at work: of a large world no
+  /// cache holds them all.
   void fetch_next() const;
   void deliver(happening& arrived);
   enum class put_off : std::uint8_t { no, waits, dropped };
@@ -269,6 +269,7 @@ class world {
   world_counters counters_;
   std::uint64_t trace_hash_ = 0;
   message received_;
+  message outgoing_;
   std::vector<std::uint64_t> buffer_;
 };
 
