@@ -273,6 +273,7 @@ class peer_table {
   /// they would be `ahead` from then, and if nobody may exceed it there, it is O(1) until then.
   ///   expects: whoever comes to live advanced then, or its silence restarted
   [[nodiscard]] bool may_exceed(const phi_limit& limit, std::chrono::nanoseconds ahead);
+
   /// Its versions changed: it is now the latest.
   void touch(slot_index slot);
   /// Up to `count` slots whose versions changed last, latest first.

@@ -1,6 +1,8 @@
 // What a UDP socket has done, by name. Values.
 #pragma once
 
+#include "gossipmonger/net/asio_definitions.hpp"  // first, as in all of net
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
