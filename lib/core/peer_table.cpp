@@ -174,18 +174,20 @@ void peer_table::compare(std::span<const packed_entry> entries, bool is_thorough
     }
     const peer& mine = rows[next++];
     at.slot = mine.slot();
-    const bool is_same = mine.is_plain() & mine.entry().is_equal_but_for_heartbeat(theirs);
+    const bool is_same = mine.is_plain() && mine.entry().is_equal_but_for_heartbeat(theirs);
     if (is_thorough || !(is_same || mine.entry() == theirs)) {
       out.others_[out.others_count_++] = at;
       continue;
     }
     // Whose heartbeat is higher is as good as drawn: each goes into both lists, and stays in one at
     // most, without a branch. Who is ahead there advances next.
-    const bool is_ahead = is_same & mine.entry().has_lower_heartbeat(theirs);
+    const bool is_lower = mine.entry().has_lower_heartbeat(theirs);
+    const bool is_higher = theirs.has_lower_heartbeat(mine.entry());
+    const bool is_ahead = is_same & is_lower;
     ahead[ahead_count] = at;
     ahead_count += is_ahead;
     behind[behind_count] = at.slot;
-    behind_count += is_same & theirs.has_lower_heartbeat(mine.entry());
+    behind_count += is_same & is_higher;
     __builtin_prefetch(&liveness[is_ahead ? at.slot : self_slot], 1);
   }
   last_found_ = next - 1;
