@@ -19,8 +19,8 @@ constexpr std::size_t strangers_part = 8;
 constexpr std::size_t leaving_fanout = 16;
 /// What is left of an answer is good for so long.
 constexpr int bulk_intervals = 3;
-/// So far ahead it is looked whether somebody may fall silent. Less than silence has to last by
-/// far, where `dead_peer_phi` is not set low: then each round looks.
+/// So far ahead a round looks whether somebody may fall silent. With the usual `dead_peer_phi`,
+/// silence has to last much longer; with a low one, somebody may, and the next round looks again.
 constexpr int silence_look_intervals = 8;
 
 }  // namespace

@@ -33,12 +33,11 @@ struct packed_entry {
   /// Implicit, as is the way back: the two are the same thing.
   ///   expects: no field above its limit (types.hpp)
   packed_entry(const digest_entry& entry)  // NOLINT(google-explicit-constructor)
-      : name_hash(entry.name_hash),
-        version_and_heartbeat(entry.max_version | (entry.has_left ? left_bit : 0) |
-                              entry.heartbeat >> low_bits << 48),
-        generation_and_heartbeat(entry.generation | (entry.heartbeat & low_max) << 44) {
-    assert(entry.max_version <= version_max && entry.heartbeat <= heartbeat_max);
-    assert(entry.generation <= generation_max);
+      : name_hash(entry.name_hash) {
+    set_generation(entry.generation);
+    set_max_version(entry.max_version);
+    set_heartbeat(entry.heartbeat);
+    if (entry.has_left) set_left();
   }
   operator digest_entry() const {  // NOLINT(google-explicit-constructor)
     digest_entry entry;

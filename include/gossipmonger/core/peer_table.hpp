@@ -288,6 +288,7 @@ class peer_table {
   static constexpr std::size_t near_rows = 8;
   static constexpr std::uint32_t no_place = ~std::uint32_t{0};
 
+  /// Its detector changed: a look ahead holds no longer where it may exceed what was looked for.
   void note_silence(const peer_liveness& changed) {
     if (quiet_until_ && changed.detector.may_exceed(*quiet_until_)) quiet_until_.reset();
   }
