@@ -42,11 +42,8 @@ std::optional<slot_index> peer_table::try_add(std::string_view name, std::uint64
     free_.pop_back();
   }
   details_[slot].name = name;
-  peer added;
-  added.slot_ = slot;
-  added.entry_.name_hash = name_hash;
   const std::size_t place = lower_bound(name_hash);
-  rows_.insert(rows_.begin() + static_cast<std::ptrdiff_t>(place), added);
+  rows_.insert(rows_.begin() + static_cast<std::ptrdiff_t>(place), peer(slot, name_hash));
   number_from(place);
   quiet_until_.reset();
   return slot;
@@ -73,10 +70,7 @@ void peer_table::number_from(std::size_t place) {
 void peer_table::begin(slot_index slot, std::uint64_t generation, std::uint64_t heartbeat,
                        std::chrono::nanoseconds silent_since, std::chrono::nanoseconds now) {
   peer& row = (*this)[slot];
-  const std::uint64_t name_hash = row.name_hash();
-  row = peer();
-  row.slot_ = slot;
-  row.entry_.name_hash = name_hash;
+  row = peer(slot, row.name_hash());
   row.set_generation(generation);
   row.set_heartbeat(heartbeat);
   reset_detector(slot, now);

@@ -74,6 +74,8 @@ class alignas(32) peer {
  private:
   friend class peer_table;
 
+  /// Of whom nothing else is known.
+  peer(slot_index slot, std::uint64_t name_hash) : slot_(slot) { entry_.name_hash = name_hash; }
   void count_advance(std::uint64_t to) {
     set_heartbeat(to);
     if (advances < advances_max) ++advances;
