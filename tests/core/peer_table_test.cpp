@@ -470,3 +470,14 @@ TEST_CASE("peer_table: whether anybody may be silent is as if each were asked ea
   CHECK(silent > 1000);
   CHECK(quiet > 1000);
 }
+
+TEST_CASE("peer_table: a row that was only added counts as silent, whatever was looked at before") {
+  const detector_expectation expected(1s, 8, 1, 8);
+  table_with_self table(8);
+  table.peers[self_slot].status = peer_status::self;
+  REQUIRE_FALSE(table.peers.may_exceed(phi_limit(8, 100s, expected), 8s));
+
+  REQUIRE(table.add(60));
+
+  CHECK(table.peers.may_exceed(phi_limit(8, 101s, expected), 8s));
+}
