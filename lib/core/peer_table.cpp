@@ -51,6 +51,7 @@ std::optional<slot_index> peer_table::try_add(std::string_view name, std::uint64
 
 void peer_table::remove(slot_index slot) {
   assert(slot != self_slot && is_used(slot));
+  set_suspect(slot, false);
   const std::size_t place = places_[slot];
   rows_.erase(rows_.begin() + static_cast<std::ptrdiff_t>(place));
   number_from(place);
@@ -69,12 +70,24 @@ void peer_table::number_from(std::size_t place) {
 
 void peer_table::begin(slot_index slot, std::uint64_t generation, std::uint64_t heartbeat,
                        std::chrono::nanoseconds silent_since, std::chrono::nanoseconds now) {
+  set_suspect(slot, false);
   peer& row = (*this)[slot];
   row = peer(slot, row.name_hash());
   row.set_generation(generation);
   row.set_heartbeat(heartbeat);
   reset_detector(slot, now);
   liveness_[slot].silent_since = silent_since;
+}
+
+void peer_table::set_suspect(slot_index slot, bool is_suspect) {
+  peer& row = (*this)[slot];
+  if (row.is_suspect() == is_suspect) return;
+  row.set(peer::suspect, is_suspect);
+  if (is_suspect) {
+    ++suspects_;
+  } else {
+    --suspects_;
+  }
 }
 
 bool peer_table::may_exceed(const phi_limit& limit, std::chrono::nanoseconds ahead) {
@@ -141,52 +154,71 @@ void comparison::begin(std::size_t entries, bool is_thorough) {
 void peer_table::compare(std::span<const packed_entry> entries, bool is_thorough,
                          comparison& out) const {
   out.begin(entries.size(), is_thorough);
-  // In registers, while the lists are written.
-  located_entry* const ahead = out.ahead_.data();
-  slot_index* const behind = out.behind_.data();
-  std::size_t ahead_count = 0;
-  std::size_t behind_count = 0;
-  std::size_t next = last_found_ + 1;
-  const std::size_t count = rows_.size();
-  const peer* const rows = rows_.data();
-  const peer_liveness* const liveness = liveness_.data();
-  for (std::size_t i = 0; i < entries.size(); ++i) {
+  if (entries.empty()) return;
+  std::size_t next = lower_bound(entries.front().name_hash);
+  const auto is_next = [&](std::uint64_t name_hash) {
+    return next < rows_.size() && rows_[next].name_hash() == name_hash;
+  };
+  for (std::size_t i = 0; i < entries.size();) {
+    if (!is_thorough) {
+      compare_usual(entries, i, next, out);
+      if (i == entries.size()) break;
+    }
     const packed_entry& theirs = entries[i];
+    if (!is_next(theirs.name_hash)) {
+      next = lower_bound(theirs.name_hash);
+      if (is_next(theirs.name_hash) && !is_thorough) continue;  // it may be a usual one
+    }
     located_entry at;
-    at.index = static_cast<std::uint32_t>(i);
-    // A digest asks for one after the other, ascending.
-    const std::size_t near_end = std::min(next + near_rows, count);
-    while (next < near_end && rows[next].name_hash() < theirs.name_hash) ++next;
-    if (next >= count || rows[next].name_hash() != theirs.name_hash) {
-      const std::size_t place = lower_bound(theirs.name_hash);
-      if (place == count || rows[place].name_hash() != theirs.name_hash) {
-        out.others_[out.others_count_++] = at;
-        ++out.strangers_;
-        continue;
-      }
-      next = place;
+    at.index = static_cast<std::uint32_t>(i++);
+    if (is_next(theirs.name_hash)) {
+      const peer& mine = rows_[next++];
+      at.slot = mine.slot();
+      if (mine.entry() == theirs && !is_thorough) continue;
+    } else {
+      ++out.strangers_;
     }
-    const peer& mine = rows[next++];
-    at.slot = mine.slot();
-    const bool is_same = mine.is_plain() && mine.entry().is_equal_but_for_heartbeat(theirs);
-    if (is_thorough || !(is_same || mine.entry() == theirs)) {
-      out.others_[out.others_count_++] = at;
-      continue;
+    out.others_[out.others_count_++] = at;
+  }
+}
+
+void peer_table::compare_usual(std::span<const packed_entry> entries, std::size_t& index,
+                               std::size_t& next, comparison& out) const {
+  located_entry* ahead = out.ahead_.data() + out.ahead_count_;
+  slot_index* behind = out.behind_.data() + out.behind_count_;
+  const peer_liveness* const liveness = liveness_.data();
+  const peer* const end = rows_.data() + rows_.size();
+  const peer* mine = rows_.data() + next;
+  std::size_t i = index;
+  for (; i < entries.size() && mine != end; ++i, ++mine) {
+    const packed_entry& theirs = entries[i];
+    // A digest names one row after the other, a reply many of them.
+    if (mine->name_hash() < theirs.name_hash) {
+      const peer* const near_end = end - mine > near_rows ? mine + near_rows : end;
+      do {
+        ++mine;
+      } while (mine != near_end && mine->name_hash() < theirs.name_hash);
+      if (mine == near_end) mine = rows_.data() + lower_bound(theirs.name_hash);
+      if (mine == end) break;
     }
+    if (!mine->is_plain() || !mine->entry().is_equal_but_for_heartbeat(theirs)) break;
     // Whose heartbeat is higher is as good as drawn: each goes into both lists, and stays in one at
     // most, without a branch. Who is ahead there advances next.
-    const bool is_lower = mine.entry().has_lower_heartbeat(theirs);
-    const bool is_higher = theirs.has_lower_heartbeat(mine.entry());
-    const bool is_ahead = is_same & is_lower;
-    ahead[ahead_count] = at;
-    ahead_count += is_ahead;
-    behind[behind_count] = at.slot;
-    behind_count += is_same & is_higher;
-    __builtin_prefetch(&liveness[is_ahead ? at.slot : self_slot], 1);
+    const slot_index slot = mine->slot();
+    const std::uint32_t lead = mine->entry().heartbeat_lead(theirs);
+    const std::uint32_t is_ahead = lead >> 31U;
+    const std::uint32_t is_behind = (0U - lead) >> 31U;
+    ahead->index = static_cast<std::uint32_t>(i);
+    ahead->slot = slot;
+    ahead += is_ahead;
+    *behind = slot;
+    behind += is_behind;
+    __builtin_prefetch(&liveness[slot * is_ahead], 1);
   }
-  last_found_ = next - 1;
-  out.ahead_count_ = ahead_count;
-  out.behind_count_ = behind_count;
+  index = i;
+  next = static_cast<std::size_t>(mine - rows_.data());
+  out.ahead_count_ = static_cast<std::size_t>(ahead - out.ahead_.data());
+  out.behind_count_ = static_cast<std::size_t>(behind - out.behind_.data());
 }
 
 void peer_table::touch(slot_index slot) {

@@ -155,7 +155,7 @@ member protocol::describe(slot_index slot, nanoseconds now) const {
   seen.address = of.address;
   seen.status = row.status;
   seen.is_reachable = slot == self_slot || is_reachable(slot);
-  seen.is_suspect = slot != self_slot && row.is_suspect && row.may_die();
+  seen.is_suspect = slot != self_slot && row.is_suspect() && row.may_die();
   seen.max_version = row.max_version();
   seen.heartbeat = row.heartbeat();
   seen.wire_versions = of.spoken;
@@ -193,7 +193,7 @@ protocol_stats protocol::stats() const {
   for (const peer& row : peers_.by_hash()) {
     if (row.slot() == self_slot) continue;
     if (is_reachable(row.slot())) ++now.peers_reachable;
-    if (row.status == peer_status::live && row.is_suspect) ++now.peers_suspect;
+    if (row.status == peer_status::live && row.is_suspect()) ++now.peers_suspect;
     if (row.status != peer_status::live) continue;
     now.backlog_max = std::max(now.backlog_max, version() - held_version(row.slot()));
   }
@@ -405,8 +405,8 @@ tl::expected<void, config_error> protocol::change(config settings, moment now) {
 
 void protocol::end_capacity_refusals() {
   for (const peer& one : peers_.by_hash()) {
-    if (!one.is_over_capacity) continue;
-    peers_[one.slot()].is_over_capacity = false;
+    if (!one.is_over_capacity()) continue;
+    peers_[one.slot()].set_over_capacity(false);
     peers_.touch(one.slot());
   }
 }

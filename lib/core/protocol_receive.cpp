@@ -411,13 +411,13 @@ void protocol::handle_heartbeat(slot_index slot, const digest_entry& entry) {
 
 void protocol::advance_heartbeat(slot_index slot, std::uint64_t heartbeat) {
   peer& row = peers_[slot];
-  if (row.is_suspect &&
+  if (row.is_suspect() &&
       peers_.details(slot).doubts.handle_heartbeat(heartbeat, make_suspicion_rules())) {
-    row.is_suspect = false;
+    peers_.set_suspect(slot, false);
     ++stats_.doubts_refuted;
   }
   // What it said before it fell silent is still on its way: no sign of life.
-  if (row.status == peer_status::dead && row.is_suspect) {
+  if (row.status == peer_status::dead && row.is_suspect()) {
     row.set_heartbeat(heartbeat);
     return;
   }

@@ -86,9 +86,9 @@ bool protocol::has_silent() {
   const phi_limit limit(settings_.dead_peer_phi, now_, expected_);
   const nanoseconds ahead = silence_look_intervals * nanoseconds(settings_.gossip_interval);
   if (peers_.may_exceed(limit, ahead)) return true;
-  if (settings_.suspicion_rounds == 0) return false;
-  return std::any_of(peers_.by_hash().begin(), peers_.by_hash().end(),
-                     [](const peer& row) { return row.is_suspect && row.may_die(); });
+  return peers_.has_suspects() &&
+         std::any_of(peers_.by_hash().begin(), peers_.by_hash().end(),
+                     [](const peer& row) { return row.is_suspect() && row.may_die(); });
 }
 
 void protocol::judge_all() {
@@ -252,7 +252,7 @@ exchange& protocol::start_exchange(const endpoint& to, std::uint64_t remote_hash
   if (slot) leg.spoken = peers_.details(*slot).spoken;
   const bool is_live = slot && peers_[*slot].status == peer_status::live;
   // Any leg 1 asks who is suspected whether it lives.
-  if (slot && peers_[*slot].is_suspect) peers_.details(*slot).doubts.handle_asked(now_);
+  if (slot && peers_[*slot].is_suspect()) peers_.details(*slot).doubts.handle_asked(now_);
   leg.unanswered = is_live ? 0 : addresses_.unanswered(to);
   leg.datagrams_left = is_proved ? settings_.digest_datagrams_max : 1;
   leg.padded_bytes = is_proved ? 0 : address_book::unproved_bytes_min;

@@ -55,7 +55,7 @@ void protocol::begin_suspicion_round() {
 bool protocol::try_settle(probe& one) {
   assert(settings_.suspicion_rounds > 0);
   if (!peers_.is_used(one.slot)) return true;
-  peer& row = peers_[one.slot];
+  const peer& row = peers_[one.slot];
   if (row.generation() != one.generation || row.status != peer_status::live) return true;
   suspicion& doubts = peers_.details(one.slot).doubts;
   const suspicion_rules rules = make_suspicion_rules();
@@ -77,7 +77,7 @@ bool protocol::try_settle(probe& one) {
   }
   one.is_public = true;
   ++stats_.doubts_raised;
-  if (doubts.doubt(*one.doubted, row.heartbeat(), now_)) row.is_suspect = true;
+  if (doubts.doubt(*one.doubted, row.heartbeat(), now_)) peers_.set_suspect(one.slot, true);
   spread(one.slot);
   return false;
 }
@@ -143,7 +143,7 @@ void protocol::plan_doubts(exchange& leg) {
   std::erase_if(rumours_, [this, most = told_max()](slot_index slot) {
     if (!peers_.is_used(slot)) return true;
     const peer& row = peers_[slot];
-    return peers_.details(slot).doubts.told >= most || (row.is_suspect && !row.may_die());
+    return peers_.details(slot).doubts.told >= most || (row.is_suspect() && !row.may_die());
   });
   std::sort(rumours_.begin(), rumours_.end(), [this](slot_index one, slot_index other) {
     return std::tie(peers_.details(one).doubts.told, one) <
@@ -195,7 +195,7 @@ void protocol::handle_doubts(const message& received, const endpoint& source) {
 
 void protocol::handle_doubt(slot_index slot, const doubt_entry& told, std::uint64_t from_hash,
                             const endpoint& source) {
-  peer& row = peers_[slot];
+  const peer& row = peers_[slot];
   if (!is_plausible(row, told.heartbeat)) return drop(drop_reason::field);
   suspicion& doubts = peers_.details(slot).doubts;
   const nanoseconds unit = age_unit(settings_.gossip_interval);
@@ -227,7 +227,7 @@ void protocol::handle_doubt(slot_index slot, const doubt_entry& told, std::uint6
     return;
   }
   if (!doubts.doubt(doubted, row.heartbeat(), now_)) return;
-  row.is_suspect = true;
+  peers_.set_suspect(slot, true);
   spread(slot);
   // While it is fresh, who hears of it looks for itself; later, others have done so.
   if (now_ - doubted <= 2 * rules.interval) static_cast<void>(try_ask(slot));
@@ -248,7 +248,7 @@ void protocol::answer_askers(slot_index slot) {
 }
 
 void protocol::end_doubt(slot_index slot) {
-  peers_[slot].is_suspect = false;
+  peers_.set_suspect(slot, false);
   ++stats_.doubts_refuted;
   spread(slot);
 }
@@ -257,7 +257,7 @@ void protocol::end_doubt(slot_index slot) {
 
 bool protocol::is_convicted(slot_index slot) {
   const peer& row = peers_[slot];
-  if (!row.is_suspect) return false;
+  if (!row.is_suspect()) return false;
   assert(settings_.suspicion_rounds > 0);
   const suspicion_rules rules = make_suspicion_rules();
   const suspicion& doubts = peers_.details(slot).doubts;
@@ -289,7 +289,7 @@ void protocol::end_suspicion() {
   prober_.clear();
   rumours_.clear();
   for (const peer& one : peers_.by_hash()) {
-    peers_[one.slot()].is_suspect = false;
+    peers_.set_suspect(one.slot(), false);
     peers_.details(one.slot()).doubts.end();
   }
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <limits>
+#include <ranges>
 #include <utility>
 
 #include "planted.hpp"
@@ -447,20 +448,24 @@ void reconciler::fill_range(exchange& leg, packer& pack, message& out, nanosecon
 std::size_t reconciler::add_plain_rows(std::size_t first, std::size_t count_max,
                                        std::uint64_t until, packer& pack, const message& out,
                                        nanoseconds now) const {
-  const std::span<const peer> rows = peers_.by_hash();
-  // Up to where who is told of for another reason stands.
-  const std::uint64_t sender = out.sender.name_hash;
-  const std::uint64_t receiver = out.receiver.generation != 0 ? out.receiver.name_hash : sender;
-  std::size_t i = first;
-  return pack.add_range(std::min(rows.size() - first, count_max), [&](packed_entry& told) {
-    const peer& row = rows[i];
-    const std::uint64_t name_hash = row.name_hash();
-    if (name_hash >= until || name_hash == sender || name_hash == receiver) return false;
-    if (!is_advertised(row, now)) return false;
-    told = row.entry();
-    ++i;
-    return true;
+  // Up to where somebody stands who is told of for another reason, or not at all.
+  const std::span<const peer> all = peers_.by_hash();
+  std::size_t end = std::min(first + count_max, all.size());
+  const auto end_at = [&](std::uint64_t name_hash) {
+    if (end == first || all[end - 1].name_hash() < name_hash) return;
+    const std::size_t place = peers_.lower_bound(name_hash);
+    if (place >= first) end = place;
+  };
+  end_at(until);
+  end_at(out.sender.name_hash);
+  if (out.receiver.generation != 0) end_at(out.receiver.name_hash);
+  const std::span<const peer> rows = all.subspan(first, end - first);
+  const auto untold = std::find_if(rows.begin(), rows.end(), [&](const peer& row) {
+    return !row.is_plain() && !is_advertised(row, now);
   });
+  const auto told = rows.first(static_cast<std::size_t>(untold - rows.begin()));
+  return pack.add_range(std::views::transform(
+      told, [](const peer& row) -> const packed_entry& { return row.entry(); }));
 }
 
 void reconciler::add_row(slot_index slot, const grave* beside, packer& pack, const message& out,
@@ -573,14 +578,10 @@ bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
     if (!pack.try_add_request(request)) return false;
     return !partial || out.partials.size() == partials_max || pack.try_add_partial(*partial);
   });
-  std::size_t told = 0;
-  pack.add_heartbeats(leg.heartbeats.size(), [&](packed_entry& heartbeat) {
-    while (told < leg.heartbeats.size() && !peers_.is_used(leg.heartbeats[told])) ++told;
-    if (told == leg.heartbeats.size()) return false;
-    heartbeat = peers_[leg.heartbeats[told++]].entry();
-    return true;
-  });
-  while (told < leg.heartbeats.size() && !peers_.is_used(leg.heartbeats[told])) ++told;
+  std::erase_if(leg.heartbeats, [this](slot_index slot) { return !peers_.is_used(slot); });
+  const std::size_t told = pack.add_heartbeats(std::views::transform(
+      leg.heartbeats,
+      [this](slot_index slot) -> const packed_entry& { return peers_[slot].entry(); }));
   leg.heartbeats.erase(leg.heartbeats.begin(),
                        leg.heartbeats.begin() + static_cast<std::ptrdiff_t>(told));
   if (leg.identities.empty() && leg.requests.empty()) fill_deltas(leg, pack, out);
@@ -704,8 +705,8 @@ void reconciler::apply(const message& from, const delta_view& delta) {
     return drop(drop_reason::stale);
   }
   peer& row = peers_[*slot];
-  if (row.is_over_capacity) return drop(drop_reason::capacity);
-  if (row.is_put_off) return drop(drop_reason::storage);
+  if (row.is_over_capacity()) return drop(drop_reason::capacity);
+  if (row.is_put_off()) return drop(drop_reason::storage);
   if (delta.value_bytes != 0) return apply_fragment(*slot, from, delta);
   if (delta.upto.version <= row.max_version() && !is_on(defect::version_regression)) {
     stats_.entries_skipped += delta.entry_count;
@@ -781,7 +782,7 @@ bool reconciler::exceeds_capacity(slot_index slot, const entry_view& entry, std:
   if (!is_too_large && has_place && bytes <= times * settings_.bytes_per_peer_max) {
     return false;
   }
-  row.is_over_capacity = true;
+  row.set_over_capacity(true);
   ++stats_.drops[static_cast<std::size_t>(drop_reason::capacity)];
   const std::string what = is_too_large ? "a value of this peer exceeds value_bytes_max; "
                                         : "the entries of this peer exceed keys_per_peer_max or "
@@ -852,14 +853,14 @@ void reconciler::put_off(slot_index slot) {
   peer_details& of = peers_.details(slot);
   of.put_off_rounds = std::clamp<std::uint64_t>(2 * of.put_off_rounds, 1, put_off_rounds_max);
   of.put_off_until = round_ + of.put_off_rounds;
-  peers_[slot].is_put_off = true;
+  peers_[slot].set_put_off(true);
   put_off_.push_back(slot);
 }
 
 void reconciler::resume_put_off() {
   std::erase_if(put_off_, [this](slot_index slot) {
     if (round_ < peers_.details(slot).put_off_until) return false;
-    peers_[slot].is_put_off = false;
+    peers_[slot].set_put_off(false);
     peers_.touch(slot);
     return true;
   });

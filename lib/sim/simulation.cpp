@@ -758,7 +758,7 @@ bool simulation::must_agree(std::size_t owner, std::size_t replica, const peer* 
       std::chrono::duration_cast<milliseconds>(world_.now(replica).wall) + std::chrono::hours{24};
   const auto limit = static_cast<std::uint64_t>(tomorrow.count());
   if (world_[owner].generation() > limit) return false;
-  return row == nullptr || (!row->is_over_capacity && row->generation() <= limit);
+  return row == nullptr || (!row->is_over_capacity() && row->generation() <= limit);
 }
 
 std::string simulation::disagreement(bool with_verdicts) const {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <initializer_list>
 #include <iterator>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -131,9 +132,9 @@ TEST_CASE("peer_table: of plain peers, entries that differ in the heartbeat alon
   entries[3].max_version = 9;
   for (const std::size_t i : {4U, 10U}) entries[i].has_left = true;
   for (std::size_t i = 7; i <= 13; ++i) entries[i].heartbeat = i % 2 == 0 ? 10 : 8;
-  row_of(7).is_suspect = true;
-  row_of(8).is_put_off = true;
-  row_of(9).is_over_capacity = true;
+  table.peers.set_suspect(row_of(7).slot(), true);
+  row_of(8).set_put_off(true);
+  row_of(9).set_over_capacity(true);
   row_of(10).set_left();
   row_of(11).status = peer_status::unjudged;
   row_of(12).status = peer_status::dead;
@@ -202,6 +203,100 @@ TEST_CASE("peer_table: heartbeats that differ above their low 20 bits are looked
   CHECK(seen.behind().size() == 1);
 }
 
+TEST_CASE("peer_table: whatever is listed, and in whatever order, is compared as one by one") {
+  constexpr std::size_t rounds = 400;
+  random_source draws(3);
+  comparison seen;
+  for (std::size_t round = 0; round < rounds; ++round) {
+    // Hashes that lie close, or far apart.
+    const std::uint64_t spread = round % 2 == 0 ? 200 : std::numeric_limits<std::uint64_t>::max();
+    table_with_self table(128);
+    std::vector<packed_entry> listed;
+    const std::size_t rows = 1 + static_cast<std::size_t>(draws.below(60));
+    for (std::size_t i = 0; i < rows; ++i) {
+      const std::uint64_t hash = draws.below(spread);
+      if (table.peers.find(hash)) continue;
+      peer& row = table.peers[*table.add(hash)];
+      row.status = draws.below(6) == 0 ? peer_status::dead : peer_status::live;
+      if (draws.below(20) == 0) row.set_left();
+      if (draws.below(20) == 0) row.set_put_off(true);
+      row.set_generation(1 + draws.below(10) / 9);
+      row.set_heartbeat(5 + draws.below(3));
+    }
+    // Some of the rows, as few as one in thirty, and others; in order, or in none.
+    const std::uint64_t part = 1 + draws.below(30);
+    for (const peer& row : table.peers.by_hash()) {
+      if (draws.below(part) != 0) continue;
+      digest_entry entry = row.entry();
+      entry.heartbeat = 5 + draws.below(3);
+      if (draws.below(10) == 0) entry.generation += 1;
+      listed.push_back(entry);
+      if (draws.below(20) == 0) listed.push_back(entry);
+      if (draws.below(10) != 0) continue;
+      entry.name_hash += 1;
+      listed.push_back(entry);
+    }
+    if (draws.below(4) == 0) draws.shuffle(std::span<packed_entry>(listed));
+
+    std::vector<std::pair<std::size_t, slot_index>> ahead;
+    std::vector<slot_index> behind;
+    std::vector<std::pair<std::size_t, slot_index>> others;
+    std::size_t strangers = 0;
+    for (std::size_t i = 0; i < listed.size(); ++i) {
+      const std::optional<slot_index> slot = table.peers.find(listed[i].name_hash);
+      const digest_entry theirs = listed[i];
+      if (!slot) {
+        ++strangers;
+        others.emplace_back(i, no_slot);
+        continue;
+      }
+      const peer& row = table.peers[*slot];
+      digest_entry mine = row.entry();
+      if (mine == theirs) continue;
+      mine.heartbeat = theirs.heartbeat;
+      if (!row.is_plain() || mine != theirs) {
+        others.emplace_back(i, *slot);
+      } else if (theirs.heartbeat > row.heartbeat()) {
+        ahead.emplace_back(i, *slot);
+      } else {
+        behind.push_back(*slot);
+      }
+    }
+
+    table.peers.compare(listed, false, seen);
+
+    const auto pairs = [](std::span<const located_entry> list) {
+      std::vector<std::pair<std::size_t, slot_index>> found;
+      for (const located_entry& at : list) found.emplace_back(at.index, at.slot);
+      return found;
+    };
+    CHECK(pairs(seen.ahead()) == ahead);
+    CHECK(std::vector<slot_index>(seen.behind().begin(), seen.behind().end()) == behind);
+    CHECK(pairs(seen.others()) == others);
+    CHECK(seen.strangers() == strangers);
+  }
+}
+
+TEST_CASE("peer_table: tells whether anybody is doubted, whoever else comes and goes") {
+  table_with_self table(8);
+  const slot_index one = *table.add(30);
+  const slot_index other = *table.add(70);
+  CHECK_FALSE(table.peers.has_suspects());
+
+  table.peers.set_suspect(one, true);
+  table.peers.set_suspect(one, true);
+  table.peers.set_suspect(other, true);
+  CHECK(table.peers[one].is_suspect());
+  table.peers.set_suspect(one, false);
+  table.peers.set_suspect(one, false);
+  CHECK_FALSE(table.peers[one].is_suspect());
+  CHECK(table.peers.has_suspects());
+
+  table.peers.remove(other);
+  CHECK_FALSE(table.peers.has_suspects());
+  CHECK_FALSE(table.peers[*table.add(70)].is_suspect());
+}
+
 TEST_CASE("peer_table: finds a row by its hash, and by its name where the hash agrees") {
   table_with_self table(8);
   const slot_index slot = *table.add(30);
@@ -233,7 +328,7 @@ TEST_CASE("peer_table: a slot is used again, and nothing of its last peer is lef
   table.peers[slot].set_max_version(9);
   table.peers[slot].set_generation(8);
   table.peers[slot].set_left();
-  table.peers[slot].is_over_capacity = true;
+  table.peers[slot].set_over_capacity(true);
   table.peers.details(slot).introduced = 3;
   table.peers.details(slot).judged = 4;
   table.peers[slot].status = peer_status::dead;
@@ -252,7 +347,7 @@ TEST_CASE("peer_table: a slot is used again, and nothing of its last peer is lef
   CHECK(row.max_version() == 0);
   CHECK(row.generation() == 0);
   CHECK_FALSE(row.has_left());
-  CHECK_FALSE(bool{row.is_over_capacity});
+  CHECK_FALSE(row.is_over_capacity());
   CHECK(table.peers.details(slot).introduced == 0);
   CHECK(table.peers.details(slot).judged == 0);
   CHECK(row.status == peer_status::unjudged);
@@ -355,7 +450,7 @@ TEST_CASE("peer_table: a new incarnation keeps name and slot alone") {
   row.set_max_version(6);
   row.set_left();
   row.status = peer_status::dead;
-  row.is_suspect = true;
+  table.peers.set_suspect(slot, true);
   table.peers.advance(slot, 7, 1s, detector_expectation(1s, 8, 1, 8), 16);
   CHECK(row.heartbeat() == 7);
   CHECK(row.advances == 1);
@@ -373,7 +468,8 @@ TEST_CASE("peer_table: a new incarnation keeps name and slot alone") {
   CHECK_FALSE(row.has_left());
   CHECK(row.status == peer_status::unjudged);
   CHECK(row.advances == 0);
-  CHECK_FALSE(bool{row.is_suspect});
+  CHECK_FALSE(row.is_suspect());
+  CHECK_FALSE(table.peers.has_suspects());
   CHECK(table.peers.liveness(slot).silent_since == 2s);
   CHECK(table.peers.liveness(slot).detector.samples() == 0);
   CHECK(table.peers.liveness(slot).detector.last_advance() == 3s);

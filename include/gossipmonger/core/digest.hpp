@@ -1,8 +1,6 @@
 // What a node knows of peers, in 24 bytes each; the first leg of an exchange. Values.
 #pragma once
 
-#include <algorithm>
-#include <array>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
@@ -60,14 +58,17 @@ struct packed_entry {
   }
   [[nodiscard]] bool has_left() const { return (version_and_heartbeat & left_bit) != 0; }
 
-  /// Of two of one name: whether nothing but the low 20 bits of the heartbeats may differ.
+  /// Whether nothing but the low 20 bits of the heartbeats may differ.
   [[nodiscard]] bool is_equal_but_for_heartbeat(const packed_entry& other) const {
-    return version_and_heartbeat == other.version_and_heartbeat &&
-           ((generation_and_heartbeat ^ other.generation_and_heartbeat) & generation_max) == 0;
+    return ((name_hash ^ other.name_hash) | (version_and_heartbeat ^ other.version_and_heartbeat) |
+            (generation_and_heartbeat ^ other.generation_and_heartbeat) << low_bits) == 0;
   }
-  /// Of two for which that holds, whether the heartbeat here is lower; of others it says nothing.
-  [[nodiscard]] bool has_lower_heartbeat(const packed_entry& other) const {
-    return generation_and_heartbeat < other.generation_and_heartbeat;
+  /// Of two for which that holds, how far the heartbeat here is above the one there, modulo 2^32:
+  /// the highest bit tells that it is below. A number, as a compiler makes a branch of what is
+  /// compared, and nothing foretells that one.
+  [[nodiscard]] std::uint32_t heartbeat_lead(const packed_entry& other) const {
+    return static_cast<std::uint32_t>(generation_and_heartbeat >> 44) -
+           static_cast<std::uint32_t>(other.generation_and_heartbeat >> 44);
   }
 
   // Each expects: not above its limit.
@@ -97,24 +98,6 @@ struct packed_entry {
   static constexpr int low_bits = 20;
   static constexpr std::uint64_t low_max = (std::uint64_t{1} << low_bits) - 1;
 };
-
-/// Appends up to `most` entries, all of each of which `try_set` sets, until it returns false.
-/// Returns how many. A few at a time, from the nearest cache: `resize` would write zeros all over
-/// first.
-template <typename TrySet>
-std::size_t append_entries(std::vector<packed_entry>& list, std::size_t most, TrySet try_set) {
-  constexpr std::size_t at_a_time = 16;
-  std::array<packed_entry, at_a_time> next;
-  std::size_t added = 0;
-  for (;;) {
-    const std::size_t room = std::min(at_a_time, most - added);
-    std::size_t count = 0;
-    while (count < room && try_set(next[count])) ++count;
-    list.insert(list.end(), next.begin(), next.begin() + static_cast<std::ptrdiff_t>(count));
-    added += count;
-    if (count < at_a_time) return added;
-  }
-}
 
 /// How much of one peer's next value the sender holds already, where that value spans datagrams. At
 /// most one a peer.

@@ -56,19 +56,19 @@ class packer {
   packer& operator=(const packer&) = delete;
 
   [[nodiscard]] bool try_add_range(const digest_entry& entry);
-  /// Adds up to `most` entries to the range, while there is room and `try_set`, which sets all of
-  /// the next one, returns true. Returns how many.
-  template <typename TrySet>
-  std::size_t add_range(std::size_t most, TrySet try_set) {
-    return add_entries(out_.known.range, most, try_set);
+  /// Adds as many of the first of `entries`, a random-access range of packed entries, to the range
+  /// as there is room for. Returns how many.
+  template <typename Entries>
+  std::size_t add_range(const Entries& entries) {
+    return add_entries(out_.known.range, entries);
   }
   [[nodiscard]] bool try_add_extra(const digest_entry& entry);
   [[nodiscard]] bool try_add_unwanted(const digest_entry& entry);
   [[nodiscard]] bool try_add_identity(const identity_view& identity);
   /// The same of heartbeats.
-  template <typename TrySet>
-  std::size_t add_heartbeats(std::size_t most, TrySet try_set) {
-    return add_entries(out_.heartbeats, most, try_set);
+  template <typename Entries>
+  std::size_t add_heartbeats(const Entries& entries) {
+    return add_entries(out_.heartbeats, entries);
   }
   [[nodiscard]] bool try_add_request(const digest_entry& entry);
   /// Where one of that peer stands in the message already, as when a hostile digest names a peer
@@ -107,12 +107,13 @@ class packer {
   [[nodiscard]] bool try_take_entry();
   /// What the next entry costs besides itself.
   [[nodiscard]] std::size_t entries_frame() const;
-  template <typename TrySet>
-  std::size_t add_entries(std::vector<packed_entry>& list, std::size_t most, TrySet try_set) {
+  template <typename Entries>
+  std::size_t add_entries(std::vector<packed_entry>& list, const Entries& entries) {
     const std::size_t frame = entries_frame();
     const std::size_t room = (bytes_left() - std::min(bytes_left(), frame)) / entry_bytes;
-    const std::size_t added = append_entries(list, std::min(most, room), try_set);
+    const std::size_t added = std::min<std::size_t>(entries.size(), room);
     if (added == 0) return 0;
+    list.insert(list.end(), entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(added));
     bytes_ += frame + added * entry_bytes;
     has_entries_ = true;
     return added;

@@ -54,11 +54,19 @@ class alignas(32) peer {
   [[nodiscard]] bool may_die() const {
     return status == peer_status::live || status == peer_status::unjudged;
   }
+  /// Something of it was refused for want of room: it is unwanted as it is.
+  [[nodiscard]] bool is_over_capacity() const { return (flags_ & over_capacity) != 0; }
+  void set_over_capacity(bool is_it) { set(over_capacity, is_it); }
+  /// Likewise, for some rounds: the storage refused an entry.
+  [[nodiscard]] bool is_put_off() const { return (flags_ & put_off) != 0; }
+  void set_put_off(bool is_it) { set(put_off, is_it); }
   /// Nothing is taken of this incarnation now, and peers are told so.
-  [[nodiscard]] bool is_refused() const { return is_over_capacity || is_put_off; }
+  [[nodiscard]] bool is_refused() const { return (flags_ & (over_capacity | put_off)) != 0; }
+  /// As `peer_details::doubts` says, but at hand.
+  [[nodiscard]] bool is_suspect() const { return (flags_ & suspect) != 0; }
   /// A higher heartbeat of it changes nothing but what `advance` does.
   [[nodiscard]] bool is_plain() const {
-    return status == peer_status::live && !has_left() && !is_refused() && !is_suspect;
+    return status == peer_status::live && flags_ == 0 && !has_left();
   }
   /// Nothing more is expected of it.
   [[nodiscard]] bool is_gone() const {
@@ -66,21 +74,24 @@ class alignas(32) peer {
   }
 
   peer_status status = peer_status::unjudged;  ///< see `peer_table::may_exceed`
-  std::uint8_t advances = 0;          ///< of the heartbeat, since birth or death, to `advances_max`
-  bool is_over_capacity : 1 = false;  ///< something of it was refused: it is unwanted as it is
-  bool is_put_off : 1 = false;        ///< likewise, for some rounds: the storage refused an entry
-  bool is_suspect : 1 = false;        ///< as `peer_details::doubts` says, but at hand
+  std::uint8_t advances = 0;  ///< of the heartbeat, since birth or death, to `advances_max`
 
  private:
   friend class peer_table;
 
+  enum flag : std::uint8_t { over_capacity = 1, put_off = 2, suspect = 4 };
+
   /// Of whom nothing else is known.
   peer(slot_index slot, std::uint64_t name_hash) : slot_(slot) { entry_.name_hash = name_hash; }
+  void set(flag one, bool is_set) {
+    flags_ = static_cast<std::uint8_t>(is_set ? flags_ | one : flags_ & ~one);
+  }
   void count_advance(std::uint64_t to) {
     set_heartbeat(to);
     if (advances < advances_max) ++advances;
   }
 
+  std::uint8_t flags_ = 0;
   slot_index slot_ = no_slot;
   packed_entry entry_;
 };
@@ -276,6 +287,11 @@ class peer_table {
   ///   expects: whoever comes to live advanced then, or its silence restarted
   [[nodiscard]] bool may_exceed(const phi_limit& limit, std::chrono::nanoseconds ahead);
 
+  /// Whether it is doubted now.
+  void set_suspect(slot_index slot, bool is_suspect);
+  /// Whether anybody is.
+  [[nodiscard]] bool has_suspects() const { return suspects_ != 0; }
+
   /// Its versions changed: it is now the latest.
   void touch(slot_index slot);
   /// Up to `count` slots whose versions changed last, latest first.
@@ -287,13 +303,17 @@ class peer_table {
   [[nodiscard]] std::size_t slots() const { return places_.size(); }
 
  private:
-  static constexpr std::size_t near_rows = 8;
+  static constexpr std::ptrdiff_t near_rows = 8;
   static constexpr std::uint32_t no_place = ~std::uint32_t{0};
 
   /// Its detector changed: a look ahead holds no longer where it may exceed what was looked for.
   void note_silence(const peer_liveness& changed) {
     if (quiet_until_ && changed.detector.may_exceed(*quiet_until_)) quiet_until_.reset();
   }
+  /// Of `entries` from `index` on, those that ascend as the rows from `next` on do, and are plain
+  /// and equal but for the heartbeat. Both go on to where that ends.
+  void compare_usual(std::span<const packed_entry> entries, std::size_t& index, std::size_t& next,
+                     comparison& out) const;
   /// Notes where the rows from there on stand now.
   void number_from(std::size_t place);
 
@@ -303,12 +323,11 @@ class peer_table {
   std::vector<peer_liveness> liveness_;  // by slot
   std::vector<peer_details> details_;    // by slot
   std::vector<slot_index> free_;
+  std::size_t suspects_ = 0;
   std::vector<slot_index> recent_;  // a log, latest last; a slot may stand in it more than once
   std::vector<slot_index> latest_;
   std::optional<phi_limit> quiet_until_;  // whoever may die, as it is now, does not exceed that
-  // Hints, checked before use.
-  mutable std::size_t last_asked_ = 0;
-  mutable std::size_t last_found_ = 0;
+  mutable std::size_t last_asked_ = 0;    // a hint, checked before use
 };
 
 }  // namespace gossipmonger
