@@ -176,6 +176,12 @@ std::size_t world::prepare() {
   return place;
 }
 
+void world::release(std::size_t place) {
+  happening& past = happenings_[place];
+  if (!past.is_timer) spare_words_.push_back(std::exchange(past.words, {}));
+  free_places_.push_back(place);
+}
+
 void world::schedule(std::size_t place, nanoseconds at) {
   queue_.emplace(at, happenings_[place].order, place);
 }
@@ -245,7 +251,15 @@ void world::send(node_index from, const endpoint& to) {
     arrival.node = *target;
     arrival.source = nodes_[from].address;
     arrival.destination = to;
-    arrival.words.assign(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(size / 8));
+    if (!spare_words_.empty()) {
+      arrival.words = std::move(spare_words_.back());
+      spare_words_.pop_back();
+    }
+    if (i + 1 == copies) {
+      arrival.words.swap(buffer_);
+    } else {
+      arrival.words = buffer_;
+    }
     arrival.bytes = size;
     arrival.inbox_datagrams_max = way.inbox_datagrams_max;
     damage(arrival, way);
@@ -297,6 +311,7 @@ void world::deliver(happening& arrived) {
   target.core->handle_message(received_, arrived.source, datagram.size(), now(arrived.node));
   if (keeps_digests && received_.kind == message_kind::digest) {
     target.digest.swap(arrived.words);
+    target.digest.resize(arrived.bytes / sizeof target.digest[0]);
     target.digest_source = arrived.source;
   }
   finish_step(arrived.node, false);
@@ -389,7 +404,7 @@ void world::run_for(nanoseconds length) {
                                            what.order != target.timer_order);
     const put_off outcome = is_void ? put_off::dropped : try_put_off(next.place);
     if (outcome == put_off::no) happen(next.place);
-    if (outcome != put_off::waits) free_places_.push_back(next.place);
+    if (outcome != put_off::waits) release(next.place);
   }
   now_ = end;
 }

@@ -186,25 +186,27 @@ class world {
   struct simulated_node {
     simulated_node() = default;
 
-    config settings;
-    endpoint address;
-    std::vector<endpoint> seeds;
-    std::unique_ptr<simulated_storage> entries;
+    // What each step looks at lies together.
     std::unique_ptr<protocol> core;
     std::unique_ptr<codec> wire;
-    wire_range spoken;
+    std::uint64_t run = 0;
+    std::chrono::nanoseconds timer_at{};
+    std::uint64_t timer_order = 0;  // of the timer that counts; older ones are void
+    std::chrono::nanoseconds resumes{};
+    std::size_t waiting = 0;  // datagrams in the inbox while paused
     storage_conditions storage_faults;
     double mutation = 0;
     std::chrono::nanoseconds wall_offset{};
     std::chrono::nanoseconds drifts_since{};
     std::int64_t drift_ppm = 0;
-    std::chrono::nanoseconds resumes{};
-    std::size_t waiting = 0;            // datagrams in the inbox while paused
+    endpoint address;
+
+    config settings;
+    wire_range spoken;
+    std::vector<endpoint> seeds;
+    std::unique_ptr<simulated_storage> entries;
     std::vector<std::uint64_t> digest;  // the last, if it is kept, and from where
     endpoint digest_source;
-    std::uint64_t run = 0;
-    std::chrono::nanoseconds timer_at{};
-    std::uint64_t timer_order = 0;  // of the timer that counts; older ones are void
   };
   struct happening {
     happening() = default;
@@ -214,8 +216,8 @@ class world {
     std::uint64_t run = 0;  // a timer is for this run only
     endpoint source;        // a datagram
     endpoint destination;
-    std::vector<std::uint64_t> words;
-    std::size_t bytes = 0;  // of the datagram
+    std::vector<std::uint64_t> words;  // with the datagram in front
+    std::size_t bytes = 0;             // of it
     std::size_t inbox_datagrams_max = 0;
     bool is_timer = false;    // else it is a datagram
     bool is_waiting = false;  // in the inbox of a paused node
@@ -245,6 +247,8 @@ class world {
   void damage(happening& arrival, const network_conditions& on_link);
   /// A place for something that will happen, empty but for its order.
   [[nodiscard]] std::size_t prepare();
+  /// What stands there is over.
+  void release(std::size_t place);
   void schedule(std::size_t place, std::chrono::nanoseconds at);
   void happen(std::size_t place);
   /// Has the processor fetch the node that is next while this one is at work: of a large world no
@@ -261,8 +265,10 @@ class world {
   random_source random_;
   std::vector<simulated_node> nodes_;
   std::priority_queue<due, std::vector<due>, is_later> queue_;
-  std::deque<happening> happenings_;  // by place; a place is used again, with its buffer
+  std::deque<happening> happenings_;  // by place; a place is used again
   std::vector<std::size_t> free_places_;
+  // Of datagrams that are over. The latest is last: what is used again is in the nearest cache.
+  std::vector<std::vector<std::uint64_t>> spare_words_;
   std::uint64_t order_ = 0;
   std::vector<node_index> given_addresses_;  // to whom; an address is the number of its place
   std::uint32_t vacant_addresses_ = 0;
