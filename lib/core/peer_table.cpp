@@ -213,6 +213,7 @@ void peer_table::compare_usual(std::span<const packed_entry> entries, std::size_
     ahead += is_ahead;
     *behind = slot;
     behind += is_behind;
+    static_assert(self_slot == 0);
     __builtin_prefetch(&liveness[slot * is_ahead], 1);
   }
   index = i;

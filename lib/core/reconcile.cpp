@@ -450,6 +450,7 @@ std::size_t reconciler::add_plain_rows(std::size_t first, std::size_t count_max,
                                        nanoseconds now) const {
   // Up to where somebody stands who is told of for another reason, or not at all.
   const std::span<const peer> all = peers_.by_hash();
+  assert(first == 0 || all[first - 1].name_hash() < until);
   std::size_t end = std::min(first + count_max, all.size());
   const auto end_at = [&](std::uint64_t name_hash) {
     if (end == first || all[end - 1].name_hash() < name_hash) return;
@@ -464,8 +465,9 @@ std::size_t reconciler::add_plain_rows(std::size_t first, std::size_t count_max,
     return !row.is_plain() && !is_advertised(row, now);
   });
   const auto told = rows.first(static_cast<std::size_t>(untold - rows.begin()));
-  return pack.add_range(std::views::transform(
-      told, [](const peer& row) -> const packed_entry& { return row.entry(); }));
+  // By reference: else they would be taken one by one.
+  const auto entry_of = [](const peer& row) -> const packed_entry& { return row.entry(); };
+  return pack.add_range(std::views::transform(told, entry_of));
 }
 
 void reconciler::add_row(slot_index slot, const grave* beside, packer& pack, const message& out,
@@ -533,6 +535,27 @@ void reconciler::fill_extra(exchange& leg, packer& pack, message& out, nanosecon
   leg.extra_from = i < rows.size() ? rows[i].name_hash() : 0;
 }
 
+void reconciler::fill_heartbeats(exchange& leg, packer& pack) const {
+  const auto is_used = [this](slot_index slot) { return peers_.is_used(slot); };
+  // By reference: else they would be taken one by one.
+  const auto entry_of = [this](slot_index slot) -> const packed_entry& {
+    return peers_[slot].entry();
+  };
+  auto first = leg.heartbeats.begin();
+  for (;;) {
+    // Who went since the leg was planned ends a run.
+    first = std::find_if(first, leg.heartbeats.end(), is_used);
+    const auto room = static_cast<std::ptrdiff_t>(pack.bytes_left() / entry_bytes);
+    const auto end =
+        std::find_if_not(first, first + std::min(room, leg.heartbeats.end() - first), is_used);
+    const std::size_t told =
+        pack.add_heartbeats(std::views::transform(std::span(first, end), entry_of));
+    if (told == 0) break;
+    first += static_cast<std::ptrdiff_t>(told);
+  }
+  leg.heartbeats.erase(leg.heartbeats.begin(), first);
+}
+
 bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
   const bool is_first = leg.is_first;
   const auto has_more = [&leg] {
@@ -578,12 +601,7 @@ bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
     if (!pack.try_add_request(request)) return false;
     return !partial || out.partials.size() == partials_max || pack.try_add_partial(*partial);
   });
-  std::erase_if(leg.heartbeats, [this](slot_index slot) { return !peers_.is_used(slot); });
-  const std::size_t told = pack.add_heartbeats(std::views::transform(
-      leg.heartbeats,
-      [this](slot_index slot) -> const packed_entry& { return peers_[slot].entry(); }));
-  leg.heartbeats.erase(leg.heartbeats.begin(),
-                       leg.heartbeats.begin() + static_cast<std::ptrdiff_t>(told));
+  fill_heartbeats(leg, pack);
   if (leg.identities.empty() && leg.requests.empty()) fill_deltas(leg, pack, out);
 
   const bool is_empty = out.identities.empty() && out.requests.empty() && out.heartbeats.empty() &&

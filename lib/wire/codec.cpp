@@ -9,6 +9,7 @@
 #include <limits>
 #include <stdexcept>
 #include <string_view>
+#include <type_traits>
 
 #include "capnp_body.hpp"
 #include "gossipmonger/core/packer.hpp"
@@ -182,7 +183,8 @@ unsigned char* write_entry(const packed_entry& entry, unsigned char* to) {
 
 unsigned char* write_entries(const std::vector<packed_entry>& entries, unsigned char* to) {
   if constexpr (std::endian::native == std::endian::little) {
-    static_assert(sizeof(packed_entry) == capnp_body::entry_bytes);
+    static_assert(sizeof(packed_entry) == capnp_body::entry_bytes &&
+                  std::is_trivially_copyable_v<packed_entry>);
     if (!entries.empty()) std::memcpy(to, entries.data(), entries.size() * sizeof(packed_entry));
     return to + entries.size() * sizeof(packed_entry);
   }
@@ -785,7 +787,7 @@ std::size_t codec::encode(const message& m, std::span<std::byte> buffer) const {
   const std::size_t size = std::max(written_bytes, padded);
   assert(is_word_aligned(buffer.data()) && size <= buffer.size());
   const std::span datagram = buffer.first(size);
-  // What the entries of a digest take, at its end, is written all over below.
+  // The entries of a digest stand at its end, and each of their bytes is written below.
   const std::size_t blank = m.kind == message_kind::digest
                                 ? std::min(written_bytes, digest_frame_bytes + list_tag_bytes)
                                 : written_bytes;

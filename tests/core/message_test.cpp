@@ -102,3 +102,31 @@ TEST_CASE("message: an entry is packed without loss, whichever of its fields is 
     CHECK(packed.has_left() == entry.has_left);
   }
 }
+
+TEST_CASE(
+    "message: entries are equal but for the heartbeat if nothing but its low 20 bits differs") {
+  packed_entry one;
+  one.name_hash = 0x0123'4567'89ab'cdef;
+  one.set_generation(generation_max / 3);
+  one.set_max_version(version_max / 5);
+  one.set_heartbeat((std::uint64_t{7} << 20) + 512);
+  CHECK(one.is_equal_but_for_heartbeat(one));
+  CHECK(one.heartbeat_lead(one) == 0);
+  for (int bit = 0; bit < 64; ++bit) {
+    CAPTURE(bit);
+    const std::uint64_t flipped = std::uint64_t{1} << bit;
+    packed_entry other = one;
+    other.name_hash ^= flipped;
+    CHECK_FALSE(one.is_equal_but_for_heartbeat(other));
+    other = one;
+    other.version_and_heartbeat ^= flipped;
+    CHECK_FALSE(one.is_equal_but_for_heartbeat(other));
+    other = one;
+    other.generation_and_heartbeat ^= flipped;
+    CHECK(one.is_equal_but_for_heartbeat(other) == (bit >= 44));
+    if (bit < 44) continue;
+    const bool is_lower = other.heartbeat() < one.heartbeat();
+    CHECK((other.heartbeat_lead(one) >> 31U) == (is_lower ? 1U : 0U));
+    CHECK((one.heartbeat_lead(other) >> 31U) == (is_lower ? 0U : 1U));
+  }
+}

@@ -247,6 +247,68 @@ TEST_CASE("reconcile: heartbeats and leaves that are newer here are told") {
   CHECK(left.front().content.heartbeats[0].has_left());
 }
 
+TEST_CASE(
+    "reconcile: of heartbeats in two datagrams, who goes in between is left out, nobody else") {
+  node_of_owners owners;
+  constexpr std::size_t count = 70;
+  for (std::size_t i = 0; i < count; ++i) owners.add_owner("owner " + std::to_string(i), 0, 0);
+  message& asked = owners.asker.begin(message_kind::digest);
+  asked.known.lo = 0;
+  asked.known.hi = ~std::uint64_t{0};
+  for (digest_entry known : owners.all_known()) {
+    if (known.name_hash != owners.asker.hash()) known.heartbeat = 0;
+    asked.known.range.push_back(known);
+  }
+  std::sort(asked.known.range.begin(), asked.known.range.end(),
+            [](const packed_entry& one, const packed_entry& other) {
+              return one.name_hash < other.name_hash;
+            });
+  owners.world.deliver(letter(asked, owners.asker.address, owners.world.find("a").address));
+  std::vector<std::uint64_t> told;
+  message out;
+  const auto take = [&] {
+    if (!owners.node.poll_transmit(owners.world.now(), out)) return false;
+    for (const packed_entry& one : out.heartbeats) told.push_back(one.name_hash);
+    return true;
+  };
+  const auto is_told = [&](const std::unique_ptr<puppet>& one) {
+    return std::find(told.begin(), told.end(), one->hash()) != told.end();
+  };
+
+  REQUIRE(take());
+  REQUIRE(told.size() > 30);
+  REQUIRE(told.size() < count);
+  // Of the told one, and of those to be told the next and another.
+  std::set<std::uint64_t> gone;
+  std::vector<std::string> leaving;
+  for (const auto& one : owners.owners) {
+    if (is_told(one) && leaving.empty()) leaving.push_back(one->name);
+  }
+  std::size_t seen = 0;
+  for (const packed_entry& entry : asked.known.range) {
+    for (const auto& one : owners.owners) {
+      if (one->hash() != entry.name_hash || is_told(one)) continue;
+      if (seen == 0 || seen == 5) {
+        leaving.push_back(one->name);
+        gone.insert(one->hash());
+      }
+      ++seen;
+    }
+  }
+  REQUIRE(leaving.size() == 3);
+  for (const std::string& name : leaving) REQUIRE(owners.node.forget(name));
+  while (take()) {
+  }
+
+  std::set<std::uint64_t> expected;
+  for (const auto& one : owners.owners) {
+    if (!gone.contains(one->hash())) expected.insert(one->hash());
+  }
+  std::erase(told, hash_of("a"));  // its own, which the digest named with a lower one as well
+  CHECK(told.size() == expected.size());
+  CHECK(std::set<std::uint64_t>(told.begin(), told.end()) == expected);
+}
+
 TEST_CASE("reconcile: what the sender does not want is sent only if it is higher than that") {
   node_of_owners owners;
   puppet& owner = owners.add_owner("owner", 1, 10);

@@ -315,6 +315,31 @@ TEST_CASE("world: an injected datagram arrives at once and in its size") {
   }
 }
 
+TEST_CASE("world: the last digest comes again to the byte, and is read") {
+  world where(9);
+  where.keeps_digests = true;
+  add_cluster(where, 2);
+  where.run_for(5s);
+  std::vector<std::byte> last;
+  where.on_delivery = [&](std::size_t to, std::span<const std::byte> datagram) {
+    if (to == 0) last.assign(datagram.begin(), datagram.end());
+  };
+  const std::uint64_t before = where[0].stats().digests_received;
+  REQUIRE(where.run_until([&] { return where[0].stats().digests_received > before; }, 10s, 1ms));
+  const std::vector<std::byte> digest = last;
+  const std::uint64_t read = where[0].stats().digests_received;
+  std::vector<std::vector<std::byte>> again;
+  where.on_delivery = [&](std::size_t to, std::span<const std::byte> datagram) {
+    REQUIRE(to == 0);
+    again.emplace_back(datagram.begin(), datagram.end());
+  };
+
+  where.replay(0, 3, false);
+
+  CHECK(again == std::vector<std::vector<std::byte>>(3, digest));
+  CHECK(where[0].stats().digests_received == read + 3);
+}
+
 TEST_CASE("world: run_until ends when it is done, and gives up at its limit") {
   world where(10);
   const auto start = where.time();

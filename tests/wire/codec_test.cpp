@@ -41,6 +41,11 @@ TEST_CASE("codec: random messages come back as they went, in the size of the mod
     REQUIRE(wire.bytes().size() == std::max(encoded_bytes(sent), sent.padded_bytes));
     REQUIRE(wire.decode(received).has_value());
     REQUIRE(is_same(received, sent));
+
+    datagram dirty(wire.bytes().size());
+    std::memset(dirty.bytes().data(), 0xa5, dirty.bytes().size());
+    REQUIRE(codec(test_cluster, 65504).encode(sent, dirty.bytes()) == wire.bytes().size());
+    REQUIRE(std::memcmp(dirty.bytes().data(), wire.bytes().data(), wire.bytes().size()) == 0);
   }
 }
 

@@ -64,8 +64,8 @@ struct packed_entry {
             (generation_and_heartbeat ^ other.generation_and_heartbeat) << low_bits) == 0;
   }
   /// Of two for which that holds, how far the heartbeat here is above the one there, modulo 2^32:
-  /// the highest bit tells that it is below. A number, as a compiler makes a branch of what is
-  /// compared, and nothing foretells that one.
+  /// the highest bit tells that it is below. A number, not a comparison: compilers make a branch of
+  /// that, which no processor can predict.
   [[nodiscard]] std::uint32_t heartbeat_lead(const packed_entry& other) const {
     return static_cast<std::uint32_t>(generation_and_heartbeat >> 44) -
            static_cast<std::uint32_t>(other.generation_and_heartbeat >> 44);

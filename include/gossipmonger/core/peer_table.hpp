@@ -56,13 +56,13 @@ class alignas(32) peer {
   }
   /// Something of it was refused for want of room: it is unwanted as it is.
   [[nodiscard]] bool is_over_capacity() const { return (flags_ & over_capacity) != 0; }
-  void set_over_capacity(bool is_it) { set(over_capacity, is_it); }
+  void set_over_capacity(bool is_over) { set(over_capacity, is_over); }
   /// Likewise, for some rounds: the storage refused an entry.
   [[nodiscard]] bool is_put_off() const { return (flags_ & put_off) != 0; }
-  void set_put_off(bool is_it) { set(put_off, is_it); }
+  void set_put_off(bool is_off) { set(put_off, is_off); }
   /// Nothing is taken of this incarnation now, and peers are told so.
   [[nodiscard]] bool is_refused() const { return (flags_ & (over_capacity | put_off)) != 0; }
-  /// As `peer_details::doubts` says, but at hand.
+  /// As `peer_details::doubts` says, but at hand; set by `peer_table::set_suspect`, which counts.
   [[nodiscard]] bool is_suspect() const { return (flags_ & suspect) != 0; }
   /// A higher heartbeat of it changes nothing but what `advance` does.
   [[nodiscard]] bool is_plain() const {

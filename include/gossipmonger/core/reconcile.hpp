@@ -185,6 +185,7 @@ class reconciler {
   [[nodiscard]] std::size_t add_plain_rows(std::size_t first, std::size_t count_max,
                                            std::uint64_t until, packer& pack, const message& out,
                                            std::chrono::nanoseconds now) const;
+  void fill_heartbeats(exchange& leg, packer& pack) const;
   void fill_extra(exchange& leg, packer& pack, message& out, std::chrono::nanoseconds now,
                   const digest_places& places);
   /// A row outside the range; nothing where it has a place, or none is due. False: no room.

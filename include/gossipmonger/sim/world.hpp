@@ -186,6 +186,7 @@ class world {
   struct simulated_node {
     simulated_node() = default;
 
+    std::unique_ptr<simulated_storage> entries;  // outlives the core
     // What each step looks at lies together.
     std::unique_ptr<protocol> core;
     std::unique_ptr<codec> wire;
@@ -204,7 +205,6 @@ class world {
     config settings;
     wire_range spoken;
     std::vector<endpoint> seeds;
-    std::unique_ptr<simulated_storage> entries;
     std::vector<std::uint64_t> digest;  // the last, if it is kept, and from where
     endpoint digest_source;
   };
@@ -267,7 +267,8 @@ class world {
   std::priority_queue<due, std::vector<due>, is_later> queue_;
   std::deque<happening> happenings_;  // by place; a place is used again
   std::vector<std::size_t> free_places_;
-  // Of datagrams that are over. The latest is last: what is used again is in the nearest cache.
+  // Of datagrams that are over, each with room for its sender's largest. The latest is last: what
+  // is used again is in the nearest cache.
   std::vector<std::vector<std::uint64_t>> spare_words_;
   std::uint64_t order_ = 0;
   std::vector<node_index> given_addresses_;  // to whom; an address is the number of its place
