@@ -448,8 +448,8 @@ TEST_CASE("packer: a run is as many entries as would have been added one by one"
       return is_digest ? to.add_range(entries) : to.add_heartbeats(entries);
     };
     for (const bool is_second : {false, true}) {  // the frame of the list is paid already
-      for (const std::size_t room : {0U, 1U, 15U, 16U, 17U, 50U}) {
-        for (const std::size_t most : {0U, 1U, 15U, 16U, 17U, 40U, 100U}) {
+      for (const std::size_t room : {0U, 1U, 15U, 16U, 17U, 32U, 33U, 50U}) {
+        for (const std::size_t most : {0U, 1U, 15U, 16U, 17U, 32U, 40U, 100U}) {
           // From a byte too few for so many entries to a byte too few for one more.
           for (const std::size_t beside : {0U, 7U, 8U, 31U, 32U, 39U, 40U}) {
             const std::size_t budget = frame + room * entry_bytes + beside;
