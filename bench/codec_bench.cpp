@@ -26,13 +26,21 @@ struct wire_buffer {
   std::vector<std::uint64_t> words;
 };
 
-void fill_digest(message& m) {
-  packer pack(m, message_kind::digest, budget);
+// As many rows as a datagram holds, and more.
+std::vector<packed_entry> make_rows() {
+  std::vector<packed_entry> rows;
   digest_entry entry;
   entry.generation = 1'700'000'000'000;
   entry.max_version = 1000;
   entry.heartbeat = 5000;
-  while (pack.try_add_range(entry)) entry.name_hash += 0x0123456789abcd;
+  for (; rows.size() < 64; entry.name_hash += 0x0123456789abcd) rows.emplace_back(entry);
+  return rows;
+}
+
+void fill_digest(message& m) {
+  static const std::vector<packed_entry> rows = make_rows();
+  packer pack(m, message_kind::digest, budget);
+  pack.add_range(rows);
   m.known.lo = 0;
   m.known.hi = ~std::uint64_t{0};
   m.sender = m.known.range[10];

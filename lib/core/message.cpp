@@ -4,6 +4,30 @@
 
 namespace gossipmonger {
 
+entry_list& entry_list::operator=(const entry_list& other) {
+  if (this == &other) return *this;
+  own_.assign(other.begin(), other.end());
+  borrowed_ = {};
+  return *this;
+}
+
+void entry_list::borrow(std::span<const packed_entry> entries) {
+  if (entries.empty()) return;
+  if (empty()) {
+    borrowed_ = entries;
+  } else if (own_.empty() && end() == entries.data()) {
+    borrowed_ = std::span(borrowed_.data(), borrowed_.size() + entries.size());
+  } else {
+    own().insert(own_.end(), entries.begin(), entries.end());
+  }
+}
+
+std::vector<packed_entry>& entry_list::own() {
+  own_.insert(own_.end(), borrowed_.begin(), borrowed_.end());
+  borrowed_ = {};
+  return own_;
+}
+
 void digest::clear() {
   lo = 1;
   hi = 0;

@@ -113,10 +113,20 @@ bool packer::try_take_entry() {
   return true;
 }
 
-bool packer::try_add_range(const digest_entry& entry) {
-  if (!try_take_entry()) return false;
-  out_.known.range.push_back(entry);
-  return true;
+std::size_t packer::take_entries(std::size_t count) {
+  const std::size_t frame = entries_frame();
+  const std::size_t room = (bytes_left() - std::min(bytes_left(), frame)) / entry_bytes;
+  const std::size_t taken = std::min(count, room);
+  if (taken == 0) return 0;
+  bytes_ += frame + taken * entry_bytes;
+  has_entries_ = true;
+  return taken;
+}
+
+std::size_t packer::add_range(std::span<const packed_entry> entries) {
+  const std::size_t added = take_entries(entries.size());
+  out_.known.range.borrow(entries.first(added));
+  return added;
 }
 
 bool packer::try_add_extra(const digest_entry& entry) {

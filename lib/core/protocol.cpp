@@ -91,14 +91,14 @@ protocol::protocol(config settings, storage_ref entries, const endpoint& address
   const auto clock_generation = static_cast<std::uint64_t>(std::max<std::int64_t>(1, wall_ms));
   const std::optional<slot_index> slot =
       peers_.try_add(settings_.name, siphash(cluster_key_, settings_.name));
-  peer& self = peers_[*slot];
+  const peer self = peers_[*slot];
   self.set_generation(
       std::min(std::max(settings_.generation_last + (is_on(defect::generation_reused) ? 0 : 1),
                         clock_generation),
                generation_max));
   peers_.details(self_slot).instance = static_cast<std::uint32_t>(1 + random_.below(0xffffffff));
   peers_.details(self_slot).address = address;
-  self.status = peer_status::self;
+  self.set_status(peer_status::self);
   update_expectation();  // datagrams may come before the first round
 }
 
@@ -147,13 +147,13 @@ std::uint64_t protocol::held_version(slot_index slot) const {
 }
 
 member protocol::describe(slot_index slot, nanoseconds now) const {
-  const peer& row = peers_[slot];
+  const peer_view row = peers_[slot];
   const peer_details& of = peers_.details(slot);
   member seen;
   seen.name = of.name;
   seen.generation = row.generation();
   seen.address = of.address;
-  seen.status = row.status;
+  seen.status = row.status();
   seen.is_reachable = slot == self_slot || is_reachable(slot);
   seen.is_suspect = slot != self_slot && row.is_suspect() && row.may_die();
   seen.max_version = row.max_version();
@@ -162,7 +162,7 @@ member protocol::describe(slot_index slot, nanoseconds now) const {
   seen.features = of.features;
   if (slot == self_slot) seen.wire_versions = spoken_;
   if (slot != self_slot && row.may_die()) {
-    seen.phi = peers_.liveness(slot).detector.phi(now, expected_);
+    seen.phi = peers_.detector(slot).phi(now, expected_);
   }
   if (slot != self_slot) seen.backlog = version() - held_version(slot);
   return seen;
@@ -172,7 +172,7 @@ std::vector<member> protocol::members(moment now) const {
   std::vector<member> all;
   all.reserve(peers_.by_hash().size());
   all.push_back(describe(self_slot, liveness_time(now)));
-  for (const peer& one : peers_.by_hash()) {
+  for (const peer_view one : peers_.by_hash()) {
     if (one.slot() != self_slot) all.push_back(describe(one.slot(), liveness_time(now)));
   }
   std::sort(all.begin() + 1, all.end(),
@@ -190,11 +190,11 @@ protocol_stats protocol::stats() const {
   protocol_stats now = stats_;
   now.peers_known = peers_.size();
   now.peers_live = live_peers();
-  for (const peer& row : peers_.by_hash()) {
+  for (const peer_view row : peers_.by_hash()) {
     if (row.slot() == self_slot) continue;
     if (is_reachable(row.slot())) ++now.peers_reachable;
-    if (row.status == peer_status::live && row.is_suspect()) ++now.peers_suspect;
-    if (row.status != peer_status::live) continue;
+    if (row.status() == peer_status::live && row.is_suspect()) ++now.peers_suspect;
+    if (row.status() != peer_status::live) continue;
     now.backlog_max = std::max(now.backlog_max, version() - held_version(row.slot()));
   }
   now.write_bytes_per_interval = write_rate_.bytes_per_interval();
@@ -233,12 +233,12 @@ table_sizes protocol::tables() const {
 
 replication protocol::replicated(std::uint64_t version, bool leave) const {
   replication reached;
-  for (const peer& row : peers_.by_hash()) {
+  for (const peer_view row : peers_.by_hash()) {
     if (row.slot() == self_slot) continue;
     const peer_details& of = peers_.details(row.slot());
     const bool is_holding = of.held_generation == generation() && of.held_version >= version &&
                             (!leave || of.holds_my_leave);
-    const bool is_live = row.status == peer_status::live;
+    const bool is_live = row.status() == peer_status::live;
     reached.live += is_live ? 1 : 0;
     reached.holding += is_holding ? 1 : 0;
     reached.live_holding += is_live && is_holding ? 1 : 0;
@@ -313,7 +313,7 @@ std::optional<event_view> protocol::show_item(const change_item& item,
       last_shown = peer_status::unjudged;
       break;
     case change_item::what::judged: {
-      const peer_status status = peers_[item.slot].status;
+      const peer_status status = peers_[item.slot].status();
       // Conflated away and back again: nothing to tell.
       if (status == last_shown) return std::nullopt;
       last_shown = status;
@@ -394,7 +394,7 @@ tl::expected<void, config_error> protocol::change(config settings, moment now) {
   update_expectation();
   if (is_slower) {
     // The others become as slow, one after the other: what was seen of them convicts nobody.
-    for (const peer& one : peers_.by_hash()) {
+    for (const peer_view one : peers_.by_hash()) {
       peers_.reset_detector(one.slot(), now_);
     }
   }
@@ -404,7 +404,7 @@ tl::expected<void, config_error> protocol::change(config settings, moment now) {
 }
 
 void protocol::end_capacity_refusals() {
-  for (const peer& one : peers_.by_hash()) {
+  for (const peer_view one : peers_.by_hash()) {
     if (!one.is_over_capacity()) continue;
     peers_[one.slot()].set_over_capacity(false);
     peers_.touch(one.slot());
@@ -485,7 +485,7 @@ result<std::uint64_t> protocol::write(const entry_view& entry) {
   if (const result<void> put = entries_.put(self_slot, placed); !put) {
     return tl::unexpected<std::error_code>(put.error());
   }
-  peer& self = peers_[self_slot];
+  const peer self = peers_.self();
   write_rate_.spend(entry.key.size() + entry.value.size() + entry_overhead_bytes, placed.version);
   self.set_max_version(placed.version);
   peers_.details(self_slot).top = placed.version;
@@ -636,7 +636,7 @@ void protocol::expire_keys(moment now) {
 
 void protocol::leave(moment now) {
   if (has_left()) return;
-  peers_[self_slot].set_left();
+  peers_.self().set_left();
   expiry_.clear_all();       // whoever has left writes no more
   next_round_ = now.steady;  // say so at once
 }

@@ -33,7 +33,7 @@ std::size_t count_known(const digest& known) {
 }
 
 /// How many bytes of the value that follows what it holds of me the sender has.
-std::size_t part_of_mine(const message& received, const peer& self) {
+std::size_t part_of_mine(const message& received, peer_view self) {
   for (const partial_entry& one : received.partials) {
     if (one.name_hash == self.name_hash() && one.generation == self.generation()) return one.offset;
   }
@@ -45,8 +45,7 @@ std::size_t part_of_mine(const message& received, const peer& self) {
 std::optional<slot_index> find_least_missed(const peer_table& peers,
                                             const std::vector<slot_index>& gone) {
   const auto rank = [&peers](slot_index slot) {
-    return std::tuple(peers.details(slot).last_reply.has_value(), peers.liveness(slot).silent_since,
-                      slot);
+    return std::tuple(peers.details(slot).last_reply.has_value(), peers.silent_since(slot), slot);
   };
   const auto least = std::min_element(
       gone.begin(), gone.end(),
@@ -65,7 +64,7 @@ void protocol::handle_unreadable(const wire_range& theirs, const endpoint& sourc
   const std::uint64_t source_hash = siphash(cluster_key_, source);
   if (!may_report(source_hash)) return;
   identity_view who;
-  for (const peer& one : peers_.by_hash()) {
+  for (const peer_view one : peers_.by_hash()) {
     const peer_details& of = peers_.details(one.slot());
     if (of.way() != source) continue;
     who.name = of.name;
@@ -113,7 +112,7 @@ void protocol::observe_time(moment now) {
 void protocol::handle_namesake(const message& received, const endpoint& source, std::size_t bytes,
                                bool is_proved) {
   drop(drop_reason::reflected);
-  const peer& self = peers_[self_slot];
+  const peer_view self = peers_.self();
   const bool is_mine = received.sender.generation == self.generation() &&
                        received.sender.heartbeat <= self.heartbeat();
   if (is_mine) return;
@@ -137,7 +136,7 @@ void protocol::handle_namesake(const message& received, const endpoint& source, 
 void protocol::handle_message(const message& received, const endpoint& source, std::size_t bytes,
                               moment now) {
   observe_time(now);
-  const peer& self = peers_[self_slot];
+  const peer_view self = peers_.self();
   const bool is_proved = addresses_.is_proof(received.cookie_echo, source, now.steady);
   if (received.sender.name_hash == self.name_hash()) {
     return handle_namesake(received, source, bytes, is_proved);
@@ -274,7 +273,7 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
 }
 
 std::uint64_t protocol::seen_heartbeat(const message& received) const {
-  const peer& self = peers_[self_slot];
+  const peer_view self = peers_.self();
   const bool is_of_this_run = received.receiver.generation == self.generation() &&
                               received.receiver_instance == peers_.details(self_slot).instance;
   return is_of_this_run ? received.receiver.heartbeat : 0;
@@ -344,7 +343,7 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
   of.route.reset();
   if (source != of.address) of.route = source;
 
-  const peer& self = peers_[self_slot];
+  const peer_view self = peers_.self();
   const digest_entry& mine = received.receiver;
   const bool is_of_this_run = mine.generation == self.generation() &&
                               received.receiver_instance == peers_.details(self_slot).instance;
@@ -355,8 +354,9 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
     of.holds_my_leave = (is_same && of.holds_my_leave) || mine.has_left;
     write_rate_.handle_held(of.progress, held_version(*slot), part_of_mine(received, self));
   }
-  peer& row = peers_[*slot];
-  const bool was_silent = row.status == peer_status::unjudged || row.status == peer_status::dead;
+  const peer row = peers_[*slot];
+  const bool was_silent =
+      row.status() == peer_status::unjudged || row.status() == peer_status::dead;
   if (was_silent) {
     peers_.restart_silence(*slot, now_);
     judge(*slot, peer_status::live);
@@ -364,14 +364,14 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
 }
 
 void protocol::handle_heartbeats(std::span<const packed_entry> entries, const comparison& seen) {
-  for (const located_entry& at : seen.ahead()) {
+  for (const placed_entry& at : seen.ahead()) {
     const std::uint64_t heartbeat = entries[at.index].heartbeat();
-    const peer& row = peers_[at.slot];
+    const peer_view row = peers_.at(at.place);
     // Raised meanwhile, where the list names it twice; or by more than is taken unasked.
     if (heartbeat > row.heartbeat() && heartbeat - row.heartbeat() <= heartbeats_unasked) {
-      peers_.advance(at.slot, heartbeat, now_, expected_, settings_.detector_window);
+      peers_.advance_at(at.place, heartbeat, now_, expected_, settings_.detector_window);
     } else {
-      handle_relayed(at.slot, entries[at.index]);
+      handle_relayed(row.slot(), entries[at.index]);
     }
   }
   for (const located_entry& at : seen.others()) {
@@ -380,7 +380,7 @@ void protocol::handle_heartbeats(std::span<const packed_entry> entries, const co
 }
 
 void protocol::handle_relayed(slot_index slot, const digest_entry& entry) {
-  const peer& row = peers_[slot];
+  const peer_view row = peers_[slot];
   if (slot != self_slot && row.generation() == entry.generation &&
       !is_plausible(row, entry.heartbeat)) {
     return drop(drop_reason::field);
@@ -388,18 +388,17 @@ void protocol::handle_relayed(slot_index slot, const digest_entry& entry) {
   handle_heartbeat(slot, entry);
 }
 
-bool protocol::is_plausible(const peer& row, std::uint64_t heartbeat) const {
+bool protocol::is_plausible(peer_view row, std::uint64_t heartbeat) const {
   if (heartbeat <= row.heartbeat() + heartbeats_unasked) return true;
   // What I know may be as old as the longest interval that counts; others beat while I stood still.
-  const nanoseconds since =
-      now_ - peers_.liveness(row.slot()).silent_since + paused_ + expected_.maximum;
+  const nanoseconds since = now_ - peers_.silent_since(row.slot()) + paused_ + expected_.maximum;
   const std::int64_t rounds = std::max(nanoseconds{0}, since) / settings_.gossip_interval;
   return heartbeat - row.heartbeat() <= static_cast<std::uint64_t>(faster_max * rounds);
 }
 
 void protocol::handle_heartbeat(slot_index slot, const digest_entry& entry) {
   if (slot == self_slot) return handle_own_entry(entry, 0);
-  peer& row = peers_[slot];
+  const peer row = peers_[slot];
   if (row.generation() != entry.generation) return;
   const bool is_newer = entry.heartbeat > row.heartbeat() || is_on(defect::heartbeat_regression);
   if (is_newer) advance_heartbeat(slot, entry.heartbeat);
@@ -410,38 +409,38 @@ void protocol::handle_heartbeat(slot_index slot, const digest_entry& entry) {
 }
 
 void protocol::advance_heartbeat(slot_index slot, std::uint64_t heartbeat) {
-  peer& row = peers_[slot];
+  const peer row = peers_[slot];
   if (row.is_suspect() &&
       peers_.details(slot).doubts.handle_heartbeat(heartbeat, make_suspicion_rules())) {
     peers_.set_suspect(slot, false);
     ++stats_.doubts_refuted;
   }
   // What it said before it fell silent is still on its way: no sign of life.
-  if (row.status == peer_status::dead && row.is_suspect()) {
+  if (row.status() == peer_status::dead && row.is_suspect()) {
     row.set_heartbeat(heartbeat);
     return;
   }
   // The silence that ends here was an outage, no interval of a peer that lives: it does not make
   // the next crash harder to find.
-  const bool was_gone = row.status == peer_status::dead && row.advances == 0;
+  const bool was_gone = row.status() == peer_status::dead && row.advances() == 0;
   if (was_gone) {
     peers_.advance_anew(slot, heartbeat, now_);
   } else {
     peers_.advance(slot, heartbeat, now_, expected_, settings_.detector_window);
   }
-  const bool is_silent = row.status == peer_status::unjudged || row.status == peer_status::dead;
-  if (is_silent && row.advances == peer::advances_max) judge(slot, peer_status::live);
+  const bool is_silent = row.status() == peer_status::unjudged || row.status() == peer_status::dead;
+  if (is_silent && row.advances() == peer::advances_max) judge(slot, peer_status::live);
 }
 
 void protocol::judge(slot_index slot, peer_status status) {
-  peer& row = peers_[slot];
-  const bool was_new = row.status == peer_status::unjudged;
-  const bool was_live = row.status == peer_status::live;
+  const peer row = peers_[slot];
+  const bool was_new = row.status() == peer_status::unjudged;
+  const bool was_live = row.status() == peer_status::live;
   const bool was_gone = row.is_gone();
   const bool is_live = status == peer_status::live;
   // Whoever lives was looked at as it does, for `peer_table::may_exceed`.
-  assert(!is_live || peers_.liveness(slot).detector.last_advance() == now_);
-  row.status = status;
+  assert(!is_live || peers_.detector(slot).last_advance() == now_);
+  row.set_status(status);
   if (row.is_gone() && !was_gone) gone_.push_back(slot);
   if (was_gone && !row.is_gone()) std::erase(gone_, slot);
   if (was_new) newcomers_.remove(slot);
@@ -449,7 +448,7 @@ void protocol::judge(slot_index slot, peer_status status) {
   if (!was_live && is_live) ring_.add(slot, random_);
   if (status == peer_status::dead) {
     peers_.reset_detector(slot, now_);
-    row.advances = 0;
+    row.reset_advances();
   }
   if (!is_on(defect::verdict_untold)) changes_.judge(peers_.details(slot), slot);
 }
@@ -557,7 +556,7 @@ void protocol::handle_identity(const identity_view& who) {
   if (!slot) {
     // Who is gone makes room, if it was gone before the newcomer fell silent itself.
     const std::optional<slot_index> least = find_least_missed(peers_, gone_);
-    if (least && peers_.liveness(*least).silent_since < now_ - who.silent) {
+    if (least && peers_.silent_since(*least) < now_ - who.silent) {
       bury(*least);
       slot = peers_.try_add(who.name, name_hash);
     }
@@ -582,9 +581,9 @@ void protocol::enter(slot_index slot, const identity_view& who, bool is_restart)
   of = std::move(fresh);
   changes_.introduce(of, slot, is_restart);
   if (who.has_left) {
-    peer& row = peers_[slot];
+    const peer row = peers_[slot];
     row.set_left();
-    row.status = peer_status::left;
+    row.set_status(peer_status::left);
     gone_.push_back(slot);
     changes_.judge(of, slot);
     return;
@@ -595,7 +594,7 @@ void protocol::enter(slot_index slot, const identity_view& who, bool is_restart)
 // --------------------------------------------------------------------------------- my own name
 
 void protocol::handle_own_entry(const digest_entry& mine, std::uint32_t instance) {
-  const peer& self = peers_[self_slot];
+  const peer_view self = peers_.self();
   const bool is_other_run = instance != 0 && instance != peers_.details(self_slot).instance;
   const bool is_ahead = mine.max_version > self.max_version() || mine.heartbeat > self.heartbeat();
   const bool is_newer = mine.generation > self.generation() ||
@@ -632,7 +631,7 @@ void protocol::handle_own_entry(const digest_entry& mine, std::uint32_t instance
     if (rival_.advances < advances_to_conflict) return;
     if (now_ - rival_.since < expected_.maximum / 2) return;
     rival_.is_reported = true;
-    peers_[self_slot].status = peer_status::conflict;
+    peers_.self().set_status(peer_status::conflict);
     changes_.notice(event_kind::conflict, name(), mine.generation,
                     "another node lives under this name, with a higher generation");
     return;
@@ -642,7 +641,7 @@ void protocol::handle_own_entry(const digest_entry& mine, std::uint32_t instance
 
 void protocol::refute(std::uint64_t generation) {
   if (generation >= generation_max) return;
-  peer& self = peers_[self_slot];
+  const peer self = peers_.self();
   self.set_generation(generation + 1);
   has_refuted_ = true;
   refuted_at_ = now_;

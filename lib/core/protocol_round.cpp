@@ -43,7 +43,7 @@ nanoseconds protocol::writable_at() const {
 void protocol::run_round(moment now) {
   ++stats_.rounds;
   restarted_.clear();
-  peer& self = peers_[self_slot];
+  const peer self = peers_.self();
   self.set_heartbeat(std::min(self.heartbeat() + 1, heartbeat_max));
   update_expectation();
   reconciler_.begin_round(stats_.rounds);
@@ -88,7 +88,7 @@ bool protocol::has_silent() {
   if (peers_.may_exceed(limit, ahead)) return true;
   return peers_.has_suspects() &&
          std::any_of(peers_.by_hash().begin(), peers_.by_hash().end(),
-                     [](const peer& row) { return row.is_suspect() && row.may_die(); });
+                     [](peer_view row) { return row.is_suspect() && row.may_die(); });
 }
 
 void protocol::judge_all() {
@@ -96,26 +96,25 @@ void protocol::judge_all() {
     unasked_from_.reset();
     return;
   }
-  const std::span<const peer> rows = peers_.by_hash();
+  const std::size_t rows = peers_.entries().size();
   // Where the last round could ask no further this one goes on: no suspect waits behind others.
   std::size_t i = unasked_from_ ? peers_.lower_bound(*unasked_from_) : 0;
   unasked_from_.reset();
-  for (std::size_t left = rows.size(); left > 0; --left, ++i) {
-    if (i == rows.size()) i = 0;
-    const peer& row = rows[i];
+  for (std::size_t left = rows; left > 0; --left, ++i) {
+    if (i == rows) i = 0;
+    const peer_view row = peers_.at(i);
     const slot_index slot = row.slot();
     if (!row.may_die()) continue;
-    const bool is_silent =
-        peers_.liveness(slot).detector.phi(now_, expected_) > settings_.dead_peer_phi;
+    const bool is_silent = peers_.detector(slot).phi(now_, expected_) > settings_.dead_peer_phi;
     if (!is_silent && !is_convicted(slot)) continue;
-    if (row.status == peer_status::live) ++stats_.convictions;
+    if (row.status() == peer_status::live) ++stats_.convictions;
     judge(slot, peer_status::dead);
   }
 }
 
 void protocol::forget_gone() {
   for (std::size_t i = 0; i < gone_.size();) {
-    if (now_ - peers_.liveness(gone_[i]).silent_since < settings_.dead_peer_grace) {
+    if (now_ - peers_.silent_since(gone_[i]) < settings_.dead_peer_grace) {
       ++i;
     } else {
       bury(gone_[i]);
@@ -124,7 +123,7 @@ void protocol::forget_gone() {
 }
 
 void protocol::bury(slot_index slot) {
-  const peer& row = peers_[slot];
+  const peer_view row = peers_[slot];
   grave buried;
   buried.name_hash = row.name_hash();
   buried.generation = row.generation();
@@ -156,7 +155,7 @@ void protocol::choose_partners() {
   const std::size_t live = ring_.size();
   std::vector<slot_index> dead;
   std::copy_if(gone_.begin(), gone_.end(), std::back_inserter(dead),
-               [this](slot_index slot) { return peers_[slot].status == peer_status::dead; });
+               [this](slot_index slot) { return peers_[slot].status() == peer_status::dead; });
   if (!dead.empty()) {
     const bool is_sure = live == 0;
     if (is_sure || random_.below(live + 1) < dead.size()) {
@@ -165,7 +164,7 @@ void protocol::choose_partners() {
     }
   }
 
-  const std::uint64_t stagger = peers_[self_slot].name_hash() % settings_.seed_every_rounds;
+  const std::uint64_t stagger = peers_.self().name_hash() % settings_.seed_every_rounds;
   const bool is_seed_round = stats_.rounds % settings_.seed_every_rounds == stagger;
   if (live < settings_.live_peers_min || is_seed_round) try_start_seed();
 
@@ -195,7 +194,7 @@ bool protocol::try_start_from(peer_ring& ring, bool is_choosy) {
   // Somebody who stands first in one turn may stand last in the next: two turns show everybody.
   for (std::size_t tries = 0; tries < 2 * ring.size(); ++tries) {
     const slot_index slot = ring.next(random_);
-    const peer& row = peers_[slot];
+    const peer_view row = peers_[slot];
     const peer_details& of = peers_.details(slot);
     const bool is_holding = of.held_generation == generation() &&
                             of.held_version >= preferred_version_ &&
@@ -203,7 +202,7 @@ bool protocol::try_start_from(peer_ring& ring, bool is_choosy) {
     if (is_choosy && is_holding) continue;
     exchange* leg = try_start(of.way(), row.name_hash());
     if (leg == nullptr) continue;
-    if (row.status == peer_status::live && settings_.suspicion_rounds > 0) {
+    if (row.status() == peer_status::live && settings_.suspicion_rounds > 0) {
       leg->awaited = slot;
       leg->awaited_generation = row.generation();
     }
@@ -220,7 +219,7 @@ void protocol::try_start_seed() {
   if (others.empty()) return;
   known_seed& asked = *others[static_cast<std::size_t>(random_.below(others.size()))];
   const std::optional<slot_index> known = peers_.find(asked.remote_hash);
-  const bool is_there = known && peers_[*known].status == peer_status::live &&
+  const bool is_there = known && peers_[*known].status() == peer_status::live &&
                         peers_.details(*known).way() == asked.at;
   if (!is_there) asked.remote_hash = find_peer_at(asked.at);
   static_cast<void>(try_start(asked.at, asked.remote_hash));
@@ -228,7 +227,7 @@ void protocol::try_start_seed() {
 
 std::uint64_t protocol::find_peer_at(const endpoint& address) const {
   std::uint64_t found = 0;
-  for (const peer& one : peers_.by_hash()) {
+  for (const peer_view one : peers_.by_hash()) {
     if (one.is_gone() || peers_.details(one.slot()).way() != address) continue;
     // Of two, one is there no more, or lies: who is there shall not drop what names the other.
     if (found != 0) return 0;
@@ -250,7 +249,7 @@ exchange& protocol::start_exchange(const endpoint& to, std::uint64_t remote_hash
   leg.cookie_echo = addresses_.cookie_from(to);
   const std::optional<slot_index> slot = peers_.find(remote_hash);
   if (slot) leg.spoken = peers_.details(*slot).spoken;
-  const bool is_live = slot && peers_[*slot].status == peer_status::live;
+  const bool is_live = slot && peers_[*slot].status() == peer_status::live;
   // Any leg 1 asks who is suspected whether it lives.
   if (slot && peers_[*slot].is_suspect()) peers_.details(*slot).doubts.handle_asked(now_);
   leg.unanswered = is_live ? 0 : addresses_.unanswered(to);

@@ -29,7 +29,7 @@ suspicion_rules protocol::make_suspicion_rules() const {
 }
 
 doubt_entry protocol::describe_doubt(slot_index slot, std::optional<nanoseconds> doubted) const {
-  const peer& row = peers_[slot];
+  const peer_view row = peers_[slot];
   doubt_entry told = peers_.details(slot).doubts.entry(now_, settings_.gossip_interval, doubted);
   told.name_hash = row.name_hash();
   told.generation = row.generation();
@@ -55,8 +55,8 @@ void protocol::begin_suspicion_round() {
 bool protocol::try_settle(probe& one) {
   assert(settings_.suspicion_rounds > 0);
   if (!peers_.is_used(one.slot)) return true;
-  const peer& row = peers_[one.slot];
-  if (row.generation() != one.generation || row.status != peer_status::live) return true;
+  const peer_view row = peers_[one.slot];
+  if (row.generation() != one.generation || row.status() != peer_status::live) return true;
   suspicion& doubts = peers_.details(one.slot).doubts;
   const suspicion_rules rules = make_suspicion_rules();
   const bool is_alive = doubts.is_proved_after(one.sent) ||
@@ -93,10 +93,10 @@ void protocol::ask_around(const probe& about) {
 }
 
 std::optional<slot_index> protocol::draw_live() {
-  const auto rows = peers_.by_hash();
+  const std::size_t rows = peers_.entries().size();
   for (std::size_t tries = 0; tries < draws_max; ++tries) {
-    const peer& row = rows[static_cast<std::size_t>(random_.below(rows.size()))];
-    if (row.status != peer_status::live) continue;
+    const peer_view row = peers_.at(static_cast<std::size_t>(random_.below(rows)));
+    if (row.status() != peer_status::live) continue;
     if (addresses_.is_proved(peers_.details(row.slot()).way())) return row.slot();
   }
   return std::nullopt;
@@ -142,7 +142,7 @@ void protocol::plan_doubts(exchange& leg) {
   if (rumours_.empty()) return;
   std::erase_if(rumours_, [this, most = told_max()](slot_index slot) {
     if (!peers_.is_used(slot)) return true;
-    const peer& row = peers_[slot];
+    const peer_view row = peers_[slot];
     return peers_.details(slot).doubts.told >= most || (row.is_suspect() && !row.may_die());
   });
   std::sort(rumours_.begin(), rumours_.end(), [this](slot_index one, slot_index other) {
@@ -186,8 +186,8 @@ void protocol::handle_doubts(const message& received, const endpoint& source) {
   for (const doubt_entry& told : received.doubts) {
     const std::optional<slot_index> slot = peers_.find(told.name_hash);
     if (!slot || *slot == self_slot) continue;
-    const peer& row = peers_[*slot];
-    const bool is_judged_by_silence = row.may_die() || row.status == peer_status::dead;
+    const peer_view row = peers_[*slot];
+    const bool is_judged_by_silence = row.may_die() || row.status() == peer_status::dead;
     if (row.generation() != told.generation || !is_judged_by_silence) continue;
     handle_doubt(*slot, told, received.sender.name_hash, source);
   }
@@ -195,7 +195,7 @@ void protocol::handle_doubts(const message& received, const endpoint& source) {
 
 void protocol::handle_doubt(slot_index slot, const doubt_entry& told, std::uint64_t from_hash,
                             const endpoint& source) {
-  const peer& row = peers_[slot];
+  const peer_view row = peers_[slot];
   if (!is_plausible(row, told.heartbeat)) return drop(drop_reason::field);
   suspicion& doubts = peers_.details(slot).doubts;
   const nanoseconds unit = age_unit(settings_.gossip_interval);
@@ -239,7 +239,7 @@ void protocol::handle_direct_proof(slot_index slot, std::uint64_t heartbeat) {
 }
 
 void protocol::answer_askers(slot_index slot) {
-  const peer& row = peers_[slot];
+  const peer_view row = peers_[slot];
   const std::optional<nanoseconds> proved = peers_.details(slot).doubts.proved();
   if (!proved) return;
   while (const std::optional<asker> waiting = prober_.take_asker(slot, row.generation(), *proved)) {
@@ -256,7 +256,7 @@ void protocol::end_doubt(slot_index slot) {
 // ------------------------------------------------------------------------------------- judging
 
 bool protocol::is_convicted(slot_index slot) {
-  const peer& row = peers_[slot];
+  const peer_view row = peers_[slot];
   if (!row.is_suspect()) return false;
   assert(settings_.suspicion_rounds > 0);
   const suspicion_rules rules = make_suspicion_rules();
@@ -280,7 +280,7 @@ bool protocol::try_ask(slot_index slot) {
 
 void protocol::suspend_suspicion() {
   prober_.handle_pause();
-  for (const peer& one : peers_.by_hash()) {
+  for (const peer_view one : peers_.by_hash()) {
     peers_.details(one.slot()).doubts.handle_pause(now_);
   }
 }
@@ -288,7 +288,7 @@ void protocol::suspend_suspicion() {
 void protocol::end_suspicion() {
   prober_.clear();
   rumours_.clear();
-  for (const peer& one : peers_.by_hash()) {
+  for (const peer_view one : peers_.by_hash()) {
     peers_.set_suspect(one.slot(), false);
     peers_.details(one.slot()).doubts.end();
   }

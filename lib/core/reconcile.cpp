@@ -41,20 +41,20 @@ constexpr unsigned offset_bits = 24;
 constexpr std::uint64_t lacking_max = std::uint64_t{1} << 32U;
 static_assert(offset_max < std::uint64_t{1} << offset_bits);
 
-const packed_entry* find_sorted(const std::vector<packed_entry>& list, std::uint64_t name_hash) {
+const packed_entry* find_sorted(std::span<const packed_entry> list, std::uint64_t name_hash) {
   const auto place = std::lower_bound(
       list.begin(), list.end(), name_hash,
       [](const packed_entry& one, std::uint64_t hash) { return one.name_hash < hash; });
   return place == list.end() || place->name_hash != name_hash ? nullptr : &*place;
 }
 
-bool has_entry(const std::vector<packed_entry>& list, std::uint64_t name_hash) {
+bool has_entry(std::span<const packed_entry> list, std::uint64_t name_hash) {
   return std::any_of(list.begin(), list.end(),
                      [name_hash](const packed_entry& one) { return one.name_hash == name_hash; });
 }
 
 /// Whether the sender of `theirs` refuses this incarnation.
-bool is_refused(const digest& theirs, const peer& row) {
+bool is_refused(const digest& theirs, peer_view row) {
   if (is_on(defect::unwanted_ignored)) return false;
   const packed_entry* refused = find_sorted(theirs.unwanted, row.name_hash());
   if (refused == nullptr || std::pair(row.generation(), row.heartbeat()) >
@@ -157,7 +157,7 @@ void reconciler::compare_request(const digest_entry& theirs, nanoseconds now, ex
 
 void reconciler::compare_entry(const digest_entry& theirs, slot_index slot, nanoseconds now,
                                exchange& out, const digest* in) {
-  const peer& mine = peers_[slot];
+  const peer_view mine = peers_[slot];
   // Whom I no longer tell of comes back by a higher generation.
   if (!is_advertised(mine, now) && theirs.generation <= mine.generation()) return;
   if (theirs.generation < mine.generation()) {
@@ -189,7 +189,7 @@ void reconciler::compare_entry(const digest_entry& theirs, slot_index slot, nano
 }
 
 void reconciler::owe(slot_index slot, std::uint64_t after, nanoseconds now, exchange& out) {
-  const peer& row = peers_[slot];
+  const peer_view row = peers_[slot];
   std::optional<position> part = part_held(row, after, out);
   if (part && part->version > row.max_version()) {
     // The owner wrote that value when all before it was as it is there: older news help nobody. But
@@ -242,7 +242,7 @@ void reconciler::limit_burst(exchange& out) const {
   out.datagrams_left = std::min(out.datagrams_left, peers_.details(*slot).burst_datagrams);
 }
 
-bool reconciler::is_wanted(const digest& theirs, const peer& row, const exchange& out) const {
+bool reconciler::is_wanted(const digest& theirs, peer_view row, const exchange& out) const {
   if (row.name_hash() == out.remote_hash || has_entry(theirs.extra, row.name_hash())) return false;
   return !is_refused(theirs, row);
 }
@@ -252,7 +252,7 @@ void reconciler::compare(const digest& theirs, const digest_comparison& seen,
   out.remote_hash = sender_hash;
   out.has_flights = !out.is_unproved && has_flights(sender_hash);
   assert(seen.range.is_thorough() || !out.has_flights);
-  const auto compare_all = [&](const std::vector<packed_entry>& entries, const comparison& of) {
+  const auto compare_all = [&](std::span<const packed_entry> entries, const comparison& of) {
     for (const located_entry& at : of.others()) {
       if (at.slot == no_slot) {
         request_stranger(entries[at.index], out);
@@ -261,7 +261,9 @@ void reconciler::compare(const digest& theirs, const digest_comparison& seen,
       }
     }
     // Where a heartbeat alone is higher there, nobody owes anything.
-    out.heartbeats.insert(out.heartbeats.end(), of.behind().begin(), of.behind().end());
+    const auto slot_at = [this](row_place place) { return peers_.at(place).slot(); };
+    const auto slots = std::views::transform(of.behind(), slot_at);
+    out.heartbeats.insert(out.heartbeats.end(), slots.begin(), slots.end());
   };
   compare_all(theirs.range, seen.range);
   compare_all(theirs.extra, seen.extra);
@@ -270,7 +272,7 @@ void reconciler::compare(const digest& theirs, const digest_comparison& seen,
 
 void reconciler::compare_absent(const digest& theirs, const comparison& seen, nanoseconds now,
                                 exchange& out) {
-  const std::span<const peer> rows = peers_.by_hash();
+  const std::span<const packed_entry> rows = peers_.entries();
   const std::size_t first = peers_.lower_bound(theirs.lo);
   const std::size_t end = theirs.hi == hash_max || is_on(defect::outside_range)
                               ? rows.size()
@@ -280,18 +282,18 @@ void reconciler::compare_absent(const digest& theirs, const comparison& seen, na
   // Both sides ascend by hash.
   std::size_t claimed = 0;
   for (std::size_t i = first; i < end; ++i) {
-    while (claimed < theirs.range.size() && theirs.range[claimed].name_hash < rows[i].name_hash()) {
+    while (claimed < theirs.range.size() && theirs.range[claimed].name_hash < rows[i].name_hash) {
       ++claimed;
     }
-    if (claimed < theirs.range.size() && theirs.range[claimed].name_hash == rows[i].name_hash()) {
+    if (claimed < theirs.range.size() && theirs.range[claimed].name_hash == rows[i].name_hash) {
       continue;
     }
-    const peer& row = rows[i];
+    const peer_view row = peers_.at(i);
     if (!is_advertised(row, now) || !is_wanted(theirs, row, out)) continue;
     // What the budget cannot carry is not planned: an empty digest from a stranger costs little.
     if (out.identities.size() > out.bytes_left / identity_bytes_min) return;
-    out.identities.push_back(rows[i].slot());
-    owe(rows[i].slot(), 0, now, out);
+    out.identities.push_back(row.slot());
+    owe(row.slot(), 0, now, out);
   }
 }
 
@@ -308,7 +310,7 @@ void reconciler::shuffle(exchange& out) {
 // ------------------------------------------------------------------------------------ filling
 
 void reconciler::set_frame(const exchange& leg, message& out) const {
-  out.sender = peers_[self_slot].entry();
+  out.sender = peers_.self().entry();
   out.cookie_echo = leg.cookie_echo;
   out.padded_bytes = leg.padded_bytes;
   if (leg.remote_hash == 0) return;
@@ -365,7 +367,7 @@ bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
 
 void reconciler::fill_range(exchange& leg, packer& pack, message& out, nanoseconds now,
                             digest_places& places) const {
-  const std::span<const peer> rows = peers_.by_hash();
+  const std::span<const packed_entry> rows = peers_.entries();
   const std::span<const grave> graves = graves_.all();
   std::size_t i = peers_.lower_bound(leg.digest_from);
   const auto grave_before = [](const grave& one, std::uint64_t hash) {
@@ -402,17 +404,17 @@ void reconciler::fill_range(exchange& leg, packer& pack, message& out, nanosecon
       if (i == rows.size() && g == graves.size()) break;
     }
     const bool is_grave =
-        i == rows.size() || (g < graves.size() && graves[g].name_hash < rows[i].name_hash());
-    const std::uint64_t name_hash = is_grave ? graves[g].name_hash : rows[i].name_hash();
+        i == rows.size() || (g < graves.size() && graves[g].name_hash < rows[i].name_hash);
+    const std::uint64_t name_hash = is_grave ? graves[g].name_hash : rows[i].name_hash;
     // A later run that I refuse stands beside the one that I hold, and so in the same datagram.
     const grave* const beside =
         !is_grave && g < graves.size() && graves[g].name_hash == name_hash ? &graves[g] : nullptr;
     const bool is_own_place = has_own_place(out, name_hash);
     const bool is_doubled =
-        beside != nullptr || (is_own_place && !is_grave && rows[i].is_refused());
+        beside != nullptr || (is_own_place && !is_grave && peers_.at(i).is_refused());
     // And so do a row and how much of its next value is here.
     const std::optional<partial_entry> partial =
-        is_grave ? std::nullopt : partial_of(rows[i].slot());
+        is_grave ? std::nullopt : partial_of(peers_.at(i).slot());
     const std::size_t row_bytes = partial ? 2 * entry_bytes : entry_bytes;
     const std::size_t needed =
         kept_free() + (is_own_place ? 0 : row_bytes) + (is_doubled ? entry_bytes : 0);
@@ -432,7 +434,7 @@ void reconciler::fill_range(exchange& leg, packer& pack, message& out, nanosecon
       leg.digest_graves_left -= std::min<std::size_t>(1, leg.digest_graves_left);
       continue;
     }
-    add_row(rows[i++].slot(), beside, pack, out, now, places);
+    add_row(peers_.at(i++).slot(), beside, pack, out, now, places);
     if (beside != nullptr) {
       ++g;
       leg.digest_graves_left -= std::min<std::size_t>(1, leg.digest_graves_left);
@@ -449,30 +451,30 @@ std::size_t reconciler::add_plain_rows(std::size_t first, std::size_t count_max,
                                        std::uint64_t until, packer& pack, const message& out,
                                        nanoseconds now) const {
   // Up to where somebody stands who is told of for another reason, or not at all.
-  const std::span<const peer> all = peers_.by_hash();
-  assert(first == 0 || all[first - 1].name_hash() < until);
+  const std::span<const packed_entry> all = peers_.entries();
+  assert(first == 0 || all[first - 1].name_hash < until);
   std::size_t end = std::min(first + count_max, all.size());
   const auto end_at = [&](std::uint64_t name_hash) {
-    if (end == first || all[end - 1].name_hash() < name_hash) return;
+    if (end == first || all[end - 1].name_hash < name_hash) return;
     const std::size_t place = peers_.lower_bound(name_hash);
     if (place >= first) end = place;
   };
   end_at(until);
   end_at(out.sender.name_hash);
   if (out.receiver.generation != 0) end_at(out.receiver.name_hash);
-  const std::span<const peer> rows = all.subspan(first, end - first);
-  const auto untold = std::find_if(rows.begin(), rows.end(), [&](const peer& row) {
-    return !row.is_plain() && !is_advertised(row, now);
-  });
-  const auto told = rows.first(static_cast<std::size_t>(untold - rows.begin()));
-  // By reference: else they would be taken one by one.
-  const auto entry_of = [](const peer& row) -> const packed_entry& { return row.entry(); };
-  return pack.add_range(std::views::transform(told, entry_of));
+  if (peers_.irregular() > 1) {  // more than self, who is advertised
+    std::size_t place = first;
+    while (place < end && (peers_.at(place).is_plain() || is_advertised(peers_.at(place), now))) {
+      ++place;
+    }
+    end = place;
+  }
+  return pack.add_range(all.subspan(first, end - first));
 }
 
 void reconciler::add_row(slot_index slot, const grave* beside, packer& pack, const message& out,
                          nanoseconds now, digest_places& places) const {
-  const peer& row = peers_[slot];
+  const peer_view row = peers_[slot];
   const bool is_own_place = has_own_place(out, row.name_hash());
   const bool is_told_of = is_advertised(row, now);
   if (beside != nullptr) {
@@ -486,7 +488,7 @@ void reconciler::add_row(slot_index slot, const grave* beside, packer& pack, con
     static_cast<void>(pack.try_add_unwanted(unwanted));
   }
   if (!is_told_of && !is_own_place) return;
-  static_cast<void>(pack.try_add_range(row.entry()));
+  static_cast<void>(pack.add_range(std::span(&row.entry(), 1)));
   if (const std::optional<partial_entry> partial = partial_of(slot)) {
     static_cast<void>(pack.try_add_partial(*partial));
   }
@@ -496,7 +498,7 @@ void reconciler::add_row(slot_index slot, const grave* beside, packer& pack, con
 
 bool reconciler::try_add_unclaimed(slot_index slot, packer& pack, const message& out,
                                    nanoseconds now) const {
-  const peer& row = peers_[slot];
+  const peer_view row = peers_[slot];
   const bool is_in = row.name_hash() >= out.known.lo && row.name_hash() <= out.known.hi;
   if (is_in || !is_advertised(row, now) || has_entry(out.known.extra, row.name_hash())) return true;
   // A later run that I refuse has a place in the range only: without it, it would be sent.
@@ -526,13 +528,13 @@ void reconciler::fill_extra(exchange& leg, packer& pack, message& out, nanosecon
     }
   }
   if (!places.is_cut_by_graves) return;
-  const std::span<const peer> rows = peers_.by_hash();
+  const std::span<const packed_entry> rows = peers_.entries();
   std::size_t i = peers_.lower_bound(leg.extra_from);
   for (; leg.extra_rows_left > 0; --leg.extra_rows_left, ++i) {
     if (i >= rows.size()) i = 0;
-    if (!try_add_unclaimed(rows[i].slot(), pack, out, now)) break;
+    if (!try_add_unclaimed(peers_.at(i).slot(), pack, out, now)) break;
   }
-  leg.extra_from = i < rows.size() ? rows[i].name_hash() : 0;
+  leg.extra_from = i < rows.size() ? rows[i].name_hash : 0;
 }
 
 void reconciler::fill_heartbeats(exchange& leg, packer& pack) const {
@@ -578,7 +580,7 @@ bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
   };
   take(leg.identities, [&](slot_index slot) {
     if (!peers_.is_used(slot)) return true;
-    const peer& row = peers_[slot];
+    const peer_view row = peers_[slot];
     const peer_details& of = peers_.details(slot);
     identity_view who;
     who.name = of.name;
@@ -588,8 +590,8 @@ bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
     who.has_left = row.has_left();
     who.address = of.address;
     if (slot != self_slot) {
-      who.silent = std::chrono::duration_cast<std::chrono::milliseconds>(
-          now - peers_.liveness(slot).silent_since);
+      who.silent =
+          std::chrono::duration_cast<std::chrono::milliseconds>(now - peers_.silent_since(slot));
     }
     return pack.try_add_identity(who);
   });
@@ -616,7 +618,7 @@ bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
         upto.part = position(out.entries[delta.first_entry].version, delta.upto.offset);
       }
       flights_.handle_sent(leg.remote_hash, delta.name_hash, delta.generation, upto,
-                           peers_[self_slot].heartbeat(), due);
+                           peers_.self().heartbeat(), due);
     }
   }
   leg.is_first = false;
@@ -653,7 +655,7 @@ bool reconciler::fill_turn(exchange& leg, packer& pack, const message& out) {
     return true;
   }
 
-  const peer& row = peers_[turn.slot];
+  const peer_view row = peers_[turn.slot];
   if (turn.deficit == 0) turn.deficit = message_bytes_max();
   const std::optional<entry_view> next = entries_.first_above(turn.slot, turn.after);
   if (next && is_large(*next)) return fill_fragment(leg, pack, out, *next);
@@ -722,7 +724,7 @@ void reconciler::apply(const message& from, const delta_view& delta) {
   } else if (delta.generation < peers_[*slot].generation() && !is_on(defect::stale_generation)) {
     return drop(drop_reason::stale);
   }
-  peer& row = peers_[*slot];
+  const peer row = peers_[*slot];
   if (row.is_over_capacity()) return drop(drop_reason::capacity);
   if (row.is_put_off()) return drop(drop_reason::storage);
   if (delta.value_bytes != 0) return apply_fragment(*slot, from, delta);
@@ -747,7 +749,7 @@ void reconciler::apply(const message& from, const delta_view& delta) {
 void reconciler::apply_parked(slot_index slot) {
   while (std::optional<parked_delta> parked =
              parked_.take(slot, peers_[slot].max_version(), partials_.find(slot))) {
-    peer& row = peers_[slot];
+    const peer row = peers_[slot];
     const delta_view& delta = parked->delta;
     if (delta.generation != row.generation()) continue;
     // Told once: what waits of it would only be refused in turn.
@@ -763,7 +765,7 @@ void reconciler::apply_parked(slot_index slot) {
 
 void reconciler::apply_entries(slot_index slot, const std::vector<entry_view>& entries,
                                std::size_t first, std::size_t count, std::uint64_t upto) {
-  peer& row = peers_[slot];
+  const peer row = peers_[slot];
   for (std::size_t i = first; i < first + count; ++i) {
     if (entries[i].version <= row.max_version() && !is_on(defect::overlap_applied)) {
       ++stats_.entries_skipped;
@@ -782,7 +784,7 @@ void reconciler::apply_entries(slot_index slot, const std::vector<entry_view>& e
 bool reconciler::exceeds_capacity(slot_index slot, const entry_view& entry, std::size_t value_bytes,
                                   const std::optional<entry_view>& held) {
   if (is_on(defect::capacity_ignored)) return false;
-  peer& row = peers_[slot];
+  const peer row = peers_[slot];
   const storage_usage used = entries_.usage(slot);
   const std::size_t bytes_held = held ? held->key.size() + held->value.size() : 0;
   const std::size_t bytes = used.bytes - bytes_held + entry.key.size() + value_bytes;

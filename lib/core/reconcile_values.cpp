@@ -19,7 +19,7 @@ std::optional<partial_entry> reconciler::partial_of(slot_index slot) const {
   return partial;
 }
 
-std::optional<position> reconciler::part_held(const peer& row, std::uint64_t after,
+std::optional<position> reconciler::part_held(peer_view row, std::uint64_t after,
                                               const exchange& leg) const {
   if (leg.partials == nullptr || leg.partials->empty()) return std::nullopt;
   const auto told = std::lower_bound(
@@ -31,7 +31,7 @@ std::optional<position> reconciler::part_held(const peer& row, std::uint64_t aft
 }
 
 void reconciler::add_about(slot_index slot, packer& pack, const message& out) const {
-  const peer& row = peers_[slot];
+  const peer_view row = peers_[slot];
   const std::uint64_t hash = row.name_hash();
   if (hash == out.sender.name_hash || hash == out.receiver.name_hash) return;
   if (graves_.find(hash)) return;  // of a later run that I refuse, as beside the range
@@ -43,7 +43,7 @@ void reconciler::add_about(slot_index slot, packer& pack, const message& out) co
 bool reconciler::fill_fragment(exchange& leg, packer& pack, const message& out,
                                const entry_view& entry) {
   owed_delta& turn = leg.owed[leg.turn];
-  const peer& row = peers_[turn.slot];
+  const peer_view row = peers_[turn.slot];
   if (turn.part.version != entry.version || turn.part.offset >= entry.value.size()) {
     turn.part = position(entry.version);
   }
@@ -86,7 +86,7 @@ void reconciler::apply_fragment(slot_index slot, const message& from, const delt
 }
 
 void reconciler::take_fragment(slot_index slot, const delta_view& delta, const entry_view& part) {
-  peer& row = peers_[slot];
+  const peer row = peers_[slot];
   if (part.version <= row.max_version()) {
     ++stats_.entries_skipped;
     return;

@@ -137,7 +137,7 @@ void belief::compare_keys(const protocol& from, const simulated_storage& entries
 
 void belief::compare_peers(const protocol& from, const simulated_storage& entries) {
   std::size_t found = 0;
-  for (const peer& one : from.peers().by_hash()) {
+  for (const peer_view one : from.peers().by_hash()) {
     const std::string& name = from.peers().details(one.slot()).name;
     const auto place = peers_.find(name);
     if (place != peers_.end()) ++found;
@@ -149,7 +149,7 @@ void belief::compare_peers(const protocol& from, const simulated_storage& entrie
            std::to_string(live));
     }
     if (one.slot() == self_slot) continue;
-    const peer_status status = one.status;
+    const peer_status status = one.status();
     const event_kind verdict = place == peers_.end() ? event_kind::error : place->second.verdict;
     if (is_told_by(status, verdict)) continue;
     const bool is_known = verdict != event_kind::error;
@@ -160,7 +160,7 @@ void belief::compare_peers(const protocol& from, const simulated_storage& entrie
   if (found == peers_.size()) return;
   for (const auto& [name, shown] : peers_) {
     const auto rows = from.peers().by_hash();
-    const auto bears = [&, sought = std::string_view(name)](const peer& one) {
+    const auto bears = [&, sought = std::string_view(name)](peer_view one) {
       return from.peers().details(one.slot()).name == sought;
     };
     if (std::none_of(rows.begin(), rows.end(), bears)) {

@@ -184,7 +184,7 @@ void checker::watch::handle_own_put(const entry_view& entry) {
 
 void checker::watch::handle_put(slot_index slot, const entry_view& entry) {
   if (slot == self_slot) return handle_own_put(entry);
-  const peer& of = core().peers()[slot];
+  const peer_view of = core().peers()[slot];
   const std::string& name = core().peers().details(slot).name;
   replica& before = row(slot);
   touch(slot, entry.key);
@@ -215,7 +215,7 @@ void checker::watch::handle_put(slot_index slot, const entry_view& entry) {
 
 void checker::watch::handle_drop_upto(slot_index slot, std::uint64_t version) {
   const simulated_storage& entries = owner_.world_.storage_of(node_);
-  const peer& of = core().peers()[slot];
+  const peer_view of = core().peers()[slot];
   const std::string& name = core().peers().details(slot).name;
   std::size_t count = 0;
   const ledger* run = slot == self_slot ? own : owner_.find_run(name, of.generation(), count);
@@ -444,7 +444,7 @@ void checker::check_rows(node_index node) {
   watch& watched = *watches_[node];
   const protocol& core = world_[node];
   ++watched.step;
-  for (const peer& one : core.peers().by_hash()) check_row(node, one.slot());
+  for (const peer_view one : core.peers().by_hash()) check_row(node, one.slot());
 
   const nanoseconds grace = world_.settings(node).dead_peer_grace;
   for (watch::replica& row : watched.rows) {
@@ -459,7 +459,7 @@ void checker::check_rows(node_index node) {
 
 void checker::check_row(node_index node, slot_index slot) {
   watch& watched = *watches_[node];
-  const peer& now = world_[node].peers()[slot];
+  const peer_view now = world_[node].peers()[slot];
   const std::string& name = world_[node].peers().details(slot).name;
   watch::replica& before = watched.row(slot);
   before.seen_step = watched.step;
@@ -467,9 +467,9 @@ void checker::check_row(node_index node, slot_index slot) {
       before.name_hash == now.name_hash() && before.generation == now.generation();
   if (!is_same_run) before.beat_at = nanoseconds{};
   const bool is_convicted =
-      is_same_run && before.status == peer_status::live && now.status == peer_status::dead;
+      is_same_run && before.status == peer_status::live && now.status() == peer_status::dead;
   if (is_convicted && trusts_content_) check_conviction(node, slot);
-  before.status = now.status;
+  before.status = now.status();
   if (before.name_hash == now.name_hash() && before.generation == now.generation() &&
       before.max_version == now.max_version() && before.heartbeat == now.heartbeat()) {
     return;
@@ -505,7 +505,7 @@ void checker::check_row(node_index node, slot_index slot) {
 }
 
 void checker::check_prefix(node_index node, slot_index slot, std::uint64_t from) {
-  const peer& row = world_[node].peers()[slot];
+  const peer_view row = world_[node].peers()[slot];
   const std::string& name = world_[node].peers().details(slot).name;
   std::size_t count = 0;
   const ledger* run = find_run(name, row.generation(), count);
@@ -555,7 +555,7 @@ void checker::check_tables(node_index node) {
   if (held.deadlines > entries.usage(self_slot).live_keys) {
     report("I5 bounds", std::to_string(held.deadlines) + " deadlines, more than keys", {node});
   }
-  for (const peer& one : core.peers().by_hash()) {
+  for (const peer_view one : core.peers().by_hash()) {
     if (one.slot() == self_slot) continue;
     const storage_usage used = entries.usage(one.slot());
     // While a floor waits for its time, twice as much.
@@ -592,10 +592,10 @@ void checker::check_leaver(node_index node) {
   const std::optional<slot_index> slot = std::exchange(watches_[node]->leaver, std::nullopt);
   if (!slot || !trusts_content_) return;
   const peer_table& known = world_[node].peers();
-  if (!known.is_used(*slot) || known[*slot].status == peer_status::left) return;
+  if (!known.is_used(*slot) || known[*slot].status() == peer_status::left) return;
   report("departure",
          known.details(*slot).name + " said that it leaves, and is shown as " +
-             std::string(to_string(known[*slot].status)),
+             std::string(to_string(known[*slot].status())),
          {node});
 }
 
@@ -722,10 +722,10 @@ void checker::check_wire_version(node_index node, const endpoint& to, const mess
   };
   if (reads(with.spoken) || reads(with.spoken_before)) return;
   // Who is not live is tried in others too; and of two under one name, the last to speak counts.
-  const auto is_meant = [&](const peer& one) {
+  const auto is_meant = [&](peer_view one) {
     const peer_table& known = world_[node].peers();
     const peer_details& of = known.details(one.slot());
-    return one.status == peer_status::live && of.way() == to && count_nodes(of.name) == 1;
+    return one.status() == peer_status::live && of.way() == to && count_nodes(of.name) == 1;
   };
   const auto rows = world_[node].peers().by_hash();
   if (std::none_of(rows.begin(), rows.end(), is_meant)) return;

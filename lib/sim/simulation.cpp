@@ -390,7 +390,7 @@ class simulation {
   [[nodiscard]] bool is_told_to_leave(std::size_t leaver, nanoseconds length) const;
   /// Within so many rounds phi alone convicts whoever is silent.
   [[nodiscard]] std::size_t silence_rounds_max() const;
-  [[nodiscard]] const peer* find_row(std::size_t node, const std::string& name) const;
+  [[nodiscard]] std::optional<peer_view> find_row(std::size_t node, const std::string& name) const;
   [[nodiscard]] std::size_t backlog_rounds() const;
   [[nodiscard]] std::size_t waiting_rounds() const;
   void run_to_joined();
@@ -406,7 +406,8 @@ class simulation {
   [[nodiscard]] std::vector<traffic> count_traffic() const;
   /// No more datagrams than rounds and their answers have a reason for.
   void demand_quiet(const std::vector<traffic>& before, bool is_silent);
-  [[nodiscard]] bool must_agree(std::size_t owner, std::size_t replica, const peer* row) const;
+  [[nodiscard]] bool must_agree(std::size_t owner, std::size_t replica,
+                                std::optional<slot_index> slot) const;
   [[nodiscard]] std::string disagreement(bool with_verdicts) const;
 
   const scenario& scenario_;
@@ -565,23 +566,23 @@ std::vector<std::size_t> simulation::stopped(bool has_left) const {
   return found;
 }
 
-const peer* simulation::find_row(std::size_t node, const std::string& name) const {
+std::optional<peer_view> simulation::find_row(std::size_t node, const std::string& name) const {
   const peer_table& known = world_[node].peers();
-  for (const peer& one : known.by_hash()) {
-    if (known.details(one.slot()).name == name) return &one;
+  for (const peer_view one : known.by_hash()) {
+    if (known.details(one.slot()).name == name) return one;
   }
-  return nullptr;
+  return std::nullopt;
 }
 
 std::string simulation::undetected(std::size_t gone, std::uint64_t generation) const {
   for (std::size_t node = 0; node < members_.size(); ++node) {
     if (!world_.is_running(node)) continue;
-    const peer* row = find_row(node, members_[gone].settings.name);
+    const std::optional<peer_view> row = find_row(node, members_[gone].settings.name);
     // Who was never agreed upon, or was forgotten by now, is not listed as live.
-    if (row == nullptr || !row->may_die()) continue;
+    if (!row || !row->may_die()) continue;
     if (generation != 0 && row->generation() != generation) continue;
     return "n" + std::to_string(node) + " of n" + std::to_string(gone) + ": " +
-           std::string(to_string(row->status));
+           std::string(to_string(row->status()));
   }
   return {};
 }
@@ -597,11 +598,11 @@ std::string simulation::undetected(const std::vector<std::size_t>& gone) const {
 std::string simulation::unheard(std::size_t leaver) const {
   for (std::size_t node = 0; node < members_.size(); ++node) {
     if (!world_.is_running(node)) continue;
-    const peer* row = find_row(node, members_[leaver].settings.name);
-    if (row == nullptr || row->generation() != members_[leaver].generation) continue;
-    if (row->status == peer_status::left) continue;
+    const std::optional<peer_view> row = find_row(node, members_[leaver].settings.name);
+    if (!row || row->generation() != members_[leaver].generation) continue;
+    if (row->status() == peer_status::left) continue;
     return "n" + std::to_string(node) + " of n" + std::to_string(leaver) +
-           ", which left: " + std::string(to_string(row->status));
+           ", which left: " + std::string(to_string(row->status()));
   }
   return {};
 }
@@ -609,12 +610,12 @@ std::string simulation::unheard(std::size_t leaver) const {
 bool simulation::is_told_to_leave(std::size_t leaver, nanoseconds length) const {
   for (std::size_t node = 0; node < members_.size(); ++node) {
     if (!world_.is_running(node)) continue;
-    const peer* row = find_row(node, members_[leaver].settings.name);
-    if (row == nullptr || row->status != peer_status::left) continue;
+    const std::optional<peer_view> row = find_row(node, members_[leaver].settings.name);
+    if (!row || row->status() != peer_status::left) continue;
     if (row->generation() != members_[leaver].generation) continue;
     // After half a grace nobody advertises it any more.
     const nanoseconds silent =
-        world_.now(node).steady - world_[node].peers().liveness(row->slot()).silent_since;
+        world_.now(node).steady - world_[node].peers().silent_since(row->slot());
     if (silent + length < world_.settings(node).dead_peer_grace / 2) return true;
   }
   return false;
@@ -752,35 +753,38 @@ void simulation::run_to_joined() {
   }
 }
 
-bool simulation::must_agree(std::size_t owner, std::size_t replica, const peer* row) const {
+bool simulation::must_agree(std::size_t owner, std::size_t replica,
+                            std::optional<slot_index> slot) const {
   // Who ran by a clock of the day after tomorrow is refused until that day, whatever it says then.
   const auto tomorrow =
       std::chrono::duration_cast<milliseconds>(world_.now(replica).wall) + std::chrono::hours{24};
   const auto limit = static_cast<std::uint64_t>(tomorrow.count());
   if (world_[owner].generation() > limit) return false;
-  return row == nullptr || (!row->is_over_capacity() && row->generation() <= limit);
+  if (!slot) return true;
+  const peer_view row = world_[replica].peers()[*slot];
+  return !row.is_over_capacity() && row.generation() <= limit;
 }
 
 std::string simulation::disagreement(bool with_verdicts) const {
   for (std::size_t owner = 0; owner < members_.size(); ++owner) {
     if (!world_.is_running(owner) || members_[owner].has_left) continue;
-    const peer& source = world_[owner].peers()[self_slot];
+    const peer_view source = world_[owner].peers()[self_slot];
     for (std::size_t replica = 0; replica < members_.size(); ++replica) {
       if (!world_.is_running(replica) || replica == owner || members_[replica].has_left) continue;
       const peer_table& known = world_[replica].peers();
       const std::optional<slot_index> slot =
           known.find_name(world_[owner].name(), source.name_hash());
-      const peer* row = slot ? &known[*slot] : nullptr;
-      if (!must_agree(owner, replica, row)) continue;
+      if (!must_agree(owner, replica, slot)) continue;
       const std::string pair = "n" + std::to_string(replica) + " of n" + std::to_string(owner);
-      if (row == nullptr) return pair + ": unknown";
-      if (row->generation() != source.generation() || row->max_version() != source.max_version()) {
-        return pair + ": generation " + std::to_string(row->generation()) + ", version " +
-               std::to_string(row->max_version()) + "; it has " +
+      if (!slot) return pair + ": unknown";
+      const peer_view row = known[*slot];
+      if (row.generation() != source.generation() || row.max_version() != source.max_version()) {
+        return pair + ": generation " + std::to_string(row.generation()) + ", version " +
+               std::to_string(row.max_version()) + "; it has " +
                std::to_string(source.generation()) + ", " + std::to_string(source.max_version());
       }
-      if (with_verdicts && row->status != peer_status::live) {
-        return pair + ": " + std::string(to_string(row->status));
+      if (with_verdicts && row.status() != peer_status::live) {
+        return pair + ": " + std::string(to_string(row.status()));
       }
     }
   }

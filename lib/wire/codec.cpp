@@ -181,7 +181,7 @@ unsigned char* write_entry(const packed_entry& entry, unsigned char* to) {
   return to + capnp_body::entry_bytes;
 }
 
-unsigned char* write_entries(const std::vector<packed_entry>& entries, unsigned char* to) {
+unsigned char* write_entries(std::span<const packed_entry> entries, unsigned char* to) {
   if constexpr (std::endian::native == std::endian::little) {
     static_assert(sizeof(packed_entry) == capnp_body::entry_bytes &&
                   std::is_trivially_copyable_v<packed_entry>);
@@ -248,26 +248,28 @@ bool is_nothing(const packed_entry& entry) {
 
 enum class unknown_peers : bool { refused, allowed };
 
-// Reads `count` entries from `first` on into an empty list. A few at a time, from the nearest
-// cache: `resize` would write zeros all over first.
+// Whether these bytes are entries as they stand in memory: then they need not be copied.
+bool is_in_place(const entry_run& run) {
+  return std::endian::native == std::endian::little && run.stride == sizeof(packed_entry) &&
+         reinterpret_cast<std::uintptr_t>(run.first) % alignof(packed_entry) == 0;
+}
+
+// Reads `count` entries from `first` on into an empty list.
 bool read_entries(const entry_run& run, std::size_t first, std::size_t count, unknown_peers unknown,
-                  std::vector<packed_entry>& out) {
-  constexpr std::size_t at_a_time = 16;
-  std::array<packed_entry, at_a_time> next;
+                  entry_list& out) {
   const unsigned char* at = run.first + first * run.stride;
-  bool is_good = true;
-  while (count > 0) {
-    const std::size_t some = std::min(count, at_a_time);
-    for (std::size_t i = 0; i < some; ++i, at += run.stride) {
-      next[i] = read_entry(at);
-      if (next[i].generation() == 0) {
-        is_good = is_good && unknown == unknown_peers::allowed && is_nothing(next[i]);
-      }
-    }
-    out.insert(out.end(), next.begin(), next.begin() + static_cast<std::ptrdiff_t>(some));
-    count -= some;
+  if (is_in_place(run)) {
+    // A packed entry is three words of which every pattern says something, and begins to exist in
+    // bytes that hold one.
+    out.borrow(std::span(reinterpret_cast<const packed_entry*>(at), count));
+  } else {
+    std::vector<packed_entry>& list = out.own();
+    list.reserve(count);
+    for (std::size_t i = 0; i < count; ++i, at += run.stride) list.push_back(read_entry(at));
   }
-  return is_good;
+  return std::all_of(out.begin(), out.end(), [unknown](const packed_entry& one) {
+    return one.generation() != 0 || (unknown == unknown_peers::allowed && is_nothing(one));
+  });
 }
 
 // A partial is packed as an entry with a version and an offset in the places of max version and
@@ -348,8 +350,7 @@ std::size_t write_digest(const message& m, std::span<std::byte> segment) {
   return used;
 }
 
-bool is_ascending_within(const std::vector<packed_entry>& list, std::uint64_t lo,
-                         std::uint64_t hi) {
+bool is_ascending_within(std::span<const packed_entry> list, std::uint64_t lo, std::uint64_t hi) {
   if (list.empty()) return true;
   if (list.front().name_hash < lo || list.back().name_hash > hi) return false;
   const auto is_not_below = [](const packed_entry& one, const packed_entry& next) {

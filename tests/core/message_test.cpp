@@ -2,8 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <set>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "gossipmonger/core/drop_reason.hpp"
 
@@ -22,13 +25,13 @@ TEST_CASE("message: clear leaves nothing of the datagram before") {
   used.more = true;
   used.known.lo = 8;
   used.known.hi = 9;
-  used.known.range.resize(1);
-  used.known.extra.resize(1);
-  used.known.unwanted.resize(1);
+  used.known.range.push_back({});
+  used.known.extra.push_back({});
+  used.known.unwanted.push_back({});
   used.doubts.resize(1);
   used.identities.resize(1);
-  used.heartbeats.resize(1);
-  used.requests.resize(1);
+  used.heartbeats.push_back({});
+  used.requests.push_back({});
   used.deltas.resize(1);
   used.entries.resize(1);
 
@@ -54,6 +57,70 @@ TEST_CASE("message: clear leaves nothing of the datagram before") {
   CHECK(used.requests.empty());
   CHECK(used.deltas.empty());
   CHECK(used.entries.empty());
+}
+
+TEST_CASE("message: what lies behind its list in memory is not copied, and anything else is") {
+  std::vector<packed_entry> rows(8);
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i].name_hash = i;
+  const std::span<const packed_entry> all = rows;
+  const auto hashes = [](const entry_list& list) {
+    std::vector<std::uint64_t> found;
+    for (const packed_entry& one : list) found.push_back(one.name_hash);
+    return found;
+  };
+  using hash_list = std::vector<std::uint64_t>;
+  entry_list list;
+
+  list.borrow(all.first(0));
+  CHECK(list.empty());
+  list.borrow(all.subspan(1, 2));
+  list.borrow(all.subspan(3, 1));
+  CHECK(list.data() == &rows[1]);
+  CHECK(list.size() == 3);
+
+  SUBCASE("a gap") {
+    list.borrow(all.subspan(5, 2));
+    CHECK(hashes(list) == hash_list{1, 2, 3, 5, 6});
+    list.borrow(all.subspan(7, 1));
+    CHECK(hashes(list) == hash_list{1, 2, 3, 5, 6, 7});
+  }
+  SUBCASE("one of its own") {
+    packed_entry ninth;
+    ninth.name_hash = 9;
+    list.push_back(ninth);
+    CHECK(hashes(list) == hash_list{1, 2, 3, 9});
+    CHECK(list.front().name_hash == 1);
+    CHECK(list.back().name_hash == 9);
+    CHECK(list[2].name_hash == 3);
+  }
+  SUBCASE("edited") {
+    list.own()[0].name_hash = 7;
+    CHECK(hashes(list) == hash_list{7, 2, 3});
+    CHECK(rows[1].name_hash == 1);
+  }
+  SUBCASE("copied") {
+    const entry_list copy(list);
+    CHECK(copy == list);
+    CHECK(copy.data() != list.data());
+    entry_list assigned{rows[7]};
+    assigned = list;
+    CHECK(assigned == list);
+    CHECK(assigned.data() != list.data());
+    const entry_list& same = assigned;
+    assigned = same;
+    CHECK(assigned == list);
+    list = assigned;
+    CHECK(hashes(list) == hash_list{1, 2, 3});
+  }
+  SUBCASE("cleared, and filled anew") {
+    list.clear();
+    CHECK(list.empty());
+    list.push_back(rows[4]);
+    list.borrow(all.subspan(5, 1));
+    CHECK(hashes(list) == hash_list{4, 5});
+  }
+  rows[1].name_hash = 100;
+  CHECK((list.empty() || list.front().name_hash != 100));
 }
 
 TEST_CASE("message: each reason to drop has a name of its own, and no other number has one") {

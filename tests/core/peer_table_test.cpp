@@ -38,7 +38,7 @@ class table_with_self {
 
   std::vector<std::uint64_t> hashes() const {
     std::vector<std::uint64_t> found;
-    for (const peer& one : peers.by_hash()) found.push_back(one.name_hash());
+    for (const peer_view one : peers.by_hash()) found.push_back(one.name_hash());
     return found;
   }
 
@@ -49,6 +49,12 @@ class table_with_self {
 
   peer_table peers;
 };
+
+std::vector<slot_index> slots_of(const peer_table& peers, std::span<const row_place> places) {
+  std::vector<slot_index> slots;
+  for (const row_place place : places) slots.push_back(peers.at(place).slot());
+  return slots;
+}
 
 }  // namespace
 
@@ -112,19 +118,17 @@ TEST_CASE("peer_table: each of a list is found, in any order, and who is not the
 
 TEST_CASE("peer_table: of plain peers, entries that differ in the heartbeat alone are told apart") {
   table_with_self table(64);
-  table.peers[self_slot].status = peer_status::self;
+  table.peers[self_slot].set_status(peer_status::self);
   std::vector<digest_entry> entries;
   for (std::uint64_t hash = 100; hash < 116; ++hash) {
-    peer& row = table.peers[*table.add(hash)];
-    row.status = peer_status::live;
+    const peer row = table.peers[*table.add(hash)];
+    row.set_status(peer_status::live);
     row.set_generation(7);
     row.set_max_version(8);
     row.set_heartbeat(9);
     entries.push_back(row.entry());
   }
-  const auto row_of = [&](std::size_t i) -> peer& {
-    return table.peers[*table.peers.find(100 + i)];
-  };
+  const auto row_of = [&](std::size_t i) { return table.peers[*table.peers.find(100 + i)]; };
   // Two of each, and each way to be no plain peer, or to differ otherwise, once.
   for (const std::size_t i : {0U, 5U}) entries[i].heartbeat = 10;
   for (const std::size_t i : {1U, 6U}) entries[i].heartbeat = 8;
@@ -136,29 +140,29 @@ TEST_CASE("peer_table: of plain peers, entries that differ in the heartbeat alon
   row_of(8).set_put_off(true);
   row_of(9).set_over_capacity(true);
   row_of(10).set_left();
-  row_of(11).status = peer_status::unjudged;
-  row_of(12).status = peer_status::dead;
-  row_of(13).status = peer_status::left;
+  row_of(11).set_status(peer_status::unjudged);
+  row_of(12).set_status(peer_status::dead);
+  row_of(13).set_status(peer_status::left);
   entries.push_back(table.peers[self_slot].entry());
   entries.back().heartbeat += 1;
   const std::vector<packed_entry> asked(entries.begin(), entries.end());
 
   comparison seen;
-  const auto indices = [](std::span<const located_entry> list) {
+  const auto indices = [](const auto& list) {
     std::vector<std::size_t> found;
-    for (const located_entry& at : list) found.push_back(at.index);
+    for (const auto& at : list) found.push_back(at.index);
     return found;
   };
   for (int times = 0; times < 2; ++times) {  // nothing is left of what it compared before
     table.peers.compare(asked, false, seen);
 
     CHECK(indices(seen.ahead()) == std::vector<std::size_t>{0, 5});
-    const std::vector<slot_index> behind(seen.behind().begin(), seen.behind().end());
-    CHECK(behind == std::vector<slot_index>{*table.peers.find(101), *table.peers.find(106)});
+    CHECK(slots_of(table.peers, seen.behind()) ==
+          std::vector<slot_index>{*table.peers.find(101), *table.peers.find(106)});
     CHECK(indices(seen.others()) == std::vector<std::size_t>{2, 3, 4, 7, 8, 9, 10, 11, 12, 13, 16});
     CHECK(seen.strangers() == 0);
-    for (const located_entry& at : seen.ahead()) {
-      CHECK(table.peers[at.slot].name_hash() == asked[at.index].name_hash);
+    for (const placed_entry& at : seen.ahead()) {
+      CHECK(table.peers.at(at.place).name_hash() == asked[at.index].name_hash);
     }
     CHECK_FALSE(seen.is_thorough());
   }
@@ -185,8 +189,8 @@ TEST_CASE("peer_table: heartbeats that differ above their low 20 bits are looked
   std::vector<packed_entry> entries;
   for (const auto& [mine, theirs] : std::initializer_list<std::pair<std::uint64_t, std::uint64_t>>{
            {turn - 1, turn}, {turn, turn - 1}, {turn, turn + 1}, {turn + 1, turn}}) {
-    peer& row = table.peers[*table.add(100 + entries.size())];
-    row.status = peer_status::live;
+    const peer row = table.peers[*table.add(100 + entries.size())];
+    row.set_status(peer_status::live);
     row.set_heartbeat(theirs);
     entries.push_back(row.entry());
     row.set_heartbeat(mine);
@@ -216,8 +220,8 @@ TEST_CASE("peer_table: whatever is listed, and in whatever order, is compared as
     for (std::size_t i = 0; i < rows; ++i) {
       const std::uint64_t hash = draws.below(spread);
       if (table.peers.find(hash)) continue;
-      peer& row = table.peers[*table.add(hash)];
-      row.status = draws.below(6) == 0 ? peer_status::dead : peer_status::live;
+      const peer row = table.peers[*table.add(hash)];
+      row.set_status(draws.below(6) == 0 ? peer_status::dead : peer_status::live);
       if (draws.below(20) == 0) row.set_left();
       if (draws.below(20) == 0) row.set_put_off(true);
       row.set_generation(1 + draws.below(10) / 9);
@@ -225,7 +229,7 @@ TEST_CASE("peer_table: whatever is listed, and in whatever order, is compared as
     }
     // Some of the rows, as few as one in thirty, and others; in order, or in none.
     const std::uint64_t part = 1 + draws.below(30);
-    for (const peer& row : table.peers.by_hash()) {
+    for (const peer_view row : table.peers.by_hash()) {
       if (draws.below(part) != 0) continue;
       digest_entry entry = row.entry();
       entry.heartbeat = 5 + draws.below(3);
@@ -250,7 +254,7 @@ TEST_CASE("peer_table: whatever is listed, and in whatever order, is compared as
         others.emplace_back(i, no_slot);
         continue;
       }
-      const peer& row = table.peers[*slot];
+      const peer_view row = table.peers[*slot];
       digest_entry mine = row.entry();
       if (mine == theirs) continue;
       mine.heartbeat = theirs.heartbeat;
@@ -265,16 +269,65 @@ TEST_CASE("peer_table: whatever is listed, and in whatever order, is compared as
 
     table.peers.compare(listed, false, seen);
 
-    const auto pairs = [](std::span<const located_entry> list) {
-      std::vector<std::pair<std::size_t, slot_index>> found;
-      for (const located_entry& at : list) found.emplace_back(at.index, at.slot);
-      return found;
-    };
-    CHECK(pairs(seen.ahead()) == ahead);
-    CHECK(std::vector<slot_index>(seen.behind().begin(), seen.behind().end()) == behind);
-    CHECK(pairs(seen.others()) == others);
+    std::vector<std::pair<std::size_t, slot_index>> seen_ahead;
+    for (const placed_entry& at : seen.ahead()) {
+      seen_ahead.emplace_back(at.index, table.peers.at(at.place).slot());
+    }
+    CHECK(seen_ahead == ahead);
+    CHECK(slots_of(table.peers, seen.behind()) == behind);
+    std::vector<std::pair<std::size_t, slot_index>> seen_others;
+    for (const located_entry& at : seen.others()) seen_others.emplace_back(at.index, at.slot);
+    CHECK(seen_others == others);
     CHECK(seen.strangers() == strangers);
   }
+}
+
+TEST_CASE("peer_table: who is not plain is counted, whatever happens to a row") {
+  random_source draws(11);
+  table_with_self table(8);
+  std::vector<slot_index> slots;
+  std::uint64_t hash = 60;
+  for (int step = 0; step < 4000; ++step) {
+    CAPTURE(step);
+    const std::uint64_t what = draws.below(9);
+    if (slots.empty() || (what == 0 && slots.size() < 8)) {
+      slots.push_back(*table.add(++hash));
+    }
+    const std::size_t turn = static_cast<std::size_t>(draws.below(slots.size()));
+    const peer row = table.peers[slots[turn]];
+    const bool is_set = draws.below(3) == 0;
+    if (what == 1) {
+      table.peers.remove(slots[turn]);
+      slots.erase(slots.begin() + static_cast<std::ptrdiff_t>(turn));
+    } else if (what == 2) {
+      table.peers.begin(slots[turn], 1, 1, 1s, 1s);
+    } else if (what == 3) {
+      table.peers.set_suspect(slots[turn], is_set);
+    } else if (what == 4) {
+      row.set_put_off(is_set);
+    } else if (what == 5) {
+      row.set_over_capacity(is_set);
+    } else if (what == 6 && draws.below(4) == 0) {
+      row.set_left();
+    } else {
+      row.set_status(is_set ? peer_status::dead : peer_status::live);
+    }
+    std::size_t irregular = 0;
+    for (const peer_view one : table.peers.by_hash()) irregular += one.is_plain() ? 0U : 1U;
+    REQUIRE(table.peers.irregular() == irregular);
+    REQUIRE(table.peers.self().slot() == self_slot);
+  }
+}
+
+TEST_CASE("peer_table: self is found wherever it stands") {
+  table_with_self table(8);
+  for (const std::uint64_t hash : {60U, 10U, 40U, 70U, 20U}) {
+    REQUIRE(table.add(hash));
+    CHECK(table.peers.self().name_hash() == 50);
+  }
+  table.peers.remove(*table.peers.find(10));
+  CHECK(table.peers.self().name_hash() == 50);
+  CHECK(std::as_const(table).peers.self().slot() == self_slot);
 }
 
 TEST_CASE("peer_table: tells whether anybody is doubted, whoever else comes and goes") {
@@ -331,7 +384,7 @@ TEST_CASE("peer_table: a slot is used again, and nothing of its last peer is lef
   table.peers[slot].set_over_capacity(true);
   table.peers.details(slot).introduced = 3;
   table.peers.details(slot).judged = 4;
-  table.peers[slot].status = peer_status::dead;
+  table.peers[slot].set_status(peer_status::dead);
   table.peers.touch(slot);
 
   table.peers.remove(slot);
@@ -340,7 +393,7 @@ TEST_CASE("peer_table: a slot is used again, and nothing of its last peer is lef
   CHECK(table.latest(5).empty());
   CHECK(table.add(40) == slot);
 
-  const peer& row = table.peers[slot];
+  const peer_view row = table.peers[slot];
   CHECK(table.peers.is_used(slot));
   CHECK(table.peers.slots() == 2);
   CHECK(table.peers.details(slot).name == "peer 40");
@@ -350,8 +403,8 @@ TEST_CASE("peer_table: a slot is used again, and nothing of its last peer is lef
   CHECK_FALSE(row.is_over_capacity());
   CHECK(table.peers.details(slot).introduced == 0);
   CHECK(table.peers.details(slot).judged == 0);
-  CHECK(row.status == peer_status::unjudged);
-  CHECK(table.peers.liveness(slot).detector.samples() == 0);
+  CHECK(row.status() == peer_status::unjudged);
+  CHECK(table.peers.detector(slot).samples() == 0);
 }
 
 TEST_CASE("peer_table: slots never given out are not in use") {
@@ -430,7 +483,7 @@ TEST_CASE("peer_table: a slot keeps its row and what is beside it, whoever else 
       CHECK(table.peers[slot].slot() == slot);
       CHECK(table.peers[slot].name_hash() == hash);
       CHECK(table.peers[slot].heartbeat() == hash % heartbeat_max);
-      CHECK(table.peers.liveness(slot).silent_since == nanoseconds(hash % 1000));
+      CHECK(table.peers.silent_since(slot) == nanoseconds(hash % 1000));
       CHECK(table.peers.details(slot).name == "peer " + std::to_string(hash));
       CHECK(table.peers.find(hash) == slot);
     }
@@ -445,17 +498,17 @@ TEST_CASE("peer_table: a new incarnation keeps name and slot alone") {
   table_with_self table(8);
   REQUIRE(table.add(70));
   const slot_index slot = *table.add(60);
-  peer& row = table.peers[slot];
+  const peer row = table.peers[slot];
   row.set_generation(5);
   row.set_max_version(6);
   row.set_left();
-  row.status = peer_status::dead;
+  row.set_status(peer_status::dead);
   table.peers.set_suspect(slot, true);
   table.peers.advance(slot, 7, 1s, detector_expectation(1s, 8, 1, 8), 16);
   CHECK(row.heartbeat() == 7);
-  CHECK(row.advances == 1);
-  CHECK(table.peers.liveness(slot).silent_since == 1s);
-  CHECK(table.peers.liveness(slot).detector.samples() == 1);
+  CHECK(row.advances() == 1);
+  CHECK(table.peers.silent_since(slot) == 1s);
+  CHECK(table.peers.detector(slot).samples() == 1);
 
   table.peers.begin(slot, 8, 9, 2s, 3s);
 
@@ -466,13 +519,13 @@ TEST_CASE("peer_table: a new incarnation keeps name and slot alone") {
   CHECK(row.max_version() == 0);
   CHECK(row.heartbeat() == 9);
   CHECK_FALSE(row.has_left());
-  CHECK(row.status == peer_status::unjudged);
-  CHECK(row.advances == 0);
+  CHECK(row.status() == peer_status::unjudged);
+  CHECK(row.advances() == 0);
   CHECK_FALSE(row.is_suspect());
   CHECK_FALSE(table.peers.has_suspects());
-  CHECK(table.peers.liveness(slot).silent_since == 2s);
-  CHECK(table.peers.liveness(slot).detector.samples() == 0);
-  CHECK(table.peers.liveness(slot).detector.last_advance() == 3s);
+  CHECK(table.peers.silent_since(slot) == 2s);
+  CHECK(table.peers.detector(slot).samples() == 0);
+  CHECK(table.peers.detector(slot).last_advance() == 3s);
   CHECK(table.peers.details(slot).name == "peer 60");
 }
 
@@ -481,7 +534,8 @@ TEST_CASE("peer_table: a row's digest entry says what is set, each up to its lim
     const auto value = [is_largest](std::uint64_t largest) {
       return is_largest ? largest : largest / 3;
     };
-    peer row;
+    table_with_self table(1);
+    const peer row = table.peers.self();
     row.set_generation(generation_max);
     row.set_max_version(version_max);
     row.set_heartbeat(heartbeat_max);
@@ -513,7 +567,7 @@ TEST_CASE("peer_table: whether anybody may be silent is as if each were asked ea
   for (std::uint64_t seed = 0; seed < 40; ++seed) {
     random_source draws(seed);
     table_with_self table(8);
-    table.peers[self_slot].status = peer_status::self;
+    table.peers[self_slot].set_status(peer_status::self);
     std::vector<slot_index> slots;
     nanoseconds now = 1s;
     std::uint64_t beats = 0;
@@ -542,7 +596,7 @@ TEST_CASE("peer_table: whether anybody may be silent is as if each were asked ea
         table.peers.restart_silence(any_slot(), now);
       } else if (what < 20) {
         const slot_index dies = any_slot();
-        table.peers[dies].status = peer_status::dead;
+        table.peers[dies].set_status(peer_status::dead);
         table.peers.reset_detector(dies, now);
       } else if (what < 22) {
         phi = 1 + static_cast<double>(draws.below(3));
@@ -551,12 +605,12 @@ TEST_CASE("peer_table: whether anybody may be silent is as if each were asked ea
       } else {
         const slot_index lives = any_slot();
         table.peers.advance(lives, ++beats, now, expected, 8);
-        table.peers[lives].status = peer_status::live;
+        table.peers[lives].set_status(peer_status::live);
       }
 
       const phi_limit limit(phi, now, expected);
       const bool is_silent = std::any_of(slots.begin(), slots.end(), [&](slot_index slot) {
-        return table.peers[slot].may_die() && table.peers.liveness(slot).detector.may_exceed(limit);
+        return table.peers[slot].may_die() && table.peers.detector(slot).may_exceed(limit);
       });
       const nanoseconds ahead = draws.below(2) == 0 ? 100ms : draws.below(2) == 0 ? 300ms : 2s;
       REQUIRE(table.peers.may_exceed(limit, ahead) == is_silent);
@@ -570,7 +624,7 @@ TEST_CASE("peer_table: whether anybody may be silent is as if each were asked ea
 TEST_CASE("peer_table: a row that was only added counts as silent, whatever was looked at before") {
   const detector_expectation expected(1s, 8, 1, 8);
   table_with_self table(8);
-  table.peers[self_slot].status = peer_status::self;
+  table.peers[self_slot].set_status(peer_status::self);
   REQUIRE_FALSE(table.peers.may_exceed(phi_limit(8, 100s, expected), 8s));
 
   REQUIRE(table.add(60));

@@ -44,7 +44,7 @@ struct narrow {
       return one.content.kind == message_kind::digest && one.content.known.lo == 0;
     }));
     for (const letter& one : said) {
-      const std::vector<packed_entry>& unwanted = one.content.known.unwanted;
+      const entry_list& unwanted = one.content.known.unwanted;
       const auto is_it = [&](const packed_entry& entry) { return entry.name_hash == p.hash(); };
       if (std::any_of(unwanted.begin(), unwanted.end(), is_it)) return true;
     }

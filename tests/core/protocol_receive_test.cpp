@@ -902,8 +902,8 @@ TEST_CASE("protocol: of a live peer that a message names more than once the high
     for (const std::uint64_t heartbeat : {11U, 12U, 13U}) static_cast<void>(far.relay(heartbeat));
     const slot_index slot = *far.node.peers().find(hash_of("far"));
     const peer_table& known = far.node.peers();
-    REQUIRE(known[slot].status == peer_status::live);
-    const std::size_t before = known.liveness(slot).detector.samples();
+    REQUIRE(known[slot].status() == peer_status::live);
+    const std::size_t before = known.detector(slot).samples();
 
     message& reply = far.p.begin(message_kind::reply);
     for (const std::uint64_t heartbeat : told) {
@@ -916,7 +916,7 @@ TEST_CASE("protocol: of a live peer that a message names more than once the high
     static_cast<void>(far.p.send());
 
     CHECK(known[slot].heartbeat() == 20);
-    CHECK(known.liveness(slot).detector.samples() == before + 1);
+    CHECK(known.detector(slot).samples() == before + 1);
   }
 }
 

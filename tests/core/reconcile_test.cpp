@@ -58,11 +58,12 @@ class node_of_owners {
     message& told = asker.begin(message_kind::digest);
     if (claims_all) told.known.lo = 0;
     if (claims_all) told.known.hi = ~std::uint64_t{0};
-    (claims_all ? told.known.range : told.known.extra).assign(range.begin(), range.end());
-    std::sort(told.known.range.begin(), told.known.range.end(),
-              [](const packed_entry& one, const packed_entry& other) {
-                return one.name_hash < other.name_hash;
-              });
+    std::vector<packed_entry>& list = (claims_all ? told.known.range : told.known.extra).own();
+    list.assign(range.begin(), range.end());
+    if (!claims_all) return asker.send();
+    std::sort(list.begin(), list.end(), [](const packed_entry& one, const packed_entry& other) {
+      return one.name_hash < other.name_hash;
+    });
     return asker.send();
   }
 
@@ -259,10 +260,10 @@ TEST_CASE(
     if (known.name_hash != owners.asker.hash()) known.heartbeat = 0;
     asked.known.range.push_back(known);
   }
-  std::sort(asked.known.range.begin(), asked.known.range.end(),
-            [](const packed_entry& one, const packed_entry& other) {
-              return one.name_hash < other.name_hash;
-            });
+  std::vector<packed_entry>& range = asked.known.range.own();
+  std::sort(range.begin(), range.end(), [](const packed_entry& one, const packed_entry& other) {
+    return one.name_hash < other.name_hash;
+  });
   owners.world.deliver(letter(asked, owners.asker.address, owners.world.find("a").address));
   std::vector<std::uint64_t> told;
   message out;

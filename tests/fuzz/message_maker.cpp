@@ -106,8 +106,8 @@ void message_maker::fill_digest(byte_source& from, message& m) {
     known.lo = from.flag() ? 0 : hash(from);
     known.hi = from.flag() ? any : hash(from);
     if (known.lo > known.hi) std::swap(known.lo, known.hi);
-    fill_list(from, known, known.range);
-    fill_list(from, known, known.unwanted);
+    fill_list(from, known, known.range.own());
+    fill_list(from, known, known.unwanted.own());
   }
   for (std::size_t left = from.below(digest::extra_max - 1); left > 0; --left) {
     known.extra.push_back(entry(from));
@@ -235,9 +235,9 @@ void message_maker::fill_reply(byte_source& from, message& m) {
   for (std::size_t left = from.below(4); left > 0; --left) {
     m.requests.push_back(entry(from));
     if (!from.flag()) continue;
-    const std::uint64_t unknown = m.requests.back().name_hash;
-    m.requests.back() = digest_entry();
-    m.requests.back().name_hash = unknown;
+    digest_entry unknown;
+    unknown.name_hash = m.requests.back().name_hash;
+    m.requests.own().back() = unknown;
   }
   fill_partials(from, m);
   for (std::size_t left = from.below(4); left > 0; --left) {

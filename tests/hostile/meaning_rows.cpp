@@ -152,7 +152,7 @@ void send_twice(arena& to) {
   message m;
   begin_digest(to, m);
   m.sender.max_version = 9;
-  m.known.extra.assign(5, m.sender);
+  m.known.extra.own().assign(5, m.sender);
   to.send(m);
 }
 
@@ -182,7 +182,7 @@ void refuse_all(arena& to) {
   begin_digest(to, m);
   m.known.lo = 0;
   m.known.hi = std::numeric_limits<std::uint64_t>::max();
-  std::vector<packed_entry>& list = m.known.unwanted;
+  std::vector<packed_entry>& list = m.known.unwanted.own();
   for (const std::string_view name : {"n1", "n2"}) list.push_back(to.entry_of(name));
   if (list[0].name_hash > list[1].name_hash) std::swap(list[0], list[1]);
   to.send(m);

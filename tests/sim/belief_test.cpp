@@ -21,7 +21,7 @@ std::string read(belief& reader, world& where) {
 peer_table& table_of(world& where) { return const_cast<peer_table&>(where[0].peers()); }
 
 slot_index slot_of(world& where, std::string_view name) {
-  for (const peer& one : where[0].peers().by_hash()) {
+  for (const peer_view one : where[0].peers().by_hash()) {
     if (where[0].peers().details(one.slot()).name == name) return one.slot();
   }
   return no_slot;
@@ -42,8 +42,8 @@ TEST_CASE("belief: whoever reads all events believes the state, verdicts include
   where[3].leave(where.now(3));
   where.run_for(60s);
 
-  CHECK(where[0].peers()[slot_of(where, "n2")].status == peer_status::dead);
-  CHECK(where[0].peers()[slot_of(where, "n3")].status == peer_status::left);
+  CHECK(where[0].peers()[slot_of(where, "n2")].status() == peer_status::dead);
+  CHECK(where[0].peers()[slot_of(where, "n3")].status() == peer_status::left);
   CHECK(read(reader, where) == "");
 }
 
@@ -55,7 +55,7 @@ TEST_CASE("belief: a verdict, a peer that went and one that came without an even
   REQUIRE(read(reader, where) == "");
 
   SUBCASE("verdict") {
-    table_of(where)[slot_of(where, "n1")].status = peer_status::left;
+    table_of(where)[slot_of(where, "n1")].set_status(peer_status::left);
     CHECK(read(reader, where) == "the events show n1 as peer_live, it is left");
   }
   SUBCASE("went") {

@@ -2,6 +2,8 @@
 
 #include "gossipmonger/wire/codec.hpp"
 
+#include <bit>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -92,6 +94,20 @@ TEST_CASE("codec: a full datagram of 45 digest entries fits into 1200 bytes with
   message received;
   REQUIRE(wire.decode(received).has_value());
   CHECK(is_same(received, m));
+}
+
+TEST_CASE("codec: entries are read where they stand in the datagram, where that can be") {
+  message m;
+  fill_sample_digest(m);
+  datagram wire(m);
+  message received;
+  REQUIRE(wire.decode(received).has_value());
+
+  REQUIRE_FALSE(received.known.range.empty());
+  const auto* const first = reinterpret_cast<const std::byte*>(received.known.range.data());
+  const bool is_within = std::less_equal<>()(wire.bytes().data(), first) &&
+                         std::less<>()(first, wire.bytes().data() + wire.bytes().size());
+  CHECK(is_within == (std::endian::native == std::endian::little));
 }
 
 TEST_CASE("codec: the widest numbers travel") {

@@ -41,8 +41,8 @@ std::string_view draw_text(random_source& numbers, std::vector<std::string>& tex
   return texts.emplace_back(std::move(text));
 }
 
-void fill_list(std::vector<packed_entry>& list, std::size_t count, std::uint64_t lo,
-               std::uint64_t hi, random_source& numbers) {
+void fill_list(entry_list& list, std::size_t count, std::uint64_t lo, std::uint64_t hi,
+               random_source& numbers) {
   std::vector<std::uint64_t> hashes(count);
   for (std::uint64_t& hash : hashes) hash = lo + draw(numbers, hi - lo);
   std::sort(hashes.begin(), hashes.end());

@@ -1,9 +1,12 @@
 // What a node knows of peers, in 24 bytes each; the first leg of an exchange. Values.
 #pragma once
 
+#include <algorithm>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
+#include <span>
 #include <vector>
 
 #include "gossipmonger/core/types.hpp"
@@ -99,6 +102,50 @@ struct packed_entry {
   static constexpr std::uint64_t low_max = (std::uint64_t{1} << low_bits) - 1;
 };
 
+/// A list of entries in a message, by the thousand: its own, or, so that they need not be copied,
+/// those of whoever has them. These must stay as they are while the message is in use: rows of a
+/// table until that changes, entries of a received datagram as long as its buffer. A copy of the
+/// list has its own.
+class entry_list {
+ public:
+  entry_list() = default;
+  entry_list(std::initializer_list<packed_entry> entries) : own_(entries) {}
+  entry_list(const entry_list& other) : own_(other.begin(), other.end()) {}
+  entry_list& operator=(const entry_list& other);
+
+  friend bool operator==(const entry_list& a, const entry_list& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end());
+  }
+
+  [[nodiscard]] const packed_entry* data() const {
+    return borrowed_.empty() ? own_.data() : borrowed_.data();
+  }
+  [[nodiscard]] std::size_t size() const {
+    return borrowed_.empty() ? own_.size() : borrowed_.size();
+  }
+  [[nodiscard]] bool empty() const { return size() == 0; }
+  [[nodiscard]] const packed_entry* begin() const { return data(); }
+  [[nodiscard]] const packed_entry* end() const { return data() + size(); }
+  [[nodiscard]] const packed_entry& operator[](std::size_t index) const { return data()[index]; }
+  [[nodiscard]] const packed_entry& front() const { return *begin(); }
+  [[nodiscard]] const packed_entry& back() const { return end()[-1]; }
+
+  void clear() {
+    own_.clear();
+    borrowed_ = {};
+  }
+  /// Adds `entries` without copying them, where all of the list lies in front of them in memory;
+  /// else its own copy of them.
+  void borrow(std::span<const packed_entry> entries);
+  /// The entries, to edit: copies of those that were borrowed.
+  [[nodiscard]] std::vector<packed_entry>& own();
+  void push_back(const packed_entry& entry) { own().push_back(entry); }
+
+ private:
+  std::vector<packed_entry> own_;  // empty while there are borrowed ones
+  std::span<const packed_entry> borrowed_;
+};
+
 /// How much of one peer's next value the sender holds already, where that value spans datagrams. At
 /// most one a peer.
 struct partial_entry {
@@ -150,9 +197,9 @@ struct digest {
 
   std::uint64_t lo = 1;
   std::uint64_t hi = 0;
-  std::vector<packed_entry> range;
-  std::vector<packed_entry> extra;
-  std::vector<packed_entry> unwanted;
+  entry_list range;
+  entry_list extra;
+  entry_list unwanted;
 };
 
 }  // namespace gossipmonger

@@ -49,8 +49,10 @@ class failure_detector {
   ///   expects: window is 4 to 1000 intervals; it may differ from call to call
   void advance(std::chrono::nanoseconds now, const detector_expectation& expected,
                std::size_t window) {
-    const std::chrono::nanoseconds interval =
-        std::clamp(now - last_, std::chrono::nanoseconds{0}, expected.maximum);
+    // From copies: `clamp` chooses among addresses, and would read the one it chose from memory.
+    const std::chrono::nanoseconds most = expected.maximum;
+    const std::int64_t interval =
+        std::clamp(now - last_, std::chrono::nanoseconds{0}, most).count();
     last_ = std::max(last_, now);
     if (recent_count_ >= window / 2) {
       earlier_sum_ = recent_sum_;
@@ -58,7 +60,7 @@ class failure_detector {
       recent_sum_ = 0;
       recent_count_ = 0;
     }
-    recent_sum_ += static_cast<float>(interval.count() / 1000);
+    recent_sum_ += static_cast<float>(interval / 1000);
     ++recent_count_;
   }
   /// Forget all intervals, and count from `now`: after a death, a restart.

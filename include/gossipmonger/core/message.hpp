@@ -47,8 +47,8 @@ struct message {
   std::vector<doubt_entry> doubts;  ///< any leg; at most `doubts_max`
 
   std::vector<identity_view> identities;  ///< legs 2, 3
-  std::vector<packed_entry> heartbeats;   ///< leg 2: entries newer at the sender
-  std::vector<packed_entry> requests;     ///< leg 2: the sender's own entries of what it lacks
+  entry_list heartbeats;                  ///< leg 2: entries newer at the sender
+  entry_list requests;                    ///< leg 2: the sender's own entries of what it lacks
   std::vector<partial_entry> partials;    ///< legs 1, 2: of peers that the digest or the requests
                                           ///< name; strictly ascending hashes
   std::vector<delta_view> deltas;         ///< legs 2, 3

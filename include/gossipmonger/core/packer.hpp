@@ -55,20 +55,19 @@ class packer {
   packer(const packer&) = delete;
   packer& operator=(const packer&) = delete;
 
-  [[nodiscard]] bool try_add_range(const digest_entry& entry);
-  /// Adds as many of the first of `entries`, a random-access range of packed entries, to the range
-  /// as there is room for. Returns how many.
-  template <typename Entries>
-  std::size_t add_range(const Entries& entries) {
-    return add_entries(out_.known.range, entries);
-  }
+  /// Adds as many of the first of `entries` to the range as there is room for, uncopied where that
+  /// can be. Returns how many.
+  std::size_t add_range(std::span<const packed_entry> entries);
   [[nodiscard]] bool try_add_extra(const digest_entry& entry);
   [[nodiscard]] bool try_add_unwanted(const digest_entry& entry);
   [[nodiscard]] bool try_add_identity(const identity_view& identity);
-  /// The same of heartbeats.
+  /// The same of heartbeats, of a random-access range of packed entries, which are copied.
   template <typename Entries>
   std::size_t add_heartbeats(const Entries& entries) {
-    return add_entries(out_.heartbeats, entries);
+    const std::size_t added = take_entries(entries.size());
+    std::vector<packed_entry>& list = out_.heartbeats.own();
+    list.insert(list.end(), entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(added));
+    return added;
   }
   [[nodiscard]] bool try_add_request(const digest_entry& entry);
   /// Where one of that peer stands in the message already, as when a hostile digest names a peer
@@ -107,17 +106,8 @@ class packer {
   [[nodiscard]] bool try_take_entry();
   /// What the next entry costs besides itself.
   [[nodiscard]] std::size_t entries_frame() const;
-  template <typename Entries>
-  std::size_t add_entries(std::vector<packed_entry>& list, const Entries& entries) {
-    const std::size_t frame = entries_frame();
-    const std::size_t room = (bytes_left() - std::min(bytes_left(), frame)) / entry_bytes;
-    const std::size_t added = std::min<std::size_t>(entries.size(), room);
-    if (added == 0) return 0;
-    list.insert(list.end(), entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(added));
-    bytes_ += frame + added * entry_bytes;
-    has_entries_ = true;
-    return added;
-  }
+  /// For as many of `count` more as there is room for. Returns how many.
+  std::size_t take_entries(std::size_t count);
 
   message& out_;
   std::size_t budget_;

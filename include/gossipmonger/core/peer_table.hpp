@@ -1,13 +1,15 @@
 // Who is known: one row a peer, self in slot 0, in the order of their hashes; and the local verdict
-// on each. Rows are values; the table is a resource with a capacity. What digests touch lies apart
-// from what silence is judged by, and that from the details.
+// on each. The table is a resource with a capacity, rows are views into it. What digests tell lies
+// apart from what was decided, that from what silence is judged by, and that from the details.
 #pragma once
 
+#include <algorithm>
 #include <cassert>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <ranges>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,86 +28,123 @@ namespace gossipmonger {
 /// Of nobody: who is not in the table.
 inline constexpr slot_index no_slot = ~slot_index{0};
 
-/// What every entry of every digest is compared with, and the verdict: two in a cache line, as an
-/// exchange in a large cluster is mostly the fetching of these. It stands in the table by its hash,
-/// and moves there as others come and go: what is kept of a peer is its slot.
-class alignas(32) peer {
+/// What a node decided of a peer, and the slot by which it is known elsewhere: eight in a cache
+/// line. A value; the fields are as `peer_view` names them.
+struct row_state {
+  enum flag : std::uint8_t { over_capacity = 1, put_off = 2, suspect = 4, left = 8 };
+
+  row_state() = default;
+
+  peer_status status = peer_status::unjudged;
+  std::uint8_t advances = 0;
+  std::uint8_t flags = 0;
+  slot_index slot = no_slot;
+
+  /// A higher heartbeat of it changes nothing but what `peer_table::advance` does.
+  [[nodiscard]] bool is_plain() const { return status == peer_status::live && flags == 0; }
+};
+static_assert(sizeof(row_state) == 8);
+
+/// A row, to read: the peer's digest entry, and what this node decided of it. It stands in the
+/// table by its hash, and moves there as others come and go: what is kept of a peer is its slot. A
+/// view, good until a peer is added or removed.
+class peer_view {
+ public:
+  peer_view(const packed_entry& entry, const row_state& state) : entry_(&entry), state_(&state) {}
+
+  [[nodiscard]] slot_index slot() const { return state_->slot; }
+  /// This replica's digest entry of the peer.
+  [[nodiscard]] const packed_entry& entry() const { return *entry_; }
+  [[nodiscard]] std::uint64_t name_hash() const { return entry_->name_hash; }
+  [[nodiscard]] std::uint64_t generation() const { return entry_->generation(); }
+  [[nodiscard]] std::uint64_t max_version() const { return entry_->max_version(); }
+  [[nodiscard]] std::uint64_t heartbeat() const { return entry_->heartbeat(); }
+  [[nodiscard]] bool has_left() const { return entry_->has_left(); }
+
+  [[nodiscard]] peer_status status() const { return state_->status; }
+  /// How often its heartbeat advanced since birth or death, to `peer::advances_max`.
+  [[nodiscard]] std::uint8_t advances() const { return state_->advances; }
+  /// Whether silence may still convict it: live, or not judged yet.
+  [[nodiscard]] bool may_die() const {
+    return status() == peer_status::live || status() == peer_status::unjudged;
+  }
+  /// Something of it was refused for want of room: it is unwanted as it is.
+  [[nodiscard]] bool is_over_capacity() const {
+    return (state_->flags & row_state::over_capacity) != 0;
+  }
+  /// Likewise, for some rounds: the storage refused an entry.
+  [[nodiscard]] bool is_put_off() const { return (state_->flags & row_state::put_off) != 0; }
+  /// Nothing is taken of this incarnation now, and peers are told so.
+  [[nodiscard]] bool is_refused() const {
+    return (state_->flags & (row_state::over_capacity | row_state::put_off)) != 0;
+  }
+  /// As `peer_details::doubts` says, but at hand; set by `peer_table::set_suspect`, which counts.
+  [[nodiscard]] bool is_suspect() const { return (state_->flags & row_state::suspect) != 0; }
+  [[nodiscard]] bool is_plain() const { return state_->is_plain(); }
+  /// Nothing more is expected of it.
+  [[nodiscard]] bool is_gone() const {
+    return status() == peer_status::dead || status() == peer_status::left;
+  }
+
+ private:
+  const packed_entry* entry_;
+  const row_state* state_;
+};
+
+/// The same, to write.
+class peer : public peer_view {
  public:
   /// Of as many advances a peer is live; more are not counted.
   static constexpr std::uint8_t advances_max = 2;
 
-  peer() = default;
+  /// `irregular` counts the rows that are not plain.
+  peer(packed_entry& entry, row_state& state, std::size_t& irregular)
+      : peer_view(entry, state), entry_(&entry), state_(&state), irregular_(&irregular) {}
 
-  [[nodiscard]] slot_index slot() const { return slot_; }
-  /// This replica's digest entry of the peer.
-  [[nodiscard]] const packed_entry& entry() const { return entry_; }
-  [[nodiscard]] std::uint64_t name_hash() const { return entry_.name_hash; }
-  [[nodiscard]] std::uint64_t generation() const { return entry_.generation(); }
-  [[nodiscard]] std::uint64_t max_version() const { return entry_.max_version(); }
-  [[nodiscard]] std::uint64_t heartbeat() const { return entry_.heartbeat(); }
-  [[nodiscard]] bool has_left() const { return entry_.has_left(); }
   // Each expects: not above its limit (types.hpp).
-  void set_generation(std::uint64_t generation) { entry_.set_generation(generation); }
-  void set_max_version(std::uint64_t version) { entry_.set_max_version(version); }
-  void set_heartbeat(std::uint64_t heartbeat) { entry_.set_heartbeat(heartbeat); }
-  void set_left() { entry_.set_left(); }
-
-  /// Whether silence may still convict it: live, or not judged yet.
-  [[nodiscard]] bool may_die() const {
-    return status == peer_status::live || status == peer_status::unjudged;
-  }
-  /// Something of it was refused for want of room: it is unwanted as it is.
-  [[nodiscard]] bool is_over_capacity() const { return (flags_ & over_capacity) != 0; }
-  void set_over_capacity(bool is_over) { set(over_capacity, is_over); }
-  /// Likewise, for some rounds: the storage refused an entry.
-  [[nodiscard]] bool is_put_off() const { return (flags_ & put_off) != 0; }
-  void set_put_off(bool is_off) { set(put_off, is_off); }
-  /// Nothing is taken of this incarnation now, and peers are told so.
-  [[nodiscard]] bool is_refused() const { return (flags_ & (over_capacity | put_off)) != 0; }
-  /// As `peer_details::doubts` says, but at hand; set by `peer_table::set_suspect`, which counts.
-  [[nodiscard]] bool is_suspect() const { return (flags_ & suspect) != 0; }
-  /// A higher heartbeat of it changes nothing but what `advance` does.
-  [[nodiscard]] bool is_plain() const {
-    return status == peer_status::live && flags_ == 0 && !has_left();
-  }
-  /// Nothing more is expected of it.
-  [[nodiscard]] bool is_gone() const {
-    return status == peer_status::dead || status == peer_status::left;
+  void set_generation(std::uint64_t generation) const { entry_->set_generation(generation); }
+  void set_max_version(std::uint64_t version) const { entry_->set_max_version(version); }
+  void set_heartbeat(std::uint64_t heartbeat) const { entry_->set_heartbeat(heartbeat); }
+  void set_left() const {
+    entry_->set_left();
+    set(row_state::left, true);
   }
 
-  peer_status status = peer_status::unjudged;  ///< see `peer_table::may_exceed`
-  std::uint8_t advances = 0;  ///< of the heartbeat, since birth or death, to `advances_max`
+  /// See what `peer_table::may_exceed` expects.
+  void set_status(peer_status status) const {
+    row_state changed = *state_;
+    changed.status = status;
+    set_state(changed);
+  }
+  void reset_advances() const { state_->advances = 0; }
+  void set_over_capacity(bool is_over) const { set(row_state::over_capacity, is_over); }
+  void set_put_off(bool is_off) const { set(row_state::put_off, is_off); }
 
  private:
   friend class peer_table;
 
-  enum flag : std::uint8_t { over_capacity = 1, put_off = 2, suspect = 4 };
-
-  /// Of whom nothing else is known.
-  peer(slot_index slot, std::uint64_t name_hash) : slot_(slot) { entry_.name_hash = name_hash; }
-  void set(flag one, bool is_set) {
-    flags_ = static_cast<std::uint8_t>(is_set ? flags_ | one : flags_ & ~one);
+  void set(row_state::flag one, bool is_set) const {
+    row_state changed = *state_;
+    changed.flags = static_cast<std::uint8_t>(is_set ? changed.flags | one : changed.flags & ~one);
+    set_state(changed);
   }
-  void count_advance(std::uint64_t to) {
+  void set_state(const row_state& changed) const {
+    if (is_plain()) ++*irregular_;
+    *state_ = changed;
+    if (is_plain()) --*irregular_;
+  }
+  void count_advance(std::uint64_t to) const {
     set_heartbeat(to);
-    if (advances < advances_max) ++advances;
+    if (state_->advances < advances_max) ++state_->advances;
   }
 
-  std::uint8_t flags_ = 0;
-  slot_index slot_ = no_slot;
-  packed_entry entry_;
+  packed_entry* entry_;
+  row_state* state_;
+  std::size_t* irregular_;
 };
-static_assert(sizeof(peer) == 32);
 
-/// What silence is judged by. Times are on the liveness clock, which stands still while this
-/// process was suspended.
-struct alignas(32) peer_liveness {
-  peer_liveness() = default;
-
-  std::chrono::nanoseconds silent_since{};  ///< last advance, by the whole cluster's word
-  failure_detector detector;
-};
-static_assert(sizeof(peer_liveness) == 32);
+/// Where a row stands among those by hash, as long as nobody is added or removed.
+using row_place = std::uint32_t;
 
 /// An entry of a list, by its index there, and the row that it names; `no_slot` for a stranger.
 struct located_entry {
@@ -115,20 +154,28 @@ struct located_entry {
   slot_index slot = no_slot;
 };
 
+/// The same by the row's place.
+struct placed_entry {
+  placed_entry() = default;
+
+  std::uint32_t index = 0;
+  row_place place = 0;
+};
+
 /// How the entries of a list differ from the rows that they name, as both were when they were
-/// compared. Most differ in the heartbeat alone, if at all. A value; for reuse, its lists keep
-/// their room.
+/// compared. Most differ in the heartbeat alone, if at all: these are told by their places, and so
+/// only until a peer is added or removed. A value; for reuse, its lists keep their room.
 class comparison {
  public:
   comparison() = default;
 
   // Plain peers, all as it is here but for the low 20 bits of the heartbeat:
   /// Higher there.
-  [[nodiscard]] std::span<const located_entry> ahead() const {
+  [[nodiscard]] std::span<const placed_entry> ahead() const {
     return std::span(ahead_).first(ahead_count_);
   }
   /// Higher here.
-  [[nodiscard]] std::span<const slot_index> behind() const {
+  [[nodiscard]] std::span<const row_place> behind() const {
     return std::span(behind_).first(behind_count_);
   }
   /// Whatever else is not equal: strangers, and who is not plain, among them.
@@ -145,8 +192,8 @@ class comparison {
   /// Empties the lists, and makes room for so many in each: a place is written before it counts.
   void begin(std::size_t entries, bool is_thorough);
 
-  std::vector<located_entry> ahead_;
-  std::vector<slot_index> behind_;
+  std::vector<placed_entry> ahead_;
+  std::vector<row_place> behind_;
   std::vector<located_entry> others_;
   std::size_t ahead_count_ = 0;
   std::size_t behind_count_ = 0;
@@ -184,7 +231,7 @@ struct peer_details {
   std::uint64_t put_off_rounds = 0;  ///< for so long, since the storage failed; 0: it works
   std::uint64_t put_off_until = 0;   ///< in this round it is tried again
 
-  // Liveness.
+  // Liveness. Times are on the liveness clock, which stands still while this process was suspended.
   suspicion doubts;
   std::optional<std::chrono::nanoseconds> last_reply;  ///< proved, straight from it
 
@@ -217,17 +264,31 @@ class peer_table {
   /// expects: slot is in use, and not self's
   void remove(slot_index slot);
 
-  /// The reference is good until a peer is added or removed.
-  ///   expects: slot is in use
-  [[nodiscard]] peer& operator[](slot_index slot) {
+  /// expects: slot is in use
+  [[nodiscard]] peer operator[](slot_index slot) {
     assert(is_used(slot));
-    return rows_[places_[slot]];
+    return row_at(places_[slot]);
   }
-  [[nodiscard]] const peer& operator[](slot_index slot) const {
+  [[nodiscard]] peer_view operator[](slot_index slot) const {
     assert(is_used(slot));
-    return rows_[places_[slot]];
+    return at(places_[slot]);
   }
-  [[nodiscard]] const peer_liveness& liveness(slot_index slot) const { return liveness_[slot]; }
+  /// expects: place < entries().size()
+  [[nodiscard]] peer_view at(std::size_t place) const {
+    return peer_view(entries_[place], states_[place]);
+  }
+  /// Of this node.
+  [[nodiscard]] peer self() { return row_at(self_place_); }
+  [[nodiscard]] peer_view self() const { return at(self_place_); }
+  [[nodiscard]] const failure_detector& detector(slot_index slot) const {
+    assert(is_used(slot));
+    return detectors_[places_[slot]];
+  }
+  /// Its last advance, by the whole cluster's word.
+  [[nodiscard]] std::chrono::nanoseconds silent_since(slot_index slot) const {
+    const failure_detector& seen = detector(slot);
+    return seen.samples() == 0 ? silent_before_[slot] : seen.last_advance();
+  }
   [[nodiscard]] peer_details& details(slot_index slot) { return details_[slot]; }
   [[nodiscard]] const peer_details& details(slot_index slot) const { return details_[slot]; }
   [[nodiscard]] bool is_used(slot_index slot) const {
@@ -236,19 +297,25 @@ class peer_table {
 
   /// O(log n), and O(1) for the one asked for last: of one sender many questions are asked.
   [[nodiscard]] std::optional<slot_index> find(std::uint64_t name_hash) const {
-    if (last_asked_ >= rows_.size() || rows_[last_asked_].name_hash() != name_hash) {
+    if (last_asked_ >= entries_.size() || entries_[last_asked_].name_hash != name_hash) {
       const std::size_t place = lower_bound(name_hash);
-      if (place == rows_.size() || rows_[place].name_hash() != name_hash) return std::nullopt;
+      if (place == entries_.size() || entries_[place].name_hash != name_hash) return std::nullopt;
       last_asked_ = place;
     }
-    return rows_[last_asked_].slot();
+    return states_[last_asked_].slot;
   }
   [[nodiscard]] std::optional<slot_index> find_name(std::string_view name,
                                                     std::uint64_t name_hash) const;
 
-  /// All rows, self included, by ascending hash.
-  [[nodiscard]] std::span<const peer> by_hash() const { return rows_; }
-  /// Index in `by_hash` of the first row with a hash >= `name_hash`; by_hash().size() if none.
+  /// All rows, self included, by ascending hash: a random-access range of views.
+  [[nodiscard]] auto by_hash() const {
+    const auto count = static_cast<row_place>(entries_.size());
+    return std::views::transform(std::views::iota(row_place{0}, count),
+                                 [this](row_place place) { return at(place); });
+  }
+  /// Their digest entries, in the same order.
+  [[nodiscard]] std::span<const packed_entry> entries() const { return entries_; }
+  /// Place of the first row with a hash >= `name_hash`; entries().size() if none.
   [[nodiscard]] std::size_t lower_bound(std::uint64_t name_hash) const;
 
   /// Finds the rows of `entries`, and what differs; O(1) an entry where they ascend as the rows do,
@@ -261,11 +328,18 @@ class peer_table {
   /// Its heartbeat rose: an interval of a peer that lives.
   void advance(slot_index slot, std::uint64_t heartbeat, std::chrono::nanoseconds now,
                const detector_expectation& expected, std::size_t window) {
-    peer_liveness& of = liveness_[slot];
-    of.detector.advance(now, expected, window);
-    of.silent_since = now;
-    (*this)[slot].count_advance(heartbeat);
-    note_silence(of);
+    advance_at(places_[slot], heartbeat, now, expected, window);
+  }
+  /// The same of the row that stands there.
+  void advance_at(row_place place, std::uint64_t heartbeat, std::chrono::nanoseconds now,
+                  const detector_expectation& expected, std::size_t window) {
+    // Rows mostly advance one after the other: those to come are fetched meanwhile.
+    const std::size_t later = std::min(place + fetched_ahead, detectors_.size() - 1);
+    __builtin_prefetch(&detectors_[later], 1);
+    failure_detector& seen = detectors_[place];
+    seen.advance(now, expected, window);
+    row_at(place).count_advance(heartbeat);
+    note_silence(seen);
   }
   /// Its heartbeat rose, after a silence that was no interval of a peer that lives.
   void advance_anew(slot_index slot, std::uint64_t heartbeat, std::chrono::nanoseconds now) {
@@ -274,13 +348,11 @@ class peer_table {
   }
   /// What its detector saw is forgotten.
   void reset_detector(slot_index slot, std::chrono::nanoseconds now) {
-    liveness_[slot].detector.reset(now);
-    note_silence(liveness_[slot]);
+    reset_detector(slot, now, silent_since(slot));
   }
   /// The same, and it is heard of now.
   void restart_silence(slot_index slot, std::chrono::nanoseconds now) {
-    liveness_[slot].silent_since = now;
-    reset_detector(slot, now);
+    reset_detector(slot, now, now);
   }
   /// Whether phi of anybody who may die may exceed the limit; false is sure. Looks at everybody, as
   /// they would be `ahead` from then, and if nobody may exceed it there, it is O(1) until then.
@@ -289,6 +361,8 @@ class peer_table {
 
   /// Whether it is doubted now.
   void set_suspect(slot_index slot, bool is_suspect);
+  /// Rows that are not plain, self's among them.
+  [[nodiscard]] std::size_t irregular() const { return irregular_; }
   /// Whether anybody is.
   [[nodiscard]] bool has_suspects() const { return suspects_ != 0; }
 
@@ -298,18 +372,24 @@ class peer_table {
   [[nodiscard]] std::span<const slot_index> latest(std::size_t count);
 
   /// Rows besides self.
-  [[nodiscard]] std::size_t size() const { return rows_.size() - 1; }
+  [[nodiscard]] std::size_t size() const { return entries_.size() - 1; }
   /// One more than the highest slot ever used.
   [[nodiscard]] std::size_t slots() const { return places_.size(); }
 
  private:
-  static constexpr std::ptrdiff_t near_rows = 8;
-  static constexpr std::uint32_t no_place = ~std::uint32_t{0};
+  static constexpr int near_rows = 32;
+  static constexpr std::size_t fetched_ahead = 16;
+  static constexpr row_place no_place = ~row_place{0};
 
-  /// Its detector changed: a look ahead holds no longer where it may exceed what was looked for.
-  void note_silence(const peer_liveness& changed) {
-    if (quiet_until_ && changed.detector.may_exceed(*quiet_until_)) quiet_until_.reset();
+  [[nodiscard]] peer row_at(row_place place) {
+    return peer(entries_[place], states_[place], irregular_);
   }
+  /// Its detector changed: a look ahead holds no longer where it may exceed what was looked for.
+  void note_silence(const failure_detector& changed) {
+    if (quiet_until_ && changed.may_exceed(*quiet_until_)) quiet_until_.reset();
+  }
+  void reset_detector(slot_index slot, std::chrono::nanoseconds now,
+                      std::chrono::nanoseconds silent_since);
   /// Of `entries` from `index` on, those that ascend as the rows from `next` on do, and are plain
   /// and equal but for the heartbeat. Both go on to where that ends.
   void compare_usual(std::span<const packed_entry> entries, std::size_t& index, std::size_t& next,
@@ -318,11 +398,18 @@ class peer_table {
   void number_from(std::size_t place);
 
   std::size_t capacity_;
-  std::vector<peer> rows_;               // by hash
-  std::vector<std::uint32_t> places_;    // of the rows, by slot
-  std::vector<peer_liveness> liveness_;  // by slot
-  std::vector<peer_details> details_;    // by slot
+  // The rows by hash, and what is known of each in the order of what touches it: an exchange in a
+  // large cluster is mostly the fetching of these.
+  std::vector<packed_entry> entries_;
+  std::vector<row_state> states_;
+  std::vector<failure_detector> detectors_;
+  std::vector<row_place> places_;      // of the rows, by slot
+  std::vector<peer_details> details_;  // by slot
+  // Since when it is silent, by slot, where its detector has seen nothing since it was reset.
+  std::vector<std::chrono::nanoseconds> silent_before_;
   std::vector<slot_index> free_;
+  row_place self_place_ = 0;
+  std::size_t irregular_ = 0;
   std::size_t suspects_ = 0;
   std::vector<slot_index> recent_;  // a log, latest last; a slot may stand in it more than once
   std::vector<slot_index> latest_;

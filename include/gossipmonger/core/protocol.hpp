@@ -71,10 +71,10 @@ class protocol {
   // Getters.
   [[nodiscard]] const config& settings() const { return settings_; }
   [[nodiscard]] std::string_view name() const { return settings_.name; }
-  [[nodiscard]] std::uint64_t generation() const { return peers_[self_slot].generation(); }
-  [[nodiscard]] std::uint64_t version() const { return peers_[self_slot].max_version(); }
+  [[nodiscard]] std::uint64_t generation() const { return peers_.self().generation(); }
+  [[nodiscard]] std::uint64_t version() const { return peers_.self().max_version(); }
   [[nodiscard]] const endpoint& address() const { return peers_.details(self_slot).address; }
-  [[nodiscard]] bool has_left() const { return peers_[self_slot].has_left(); }
+  [[nodiscard]] bool has_left() const { return peers_.self().has_left(); }
   [[nodiscard]] bool is_known(std::string_view peer) const { return find_slot(peer).has_value(); }
   /// The entry, if it is there and not erased. Valid until the next non-const call.
   [[nodiscard]] std::optional<entry_view> get(std::string_view peer, std::string_view key) const;
@@ -255,7 +255,7 @@ class protocol {
   /// The same by somebody else's word, which is not taken for what cannot be.
   void handle_relayed(slot_index slot, const digest_entry& entry);
   /// Whether it can have beaten so often since the heartbeat that I know.
-  [[nodiscard]] bool is_plausible(const peer& row, std::uint64_t heartbeat) const;
+  [[nodiscard]] bool is_plausible(peer_view row, std::uint64_t heartbeat) const;
   void handle_own_entry(const digest_entry& mine, std::uint32_t instance);
   void refute(std::uint64_t generation);
   [[nodiscard]] bool is_far_future(std::uint64_t generation) const;

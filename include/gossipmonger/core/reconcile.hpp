@@ -105,10 +105,9 @@ class reconciler {
   reconciler& operator=(const reconciler&) = delete;
 
   /// Whether a row is still told of; else it is advertised as unwanted only.
-  [[nodiscard]] bool is_advertised(const peer& row, std::chrono::nanoseconds now) const {
+  [[nodiscard]] bool is_advertised(peer_view row, std::chrono::nanoseconds now) const {
     if (row.is_refused()) return false;
-    return !row.is_gone() ||
-           now - peers_.liveness(row.slot()).silent_since < settings_.dead_peer_grace / 2;
+    return !row.is_gone() || now - peers_.silent_since(row.slot()) < settings_.dead_peer_grace / 2;
   }
 
   /// Whether something is on its way to that peer.
@@ -215,11 +214,11 @@ class reconciler {
     return entry.key.size() + entry.value.size() > whole_bytes_max_;
   }
   /// What the remote of `leg` says that it holds of the row's value after `after`.
-  [[nodiscard]] std::optional<position> part_held(const peer& row, std::uint64_t after,
+  [[nodiscard]] std::optional<position> part_held(peer_view row, std::uint64_t after,
                                                   const exchange& leg) const;
   /// The row, and how much of its next value is here, in a digest without a claim.
   void add_about(slot_index slot, packer& pack, const message& out) const;
-  [[nodiscard]] bool is_wanted(const digest& theirs, const peer& row, const exchange& out) const;
+  [[nodiscard]] bool is_wanted(const digest& theirs, peer_view row, const exchange& out) const;
   void apply_entries(slot_index slot, const std::vector<entry_view>& entries, std::size_t first,
                      std::size_t count, std::uint64_t upto);
   void apply_fragment(slot_index slot, const message& from, const delta_view& delta);
