@@ -361,10 +361,10 @@ class peer_table {
 
   /// Whether it is doubted now.
   void set_suspect(slot_index slot, bool is_suspect);
-  /// Rows that are not plain, self's among them.
-  [[nodiscard]] std::size_t irregular() const { return irregular_; }
   /// Whether anybody is.
   [[nodiscard]] bool has_suspects() const { return suspects_ != 0; }
+  /// Rows that are not plain, self's among them.
+  [[nodiscard]] std::size_t irregular() const { return irregular_; }
 
   /// Its versions changed: it is now the latest.
   void touch(slot_index slot);
