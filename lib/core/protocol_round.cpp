@@ -86,9 +86,9 @@ bool protocol::has_silent() {
   const phi_limit limit(settings_.dead_peer_phi, now_, expected_);
   const nanoseconds ahead = silence_look_intervals * nanoseconds(settings_.gossip_interval);
   if (peers_.may_exceed(limit, ahead)) return true;
-  return peers_.has_suspects() &&
-         std::any_of(peers_.by_hash().begin(), peers_.by_hash().end(),
-                     [](peer_view row) { return row.is_suspect() && row.may_die(); });
+  return peers_.has_suspects() && std::ranges::any_of(peers_.by_hash(), [](peer_view row) {
+           return row.is_suspect() && row.may_die();
+         });
 }
 
 void protocol::judge_all() {
