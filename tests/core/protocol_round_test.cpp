@@ -880,3 +880,23 @@ TEST_CASE("protocol round: traces are kept where asked for, and counted either w
   CHECK(a.stats().digests_sent == 2);
   CHECK(a.stats().replies_received == 2);
 }
+
+TEST_CASE("protocol: a digest of nobody but the usual is the rows themselves, not copied") {
+  small_cluster world;
+  for (const std::string_view name : {"a", "b", "c", "d"}) world.add(name);
+  for (const std::string_view name : {"b", "c", "d"}) world.exchange("a", name);
+  world.run_for(20s);
+  protocol& a = world["a"];
+  REQUIRE(a.peers().size() == 3);
+  REQUIRE(a.peers().irregular() == 1);  // itself
+
+  world.steady += 1s;
+  world.wall += 1s;
+  a.handle_timeout(world.now());
+  message out;
+  REQUIRE(a.poll_transmit(world.now(), out).has_value());
+
+  REQUIRE(out.kind == message_kind::digest);
+  CHECK(out.known.range.data() == a.peers().entries().data());
+  CHECK(out.known.range.size() == 4);
+}
