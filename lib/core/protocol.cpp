@@ -138,6 +138,8 @@ bool protocol::is_reachable(slot_index slot) const {
   // Everyone is met once in a turn of the ring; two turns without a reply are too long.
   const auto rounds = static_cast<std::int64_t>(2 * peers_.size() / settings_.fanout + 16);
   const std::optional<nanoseconds>& last = peers_.details(slot).last_reply;
+  const peer_view row = peers_[slot];
+  if (row.is_gone() || row.is_suspect()) return false;
   return last && now_ - *last < settings_.gossip_interval * rounds;
 }
 

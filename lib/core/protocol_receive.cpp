@@ -146,6 +146,8 @@ void protocol::handle_message(const message& received, const endpoint& source, s
     return drop(drop_reason::not_for_me);
   }
   const bool was_proved = is_proved && addresses_.handle_proof(source, received.cookie);
+  // Asked before what the sender holds of me is taken, which may move me to a higher run.
+  const bool is_heard = is_proved && hears_me(received);
   if (is_proved) {
     if (received.receiver.generation != 0) {
       handle_own_entry(received.receiver, received.receiver_instance);
@@ -155,13 +157,13 @@ void protocol::handle_message(const message& received, const endpoint& source, s
     ++stats_.digests_received;
     trace(trace_kind::digest_receive, source, received.sender.name_hash,
           count_known(received.known));
-    handle_digest(received, source, bytes, is_proved);
+    handle_digest(received, source, bytes, is_proved, is_heard);
     return;
   }
   if (!is_proved) return drop(drop_reason::unproved);
   ++stats_.replies_received;
   trace(trace_kind::deltas_receive, source, received.sender.name_hash, received.entries.size());
-  handle_reply(received, source);
+  handle_reply(received, source, is_heard);
   // To an address without proof went one datagram only: now the rest may follow, at once.
   const bool was_partial = !was_proved && peers_.by_hash().size() + graves_.all().size() >
                                               reconciler_.digest_rows_a_datagram();
@@ -230,22 +232,24 @@ void protocol::begin_anew(const endpoint& source, std::uint64_t remote_hash) {
 }
 
 void protocol::handle_digest(const message& received, const endpoint& source, std::size_t bytes,
-                             bool is_proved) {
-  handle_sender(received, source, is_proved);
+                             bool is_proved, bool is_fresh) {
+  if (is_proved) handle_sender(received, source, is_fresh);
   // What stands there as it does here may have arrived.
   const bool is_thorough = is_on(defect::heartbeat_regression) ||
                            (is_proved && reconciler_.has_flights(received.sender.name_hash));
   peers_.compare(received.known.range, is_thorough, compared_.range);
   peers_.compare(received.known.extra, is_thorough, compared_.extra);
   if (is_proved) {
-    handle_heartbeats(received.known.range, compared_.range);
-    handle_heartbeats(received.known.extra, compared_.extra);
-    handle_doubts(received, source);
+    handle_heartbeats(received.known.range, compared_.range, is_fresh);
+    handle_heartbeats(received.known.extra, compared_.extra, is_fresh);
+    handle_doubts(received, source, is_fresh);
   }
 
   exchange leg;
   leg.to = source;
   leg.kind = message_kind::reply;
+  leg.asked_generation = received.sender.generation;
+  leg.asked_heartbeat = received.sender.heartbeat;
   leg.cookie_echo = received.cookie;
   leg.spoken = received.versions;
   leg.is_unproved = !is_proved;
@@ -294,12 +298,12 @@ void protocol::supersede(const exchange& fresh) {
   outbox_.for_each_answer(strike_out);
 }
 
-void protocol::handle_reply(const message& received, const endpoint& source) {
-  for (const identity_view& who : received.identities) handle_identity(who);
-  handle_sender(received, source, true);
+void protocol::handle_reply(const message& received, const endpoint& source, bool is_fresh) {
+  for (const identity_view& who : received.identities) handle_identity(who, is_fresh);
+  handle_sender(received, source, is_fresh);
   peers_.compare(received.heartbeats, is_on(defect::heartbeat_regression), compared_.range);
-  handle_heartbeats(received.heartbeats, compared_.range);
-  handle_doubts(received, source);
+  handle_heartbeats(received.heartbeats, compared_.range, is_fresh);
+  handle_doubts(received, source, is_fresh);
   stats_.deltas_received += received.deltas.size();
   for (const delta_view& delta : received.deltas) {
     if (!peers_.find(delta.name_hash)) trace(trace_kind::unknown_peer, source, delta.name_hash, 0);
@@ -310,6 +314,8 @@ void protocol::handle_reply(const message& received, const endpoint& source) {
   exchange leg;
   leg.to = source;
   leg.kind = message_kind::deltas;
+  leg.asked_generation = received.sender.generation;
+  leg.asked_heartbeat = received.sender.heartbeat;
   leg.cookie_echo = received.cookie;
   leg.spoken = received.versions;
   leg.remote_hash = received.sender.name_hash;
@@ -329,19 +335,55 @@ void protocol::handle_reply(const message& received, const endpoint& source) {
   add_answer(std::move(leg));
 }
 
-void protocol::handle_sender(const message& received, const endpoint& source, bool is_proved) {
-  if (!is_proved) return;
+bool protocol::hears_me(const message& received) {
+  echo of_me;
+  of_me.generation = received.receiver.generation;
+  of_me.heartbeat = received.receiver.heartbeat;
+  of_me.instance = received.receiver_instance;
+  of_me.is_answer = received.kind != message_kind::digest;
+  const peer_view self = peers_.self();
+  std::uint32_t path_rounds = 0;
+  std::uint64_t after = 0;
+  if (const std::optional<slot_index> sender = peers_.find(received.sender.name_hash)) {
+    peer_details& of = peers_.details(*sender);
+    const bool is_of_this_run = of_me.generation == self.generation();
+    if (of_me.is_answer && is_of_this_run && of_me.heartbeat <= self.heartbeat()) {
+      of.path_rounds = smoothed_path_rounds(of.path_rounds, self.heartbeat() - of_me.heartbeat);
+    }
+    path_rounds = of.path_rounds;
+    const bool is_dead = peers_[*sender].status() == peer_status::dead;
+    if (is_dead && !is_on(defect::dead_revived)) after = of.died_at_heartbeat;
+  }
+  const std::uint64_t rounds_max =
+      fresh_rounds_max(peers_.by_hash().size(), settings_.gossip_interval, path_rounds);
+  return is_fresh(of_me, self.entry(), peers_.details(self_slot).instance, rounds_max, after);
+}
+
+void protocol::ask_back(slot_index slot, const message& received, const endpoint& source) {
+  const peer_view row = peers_[slot];
+  const bool is_in_question = row.is_suspect() || row.status() == peer_status::unjudged ||
+                              row.status() == peer_status::dead;
+  if (!is_in_question || received.sender.heartbeat <= row.heartbeat()) return;
+  start_short(source, row.name_hash(), {});
+}
+
+void protocol::handle_sender(const message& received, const endpoint& source, bool is_fresh) {
   const std::optional<slot_index> slot = peers_.find(received.sender.name_hash);
   if (!slot || peers_[*slot].generation() != received.sender.generation) return;
 
-  handle_heartbeat(*slot, received.sender);
   peer_details& of = peers_.details(*slot);
-  of.last_reply = now_;
-  of.spoken = received.versions;
-  of.features = received.features;
-  handle_direct_proof(*slot, received.sender.heartbeat);
-  of.route.reset();
-  if (source != of.address) of.route = source;
+  if (is_fresh) {
+    handle_heartbeat(*slot, received.sender);
+    of.last_reply = now_;
+    of.spoken = received.versions;
+    of.features = received.features;
+    handle_direct_proof(*slot, received.sender.heartbeat);
+    of.route.reset();
+    if (source != of.address) of.route = source;
+  } else {
+    handle_leave(*slot, received.sender);
+    ask_back(*slot, received, source);
+  }
 
   const peer_view self = peers_.self();
   const digest_entry& mine = received.receiver;
@@ -357,13 +399,20 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
   const peer row = peers_[*slot];
   const bool was_silent =
       row.status() == peer_status::unjudged || row.status() == peer_status::dead;
-  if (was_silent) {
+  if (was_silent && is_fresh) {
     peers_.restart_silence(*slot, now_);
     judge(*slot, peer_status::live);
   }
 }
 
-void protocol::handle_heartbeats(std::span<const packed_entry> entries, const comparison& seen) {
+void protocol::handle_heartbeats(std::span<const packed_entry> entries, const comparison& seen,
+                                 bool is_fresh) {
+  if (!is_fresh && !is_on(defect::deaf_vouches)) {
+    for (const located_entry& at : seen.others()) {
+      if (at.slot != no_slot) handle_leave(at.slot, entries[at.index]);
+    }
+    return;
+  }
   for (const placed_entry& at : seen.ahead()) {
     const std::uint64_t heartbeat = entries[at.index].heartbeat();
     const peer_view row = peers_.at(at.place);
@@ -396,12 +445,30 @@ bool protocol::is_plausible(peer_view row, std::uint64_t heartbeat) const {
   return heartbeat - row.heartbeat() <= static_cast<std::uint64_t>(faster_max * rounds);
 }
 
+std::uint64_t protocol::credible_heartbeat(slot_index slot) const {
+  const peer_view row = peers_[slot];
+  const suspicion& heard = peers_.details(slot).doubts;
+  if (!heard.proved()) return row.heartbeat();
+  const nanoseconds until = heard.suspected_since().value_or(peers_.silent_since(slot));
+  const nanoseconds since = std::max(nanoseconds{0}, until - *heard.proved()) + expected_.maximum;
+  const std::int64_t rounds = since / settings_.gossip_interval;
+  return std::min(row.heartbeat(), heard.proof_heartbeat() + heartbeats_unasked +
+                                       static_cast<std::uint64_t>(faster_max * rounds));
+}
+
 void protocol::handle_heartbeat(slot_index slot, const digest_entry& entry) {
   if (slot == self_slot) return handle_own_entry(entry, 0);
   const peer row = peers_[slot];
   if (row.generation() != entry.generation) return;
   const bool is_newer = entry.heartbeat > row.heartbeat() || is_on(defect::heartbeat_regression);
   if (is_newer) advance_heartbeat(slot, entry.heartbeat);
+  handle_leave(slot, entry);
+}
+
+void protocol::handle_leave(slot_index slot, const digest_entry& entry) {
+  if (slot == self_slot) return handle_own_entry(entry, 0);
+  const peer row = peers_[slot];
+  if (row.generation() != entry.generation) return;
   if (entry.has_left && !row.has_left() && !is_on(defect::leave_unheard)) {
     row.set_left();
     judge(slot, peer_status::left);
@@ -447,6 +514,7 @@ void protocol::judge(slot_index slot, peer_status status) {
   if (was_live && !is_live) ring_.remove(slot);
   if (!was_live && is_live) ring_.add(slot, random_);
   if (status == peer_status::dead) {
+    peers_.details(slot).died_at_heartbeat = peers_.self().heartbeat();
     peers_.reset_detector(slot, now_);
     row.reset_advances();
   }
@@ -507,7 +575,7 @@ void protocol::report_once(event_kind kind, const identity_view& who, std::uint6
   changes_.notice(kind, who.name, who.generation, std::move(text));
 }
 
-void protocol::handle_identity(const identity_view& who) {
+void protocol::handle_identity(const identity_view& who, bool is_fresh) {
   const std::uint64_t name_hash = siphash(cluster_key_, who.name);
   if (const std::optional<slot_index> slot = peers_.find(name_hash)) {
     if (peers_.details(*slot).name != who.name) {
@@ -534,7 +602,7 @@ void protocol::handle_identity(const identity_view& who) {
       known.generation = who.generation;
       known.heartbeat = who.heartbeat;
       known.has_left = who.has_left;
-      return handle_relayed(*slot, known);
+      return is_fresh ? handle_relayed(*slot, known) : handle_leave(*slot, known);
     }
     if (is_far_future(who.generation)) {
       return refuse(who, name_hash, drop_reason::far_future);
@@ -576,6 +644,7 @@ void protocol::enter(slot_index slot, const identity_view& who, bool is_restart)
   fresh.name = std::move(of.name);
   fresh.introduced = of.introduced;
   fresh.judged = of.judged;
+  fresh.path_rounds = of.path_rounds;
   fresh.instance = who.instance;
   fresh.address = who.address;
   of = std::move(fresh);

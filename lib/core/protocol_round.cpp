@@ -127,7 +127,7 @@ void protocol::bury(slot_index slot) {
   grave buried;
   buried.name_hash = row.name_hash();
   buried.generation = row.generation();
-  buried.heartbeat = row.heartbeat();
+  buried.heartbeat = credible_heartbeat(slot);
   buried.expires = now_ + settings_.dead_peer_grace;
   graves_.bury(buried);
   changes_.forget(peers_.details(slot), row.generation(), slot);

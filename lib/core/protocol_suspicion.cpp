@@ -180,9 +180,9 @@ bool protocol::is_to_be_told(const endpoint& address) {
 
 // ----------------------------------------------------------------------------------- receiving
 
-void protocol::handle_doubts(const message& received, const endpoint& source) {
+void protocol::handle_doubts(const message& received, const endpoint& source, bool is_fresh) {
   answers_.clear();
-  if (settings_.suspicion_rounds == 0) return;
+  if (settings_.suspicion_rounds == 0 || !is_fresh) return;
   for (const doubt_entry& told : received.doubts) {
     const std::optional<slot_index> slot = peers_.find(told.name_hash);
     if (!slot || *slot == self_slot) continue;

@@ -326,6 +326,20 @@ void reconciler::set_frame(const exchange& leg, message& out) const {
     out.receiver.generation = lies->generation;
     out.receiver.heartbeat = lies->heartbeat;
   }
+  add_echo(leg, out);
+}
+
+void reconciler::add_echo(const exchange& leg, message& out) {
+  // A higher run than the asker's keeps its own heartbeat: with the asker's, the remains of a former
+  // run would look like a rival that lives.
+  if (leg.asked_generation < out.receiver.generation) return;
+  if (leg.asked_generation > out.receiver.generation) {
+    out.receiver = digest_entry();
+    out.receiver.name_hash = leg.remote_hash;
+    out.receiver.generation = leg.asked_generation;
+    out.receiver_instance = 0;
+  }
+  out.receiver.heartbeat = std::max(out.receiver.heartbeat, leg.asked_heartbeat);
 }
 
 bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {

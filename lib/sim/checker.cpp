@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "gossipmonger/core/freshness.hpp"
 #include "gossipmonger/core/hash.hpp"
 #include "gossipmonger/core/packer.hpp"
 #include "gossipmonger/sim/table_limits.hpp"
@@ -42,6 +43,7 @@ class checker::watch : public storage_observer {
     std::uint64_t seen_step = 0;
     peer_status status = peer_status::unjudged;
     nanoseconds beat_at{};  // when a heartbeat that was news came from itself, proved
+    nanoseconds died_at{};  // when it was declared dead last
     std::unordered_map<std::string, std::uint64_t> erased;  // version, by key
   };
   struct forgotten {
@@ -118,6 +120,8 @@ class checker::watch : public storage_observer {
 
   /// It said something itself, under a cookie of mine.
   void handle_word(const message& received, contact& from);
+  /// Whether that word shows beyond doubt that its sender hears this node.
+  [[nodiscard]] bool is_surely_fresh(const message& received) const;
 
   ledger* own = nullptr;
   input running = input::timer;  // what comes next, unless a datagram or a command does
@@ -241,13 +245,24 @@ void checker::watch::handle_word(const message& received, contact& from) {
   const std::optional<slot_index> slot = known.find(received.sender.name_hash);
   if (!slot || *slot == self_slot) return;
   if (known[*slot].generation() != received.sender.generation) return;
-  if (received.sender.heartbeat > known[*slot].heartbeat()) {
+  const bool is_heard = is_surely_fresh(received) && known[*slot].status() != peer_status::dead;
+  if (is_heard && received.sender.heartbeat > known[*slot].heartbeat()) {
     row(*slot).beat_at = owner_.world_.time();
   }
   const bool is_mine = received.receiver.generation == 0 ||
                        received.receiver.name_hash == known[self_slot].name_hash();
   if (received.sender.has_left && is_mine) leaver = slot;
-  from.heard_at = owner_.world_.time();
+  if (is_heard) from.heard_at = owner_.world_.time();
+}
+
+bool checker::watch::is_surely_fresh(const message& received) const {
+  const peer_view self = core().peers().self();
+  const bool is_this_run =
+      received.receiver.generation == self.generation() &&
+      (received.receiver_instance == 0 || received.receiver_instance == own->instance);
+  const std::uint64_t rounds =
+      fresh_rounds_max(core().peers().by_hash().size(), core().settings().gossip_interval, 0);
+  return is_this_run && received.receiver.heartbeat + rounds >= self.heartbeat();
 }
 
 // ------------------------------------------------------------------------------------ ledgers
@@ -336,7 +351,9 @@ void checker::handle_start(node_index node) {
 }
 
 void checker::handle_stop(node_index node) {
-  if (node < watches_.size()) watches_[node].reset();
+  if (node >= watches_.size() || !watches_[node]) return;
+  watches_[node]->own->ended_at = world_.time();
+  watches_[node].reset();
 }
 
 void checker::begin_command(node_index node) { watches_[node]->running = watch::input::command; }
@@ -465,7 +482,13 @@ void checker::check_row(node_index node, slot_index slot) {
   before.seen_step = watched.step;
   const bool is_same_run =
       before.name_hash == now.name_hash() && before.generation == now.generation();
-  if (!is_same_run) before.beat_at = nanoseconds{};
+  if (!is_same_run) before.beat_at = before.died_at = nanoseconds{};
+  if (now.status() == peer_status::dead && before.status != peer_status::dead) {
+    before.died_at = world_.time();
+  }
+  const bool is_revived =
+      is_same_run && before.status == peer_status::dead && now.status() == peer_status::live;
+  if (is_revived && trusts_content_) check_revival(node, name, now.generation(), before.died_at);
   const bool is_convicted =
       is_same_run && before.status == peer_status::live && now.status() == peer_status::dead;
   if (is_convicted && trusts_content_) check_conviction(node, slot);
@@ -669,6 +692,18 @@ void checker::check_conviction(node_index node, slot_index slot) {
   report("suspicion",
          name + " convicted " + std::to_string(silent / std::chrono::milliseconds{1}) +
              " ms after its word, sooner than " + std::to_string(rounds) + " rounds",
+         {node});
+}
+
+void checker::check_revival(node_index node, const std::string& name, std::uint64_t generation,
+                            nanoseconds died_at) {
+  std::size_t count = 0;
+  const ledger* run = find_run(name, generation, count);
+  if (run == nullptr || !run->ended_at || *run->ended_at >= died_at) return;
+  report("revival",
+         name + " is live again, though it crashed " +
+             std::to_string((died_at - *run->ended_at) / std::chrono::milliseconds{1}) +
+             " ms before it was declared dead",
          {node});
 }
 

@@ -76,6 +76,7 @@ std::string way_text(const network_conditions& way) {
   option_writer out;
   out.add_part("loss", way.loss);
   out.add_part("duplication", way.duplication);
+  if (way.late_max.count() != 0) out.add("late", time_text(way.late_max));
   out.add_part("corruption", way.corruption);
   out.add_part("garbling", way.garbling);
   out.add_part("truncation", way.truncation);
@@ -316,6 +317,8 @@ bool read_way_option(line_words& words, std::string_view name, std::string_view 
     way.duplication = words.part(value);
   } else if (name == "corruption") {
     way.corruption = words.part(value);
+  } else if (name == "late") {
+    way.late_max = words.time(value);
   } else if (name == "garbling") {
     way.garbling = words.part(value);
   } else if (name == "truncation") {

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "gossipmonger/core/freshness.hpp"
 #include "gossipmonger/core/random.hpp"
 #include "gossipmonger/sim/application.hpp"
 
@@ -21,6 +22,9 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
+
+// For so long after it was found a deaf node is watched.
+constexpr std::int64_t deaf_rounds_watched = 40;
 
 class simulation {
  public:
@@ -381,6 +385,11 @@ class simulation {
   void demand_departures();
   /// Who stopped by crashing, or after it left, where nobody runs under its name.
   [[nodiscard]] std::vector<std::size_t> stopped(bool has_left) const;
+  /// Whether it runs beside others, and nothing that they send arrives there.
+  [[nodiscard]] bool is_deaf(std::size_t node) const;
+  [[nodiscard]] std::vector<std::size_t> deaf_nodes() const;
+  /// In rounds of the slowest node: for so long a deaf node's words are fresh.
+  [[nodiscard]] std::size_t stale_rounds() const;
   /// Who is not found yet. Of one generation, or of any (0).
   [[nodiscard]] std::string undetected(std::size_t gone, std::uint64_t generation) const;
   [[nodiscard]] std::string undetected(const std::vector<std::size_t>& gone) const;
@@ -497,8 +506,9 @@ void simulation::end_faults() {
     if (!members_[node].has_left || is_seed) start(node);
   }
   share_wire_versions();
-  // Nobody can end a pause early: what waits in the socket waits with the process.
-  nanoseconds awake = world_.time();
+  // Nobody can end a pause early: what waits in the socket waits with the process. A late copy of a
+  // digest is answered with entries.
+  nanoseconds awake = std::max(world_.time(), world_.late_until());
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (world_.is_running(i)) awake = std::max(awake, world_.paused_until(i));
   }
@@ -574,9 +584,39 @@ std::optional<peer_view> simulation::find_row(std::size_t node, const std::strin
   return std::nullopt;
 }
 
+bool simulation::is_deaf(std::size_t node) const {
+  if (!world_.is_running(node)) return false;
+  bool has_others = false;
+  for (std::size_t from = 0; from < members_.size(); ++from) {
+    if (from == node || !world_.is_running(from)) continue;
+    const auto place = world_.links.find(std::pair(from, node));
+    if (place == world_.links.end() || !place->second.is_cut) return false;
+    has_others = true;
+  }
+  return has_others;
+}
+
+std::vector<std::size_t> simulation::deaf_nodes() const {
+  std::vector<std::size_t> found;
+  for (std::size_t node = 0; node < members_.size(); ++node) {
+    if (is_deaf(node)) found.push_back(node);
+  }
+  return found;
+}
+
+std::size_t simulation::stale_rounds() const {
+  nanoseconds longest{};
+  for (const participant& one : members_) {
+    const nanoseconds interval = one.settings.gossip_interval;
+    const std::uint64_t rounds = fresh_rounds_max(members_.size(), interval, 0);
+    longest = std::max(longest, interval * static_cast<std::int64_t>(rounds + 1));
+  }
+  return static_cast<std::size_t>((longest + round() - nanoseconds{1}) / round());
+}
+
 std::string simulation::undetected(std::size_t gone, std::uint64_t generation) const {
   for (std::size_t node = 0; node < members_.size(); ++node) {
-    if (!world_.is_running(node)) continue;
+    if (!world_.is_running(node) || is_deaf(node)) continue;
     const std::optional<peer_view> row = find_row(node, members_[gone].settings.name);
     // Who was never agreed upon, or was forgotten by now, is not listed as live.
     if (!row || !row->may_die()) continue;
@@ -675,9 +715,17 @@ void simulation::demand_detection() {
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (world_.is_running(i) && members_[i].settings.suspicion_rounds == 0) return;
   }
-  const std::vector<std::size_t> crashes = stopped(false);
+  std::vector<std::size_t> crashes = stopped(false);
+  // Where intervals differ, each node takes a deaf one's words for as many of its own rounds, and
+  // may hear from a slower node that it lives.
+  const bool is_even = std::ranges::all_of(members_, [this](const participant& one) {
+    return one.settings.gossip_interval == members_.front().settings.gossip_interval;
+  });
+  const std::vector<std::size_t> deaf = deaf_nodes();
+  if (!deaf.empty() && !is_even) return;
+  crashes.insert(crashes.end(), deaf.begin(), deaf.end());
   const nanoseconds begin = world_.time();
-  const std::size_t limit = detection_rounds_max(now);
+  const std::size_t limit = detection_rounds_max(now) + (deaf.empty() ? 0 : stale_rounds());
   // A quarter of a round at a time, so that the figure is one.
   for (std::size_t quarters = 0; !has_failed(); ++quarters) {
     const std::string open = undetected(crashes);
@@ -696,8 +744,14 @@ void simulation::demand_detection() {
     }
     run_to(begin + static_cast<std::int64_t>(quarters + 1) * round() / 4);
   }
+  if (!deaf.empty() && !has_failed()) {
+    // A deaf node goes on speaking: that brings it back to nobody.
+    run_to(world_.time() + deaf_rounds_watched * round());
+    const std::string open = undetected(deaf);
+    if (!open.empty() && checker_) checker_->report("deafness", open + ", though it is deaf", {});
+  }
   for (std::size_t node = 0; node < members_.size() && !has_failed(); ++node) {
-    if (!world_.is_running(node)) continue;
+    if (!world_.is_running(node) || is_deaf(node)) continue;
     const std::uint64_t verdicts =
         world_[node].stats().convictions - members_[node].convictions_before;
     report_.sums.detected += verdicts;

@@ -314,7 +314,17 @@ class swarm_drawing {
     }
   }
 
+  /// A node hears nobody, or nobody hears it, or that ends.
+  void happen_to_hearing() {
+    const std::size_t node = any_node();
+    const bool is_deaf = chance(2);
+    decision& made = decide(decision_kind::link, is_deaf ? decision::everybody : node);
+    made.other = is_deaf ? node : decision::everybody;
+    made.way.is_cut = !chance(3);
+  }
+
   void happen_to_links() {
+    if (has_cuts_ && chance(4)) return happen_to_hearing();
     if (!has_bad_links_ && !has_cuts_ && !has_damage_ && !has_mtu_) return;
     const bool is_all = chance(3);
     decision& made = decide(decision_kind::link, is_all ? decision::everybody : any_node());
@@ -323,6 +333,7 @@ class swarm_drawing {
     if (has_bad_links_) {
       if (chance(2)) made.way.loss = percent(50);
       if (chance(2)) made.way.duplication = percent(30);
+      if (chance(3)) made.way.late_max = milliseconds(below(30'000));
       if (chance(2)) made.way.delay_max = milliseconds(2 + below(800));
       if (chance(4)) made.way.inbox_datagrams_max = 1 + static_cast<std::size_t>(below(8));
     }
@@ -400,12 +411,18 @@ class swarm_drawing {
     }
   }
 
-  /// After all has healed: some crash, never the first one, which the others have for a seed.
+  /// After all has healed: some crash or become deaf, never the first one, which the others have
+  /// for a seed.
   void draw_crashes() {
     if (chance(3)) return;
     const std::size_t count = 1 + static_cast<std::size_t>(below((drawn_.nodes.size() + 2) / 4));
     for (std::size_t i = 0; i < count; ++i) {
       decide(decision_kind::crash, 1 + static_cast<std::size_t>(below(drawn_.nodes.size() - 1)));
+    }
+    if (chance(3)) {
+      decision& deafened = decide(decision_kind::link, decision::everybody);
+      deafened.other = 1 + static_cast<std::size_t>(below(drawn_.nodes.size() - 1));
+      deafened.way.is_cut = true;
     }
     decide(decision_kind::detect, 0);
   }

@@ -244,8 +244,13 @@ void world::send(node_index from, const endpoint& to) {
   for (int i = 0; i < copies; ++i) {
     const auto spread = static_cast<std::uint64_t>(
         std::max<std::int64_t>(1, (way.delay_max - way.delay_min).count()));
-    const nanoseconds delay =
+    nanoseconds delay =
         way.delay_min + nanoseconds(static_cast<std::int64_t>(random_.below(spread)));
+    if (i > 0 && way.late_max.count() > 0) {
+      const auto latest = static_cast<std::uint64_t>(way.late_max.count());
+      delay += nanoseconds(static_cast<std::int64_t>(random_.below(latest)));
+      late_until_ = std::max(late_until_, now_ + delay);
+    }
     const std::size_t place = prepare();
     happening& arrival = happenings_[place];
     arrival.node = *target;

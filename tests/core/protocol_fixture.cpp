@@ -187,6 +187,11 @@ message& puppet::begin(message_kind kind) {
   draft.sender.name_hash = hash();
   draft.sender.generation = generation;
   draft.sender.heartbeat = heartbeat;
+  // It hears the node: what it says is fresh.
+  const peer_view heard = world_.find(node_).core.peers().self();
+  draft.receiver.name_hash = heard.name_hash();
+  draft.receiver.generation = heard.generation();
+  draft.receiver.heartbeat = heard.heartbeat();
   return draft;
 }
 

@@ -234,6 +234,8 @@ struct peer_details {
   // Liveness. Times are on the liveness clock, which stands still while this process was suspended.
   suspicion doubts;
   std::optional<std::chrono::nanoseconds> last_reply;  ///< proved, straight from it
+  std::uint32_t path_rounds = 0;  ///< from a leg of mine to its answer, smoothed; 0: at hand
+  std::uint64_t died_at_heartbeat = 0;  ///< mine, when I declared it dead; 0: I never did
 
   // What it holds of me.
   std::uint64_t held_generation = 0;

@@ -30,6 +30,7 @@
 #include "gossipmonger/core/event.hpp"
 #include "gossipmonger/core/expiry.hpp"
 #include "gossipmonger/core/failure_detector.hpp"
+#include "gossipmonger/core/freshness.hpp"
 #include "gossipmonger/core/graveyard.hpp"
 #include "gossipmonger/core/hash.hpp"
 #include "gossipmonger/core/message.hpp"
@@ -241,21 +242,35 @@ class protocol {
   /// What still waits to go to the same remote, of the same owners, is out of date.
   void supersede(const exchange& fresh);
   void handle_digest(const message& received, const endpoint& source, std::size_t bytes,
-                     bool is_proved);
-  void handle_reply(const message& received, const endpoint& source);
+                     bool is_proved, bool is_fresh);
+  void handle_reply(const message& received, const endpoint& source, bool is_fresh);
+  /// Whether a datagram from a verified address is fresh: its sender hears me, lately. A stale one
+  /// is no sign of life, and its sender vouches for nobody. It is answered all the same, and its
+  /// deltas, new runs, leaves, and what it holds of me, are taken.
+  [[nodiscard]] bool hears_me(const message& received);
+  /// A stale word of a peer that I do not hold for alive: one short leg, whose answer is fresh if
+  /// the peer hears me.
+  void ask_back(slot_index slot, const message& received, const endpoint& source);
   /// A fresh leg 1, at once, but once a round and address.
   void begin_anew(const endpoint& source, std::uint64_t remote_hash);
   /// Remembers who sends parts of values, and asks for more where a part is not the last; true:
   /// there was such a part.
   bool handle_parts(const message& received, const endpoint& source);
-  void handle_sender(const message& received, const endpoint& source, bool is_proved);
-  void handle_identity(const identity_view& who);
-  void handle_heartbeats(std::span<const packed_entry> entries, const comparison& seen);
+  /// expects: the message came from a verified address
+  void handle_sender(const message& received, const endpoint& source, bool is_fresh);
+  void handle_identity(const identity_view& who, bool is_fresh);
+  void handle_heartbeats(std::span<const packed_entry> entries, const comparison& seen,
+                         bool is_fresh);
+  /// That the peer leaves, if the entry says so; of its heartbeat nothing.
+  void handle_leave(slot_index slot, const digest_entry& entry);
   void handle_heartbeat(slot_index slot, const digest_entry& entry);
   /// The same by somebody else's word, which is not taken for what cannot be.
   void handle_relayed(slot_index slot, const digest_entry& entry);
   /// Whether it can have beaten so often since the heartbeat that I know.
   [[nodiscard]] bool is_plausible(peer_view row, std::uint64_t heartbeat) const;
+  /// The heartbeat above which a forgotten peer comes back: the one held, but no more than it can
+  /// have reached by what was heard of it directly. A relayed claim alone does not keep it away.
+  [[nodiscard]] std::uint64_t credible_heartbeat(slot_index slot) const;
   void handle_own_entry(const digest_entry& mine, std::uint32_t instance);
   void refute(std::uint64_t generation);
   [[nodiscard]] bool is_far_future(std::uint64_t generation) const;
@@ -301,7 +316,7 @@ class protocol {
   void spread_doubts();
   /// The first reply to an address in a round carries what is to be spread.
   [[nodiscard]] bool is_to_be_told(const endpoint& address);
-  void handle_doubts(const message& received, const endpoint& source);
+  void handle_doubts(const message& received, const endpoint& source, bool is_fresh);
   void handle_doubt(slot_index slot, const doubt_entry& told, std::uint64_t from_hash,
                     const endpoint& source);
   void handle_direct_proof(slot_index slot, std::uint64_t heartbeat);

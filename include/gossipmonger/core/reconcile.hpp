@@ -53,6 +53,10 @@ struct exchange {
   endpoint to;
   message_kind kind = message_kind::digest;
   std::uint64_t remote_hash = 0;  ///< 0: not known (a seed)
+  /// Legs 2 and 3: the remote's run and heartbeat, as the datagram says that this leg answers. The
+  /// leg echoes at least that, so the remote sees that it was heard.
+  std::uint64_t asked_generation = 0;
+  std::uint64_t asked_heartbeat = 0;
   std::uint64_t cookie_echo = 0;
   std::optional<wire_range> spoken;  ///< wire versions of the remote, if they are known
   std::uint32_t unanswered = 0;  ///< leg 1 to who is not live: starts in a row, this one included
@@ -177,6 +181,8 @@ class reconciler {
   void adapt_burst(std::uint64_t remote_hash, const flight_answer& seen,
                    std::chrono::nanoseconds now);
   void set_frame(const exchange& leg, message& out) const;
+  /// Echoes the datagram that the leg answers in the receiver's entry.
+  static void add_echo(const exchange& leg, message& out);
   void fill_range(exchange& leg, packer& pack, message& out, std::chrono::nanoseconds now,
                   digest_places& places) const;
   /// Adds rows from index `first` of `by_hash` on, `count_max` at most, up to one that takes more

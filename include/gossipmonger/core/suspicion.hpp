@@ -68,6 +68,10 @@ class suspicion {
   [[nodiscard]] bool has_proof() const { return proved_.has_value(); }
   /// When it was last heard directly, by whomever.
   [[nodiscard]] std::optional<std::chrono::nanoseconds> proved() const { return proved_; }
+  /// The highest heartbeat that such a word bore.
+  [[nodiscard]] std::uint64_t proof_heartbeat() const { return heartbeat_; }
+  /// Since when it is suspected; nothing where it is not.
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> suspected_since() const { return doubted_; }
   [[nodiscard]] bool is_suspect() const { return doubted_.has_value(); }
   /// Time to ask the suspect once more, myself.
   [[nodiscard]] bool is_near_verdict(std::chrono::nanoseconds now,

@@ -90,6 +90,7 @@ class checker : public world_observer {
     std::unordered_map<std::string, std::uint64_t> latest;    // version, by key
     std::unordered_map<std::string, std::uint64_t> erasures;  // version of the last, by key
     std::uint64_t floor = 0;
+    std::optional<std::chrono::nanoseconds> ended_at;  // when its process ended
   };
   class watch;
 
@@ -116,6 +117,9 @@ class checker : public world_observer {
   void check_expiry(node_index node);
   /// By silence alone, and not before its time.
   void check_conviction(node_index node, slot_index slot);
+  /// A run that ended before a node declared it dead is never live there again.
+  void check_revival(node_index node, const std::string& name, std::uint64_t generation,
+                     std::chrono::nanoseconds died_at);
   /// How many nodes of the world bear that name.
   [[nodiscard]] std::size_t count_nodes(const std::string& name) const;
   void check_wire_version(node_index node, const endpoint& to, const message& sent);

@@ -58,7 +58,8 @@ enum class decision_kind : std::uint8_t {
   reader,   ///< NODE's reader of events reads every LENGTH; 0: at once
   mutate,   ///< this part of what NODE sends is changed at random, under a checksum that holds
   heal,     ///< every fault ends, whoever crashed starts again, and progress is demanded
-  detect,   ///< whoever crashed since it healed must be found dead in time, and nobody else
+  detect,   ///< each node that crashed or became deaf since it healed must be found dead in time,
+            ///< and nobody else
 };
 
 /// "start", "crash", …

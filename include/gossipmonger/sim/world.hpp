@@ -31,13 +31,14 @@ namespace gossipmonger {
 struct network_conditions {
   network_conditions() = default;
 
-  double loss = 0;            ///< probability, 0 - 1
-  double duplication = 0;     ///< probability of a second copy
-  double corruption = 0;      ///< probability of one flipped bit
-  double garbling = 0;        ///< probability of damage that leaves UDP's sum valid
-  double truncation = 0;      ///< probability that the end is missing
-  bool is_cut = false;        ///< nothing arrives
-  std::size_t mtu_bytes = 0;  ///< larger datagrams vanish silently; 0: all pass
+  double loss = 0;                      ///< probability, 0 - 1
+  double duplication = 0;               ///< probability of a second copy
+  std::chrono::nanoseconds late_max{};  ///< a second copy comes up to so much later
+  double corruption = 0;                ///< probability of one flipped bit
+  double garbling = 0;                  ///< probability of damage that leaves UDP's sum valid
+  double truncation = 0;                ///< probability that the end is missing
+  bool is_cut = false;                  ///< nothing arrives
+  std::size_t mtu_bytes = 0;            ///< larger datagrams vanish silently; 0: all pass
   std::chrono::nanoseconds delay_min = std::chrono::milliseconds{1};
   std::chrono::nanoseconds delay_max = std::chrono::milliseconds{2};  ///< reordering emerges
   /// What comes to a process that stands still is dropped where its socket holds so many already,
@@ -178,6 +179,8 @@ class world {
   [[nodiscard]] bool has_agreed() const;
 
   [[nodiscard]] std::chrono::nanoseconds time() const { return now_; }
+  /// When the last late copy arrives of what was sent so far.
+  [[nodiscard]] std::chrono::nanoseconds late_until() const { return late_until_; }
   [[nodiscard]] const world_counters& counters() const { return counters_; }
   /// Of every delivery so far: when, to whom, and each byte. Equal for equal schedules.
   [[nodiscard]] std::uint64_t trace_hash() const { return trace_hash_; }
@@ -262,6 +265,7 @@ class world {
   [[nodiscard]] std::optional<node_index> find(const endpoint& address) const;
 
   std::chrono::nanoseconds now_ = std::chrono::seconds{1};
+  std::chrono::nanoseconds late_until_{};
   random_source random_;
   std::vector<simulated_node> nodes_;
   std::priority_queue<due, std::vector<due>, is_later> queue_;

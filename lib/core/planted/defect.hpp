@@ -57,6 +57,9 @@ enum class defect : std::uint8_t {
   joining_unbounded,     ///< any number of addresses waits for a first exchange
   deadline_kept,         ///< an erased key keeps its deadline
   grave_overwritten,     ///< a refusal takes the place of what lay there
+  deaf_believed,         ///< a datagram is a sign of life, however old its entry of me is
+  dead_revived,          ///< a peer that was declared dead lives again by a datagram from before
+  deaf_vouches,          ///< a node that does not hear me vouches for others
 };
 
 }  // namespace gossipmonger::planted
