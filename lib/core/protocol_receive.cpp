@@ -335,6 +335,10 @@ void protocol::handle_reply(const message& received, const endpoint& source, boo
   add_answer(std::move(leg));
 }
 
+std::uint64_t protocol::fresh_rounds(std::uint32_t path_rounds) const {
+  return fresh_rounds_max(peers_.by_hash().size(), settings_.gossip_interval, path_rounds);
+}
+
 bool protocol::hears_me(const message& received) {
   echo of_me;
   of_me.generation = received.receiver.generation;
@@ -354,8 +358,7 @@ bool protocol::hears_me(const message& received) {
     const bool is_dead = peers_[*sender].status() == peer_status::dead;
     if (is_dead && !is_on(defect::dead_revived)) after = of.died_at_heartbeat;
   }
-  const std::uint64_t rounds_max =
-      fresh_rounds_max(peers_.by_hash().size(), settings_.gossip_interval, path_rounds);
+  const std::uint64_t rounds_max = fresh_rounds(path_rounds);
   return is_fresh(of_me, self.entry(), peers_.details(self_slot).instance, rounds_max, after);
 }
 
@@ -482,8 +485,10 @@ void protocol::advance_heartbeat(slot_index slot, std::uint64_t heartbeat) {
     peers_.set_suspect(slot, false);
     ++stats_.doubts_refuted;
   }
-  // What it said before it fell silent is still on its way: no sign of life.
-  if (row.status() == peer_status::dead && row.is_suspect()) {
+  // What it said before it fell silent is still on its way: no sign of life. A suspicion knows how
+  // far its heartbeat can have come by then.
+  const bool is_from_before = row.is_suspect() || heartbeat < peers_.details(slot).returns_from;
+  if (row.status() == peer_status::dead && is_from_before) {
     row.set_heartbeat(heartbeat);
     return;
   }
@@ -515,6 +520,9 @@ void protocol::judge(slot_index slot, peer_status status) {
   if (!was_live && is_live) ring_.add(slot, random_);
   if (status == peer_status::dead) {
     peers_.details(slot).died_at_heartbeat = peers_.self().heartbeat();
+    // Without a suspicion nobody knows when it fell silent; what it said is as old as a fresh echo.
+    peers_.details(slot).returns_from =
+        row.is_suspect() ? 0 : credible_heartbeat(slot) + fresh_rounds(0);
     peers_.reset_detector(slot, now_);
     row.reset_advances();
   }

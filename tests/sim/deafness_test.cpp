@@ -1,6 +1,4 @@
 // Nodes that hear nobody, or that nobody hears; datagrams that come late, or again; long paths.
-#include <algorithm>
-#include <bit>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -12,9 +10,8 @@
 #include <doctest/doctest.h>
 
 #include "cluster.hpp"
-#include "gossipmonger/core/freshness.hpp"
+#include "deafness.hpp"
 #include "gossipmonger/core/random.hpp"
-#include "gossipmonger/sim/simulation.hpp"
 #include "gossipmonger/sim/world.hpp"
 
 namespace gossipmonger {
@@ -24,61 +21,6 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::nanoseconds;
 
-/// Counts, for each observer and subject, how often the status changed between live and dead.
-class status_watch : public world_observer {
- public:
-  explicit status_watch(const world& watched) : watched_(watched) {}
-
-  void handle_start(node_index) override {}
-  void handle_stop(node_index) override {}
-  void handle_arrival(node_index, const endpoint&, const message&, std::size_t) override {}
-  void handle_send(node_index, const endpoint&, const message&, std::size_t) override {}
-  void handle_step(node_index node, bool) override {
-    for (const peer_view row : watched_[node].peers().by_hash()) {
-      if (row.slot() == self_slot || row.status() == peer_status::unjudged) continue;
-      const auto [place, is_new] =
-          last_.try_emplace(std::pair(node, row.name_hash()), row.status());
-      if (is_new || place->second == row.status()) continue;
-      if (row.status() == peer_status::live) ++revivals_;
-      if (row.status() == peer_status::dead) ++deaths_;
-      place->second = row.status();
-      ++changes_[place->first];
-    }
-  }
-
-  [[nodiscard]] std::size_t most() const {
-    std::size_t most = 0;
-    for (const auto& [pair, count] : changes_) most = std::max(most, count);
-    return most;
-  }
-  [[nodiscard]] std::size_t deaths() const { return deaths_; }
-  [[nodiscard]] std::size_t revivals() const { return revivals_; }
-  void clear() {
-    changes_.clear();
-    deaths_ = revivals_ = 0;
-  }
-
- private:
-  const world& watched_;
-  std::map<std::pair<node_index, std::uint64_t>, peer_status> last_;
-  std::map<std::pair<node_index, std::uint64_t>, std::size_t> changes_;
-  std::size_t deaths_ = 0;
-  std::size_t revivals_ = 0;
-};
-
-/// A crash is found so soon with the default options.
-std::size_t crash_rounds(std::size_t nodes) {
-  scenario of;
-  of.nodes.resize(nodes);
-  return detection_rounds_max(of);
-}
-std::size_t heal_rounds(std::size_t nodes) {
-  return 4 * static_cast<std::size_t>(std::bit_width(nodes - 1)) + 10 + 16;
-}
-std::size_t deaf_rounds(std::size_t nodes) {
-  return crash_rounds(nodes) + static_cast<std::size_t>(fresh_rounds_max(nodes, 1s, 0));
-}
-
 /// A datagram that comes again.
 struct copy {
   copy() = default;
@@ -87,59 +29,6 @@ struct copy {
   endpoint destination;
   std::vector<std::byte> datagram;
 };
-
-/// Whether each node in `by` sees each in `of`, itself excepted, with that status.
-bool see(const world& where, const std::vector<std::size_t>& by, const std::vector<std::size_t>& of,
-         peer_status status) {
-  for (const std::size_t observer : by) {
-    for (const std::size_t subject : of) {
-      if (observer == subject) continue;
-      if (status_at(where, observer, name_of(subject)) != status) return false;
-    }
-  }
-  return true;
-}
-
-std::vector<std::size_t> range(std::size_t from, std::size_t to) {
-  std::vector<std::size_t> numbers;
-  for (; from < to; ++from) numbers.push_back(from);
-  return numbers;
-}
-
-/// The last `faulty` of `nodes` hear nobody, or are heard by nobody, and hear again later.
-void check_one_way(std::size_t nodes, std::size_t faulty, bool is_deaf, nanoseconds watched_for) {
-  CAPTURE(nodes);
-  CAPTURE(faulty);
-  CAPTURE(is_deaf);
-  world cluster(nodes + 100 * faulty + (is_deaf ? 7 : 0));
-  status_watch watch(cluster);
-  add_cluster(cluster, nodes);
-  REQUIRE(cluster.run_until([&] { return cluster.has_agreed(); }, 120s));
-  const std::vector<std::size_t> good = range(0, nodes - faulty);
-  const std::vector<std::size_t> bad = range(nodes - faulty, nodes);
-  const std::vector<std::size_t> all = range(0, nodes);
-  REQUIRE(cluster.run_until([&] { return see(cluster, all, all, peer_status::live); }, 120s));
-  cluster.observer = &watch;
-  cluster.run_for(1s);
-
-  cluster.is_cut = [&](std::size_t from, std::size_t to) {
-    return (is_deaf ? to : from) >= nodes - faulty;
-  };
-
-  const auto bound = static_cast<std::int64_t>(deaf_rounds(nodes)) * 1s;
-  CHECK(cluster.run_until([&] { return see(cluster, good, bad, peer_status::dead); }, bound));
-  CHECK(see(cluster, good, good, peer_status::live));
-  cluster.run_for(watched_for);
-  CHECK(see(cluster, good, bad, peer_status::dead));
-  CHECK(watch.most() <= 1);
-
-  cluster.is_cut = nullptr;
-  const auto healed = static_cast<std::int64_t>(heal_rounds(nodes)) * 1s;
-  CHECK(cluster.run_until([&] { return see(cluster, all, all, peer_status::live); }, healed));
-  cluster.run_for(100s);
-  CHECK(see(cluster, all, all, peer_status::live));
-  CHECK(watch.most() <= 2);
-}
 
 }  // namespace
 
@@ -164,7 +53,7 @@ TEST_CASE("deafness: a cut of one link, one way, kills nobody") {
     world cluster(nodes);
     status_watch watch(cluster);
     add_cluster(cluster, nodes);
-    const std::vector<std::size_t> all = range(0, nodes);
+    const std::vector<std::size_t> all = numbers(0, nodes);
     REQUIRE(cluster.run_until([&] { return see(cluster, all, all, peer_status::live); }, 120s));
     cluster.observer = &watch;
 
@@ -187,7 +76,7 @@ TEST_CASE("deafness: rounds far shorter than the path kill nobody") {
     cluster.conditions.delay_max = path + 10ms;
     constexpr std::size_t nodes = 8;
     add_cluster(cluster, nodes, common);
-    const std::vector<std::size_t> all = range(0, nodes);
+    const std::vector<std::size_t> all = numbers(0, nodes);
     REQUIRE(cluster.run_until([&] { return see(cluster, all, all, peer_status::live); }, 120s));
     cluster.run_for(10 * path);
     cluster.observer = &watch;

@@ -234,8 +234,10 @@ struct peer_details {
   // Liveness. Times are on the liveness clock, which stands still while this process was suspended.
   suspicion doubts;
   std::optional<std::chrono::nanoseconds> last_reply;  ///< proved, straight from it
-  std::uint32_t path_rounds = 0;  ///< from a leg of mine to its answer, smoothed; 0: at hand
+  std::uint32_t path_rounds = 0;        ///< from a leg of mine to its answer, smoothed; 0: at hand
   std::uint64_t died_at_heartbeat = 0;  ///< mine, when I declared it dead; 0: I never did
+  std::uint64_t returns_from = 0;  ///< when it died without a suspicion: the least of its own that
+                                   ///< others may tell of as a sign of life
 
   // What it holds of me.
   std::uint64_t held_generation = 0;

@@ -248,6 +248,8 @@ class protocol {
   /// is no sign of life, and its sender vouches for nobody. It is answered all the same, and its
   /// deltas, new runs, leaves, and what it holds of me, are taken.
   [[nodiscard]] bool hears_me(const message& received);
+  /// Up to so many of my rounds an echo is fresh, over a path as long as that.
+  [[nodiscard]] std::uint64_t fresh_rounds(std::uint32_t path_rounds) const;
   /// A stale word of a peer that I do not hold for alive: one short leg, whose answer is fresh if
   /// the peer hears me.
   void ask_back(slot_index slot, const message& received, const endpoint& source);
