@@ -107,8 +107,9 @@ class basic_node {
     }
   }
 
-  /// The same over a storage of the caller's, which must be empty. To speak other wire versions
-  /// than the library does is for tests of roll-outs, as `codec` says.
+  /// The same over a storage of the caller's, which is moved into the node. To speak other wire
+  /// versions than the library does is for tests of roll-outs, as `codec` says.
+  ///   errors:  also `storage` where `entries` is not empty
   ///   expects: of `spoken` what `codec` does
   [[nodiscard]] static tl::expected<std::unique_ptr<basic_node>, config_error> create(
       config settings, Transport& over, Storage entries,
@@ -120,6 +121,13 @@ class basic_node {
       error.option = "transport";
       error.value = "not open";
       error.allowed = "one that has been opened, and so has a port";
+      return tl::unexpected<config_error>(std::move(error));
+    }
+    if (!is_empty(storage_ref(entries), checked->peers_max + 1)) {
+      config_error error;
+      error.option = "storage";
+      error.value = "not empty";
+      error.allowed = "one without entries: a node starts with none";
       return tl::unexpected<config_error>(std::move(error));
     }
     const endpoint address = checked->advertise.value_or(over.local_endpoint());
