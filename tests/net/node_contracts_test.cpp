@@ -99,10 +99,10 @@ TEST_CASE("node: a storage that is not empty is refused by name") {
   REQUIRE(used.put(self_slot, entry));
   const auto refused = bent_node::create(settings_of("n0"), over, std::move(used));
 
-  REQUIRE_FALSE(refused);
+  REQUIRE_FALSE(refused.has_value());
   CHECK(refused.error().message() ==
         "storage: not empty is not allowed; allowed: one without entries: a node starts with none");
-  CHECK(bent_node::create(settings_of("n0"), over, throwing_storage()));
+  CHECK(bent_node::create(settings_of("n0"), over, throwing_storage()).has_value());
 }
 
 TEST_CASE("node: a storage that throws ends run with its exception, and what waits with it") {

@@ -68,8 +68,8 @@ struct changed_entry {
 ///
 /// Only `put` can fail, and it fails by its result. The node goes on: its own `set` returns the
 /// error, and a peer's entries are refused, told in one `error` event, and requested again.
-/// No member throws. The node does not recover from an exception: it leaves the call of the node
-/// that led to it, or ends `run`, which stops the node and rethrows it. Then destroy the node.
+/// No member throws. An exception all the same leaves the call of the node that led to it, or ends
+/// `run`, which stops the node and rethrows. The node does not recover: destroy it.
 ///
 /// The storage is moved only while it is empty: into the node, which keeps it in one place from
 /// then on. No other thread touches it; `basic_node::entries()` shows it to the node's owner.
