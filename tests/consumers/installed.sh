@@ -1,11 +1,13 @@
 #!/bin/sh
-# What `meson install` left in build/prefix: all public headers and nothing else, both libraries,
+# What `meson install` left in build/prefix: all public headers, with the one that the build
+# generates, and nothing else, both libraries,
 # a SONAME, a static archive without references to anything of ours that it lacks.
 set -eu
 cd "$(dirname "$0")/../.."
 prefix=build/prefix
 
-(cd include && find gossipmonger -type f | sort) >build/headers-here
+(cd include && find gossipmonger -type f && echo gossipmonger/core/library_build.hpp) |
+  sort >build/headers-here
 (cd $prefix/include && find . -type f | sed 's|^\./||' | sort) >build/headers-installed
 diff -u build/headers-here build/headers-installed
 

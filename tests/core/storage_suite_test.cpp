@@ -7,6 +7,9 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <new>
+#include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "gossipmonger/core/memory_storage.hpp"
@@ -87,6 +90,59 @@ struct spoils_own_views : storage_model {
     if (own && own->key.data() == entry.key.data()) {
       entry.value = "spoilt";
     }
+    return storage_model::put(slot, entry);
+  }
+};
+
+/// Shows the bytes of the last put where the caller keeps them.
+struct keeps_given_views : storage_model {
+  result<void> put(slot_index slot, const entry_view& entry) {
+    last = entry.value;
+    return storage_model::put(slot, entry);
+  }
+  [[nodiscard]] std::optional<entry_view> find(slot_index slot, std::string_view key) const {
+    std::optional<entry_view> found = storage_model::find(slot, key);
+    if (found && found->value.size() == last.size() && last.size() > 40) found->value = last;
+    return found;
+  }
+  std::string_view last;
+};
+
+/// Each answer is written over the one before.
+struct shows_one_buffer : storage_model {
+  [[nodiscard]] std::optional<entry_view> find(slot_index slot, std::string_view key) const {
+    std::optional<entry_view> found = storage_model::find(slot, key);
+    if (found) {
+      buffer.resize(std::max(buffer.size(), found->value.size()));
+      found->value = std::string_view(buffer).substr(0, found->value.copy(buffer.data(), 99));
+    }
+    return found;
+  }
+  mutable std::string buffer = std::string(99, ' ');
+};
+
+/// What it was moved to refuses every put.
+struct stays_behind : storage_model {
+  stays_behind() = default;
+  stays_behind(stays_behind&&) noexcept : was_moved(true) {}
+
+  result<void> put(slot_index slot, const entry_view& entry) {
+    if (was_moved) return fail(errc::storage_failed);
+    return storage_model::put(slot, entry);
+  }
+  bool was_moved = false;
+};
+
+struct throws_on_tombstones : storage_model {
+  result<void> put(slot_index slot, const entry_view& entry) {
+    if (entry.is_tombstone) throw std::runtime_error("no tombstones here");
+    return storage_model::put(slot, entry);
+  }
+};
+
+struct throws_when_full : storage_model {
+  result<void> put(slot_index slot, const entry_view& entry) {
+    if (usage(slot).live_keys >= 100) throw std::bad_alloc();
     return storage_model::put(slot, entry);
   }
 };
@@ -229,6 +285,9 @@ TEST_CASE("storage_suite: each claim fails on its broken twin") {
   CHECK(is_caught<hides_tombstones>("a tombstone is found and walked, without a value"));
   CHECK(is_caught<cuts_keys_at_zero>("keys and values are bytes of any length"));
   CHECK(is_caught<spoils_own_views>("put may be given views of the storage's own entries"));
+  CHECK(is_caught<keeps_given_views>("put copies the bytes that it is given"));
+  CHECK(is_caught<shows_one_buffer>("a view lasts until the next call that is not const"));
+  CHECK(is_caught<throws_on_tombstones>("a tombstone is found and walked, without a value"));
   CHECK(is_caught<walks_by_key>("first_above walks a slot in version order"));
   CHECK(is_caught<knows_held_versions_only>("first_above answers for any version"));
   CHECK(is_caught<shows_changes_of_slot_0_only>(
@@ -251,6 +310,28 @@ TEST_CASE("storage_suite: each claim fails on its broken twin") {
       "usage counts what find sees: live keys, tombstones, bytes"));
 }
 
+TEST_CASE("storage_suite: a storage that a move breaks is found, and a real one moves") {
+  const auto is_moved = [](const storage_failure& failure) {
+    return failure.claim == "an empty storage can be moved";
+  };
+  const std::vector<storage_failure> broken = check_storage([] { return stays_behind(); }, 1, 0);
+  const std::vector<storage_failure> real = check_storage([] { return memory_storage(); }, 1, 0);
+
+  CHECK(std::count_if(broken.begin(), broken.end(), is_moved) == 1);
+  CHECK(broken.size() == 1);
+  CHECK(real.empty());
+}
+
+TEST_CASE("storage_suite: an exception fails the claim that met it, and the others are checked") {
+  const std::vector<storage_failure> failures = check_storage(maker<throws_on_tombstones>(), 1, 0);
+
+  REQUIRE(failures.size() > 1);
+  CHECK(failures.front().what == "a member threw: no tombstones here");
+  const std::vector<storage_failure> refusal = check_storage_refusal(maker<throws_when_full>());
+  REQUIRE(refusal.size() == 1);
+  CHECK(refusal.front().claim == "a refused put changes nothing");
+}
+
 TEST_CASE("storage_suite: a rare defect is found by the random calls, and they name their seed") {
   const std::vector<storage_failure> failures = run<errs_rarely>();
 
@@ -269,4 +350,26 @@ TEST_CASE("storage_suite: a refused put is checked where a capacity is reached")
   CHECK(check_storage_refusal(memory_maker(few_bytes)).empty());
   CHECK_FALSE(check_storage_refusal(maker<forgets_when_full>()).empty());
   CHECK_FALSE(check_storage_refusal(memory_maker()).empty());
+}
+
+TEST_CASE("storage: one is empty without changes, retired entries and usage") {
+  memory_storage entries;
+  CHECK(is_empty(storage_ref(entries), 5));
+
+  entry_view entry;
+  entry.key = "k";
+  entry.version = 1;
+  REQUIRE(entries.put(3, entry));  // without a sequence, so in no change order
+  CHECK_FALSE(entries.first_changed(0));
+  CHECK_FALSE(is_empty(storage_ref(entries), 5));
+  entries.forget(3);
+  CHECK(is_empty(storage_ref(entries), 5));
+
+  entry.sequence = 1;
+  REQUIRE(entries.put(9, entry));
+  CHECK_FALSE(is_empty(storage_ref(entries), 5));
+  (void)entries.drop_upto(9, 1, 1);
+  CHECK_FALSE(is_empty(storage_ref(entries), 5));
+  entries.purge(2);
+  CHECK(is_empty(storage_ref(entries), 5));
 }

@@ -15,6 +15,9 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
+
+import library_build
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GATES = pathlib.Path(__file__).resolve().parent
@@ -37,20 +40,19 @@ SHAPES = {
 FOUND = re.compile(r'^(/[^:\n]+):(\d+):\d+: note: "root" binds here$', re.MULTILINE)
 
 
-def flags():
-    meson = (ROOT / "lib/meson.build").read_text()
-    return ["-std=c++20", "-w", f"-I{ROOT / 'include'}",
-            *re.findall(r"'(-DASIO\w+(?:=\w+)?)'", meson)]
+def flags(configured):
+    return ["-std=c++20", "-w", f"-I{ROOT / 'include'}", f"-I{configured}",
+            *library_build.asio_defines()]
 
 
-def query(file):
+def query(file, configured):
     """Findings {(path, line, shape)} in what the translation unit `file` sees of the repository,
     and an error or None."""
     command = ["clang-query-19"]
     for shape in SHAPES.values():
         text = FULL_EXPRESSION.format(shape=shape)
         command += ["-c", f"match {' '.join(text.split())}"]
-    done = subprocess.run([*command, str(file), "--", *flags(), f"-I{file.parent}"],
+    done = subprocess.run([*command, str(file), "--", *flags(configured), f"-I{file.parent}"],
                           text=True, capture_output=True, check=False)
     # Each query's answer ends with its count.
     answers = re.split(r"^(?:\d+ match(?:es)?\.)$", done.stdout, flags=re.MULTILINE)
@@ -74,11 +76,11 @@ def units():
                 yield file
 
 
-def self_test():
+def self_test(configured):
     file = GATES / "bad_shapes.cpp"
     wanted = {number for number, line in enumerate(file.read_text().splitlines(), 1)
               if line.endswith("// BAD")}
-    found, error = query(file)
+    found, error = query(file, configured)
     if error:
         print(error)
         return 1
@@ -94,13 +96,11 @@ def self_test():
     return 0 if wanted == lines and not unseen else 1
 
 
-def main():
-    if sys.argv[1:] == ["--self-test"]:
-        return self_test()
+def check(configured):
     files = list(units())
     findings, failed = set(), False
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for found, error in pool.map(query, files):
+        for found, error in pool.map(lambda file: query(file, configured), files):
             findings |= found
             if error:
                 failed = True
@@ -109,6 +109,12 @@ def main():
         print(f"{path}:{line}: {shape} in a statement with co_await: name it first, then move it")
     print(f"{len(files)} files looked through")
     return 1 if findings or failed else 0
+
+
+def main():
+    with tempfile.TemporaryDirectory() as configured:
+        library_build.write(configured, library_build.asio_version())
+        return (self_test if sys.argv[1:] == ["--self-test"] else check)(configured)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Each header compiles on its own, and twice in a row; each that includes Asio says so, before all
-else, where a definition that Asio needs is missing, or where it is not compiled as C++20.
+else, where a definition that Asio needs is missing, or where it is not compiled as C++20. Neither
+they nor the sources use what Asio calls deprecated.
 
     CXX=clang++-19 tests/gates/headers.py      (default: g++)
 """
@@ -11,6 +12,9 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
+
+import library_build
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Beside include/: what the headers of planted defects, which are chosen by path, have in common.
@@ -19,30 +23,33 @@ FLAGS = ["-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Wpedantic", "-Wcon
          "-Wshadow", "-Wnon-virtual-dtor", "-Wold-style-cast", "-Werror"]
 
 
-def asio_defines():
-    """From the one place where they stand."""
-    return re.findall(r"'(-DASIO\w+(?:=\w+)?)'", (ROOT / "lib/meson.build").read_text())
+# Only here, where nothing is kept of what is compiled: it changes inline functions under one name.
+NO_DEPRECATED = "-DASIO_NO_DEPRECATED"
+FOLDERS = ("lib/net", "lib/testing", "tools/gossipmonger")  # whose sources see Asio
 
 
-def compile_alone(header):
-    line = f'#include "{header}"\n'
+def compile_alone(file, configured):
+    """Of a header two lines that include it, of a source itself."""
+    is_header = file.endswith(".hpp")
     done = subprocess.run(
-        [*os.environ.get("CXX", "g++").split(), *FLAGS, *asio_defines(), f"-I{ROOT / 'include'}",
-         f"-I{PLANTED}",
-         "-x", "c++", "-"],
-        input=line * 2, text=True, capture_output=True, check=False)
-    return header, done.returncode, done.stderr
+        [*library_build.compiler(), *FLAGS, *library_build.asio_defines(), NO_DEPRECATED,
+         f"-I{ROOT / 'include'}", f"-I{configured}", f"-I{PLANTED}", '-DGOSSIPMONGER_VERSION="0"',
+         *(["-x", "c++", "-"] if is_header else [file])],
+        input=f'#include "{file}"\n' * 2 if is_header else "", text=True, capture_output=True,
+        check=False)
+    return file, done.returncode, done.stderr
 
 
 def refuses_alone(header):
     """What is wrong with what it says without each of the definitions, or as C++17."""
     warnings = [flag for flag in FLAGS if flag != "-fsyntax-only"]  # it is only preprocessed
-    cases = [(define, [*warnings, *(other for other in asio_defines() if other != define)])
-             for define in asio_defines() if "ASIO_HAS" in define]
-    cases.append(("-std=c++20", ["-std=c++17", *asio_defines()]))
+    defines = library_build.asio_defines()
+    cases = [(define, [*warnings, *(other for other in defines if other != define)])
+             for define in defines]
+    cases.append(("-std=c++20", ["-std=c++17", *defines]))
     for missing, flags in cases:
         done = subprocess.run(
-            [*os.environ.get("CXX", "g++").split(), *flags, "-Wfatal-errors", "-E",
+            [*library_build.compiler(), *flags, "-Wfatal-errors", "-E",
              f"-I{ROOT / 'include'}", "-x", "c++", "-", "-o", os.devnull],
             input=f'#include "{header}"\n', text=True, capture_output=True, check=False)
         errors = [line for line in done.stderr.splitlines() if "error" in line]
@@ -54,19 +61,26 @@ def refuses_alone(header):
 def main():
     headers = sorted(str(file) for folder in ("include", "lib")
                      for file in (ROOT / folder).rglob("*.hpp"))
+    sources = sorted(str(file) for folder in FOLDERS for file in (ROOT / folder).glob("*.cpp")
+                     if re.search(r"<asio/|gossipmonger/(?:net|testing)/", file.read_text()))
     failed = 0
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for header, status, errors in pool.map(compile_alone, headers):
+    with tempfile.TemporaryDirectory() as configured, \
+            concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        library_build.write(configured, library_build.asio_version())
+        headers.append(f"{configured}/{library_build.HEADER}")
+        for file, status, errors in pool.map(lambda file: compile_alone(file, configured),
+                                             headers + sources):
             if status != 0:
                 failed += 1
-                print(f"{header} does not compile on its own:\n{errors}")
+                print(f"{file} does not compile on its own:\n{errors}")
         asio = [header for header in headers
                 if f"{ROOT}/include" in header and re.search(r"/(net|testing)/", header)]
         for header, wrong in pool.map(refuses_alone, asio):
             if wrong:
                 failed += 1
                 print(f"{header} does not refuse to be compiled {wrong}")
-    print(f"{len(headers) - failed} of {len(headers)} headers compile on their own")
+    total = len(headers) + len(sources)
+    print(f"{total - failed} of {total} headers and sources compile on their own")
     return 1 if failed else 0
 
 

@@ -68,6 +68,7 @@ CAPNP_INCLUDES = r"(?:capnp|kj)/[\w/-]+\.h|\w+\.capnp\.h"
 
 # A core header may include headers of earlier rows only. A .cpp file likewise, and its own.
 CORE_ORDER = [
+    {"library_build"},
     {"error"},
     {"endpoint"},
     {"types", "drop_reason"},

@@ -371,11 +371,11 @@ TEST_CASE("node: what a coroutine awaits that was cancelled before ends at once"
   CHECK_FALSE(*one.run);
 }
 
-TEST_CASE("node: wait_for with an empty function waits for any value") {
+TEST_CASE("node: wait_for without a predicate waits for any value") {
   node_world world;
   memory_node& self = world.add();
   std::string got;
-  asio::co_spawn(world.context, self.wait_for("n0", "k", nullptr, 1h),
+  asio::co_spawn(world.context, self.wait_for("n0", "k", 1h),
                  [&got](std::exception_ptr thrown, result<std::string> value) {
                    if (!thrown) got = value.value();
                  });

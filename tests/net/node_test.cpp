@@ -2,7 +2,10 @@
 
 #include <chrono>
 #include <ctime>
+#include <functional>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include <doctest/doctest.h>
 
@@ -16,8 +19,7 @@ using namespace std::chrono_literals;
 
 asio::awaitable<void> expect_value(memory_node& of, std::string peer, std::string key,
                                    std::string value) {
-  auto is_wanted = [value](std::string_view seen) { return seen == value; };
-  const result<std::string> seen = co_await of.wait_for(peer, key, std::move(is_wanted), 10s);
+  const result<std::string> seen = co_await of.wait_for(peer, key, value, 10s);
   if (!seen) throw std::runtime_error(peer + " " + key + ": " + seen.error().message());
 }
 
@@ -157,6 +159,34 @@ TEST_CASE("node: wait_for returns at once, or when the value comes, or times out
     CHECK(manual_clock::now() - began == 3s);
   };
   world.run(never(other));
+}
+
+TEST_CASE("node: wait_for takes a value, or a named predicate of which it keeps a copy") {
+  node_world world;
+  memory_node& one = world.add();
+  memory_node& other = world.add();
+  REQUIRE(one.set("x", "1"));
+
+  const auto body = [](memory_node& of) -> asio::awaitable<void> {
+    std::function<bool(std::string_view)> is_wanted =
+        [want = std::string(40, '2')](std::string_view value) { return value == want; };
+    asio::awaitable<result<std::string>> waiting = of.wait_for("n0", "x", is_wanted, 10s);
+    is_wanted = [](std::string_view) { return true; };  // the call has its copy
+    const result<std::string> second = co_await std::move(waiting);
+    CHECK(second.value() == std::string(40, '2'));
+    auto is_long = [least = std::string(30, ' ')](auto value) { return value > least; };
+    const result<std::string> longer = co_await of.wait_for("n0", "x", is_long, 10s);
+    CHECK(longer.value() == std::string(40, '2'));
+    const std::function<bool(std::string_view)> is_any;
+    const result<std::string> any = co_await of.wait_for("n0", "x", is_any, 10s);
+    CHECK(any.value() == std::string(40, '2'));
+    const result<std::string> other_value = co_await of.wait_for("n0", "x", "1", 3s);
+    CHECK(other_value.error() == errc::timed_out);
+  };
+  world.run(body(other), [&] {
+    world.driver.run_for(5s);
+    REQUIRE(one.set("x", std::string(40, '2')));
+  });
 }
 
 TEST_CASE("node: wait_live counts the others, and times out where they are too few") {

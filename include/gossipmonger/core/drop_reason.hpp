@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "gossipmonger/core/library_build.hpp"
+
 namespace gossipmonger {
 
 enum class drop_reason : std::uint8_t {

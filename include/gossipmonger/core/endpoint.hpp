@@ -12,6 +12,8 @@
 #include <string>
 #include <string_view>
 
+#include "gossipmonger/core/library_build.hpp"
+
 namespace gossipmonger {
 
 struct endpoint {

@@ -8,6 +8,8 @@
 
 #include <tl/expected.hpp>
 
+#include "gossipmonger/core/library_build.hpp"
+
 namespace gossipmonger {
 
 /// Why an operation failed. Each says what became of the state.

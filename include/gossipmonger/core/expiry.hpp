@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "gossipmonger/core/library_build.hpp"
+
 namespace gossipmonger {
 
 class expiry {

@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "gossipmonger/core/library_build.hpp"
+
 namespace gossipmonger {
 
 /// What the detector expects before it has seen anything: functions of the cluster's size.

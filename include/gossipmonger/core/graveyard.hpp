@@ -10,6 +10,8 @@
 #include <span>
 #include <vector>
 
+#include "gossipmonger/core/library_build.hpp"
+
 namespace gossipmonger {
 
 /// Why a name lies there.

@@ -9,6 +9,8 @@
 #include <span>
 #include <utility>
 
+#include "gossipmonger/core/library_build.hpp"
+
 namespace gossipmonger {
 
 class random_source {

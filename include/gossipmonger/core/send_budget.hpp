@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "gossipmonger/core/library_build.hpp"
+
 namespace gossipmonger {
 
 class send_budget {

@@ -36,14 +36,16 @@ struct changed_entry {
 /// and by change sequence over all slots.
 ///
 /// The caller (the protocol) MUST
+///   - begin with an empty storage;
 ///   - put with a version above every version the slot holds or held since its last `forget`;
-///   - put with a sequence that is either the one the key already has (the entry keeps its place
-///     in the change order) or above every sequence ever given;
+///   - put with a sequence that is above 0, and is either the one the key already has (the entry
+///     keeps its place in the change order) or above every sequence ever given;
 ///   - not use a view after the next call of a non-const member.
 /// The storage MUST
 ///   - `put(slot, entry)`: insert or replace the key of `entry`, all or nothing
-///     (also with views of the storage's own entries, which a re-version gives it); where it fails,
-///     it returns errc::storage_failed or errc::capacity_reached and holds what it held;
+///     (also with views of the storage's own entries, which a re-version gives it). It copies the
+///     bytes: the views in `entry` end with the call. Where it fails, it returns
+///     errc::storage_failed or errc::capacity_reached and holds what it held;
 ///   - `find(slot, key)`: the entry, tombstones included, retired ones not;
 ///   - `first_above(slot, version)`: the entry of the slot with the lowest version above
 ///     `version`, tombstones included, retired ones not; amortised O(1) when called with the
@@ -60,7 +62,17 @@ struct changed_entry {
 ///   - `forget(slot)`: drop all of the slot, retired entries too; the slot may be used anew;
 ///   - `usage(slot)`: zeros for a slot never used.
 /// Slots are dense from 0; any slot may be used first by a `put`.
-/// Views are valid until the next call of a non-const member.
+///
+/// Views that a member returns stay valid until the next call of a non-const member: a const member
+/// changes no bytes that an earlier one showed.
+///
+/// Only `put` can fail, and it fails by its result. The node goes on: its own `set` returns the
+/// error, and a peer's entries are refused, told in one `error` event, and requested again.
+/// No member throws. An exception all the same leaves the call of the node that led to it, or ends
+/// `run`, which stops the node and rethrows. The node does not recover: destroy it.
+///
+/// The storage is moved only while it is empty: into the node, which keeps it in one place from
+/// then on. No other thread touches it; `basic_node::entries()` shows it to the node's owner.
 template <class S>
 concept storage = requires(S s, const S c, slot_index slot, const entry_view& entry,
                            std::string_view key, std::uint64_t number) {
@@ -143,5 +155,9 @@ class storage_ref {
   void* object_;
   const calls* calls_;
 };
+
+/// Whether `entries` holds nothing: no change, nothing retired, no usage in the slots below
+/// `slots`.
+[[nodiscard]] bool is_empty(const storage_ref& entries, std::size_t slots);
 
 }  // namespace gossipmonger

@@ -10,6 +10,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <limits>
 #include <map>
@@ -263,30 +264,33 @@ class storage_suite {
 
   [[nodiscard]] std::vector<storage_failure> run(std::uint64_t seed, std::size_t random_calls) {
     failures_.clear();
-    check_find();
-    check_replace();
-    check_tombstone();
-    check_bytes();
-    check_own_views();
-    check_version_order();
-    check_any_version();
-    check_change_order();
-    check_kept_sequence();
-    check_drop();
-    check_retired();
-    check_drop_sequences();
-    check_put_on_retired();
-    check_purge();
-    check_forget();
-    check_reuse();
-    check_usage();
-    check_random(seed, random_calls);
+    attempt([this] { check_find(); });
+    attempt([this] { check_replace(); });
+    attempt([this] { check_tombstone(); });
+    attempt([this] { check_bytes(); });
+    attempt([this] { check_own_views(); });
+    attempt([this] { check_taken_bytes(); });
+    attempt([this] { check_lasting_views(); });
+    attempt([this] { check_version_order(); });
+    attempt([this] { check_any_version(); });
+    attempt([this] { check_change_order(); });
+    attempt([this] { check_kept_sequence(); });
+    attempt([this] { check_drop(); });
+    attempt([this] { check_retired(); });
+    attempt([this] { check_drop_sequences(); });
+    attempt([this] { check_put_on_retired(); });
+    attempt([this] { check_purge(); });
+    attempt([this] { check_forget(); });
+    attempt([this] { check_reuse(); });
+    attempt([this] { check_usage(); });
+    attempt([this] { check_move(); });
+    attempt([&] { check_random(seed, random_calls); });
     return std::move(failures_);
   }
 
   [[nodiscard]] std::vector<storage_failure> run_refusal(std::size_t puts_max) {
     failures_.clear();
-    check_refusal(puts_max);
+    attempt([&] { check_refusal(puts_max); });
     return std::move(failures_);
   }
 
@@ -296,6 +300,16 @@ class storage_suite {
   void expect(bool holds, std::string_view what) {
     if (!holds) {
       failures_.emplace_back(claim_, std::string(what));
+    }
+  }
+
+  /// No member throws: an exception fails the claim that met it, and the others are still checked.
+  template <class Check>
+  void attempt(Check check) {
+    try {
+      check();
+    } catch (const std::exception& thrown) {
+      failures_.emplace_back(claim_, std::string("a member threw: ") + thrown.what());
     }
   }
 
@@ -397,6 +411,55 @@ class storage_suite {
       pair.put(0, shrunk->key, shrunk->value.substr(10));
     }
     expect_same(pair, 1, "after a put of a part of the own value");
+  }
+
+  void check_taken_bytes() {
+    claim_ = "put copies the bytes that it is given";
+    storage_pair<S> pair(make_);
+    std::string key = "a key that is too long for a short string";
+    std::string value = "a value that is too long for a short string";
+    pair.put(0, key, value);
+    key.assign(key.size(), 'x');
+    value.assign(value.size(), 'y');
+    expect_same(pair, 1, "after the caller changed the bytes of a put");
+  }
+
+  void check_lasting_views() {
+    claim_ = "a view lasts until the next call that is not const";
+    storage_pair<S> pair(make_);
+    const std::string first(60, 'f');
+    const std::string second(60, 's');
+    pair.put(0, "a", first);
+    pair.put(1, "b", second);
+    const std::optional<entry_view> found = pair.checked.find(0, "a");
+    const std::optional<entry_view> above = pair.checked.first_above(0, 0);
+    const std::optional<changed_entry> changed = pair.checked.first_changed(0);
+    (void)pair.checked.find(1, "b");
+    (void)pair.checked.first_above(1, 0);
+    (void)pair.checked.first_changed(1);
+    (void)pair.checked.usage(1);
+    (void)pair.checked.retired_count();
+    const auto is_kept = [&first](const entry_view& entry) {
+      return entry.key == "a" && entry.value == first;
+    };
+    expect(found && is_kept(*found), "a const call changed the bytes that find showed");
+    expect(above && is_kept(*above), "a const call changed the bytes that first_above showed");
+    expect(changed && is_kept(changed->entry),
+           "a const call changed the bytes that first_changed showed");
+  }
+
+  void check_move() {
+    claim_ = "an empty storage can be moved";
+    if constexpr (std::move_constructible<S>) {
+      S made = make_();
+      auto moved = [&made] { return std::move(made); };
+      storage_pair<S> pair(moved);
+      pair.put(0, "a", "one");
+      pair.put(1, "b", "two");
+      pair.erase(0, "a");
+      pair.drop_upto(1, 1);
+      expect_same(pair, 2, "in the storage that it was moved to");
+    }
   }
 
   void check_version_order() {

@@ -4,6 +4,8 @@
 
 #include <cstddef>
 
+#include "gossipmonger/core/library_build.hpp"
+
 namespace gossipmonger {
 
 struct table_sizes {

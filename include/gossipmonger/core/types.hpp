@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "gossipmonger/core/library_build.hpp"
+
 namespace gossipmonger {
 
 /// The time of an input. The core reads no clock (I6): its driver says what time it is.

@@ -12,6 +12,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "gossipmonger/core/library_build.hpp"
+
 namespace gossipmonger {
 
 /// How a peer that is behind with what I write gets on: since when, and from where.

@@ -1,6 +1,7 @@
 // What must hold before the first Asio header is read, in every file of a program alike: without it
-// Asio 1.22 lacks `awaitable` under clang, and mixes two allocators for coroutine frames. So this
-// comes first in each header that includes Asio. No declarations.
+// Asio 1.22 lacks `awaitable` under clang, and mixes two allocators for coroutine frames. And the
+// file must see the Asio that the library was built with. So this comes first in each header that
+// includes Asio.
 #pragma once
 
 #if __cplusplus < 202002L
@@ -13,3 +14,16 @@
     "gossipmonger: compile with ASIO_HAS_CO_AWAIT=1, ASIO_HAS_STD_COROUTINE=1 and \
 ASIO_HAS_STD_ALIGNED_ALLOC=1, as the Meson dependency, pkg-config and CMake package say"
 #endif
+
+#include <asio/version.hpp>
+
+#include "gossipmonger/core/library_build.hpp"
+
+namespace gossipmonger {
+
+static_assert(sizeof(compiled_with_asio<ASIO_VERSION>) > 0);
+
+[[maybe_unused]] static const bool has_library_asio =
+    (built_with<asio_version<ASIO_VERSION>, file_containers>(), true);
+
+}  // namespace gossipmonger

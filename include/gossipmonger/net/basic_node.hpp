@@ -20,6 +20,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -106,8 +107,9 @@ class basic_node {
     }
   }
 
-  /// The same over a storage of the caller's, which must be empty. To speak other wire versions
-  /// than the library does is for tests of roll-outs, as `codec` says.
+  /// The same over a storage of the caller's, which is moved into the node. To speak other wire
+  /// versions than the library does is for tests of roll-outs, as `codec` says.
+  ///   errors:  also `storage` where `entries` is not empty
   ///   expects: of `spoken` what `codec` does
   [[nodiscard]] static tl::expected<std::unique_ptr<basic_node>, config_error> create(
       config settings, Transport& over, Storage entries,
@@ -119,6 +121,13 @@ class basic_node {
       error.option = "transport";
       error.value = "not open";
       error.allowed = "one that has been opened, and so has a port";
+      return tl::unexpected<config_error>(std::move(error));
+    }
+    if (!is_empty(storage_ref(entries), checked->peers_max + 1)) {
+      config_error error;
+      error.option = "storage";
+      error.value = "not empty";
+      error.allowed = "one without entries: a node starts with none";
       return tl::unexpected<config_error>(std::move(error));
     }
     const endpoint address = checked->advertise.value_or(over.local_endpoint());
@@ -249,12 +258,31 @@ class basic_node {
     return replicated(state_, version, policy, timeout);
   }
 
-  /// Until `peer` publishes a value under `key` that satisfies `is_wanted` (an empty function: any
-  /// value); returns it. The peer need not be known yet.
-  [[nodiscard]] asio::awaitable<result<std::string>> wait_for(
-      std::string peer, std::string key, std::function<bool(std::string_view)> is_wanted,
-      duration timeout) {
+  /// Until `peer` publishes a value under `key`; returns it. The peer need not be known yet.
+  [[nodiscard]] asio::awaitable<result<std::string>> wait_for(std::string peer, std::string key,
+                                                              duration timeout) {
+    return wait_for(state_, std::move(peer), std::move(key), nullptr, timeout);
+  }
+  /// The same until the value is `value`.
+  [[nodiscard]] asio::awaitable<result<std::string>> wait_for(std::string peer, std::string key,
+                                                              std::string value, duration timeout) {
+    auto is_wanted = [value = std::move(value)](std::string_view seen) { return seen == value; };
     return wait_for(state_, std::move(peer), std::move(key), std::move(is_wanted), timeout);
+  }
+  void wait_for(std::string, std::string, std::nullptr_t, duration) = delete;  // no value
+  /// The same until `is_wanted(std::string_view)` holds of the value; an empty function accepts
+  /// any. The call copies `is_wanted`, which must be a named object: g++ 12 destroys a lambda twice
+  /// that stands in a `co_await` statement.
+  template <class Predicate>
+    requires std::predicate<Predicate&, std::string_view>
+  [[nodiscard]] asio::awaitable<result<std::string>> wait_for(std::string peer, std::string key,
+                                                              Predicate&& is_wanted,
+                                                              duration timeout) {
+    static_assert(std::is_lvalue_reference_v<Predicate>,
+                  "wait_for: name the predicate first: `auto is_wanted = [...](std::string_view "
+                  "value) {...};`, then `co_await node.wait_for(peer, key, is_wanted, timeout)`");
+    return wait_for(state_, std::move(peer), std::move(key),
+                    std::function<bool(std::string_view)>(is_wanted), timeout);
   }
 
   /// Until `count` peers are live; returns how many are.

@@ -36,9 +36,12 @@ struct outbound {
 ///   - `receive`: wait for one datagram, then take what else is there, up to the span's size;
 ///     return how many (>= 1), or errc::stopped after `close`. No other error ends it: what a
 ///     network reports of single datagrams is counted and skipped;
-///   - `send`: hand on as many as it can, in order, and return how many were taken. One that the
-///     network refuses counts as taken (UDP loses datagrams anyway) and is counted; errc::stopped
-///     after `close`;
+///   - `send`: hand on all of them, in order, and return how many were taken; wait where there is
+///   no
+///     room. One that the network refuses counts as taken (UDP loses datagrams anyway) and is
+///     counted; errc::stopped after `close`. A count below that of the datagrams means that the
+///     rest is lost: the node offers none of them again, and what they carried is sent anew as
+///     after any loss. So a transport that cannot wait may drop, but it costs time;
 ///   - resume the caller on `get_executor()`, and obey its cancellation (any type): the awaiting
 ///     coroutine gets errc::cancelled, and no received datagram that was not reported is lost
 ///     from the batch being returned;

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <span>
 
+#include "gossipmonger/core/library_build.hpp"
+
 namespace gossipmonger {
 
 /// The checksum of `bytes`, continuing from `previous` (0 to begin).
