@@ -334,7 +334,7 @@ std::optional<event_view> protocol::show_item(const change_item& item,
       last_shown = peer_status::self;
       break;
     case change_item::what::notice:
-      if (cursor.sequence <= cursor.snapshot_upto) return std::nullopt;
+      if (cursor.sequence <= cursor.notices_from) return std::nullopt;
       shown.kind = item.event;
       break;
   }
