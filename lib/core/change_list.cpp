@@ -1,5 +1,6 @@
 #include "gossipmonger/core/change_list.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "planted.hpp"
@@ -48,13 +49,14 @@ void change_list::notice(event_kind kind, std::string_view name, std::uint64_t g
 void change_list::keep(change_item item) {
   if (kept_.size() == kept_max_) {
     const auto oldest = kept_.begin();
-    const auto place = items_.find(oldest->first);
-    if (place->second.kind == change_item::what::forgotten) cut(oldest->first);
-    items_.erase(place);
+    if (oldest->second == change_item::what::forgotten) cut(oldest->first);
+    if (oldest->second == change_item::what::notice) --notices_;
+    items_.erase(oldest->first);
     kept_.erase(oldest);
   }
   const std::uint64_t sequence = take();
-  kept_.emplace(sequence, item.slot);
+  kept_.emplace(sequence, item.kind);
+  if (item.kind == change_item::what::notice) ++notices_;
   items_.emplace(sequence, std::move(item));
 }
 
@@ -67,8 +69,16 @@ const change_item* change_list::first_above(std::uint64_t sequence, std::uint64_
 
 void change_list::release(std::uint64_t sequence) {
   const auto end = kept_.upper_bound(sequence);
-  for (auto place = kept_.begin(); place != end; ++place) items_.erase(place->first);
-  kept_.erase(kept_.begin(), end);
+  for (auto place = kept_.begin(); place != end;) {
+    const bool is_notice = place->second == change_item::what::notice;
+    if (is_notice && notices_ <= late_notices_max) {
+      ++place;
+      continue;
+    }
+    if (is_notice) --notices_;
+    items_.erase(place->first);
+    place = kept_.erase(place);
+  }
 }
 
 void change_list::cut(std::uint64_t sequence) {
@@ -82,6 +92,10 @@ bool change_list::has_lost(const change_cursor& cursor) const {
 }
 
 void change_list::begin(change_cursor& cursor) const {
+  // Of a reader that lags, those that it has not read.
+  const std::uint64_t from =
+      cursor.has_begun ? std::max(cursor.notices_from, cursor.sequence) : cursor.notices_from;
+  cursor.notices_from = std::min(from, last_);
   cursor.has_begun = true;
   cursor.sequence = 0;
   cursor.snapshot_upto = last_;

@@ -48,6 +48,8 @@ void message::clear() {
   receiver = {};
   receiver_instance = 0;
   more = false;
+  interval = {};
+  refused = refusal::none;
   known.clear();
   doubts.clear();
   identities.clear();

@@ -78,7 +78,9 @@ std::size_t encoded_bytes(const message& m) {
   }
   const std::size_t entries =
       m.heartbeats.size() + m.requests.size() + m.partials.size() + m.doubts.size();
-  if (entries + m.identities.size() > 0) bytes += news_frame + list_bytes(entries);
+  if (entries + m.identities.size() > 0 || m.refused != refusal::none) {
+    bytes += news_frame + list_bytes(entries);
+  }
   if (!m.identities.empty()) {
     bytes += list_tag;
     for (const identity_view& who : m.identities) bytes += identity_frame + padded(who.name.size());
@@ -104,7 +106,7 @@ packer::packer(message& out, message_kind kind, std::size_t budget_bytes)
 std::size_t packer::entries_frame() const {
   if (has_entries_) return 0;
   const bool is_news = out_.kind != message_kind::digest;
-  return list_tag + (is_news && out_.identities.empty() ? news_frame : 0);
+  return list_tag + (is_news && !has_news() ? news_frame : 0);
 }
 
 bool packer::try_take_entry() {
@@ -142,8 +144,8 @@ bool packer::try_add_unwanted(const digest_entry& entry) {
 }
 
 bool packer::try_add_identity(const identity_view& identity) {
-  const bool has_news = has_entries_ || !out_.identities.empty();
-  const std::size_t frame = (has_news ? 0 : news_frame) + (out_.identities.empty() ? list_tag : 0);
+  const std::size_t frame =
+      (has_news() ? 0 : news_frame) + (out_.identities.empty() ? list_tag : 0);
   if (!try_take(frame + identity_frame + padded(identity.name.size()))) return false;
   out_.identities.push_back(identity);
   return true;
@@ -164,6 +166,13 @@ bool packer::try_add_partial(const partial_entry& partial) {
   if (list.size() == partials_max) return false;
   if (!try_take_entry()) return false;
   list.insert(place, partial);
+  return true;
+}
+
+bool packer::try_set_refusal(refusal reason) {
+  assert(out_.kind != message_kind::digest && out_.refused == refusal::none);
+  if (!try_take(has_news() ? 0 : news_frame)) return false;
+  out_.refused = reason;
   return true;
 }
 

@@ -216,6 +216,8 @@ table_sizes protocol::tables() const {
   held.addresses = addresses_.size();
   held.joining = joining_.size();
   held.reported_names = reported_names_.size();
+  held.reported_clusters = reported_clusters_.size();
+  held.reported_intervals = reported_intervals_.size();
   held.feeds = feeds_.size();
   held.digests = outbox_.waiting(outbox_lane::digests);
   held.answers = outbox_.waiting(outbox_lane::answers) + outbox_.waiting(outbox_lane::bulk);
@@ -334,7 +336,7 @@ std::optional<event_view> protocol::show_item(const change_item& item,
       last_shown = peer_status::self;
       break;
     case change_item::what::notice:
-      if (cursor.sequence <= cursor.snapshot_upto) return std::nullopt;
+      if (cursor.sequence <= cursor.notices_from) return std::nullopt;
       shown.kind = item.event;
       break;
   }
@@ -388,6 +390,7 @@ tl::expected<void, config_error> protocol::change(config settings, moment now) {
   const std::size_t first = first_write_bytes(*checked);
   if (first != first_write_bytes(settings_)) write_rate_.begin_anew(first);
   const bool is_slower = checked->gossip_interval > settings_.gossip_interval;
+  if (checked->gossip_interval != settings_.gossip_interval) interval_moved_ = now_;
   const bool has_more_room = checked->keys_per_peer_max > settings_.keys_per_peer_max ||
                              checked->bytes_per_peer_max > settings_.bytes_per_peer_max;
   if (checked->suspicion_rounds == 0) end_suspicion();
@@ -414,8 +417,12 @@ void protocol::end_capacity_refusals() {
 }
 
 void protocol::set_seeds(const std::vector<endpoint>& seeds) {
-  seeds_.clear();
-  for (const endpoint& address : seeds) seeds_.emplace_back(address);
+  const std::vector<known_seed> before = std::exchange(seeds_, {});
+  for (const endpoint& address : seeds) {
+    const auto known = std::find_if(before.begin(), before.end(),
+                                    [&](const known_seed& one) { return one.at == address; });
+    seeds_.push_back(known == before.end() ? known_seed(address) : *known);
+  }
 }
 
 void protocol::join(const endpoint& address) {

@@ -115,7 +115,7 @@ void protocol::handle_namesake(const message& received, const endpoint& source, 
   const peer_view self = peers_.self();
   const bool is_mine = received.sender.generation == self.generation() &&
                        received.sender.heartbeat <= self.heartbeat();
-  if (is_mine) return;
+  if (is_mine) return handle_reflection(source);
   if (is_proved) {
     addresses_.handle_proof(source, received.cookie);
     handle_own_entry(received.sender, 0);
@@ -234,6 +234,7 @@ void protocol::begin_anew(const endpoint& source, std::uint64_t remote_hash) {
 void protocol::handle_digest(const message& received, const endpoint& source, std::size_t bytes,
                              bool is_proved, bool is_fresh) {
   if (is_proved) handle_sender(received, source, is_fresh);
+  if (is_proved) watch_interval(received);
   // What stands there as it does here may have arrived.
   const bool is_thorough = is_on(defect::heartbeat_regression) ||
                            (is_proved && reconciler_.has_flights(received.sender.name_hash));
@@ -262,7 +263,10 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
     leg.bytes_left = 1U << 30;
     leg.datagrams_left = 1U << 30;
   }
-  if (is_proved) leg.seen_heartbeat = seen_heartbeat(received);
+  if (is_proved) {
+    leg.seen_heartbeat = seen_heartbeat(received);
+    leg.refused = refusal_of(received.sender);
+  }
   leg.partials = &received.partials;
   reconciler_.compare(received.known, compared_, received.sender.name_hash, now_, leg);
   leg.partials = nullptr;
@@ -301,6 +305,7 @@ void protocol::supersede(const exchange& fresh) {
 void protocol::handle_reply(const message& received, const endpoint& source, bool is_fresh) {
   for (const identity_view& who : received.identities) handle_identity(who, is_fresh);
   handle_sender(received, source, is_fresh);
+  if (received.refused != refusal::none) handle_refusal(received, source);
   peers_.compare(received.heartbeats, is_on(defect::heartbeat_regression), compared_.range);
   handle_heartbeats(received.heartbeats, compared_.range, is_fresh);
   handle_doubts(received, source, is_fresh);

@@ -166,7 +166,8 @@ void protocol::choose_partners() {
 
   const std::uint64_t stagger = peers_.self().name_hash() % settings_.seed_every_rounds;
   const bool is_seed_round = stats_.rounds % settings_.seed_every_rounds == stagger;
-  if (live < settings_.live_peers_min || is_seed_round) try_start_seed();
+  const bool is_seed_wanted = live < settings_.live_peers_min || is_seed_round;
+  watch_alone(is_seed_wanted && try_start_seed());
 
   // What this round has no room for is asked in one of the next.
   std::erase_if(joining_, [this](const endpoint& joined) {
@@ -211,18 +212,20 @@ bool protocol::try_start_from(peer_ring& ring, bool is_choosy) {
   return false;
 }
 
-void protocol::try_start_seed() {
+bool protocol::try_start_seed() {
   std::vector<known_seed*> others;
   for (known_seed& one : seeds_) {
     if (one.at != address()) others.push_back(&one);
   }
-  if (others.empty()) return;
+  if (others.empty()) return false;
   known_seed& asked = *others[static_cast<std::size_t>(random_.below(others.size()))];
   const std::optional<slot_index> known = peers_.find(asked.remote_hash);
   const bool is_there = known && peers_[*known].status() == peer_status::live &&
                         peers_.details(*known).way() == asked.at;
   if (!is_there) asked.remote_hash = find_peer_at(asked.at);
   static_cast<void>(try_start(asked.at, asked.remote_hash));
+  return std::any_of(others.begin(), others.end(),
+                     [](const known_seed* one) { return !one->is_mine; });
 }
 
 std::uint64_t protocol::find_peer_at(const endpoint& address) const {

@@ -348,6 +348,7 @@ bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
   if (leg.datagrams_left == 0 || is_claimed || leg.extra_rows_left == 0) return false;
   packer pack(out, message_kind::digest, message_bytes_max());
   set_frame(leg, out);
+  out.interval = interval_code(settings_.gossip_interval);
   add_doubts(leg, pack);
 
   // Sender and receiver stand in every datagram: in the range, or else, by a place kept free for
@@ -585,6 +586,9 @@ bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
   packer pack(out, leg.kind, budget);
   set_frame(leg, out);
   out.padded_bytes = 0;
+  if (is_first && leg.refused != refusal::none) {
+    static_cast<void>(pack.try_set_refusal(leg.refused));
+  }
   add_doubts(leg, pack);
 
   const auto take = [](auto& list, auto try_add) {

@@ -64,6 +64,7 @@ subscription::subscription(std::shared_ptr<node_state> of, const event_filter& f
   state_->cursor.peer = filter.peer;
   state_->cursor.key_prefix = filter.key_prefix;
   state_->cursor.is_without_self = filter.is_without_self;
+  state_->cursor.notices_from = state_->node->core->last_change();
 }
 
 subscription::subscription(subscription&&) noexcept = default;

@@ -9,6 +9,7 @@
 #include "gossipmonger/core/freshness.hpp"
 #include "gossipmonger/core/hash.hpp"
 #include "gossipmonger/core/packer.hpp"
+#include "gossipmonger/sim/notice_watch.hpp"
 #include "gossipmonger/sim/table_limits.hpp"
 
 namespace gossipmonger {
@@ -142,6 +143,7 @@ class checker::watch : public storage_observer {
   nanoseconds excused_until{};                  // from expiring: it stood still, or its disk failed
   std::unordered_map<std::string, double> phi;  // by peer, after the last round
   belief reader;                                // reads at once
+  notice_watch notices;                         // by what that reads
   std::unique_ptr<belief> late;                 // reads when it is told to
 
  private:
@@ -342,6 +344,7 @@ void checker::handle_start(node_index node) {
 
   const protocol& core = world_[node];
   auto& runs = ledgers_[std::string(core.name())];
+  started.notices.handle_interval(world_.settings(node).gossip_interval, world_.time());
   started.own = runs.emplace_back(std::make_unique<ledger>()).get();
   started.own->instance = core.peers().details(self_slot).instance;
   started.own->generations.push_back(core.generation());
@@ -360,6 +363,7 @@ void checker::begin_command(node_index node) { watches_[node]->running = watch::
 
 void checker::end_command(node_index node) {
   watches_[node]->running = watch::input::timer;
+  watches_[node]->notices.handle_interval(world_.settings(node).gossip_interval, world_.time());
   check_rows(node);
   check_tables(node);
   check_own_usage(node);
@@ -395,6 +399,7 @@ void checker::handle_arrival(node_index node, const endpoint& source, const mess
   // A cookie is good for so long at least; of an older one nobody can tell.
   const bool is_surely_good = world_.time() - *given < cookie_rounds_min * watched.shortest_round;
   if (is_surely_good) watched.handle_word(received, from);
+  watched.notices.handle_arrival(world_[node], source, received, is_surely_good, world_.time());
 }
 
 void checker::handle_step(node_index node, bool is_timer) {
@@ -418,7 +423,18 @@ void checker::handle_step(node_index node, bool is_timer) {
     if (watched.late && is_prompt_[node]) read(node, *watched.late, false);
     release(node);
   }
+  if (trusts_content_) check_notices(node, is_timer);
   watched.running = watch::input::timer;
+}
+
+void checker::check_notices(node_index node, bool is_timer) {
+  const std::vector<endpoint>& seeds = world_.seeds(node);
+  const bool has_seeds = std::any_of(seeds.begin(), seeds.end(), [&](const endpoint& one) {
+    return one != world_[node].address();
+  });
+  notice_watch& notices = watches_[node]->notices;
+  notices.end_step(world_[node], is_timer, has_seeds);
+  if (!notices.fault().empty()) report("notices", notices.fault(), {node});
 }
 
 void checker::handle_send(node_index node, const endpoint& to, const message& sent,
@@ -430,6 +446,7 @@ void checker::handle_send(node_index node, const endpoint& to, const message& se
   }
   check_spending(node, sent, bytes);
   if (trusts_content_) check_wire_version(node, to, sent);
+  if (!watched.had_budget) watched.notices.handle_send(to, sent);
   watch::contact& with = watched.contacts[to];
   with.remember_cookie(sent.cookie, world_.time());
   if (with.is_proved) return;
@@ -781,6 +798,7 @@ void checker::read_events(node_index node) {
 void checker::read(node_index node, belief& by, bool is_shown) {
   const std::string fault =
       by.read(world_[node], world_.storage_of(node), [&](const event_view& seen) {
+        if (is_shown) watches_[node]->notices.handle_event(seen);
         if (is_shown && on_event) on_event(node, seen);
       });
   if (!fault.empty()) report("events", fault, {node});

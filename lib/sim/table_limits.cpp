@@ -12,13 +12,15 @@ namespace {
 
 using named_size = std::pair<std::string_view, std::size_t table_sizes::*>;
 
-constexpr std::array<named_size, 28> all_tables{
+constexpr std::array<named_size, 30> all_tables{
     named_size("peers", &table_sizes::peers),
     named_size("partners", &table_sizes::partners),
     named_size("graves", &table_sizes::graves),
     named_size("addresses", &table_sizes::addresses),
     named_size("addresses to join", &table_sizes::joining),
     named_size("names reported", &table_sizes::reported_names),
+    named_size("clusters reported", &table_sizes::reported_clusters),
+    named_size("intervals reported", &table_sizes::reported_intervals),
     named_size("deltas parked", &table_sizes::parked_deltas),
     named_size("bytes parked", &table_sizes::parked_bytes),
     named_size("partial values", &table_sizes::partial_values),
@@ -64,6 +66,8 @@ table_sizes table_limits(const config& settings, const table_sizes& held) {
   most.addresses = settings.peers_max + addresses_beside_peers;
   most.joining = names_max;
   most.reported_names = names_max;
+  most.reported_clusters = names_max;
+  most.reported_intervals = names_max;
   most.parked_deltas = parked_a_peer * held.peers;
   most.parked_bytes = settings.parked_bytes_max;
   most.partial_values = held.peers;

@@ -305,6 +305,9 @@ void world::deliver(happening& arrived) {
   if (!decoded) {
     if (decoded.error() == drop_reason::wire_version) {
       target.core->handle_unreadable(received_.versions, arrived.source);
+    } else if (decoded.error() == drop_reason::cluster &&
+               target.wire->is_of_another_cluster(datagram)) {
+      target.core->handle_foreign(arrived.source);
     } else {
       target.core->count_drop(decoded.error());
     }

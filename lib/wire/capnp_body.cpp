@@ -88,6 +88,7 @@ verdict read_news(schema::News::Reader news, reply_sink& sink) {
                          news.getDoubtCount())) {
     return verdict::field;
   }
+  sink.take_refusal(news.getRefusal());
   for (const schema::Identity::Reader identity : news.getIdentities()) {
     if (!sink.take_identity(read_identity(identity))) return verdict::field;
   }
@@ -113,6 +114,7 @@ void write_news(schema::News::Builder news, reply_source& source) {
   news.setHeartbeatCount(source.heartbeat_count);
   news.setPartialCount(source.partial_count);
   news.setDoubtCount(source.doubt_count);
+  news.setRefusal(source.refusal);
   if (source.entry_count != 0) {
     source.write_entries(entry_room(news.initEntries(static_cast<unsigned>(source.entry_count))));
   }
@@ -163,6 +165,7 @@ unsigned char* write_digest(unsigned char* segment, std::size_t segment_bytes,
   digest.setReceiverInstance(body.receiver_instance);
   digest.setPartialCount(body.partial_count);
   digest.setDoubtCount(body.doubt_count);
+  digest.setInterval(body.interval);
   unsigned char* room = segment;
   if (entry_count != 0) room = entry_room(digest.initEntries(static_cast<unsigned>(entry_count)));
   used = used_bytes(message);
@@ -183,7 +186,9 @@ std::size_t write_reply(unsigned char* segment, std::size_t segment_bytes, const
   if (source.delta_count != 0) {
     write_deltas(reply.initDeltas(static_cast<unsigned>(source.delta_count)), source);
   }
-  if (source.entry_count + source.identity_count != 0) write_news(reply.initNews(), source);
+  if (source.entry_count + source.identity_count + source.refusal != 0) {
+    write_news(reply.initNews(), source);
+  }
   return used_bytes(message);
 }
 
@@ -204,6 +209,7 @@ verdict read_digest(const unsigned char* segment, std::size_t segment_bytes, dig
   body.receiver_instance = digest.getReceiverInstance();
   body.partial_count = digest.getPartialCount();
   body.doubt_count = digest.getDoubtCount();
+  body.interval = digest.getInterval();
   return read_entries(digest.getEntries(), entries) ? verdict::ok : verdict::malformed;
 } catch (const kj::Exception&) {
   return verdict::malformed;

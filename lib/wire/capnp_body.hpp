@@ -43,6 +43,7 @@ struct digest_body {
   std::uint32_t receiver_instance = 0;
   std::uint8_t partial_count = 0;
   std::uint8_t doubt_count = 0;
+  std::uint16_t interval = 0;
 };
 
 struct reply_body {
@@ -84,6 +85,7 @@ class reply_source {
   std::uint16_t heartbeat_count = 0;
   std::uint8_t partial_count = 0;
   std::uint8_t doubt_count = 0;
+  std::uint8_t refusal = 0;
   std::size_t identity_count = 0;
 
   virtual delta_body delta(std::size_t index) = 0;
@@ -104,6 +106,7 @@ class reply_sink {
   virtual bool take_root(const reply_body& root) = 0;
   virtual bool take_entries(const entry_run& entries, std::size_t heartbeat_count,
                             std::size_t partial_count, std::size_t doubt_count) = 0;
+  virtual void take_refusal(std::uint8_t reason) = 0;
   /// The number of identities, at most one for each word of the segment.
   virtual bool take_identity(const identity_body& identity) = 0;
   virtual bool take_delta(const delta_body& delta, const byte_run& columns) = 0;

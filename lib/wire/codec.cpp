@@ -336,6 +336,7 @@ std::size_t write_digest(const message& m, std::span<std::byte> segment) {
   assert(m.partials.size() <= partials_max && m.doubts.size() <= doubt_entry::doubts_max);
   body.partial_count = static_cast<std::uint8_t>(m.partials.size());
   body.doubt_count = static_cast<std::uint8_t>(m.doubts.size());
+  body.interval = m.interval.bits();
 
   const std::size_t count = known.range.size() + known.extra.size() + known.unwanted.size() +
                             m.partials.size() + m.doubts.size();
@@ -391,6 +392,7 @@ bool take_digest(const digest_body& body, const entry_run& run, message& out) {
   out.sender = read_entry(run.first + body.sender_index * run.stride);
   if (has_receiver) out.receiver = read_entry(run.first + body.receiver_index * run.stride);
   out.receiver_instance = body.receiver_instance;
+  out.interval = interval_code::from_bits(body.interval);
   return has_valid_claim(known);
 }
 
@@ -593,6 +595,7 @@ class message_source final : public capnp_body::reply_source {
     partial_count = static_cast<std::uint8_t>(m.partials.size());
     heartbeat_count = static_cast<std::uint16_t>(m.heartbeats.size());
     doubt_count = static_cast<std::uint8_t>(m.doubts.size());
+    refusal = static_cast<std::uint8_t>(m.refused);
     identity_count = m.identities.size();
   }
 
@@ -687,6 +690,10 @@ class message_sink final : public capnp_body::reply_sink {
                         out_.requests) &&
            read_partials(run, partials_at, partial_count, out_.partials) &&
            read_doubts(run, doubts_at, out_.doubts);
+  }
+
+  void take_refusal(std::uint8_t reason) override {
+    out_.refused = static_cast<gossipmonger::refusal>(reason);
   }
 
   bool take_identity(const identity_body& from) override {
@@ -802,6 +809,19 @@ std::size_t codec::encode(const message& m, std::span<std::byte> buffer) const {
   static_cast<void>(used);
   write_header(m, spoken_, cluster_id_, datagram);
   return size;
+}
+
+bool codec::is_of_another_cluster(std::span<const std::byte> datagram) const {
+  if (datagram.size() < datagram_bytes_min || datagram.size() % word_bytes != 0 ||
+      datagram.size() > datagram_bytes_max_) {
+    return false;
+  }
+  assert(is_word_aligned(datagram.data()));
+  // As if I were of that cluster, and spoke all versions.
+  const auto cluster = load<std::uint32_t>(datagram.data() + cluster_at);
+  const wire_range any(1, 15);
+  message header;
+  return cluster != cluster_id_ && read_header(datagram, any, cluster, header).has_value();
 }
 
 tl::expected<void, drop_reason> codec::decode(std::span<const std::byte> datagram,

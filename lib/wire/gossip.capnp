@@ -68,6 +68,9 @@ struct Digest {
   doubtCount @9 :UInt8;
   # The last `doubtCount` elements of `entries`, at most 32, behind all others, are of the form
   # Doubt.
+  interval @10 :UInt16;
+  # How often the sender gossips: bits 0-11 a number, bits 12-15 an exponent; number * 2^exponent
+  # milliseconds. 0: it does not say.
 }
 
 struct Doubt {
@@ -110,6 +113,11 @@ struct News {
   # as in Digest.
   doubtCount @4 :UInt8;
   # As in Digest.
+  refusal @5 :UInt8;
+  # Why the sender takes nothing, or nothing further, of the receiver; for the receiver alone. 0: it
+  # does. 1: the receiver's generation is more than a day ahead of the sender's clock. 2: the sender
+  # knows as many peers as it may. 3: the receiver's entries exceed what the sender takes of a peer.
+  # 4: the sender's storage refused one. Others are ignored.
 }
 
 struct Identity {

@@ -126,21 +126,86 @@ TEST_CASE("change_list: a cursor begins at the start, with all that is there as 
   CHECK_FALSE(changes.has_lost(cursor));
 }
 
-TEST_CASE("change_list: forgettings and notices go once everybody passed them, verdicts do not") {
+TEST_CASE("change_list: forgettings go once everybody passed them, verdicts and notices do not") {
   change_list changes(8);
   peer_details row;
   changes.introduce(row, 1, false);
-  note(changes, "two");
+  forget(changes, "two", 2);
   changes.judge(row, 1);
   note(changes, "four");
+  forget(changes, "five", 3);
 
   changes.release(1);
-  CHECK(items_above(changes, 0).size() == 4);
+  CHECK(items_above(changes, 0).size() == 5);
+  changes.release(4);
+
+  CHECK(items_above(changes, 0) ==
+        std::vector<seen_item>{seen_item(1, what::introduced), seen_item(3, what::judged),
+                               seen_item(4, what::notice), seen_item(5, what::forgotten)});
+  CHECK(changes.kept() == 2);
+}
+
+TEST_CASE("change_list: of the notices that everybody passed, the latest 64 stay") {
+  change_list changes(100);
+  for (int i = 1; i <= 70; ++i) note(changes, std::to_string(i));
+
+  changes.release(3);
+  CHECK(changes.kept() == 67);
+  changes.release(70);
+
+  CHECK(changes.kept() == 64);
+  CHECK(items_above(changes, 0).front() == seen_item(7, what::notice));
+  changes.release(70);
+  CHECK(changes.kept() == 64);
+  note(changes, "71");
+  CHECK(changes.kept() == 65);
+  changes.release(71);
+  CHECK(items_above(changes, 0).front() == seen_item(8, what::notice));
+  CHECK(changes.kept() == 64);
+}
+
+TEST_CASE(
+    "change_list: notices that are kept for nobody make room for a forgetting, without a cut") {
+  change_list changes(2);
+  change_cursor cursor;
+  changes.begin(cursor);
+  note(changes, "one");
+  note(changes, "two");
+  cursor.sequence = 2;
   changes.release(2);
 
-  CHECK(items_above(changes, 0) == std::vector<seen_item>{seen_item(1, what::introduced),
-                                                          seen_item(3, what::judged),
-                                                          seen_item(4, what::notice)});
+  forget(changes, "three", 1);
+  forget(changes, "four", 2);
+
+  CHECK_FALSE(changes.has_lost(cursor));
+  CHECK(items_above(changes, 0) ==
+        std::vector<seen_item>{seen_item(3, what::forgotten), seen_item(4, what::forgotten)});
+}
+
+TEST_CASE(
+    "change_list: a cursor shows notices from its first read, from a mark, or from where it was") {
+  change_list changes(8);
+  note(changes, "one");
+  change_cursor first;
+  change_cursor marked;
+  marked.notices_from = changes.last();
+  note(changes, "two");
+
+  changes.begin(first);
+  changes.begin(marked);
+  CHECK(first.notices_from == 2);
+  CHECK(marked.notices_from == 1);
+
+  // Begun anew, as one that lags: what it has read is not shown again, the rest is.
+  first.sequence = 2;
+  note(changes, "three");
+  changes.begin(first);
+  changes.begin(marked);
+  CHECK(first.notices_from == 2);
+  CHECK(marked.notices_from == 1);
+  first.sequence = 3;
+  changes.begin(first);
+  CHECK(first.notices_from == 3);
 }
 
 TEST_CASE("change_list: over its bound the oldest notice goes, and nobody lags for that") {

@@ -34,10 +34,17 @@ bool try_add_heartbeat(packer& pack) {
 
 /// All that a refused addition may not touch.
 std::vector<std::size_t> shape_of(const message& m) {
-  std::vector<std::size_t> shape{
-      m.known.range.size(), m.known.extra.size(), m.known.unwanted.size(), m.identities.size(),
-      m.heartbeats.size(),  m.requests.size(),    m.doubts.size(),         m.deltas.size(),
-      m.entries.size(),     m.partials.size()};
+  std::vector<std::size_t> shape{m.known.range.size(),
+                                 m.known.extra.size(),
+                                 m.known.unwanted.size(),
+                                 m.identities.size(),
+                                 m.heartbeats.size(),
+                                 m.requests.size(),
+                                 m.doubts.size(),
+                                 m.deltas.size(),
+                                 m.entries.size(),
+                                 m.partials.size(),
+                                 static_cast<std::size_t>(m.refused)};
   if (!m.deltas.empty()) {
     shape.push_back(m.deltas.back().entry_count);
     shape.push_back(static_cast<std::size_t>(m.deltas.back().upto.version));
@@ -87,7 +94,9 @@ class random_additions {
   }
 
   bool add_news() {
-    switch (draws_.below(11)) {
+    switch (draws_.below(12)) {
+      case 11:
+        return content_.refused != refusal::none || pack_.try_set_refusal(refusal::no_room);
       case 10:
         return pack_.try_add_doubt(doubt_entry());
       case 8:
@@ -225,6 +234,26 @@ TEST_CASE("packer: news cost a frame of 24 bytes once, and a tag of 8 for each o
   CHECK(pack.bytes() == 152 + 24);
   REQUIRE(pack.try_add_identity(make_identity("nine bytes")));
   CHECK(pack.bytes() == 176 + 8 + 56 + 16);
+}
+
+TEST_CASE("packer: a refusal costs the frame of the news, and nothing beside other news") {
+  message alone;
+  packer pack(alone, message_kind::reply, 96 + 24);
+  REQUIRE(pack.try_set_refusal(refusal::far_future));
+  CHECK(pack.bytes() == 96 + 24);
+  CHECK_FALSE(pack.try_add_request(digest_entry()));
+  message none;
+  packer small(none, message_kind::reply, 96 + 16);
+  CHECK_FALSE(small.try_set_refusal(refusal::far_future));
+  CHECK(none.refused == refusal::none);
+
+  message content;
+  packer news(content, message_kind::reply, 1160);
+  REQUIRE(news.try_add_request(digest_entry()));
+  REQUIRE(news.try_set_refusal(refusal::far_future));
+  CHECK(news.bytes() == 96 + 24 + 8 + 24);
+  REQUIRE(news.try_add_identity(make_identity("nine bytes")));
+  CHECK(news.bytes() == 152 + 8 + 56 + 16);
 }
 
 TEST_CASE("packer: each addition fits a budget of its exact size and none that is a word smaller") {

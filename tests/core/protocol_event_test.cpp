@@ -324,3 +324,41 @@ TEST_CASE("protocol events: what the driver reports is told to who listens, and 
   change_cursor late;
   CHECK(read_events(a, late) == "");
 }
+
+TEST_CASE("protocol events: a notice between a mark and the first read is told, none before") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  REQUIRE(a.set("k", "1"));
+  a.report("before");
+  change_cursor marked;
+  marked.notices_from = a.last_change();
+
+  a.report("between");
+  REQUIRE(a.set("l", "2"));
+  REQUIRE(a.erase("k"));
+  a.release_changes(a.last_change());  // nobody else reads, and nobody holds anything up
+
+  CHECK(a.stats().retired_entries == 0);
+  CHECK(read_events(a, marked) == "error\nupdate a l=2@2\n");
+  a.report("after");
+  CHECK(read_events(a, marked) == "error\n");
+  CHECK(read_events(a, marked) == "");
+}
+
+TEST_CASE("protocol events: who lags is told what it had not read of notices, and that once") {
+  pair_of_nodes both;
+  protocol& a = both.world["a"];
+  REQUIRE(a.set("gone", "1"));
+  a.report("read");
+  CHECK(both.read() == "update a gone=1@1\nerror\n");
+  a.report("not read");
+  churn(a, 0, 80);
+  a.release_changes(both.cursor.sequence);
+
+  const std::string seen = both.read();
+
+  CHECK(seen.starts_with("lagged\n"));
+  const std::size_t at = seen.find("error\n");
+  REQUIRE(at != std::string::npos);
+  CHECK(seen.find("error\n", at + 1) == std::string::npos);
+}

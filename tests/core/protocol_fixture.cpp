@@ -19,6 +19,8 @@ letter::letter(const message& original, const endpoint& sender, const endpoint& 
   content.receiver = original.receiver;
   content.receiver_instance = original.receiver_instance;
   content.more = original.more;
+  content.interval = original.interval;
+  content.refused = original.refused;
   content.known = original.known;
   content.doubts = original.doubts;
   content.identities = original.identities;

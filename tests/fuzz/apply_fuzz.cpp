@@ -268,6 +268,9 @@ class ordeal {
     if (!decoded && decoded.error() == drop_reason::wire_version) {
       return me_.handle_unreadable(received_.versions, from);
     }
+    if (!decoded && shared_.own.is_of_another_cluster(wire_.bytes())) {
+      return me_.handle_foreign(from);
+    }
     if (!decoded) return me_.count_drop(decoded.error());
     const bool is_proof = received_.cookie_echo != 0 && received_.cookie_echo == cookies_[from];
     if (is_proof) proved_.push_back(from);

@@ -37,6 +37,9 @@ void run(std::span<const std::uint8_t> input) {
   if (mode >= 2) wire.repair(cluster);
   const auto outcome = format.decode(wire.bytes(), decoded);
 
+  const bool is_dropped_as_cluster = !outcome && outcome.error() == drop_reason::cluster;
+  demand(is_dropped_as_cluster || !format.is_of_another_cluster(wire.bytes()),
+         "of another cluster is only what is dropped for that");
   if (!outcome) {
     demand(!narrow.decode(wire.bytes(), twice), "what one size refuses, a smaller one refuses");
     return;

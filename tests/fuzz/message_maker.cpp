@@ -261,9 +261,12 @@ void message_maker::fill(byte_source& from, message& m) {
   m.cookie = from.number(cookie_max);
   m.padded_bytes = from.below(4) == 3 ? 8 * from.below(100) : 0;
   m.receiver_instance = static_cast<std::uint32_t>(from.number(0xffffffff));
+  // These take no bytes of their own: an input that was kept goes on to mean what it meant.
   if (m.kind == message_kind::digest) {
+    m.interval = interval_code::from_bits(static_cast<std::uint16_t>(m.receiver_instance));
     fill_digest(from, m);
   } else {
+    m.refused = static_cast<refusal>(m.features % 8);
     fill_reply(from, m);
   }
   fill_doubts(from, m);

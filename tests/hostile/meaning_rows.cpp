@@ -230,6 +230,27 @@ void send_features(arena& to) {
   to.send(m);
 }
 
+/// That the receiver is refused, for each reason that there is or may come to be.
+void send_refusals(arena& to) {
+  for (unsigned reason = 1; reason <= 255; ++reason) {
+    message m;
+    to.begin(m, message_kind::reply);
+    m.refused = static_cast<refusal>(reason);
+    to.send(m);
+  }
+}
+
+/// As a member of the cluster that gossips as often as nobody does.
+void send_intervals(arena& to) {
+  for (const unsigned bits : {0x0001U, 0x0fffU, 0xf000U, 0xffffU}) {
+    message m;
+    to.begin(m, message_kind::digest);
+    m.interval = interval_code::from_bits(static_cast<std::uint16_t>(bits));
+    m.known.extra.push_back(m.sender);
+    to.send(m);
+  }
+}
+
 // ------------------------------------------------------------------------------------- doubts
 
 constexpr std::uint16_t just_now = 0;
@@ -417,6 +438,8 @@ std::vector<bad_input> lie_rows() {
       {"a run of mine that I never had, unproved", {}, answered, tell_my_future_unproved},
       {"replies that say more again and again", {}, answered, say_more},
       {"features of a later version", {}, ignored, send_features},
+      {"refusals of its receiver, for every reason", {}, ignored, send_refusals},
+      {"gossip intervals that no node has", {}, answered, send_intervals},
   };
 }
 

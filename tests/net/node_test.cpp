@@ -123,6 +123,34 @@ TEST_CASE("node: interval and seeds change while it runs, at once") {
   CHECK(first.change(slow).error().option == "name");
 }
 
+TEST_CASE("node: what it has to say of itself comes to who subscribed, with no call in between") {
+  node_world world;
+  config settings = node_world::settings(0);
+  settings.cluster_name = "prod";
+  memory_node& seed = world.add(settings);
+  subscription at_seed = seed.subscribe();
+  config mistyped = node_world::settings(1);
+  mistyped.cluster_name = "pord";
+  memory_node& alone = world.add(mistyped);
+  subscription at_alone = alone.subscribe();
+
+  world.driver.run_for(20s);
+
+  const auto errors = [](subscription& from) {
+    std::vector<std::string> told;
+    while (const std::optional<event_view> seen = from.try_next_view()) {
+      if (seen->kind == event_kind::error) told.emplace_back(seen->text);
+    }
+    return told;
+  };
+  const std::vector<std::string> seen = errors(at_seed);
+  REQUIRE(seen.size() == 1);
+  CHECK(seen[0].find("the node at 10.0.0.2:7000 belongs to another cluster") != std::string::npos);
+  const std::vector<std::string> told = errors(at_alone);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].find("\"pord\" (10.0.0.1:7000)") != std::string::npos);
+}
+
 TEST_CASE("node: peers() shows self first, then everybody as live and reachable") {
   node_world world;
   for (int i = 0; i < 4; ++i) world.add();

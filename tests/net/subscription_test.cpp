@@ -106,6 +106,27 @@ TEST_CASE("subscription: setting identical bytes is no event") {
   CHECK(drain(events) == lines{"update n0 a=[1,2]"});
 }
 
+TEST_CASE(
+    "subscription: an error between its beginning and its first event is shown, and pins nothing") {
+  node_world world;
+  config alone = node_world::settings(0);
+  alone.seeds = {"10.0.0.9:7000"};
+  memory_node& node = world.add(alone);
+  subscription events = node.subscribe();
+  REQUIRE(node.set("gone", "1"));
+  REQUIRE(node.set("k", "1"));
+  world.driver.run_for(5s);  // nobody is known for more than 16 rounds
+  REQUIRE(node.erase("gone"));
+  world.driver.run_for(20s);
+
+  subscription late = node.subscribe();
+
+  CHECK(node.stats().retired_entries == 0);
+  CHECK(drain(events) == lines{"update n0 k=1", "error "});
+  CHECK(drain(events).empty());
+  CHECK(drain(late) == lines{"update n0 k=1"});
+}
+
 TEST_CASE("subscription: a moved one goes on where it stood") {
   node_world world;
   memory_node& node = world.add();

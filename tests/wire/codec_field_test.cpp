@@ -145,7 +145,7 @@ TEST_CASE("codec: a doubt has the bits that the format says") {
 
   datagram wire(m);
 
-  CHECK(wire.word(4) == 0x0000'0100'dead'beef);  // one doubt, no partial
+  CHECK(wire.word(4) == 0x03e8'0100'dead'beef);  // one doubt, no partial
   CHECK(wire.word(16) == 0x77);                  // behind the three entries
   CHECK(wire.word(17) == 0x0003'0156'789a'1234);
   CHECK(wire.word(18) == 0x0000'5000'0000'0009);
@@ -188,7 +188,46 @@ TEST_CASE("codec: each entry of a digest has a generation") {
   CHECK(digest_with({{15, 0}}) == "field");
 }
 
+// 3,515 * 2^10 ms is the code of an hour: what is below that is rounded off.
+TEST_CASE("codec: a digest says how often its sender gossips, in any 16 bits") {
+  message m;
+  fill_sample_digest(m);
+  m.interval = interval_code(std::chrono::hours(1));
+  datagram wire(m);
+  CHECK(wire.word(4) == (0xdeadbeef | std::uint64_t{10 << 12 | 3515} << 48));
+
+  for (const std::uint64_t bits : {0x0000U, 0x0001U, 0xf000U, 0xffffU}) {
+    wire.word(4) = 0xdeadbeef | bits << 48;
+    wire.fix_checksum();
+    message out;
+    REQUIRE(wire.decode(out).has_value());
+    CHECK(out.interval.bits() == bits);
+  }
+}
+
 // ---------------------------------------------------------------------------------- reply, news
+
+TEST_CASE("codec: a refusal is any number, and alone makes the news") {
+  message m;
+  m.kind = message_kind::reply;
+  m.sender = make_entry(1, 1, 1, 1);
+  CHECK(datagram(m).bytes().size() == 96);
+  m.refused = refusal::storage;
+  datagram wire(m);
+  CHECK(wire.bytes().size() == 96 + 24);
+  CHECK(wire.word(9) == 4 * (one << 32));
+
+  for (const unsigned reason : {0U, 1U, 5U, 255U}) {
+    wire.word(9) = reason * (one << 32);
+    wire.fix_checksum();
+    message out;
+    REQUIRE(wire.decode(out).has_value());
+    CHECK(static_cast<unsigned>(out.refused) == reason);
+  }
+  message out;
+  wire.word(9) = 4 * (one << 32) | one << 40;  // bits that no comment names
+  CHECK(wire.outcome() == "ok");
+}
 
 TEST_CASE("codec: a reply's sender has a generation") {
   CHECK(reply_with({{3, 1}}) == "ok");
@@ -474,7 +513,7 @@ TEST_CASE("codec: partials are the last entries, ascending, with a version and a
     partial.offset = 0x123456;
   }
   datagram wire(m);
-  CHECK(wire.word(4) == (0xdeadbeef | std::uint64_t{2} << 32));
+  CHECK(wire.word(4) == (0xdeadbeef | std::uint64_t{2} << 32 | std::uint64_t{1000} << 48));
   CHECK(wire.word(17) == (9 | std::uint64_t{0x1} << 48));  // 0x123456 >> 20
   CHECK(wire.word(18) == (5 | std::uint64_t{0x23456} << 44));
   CHECK(outcome_of(m, {}) == "ok");
@@ -501,7 +540,7 @@ TEST_CASE("codec: a reply's partials follow its requests") {
   partial.version = 2;
   partial.offset = 7;
   CHECK(outcome_of(m, {}) == "ok");
-  CHECK(datagram(m).word(19) == (1 | one << 16));
+  CHECK(datagram(m).word(19) == (1 | one << 16 | 3 * (one << 32)));
 
   CHECK(outcome_of(m, {{19, 1}}) == "ok");                       // then it is a request
   CHECK(outcome_of(m, {{19, 1 | 2 * (one << 16)}}) == "field");  // the request is no partial

@@ -220,6 +220,40 @@ TEST_CASE("codec: magic, versions, cluster and kind are each refused by name") {
   CHECK(outcome_with_byte(3, 0xff) == "ok");  // unknown features are ignored
 }
 
+TEST_CASE(
+    "codec: of another cluster is what is undamaged, and of a version and kind that there is") {
+  const codec mine(test_cluster, 1200);
+  const codec other(test_cluster + 1, 1200);
+  datagram wire = sample();
+  CHECK(other.is_of_another_cluster(wire.bytes()));
+  CHECK_FALSE(mine.is_of_another_cluster(wire.bytes()));
+
+  const auto is_with_byte = [&](std::size_t at, int value) {
+    datagram changed = sample();
+    changed.byte(at) = static_cast<std::uint8_t>(value);
+    changed.fix_checksum();
+    return other.is_of_another_cluster(changed.bytes());
+  };
+  CHECK(is_with_byte(1, 0x22));  // in a version that I do not read
+  CHECK(is_with_byte(3, 0xff));
+  CHECK(is_with_byte(4, 0x77));  // a third cluster
+  CHECK_FALSE(is_with_byte(0, 0x66));
+  CHECK_FALSE(is_with_byte(1, 0x12));
+  CHECK_FALSE(is_with_byte(2, 0x04));
+
+  // One bit anywhere, and it may have come from anybody.
+  for (std::size_t at = 0; at < wire.bytes().size(); ++at) {
+    wire.byte(at) ^= 0x10;
+    CHECK_FALSE(other.is_of_another_cluster(wire.bytes()));
+    wire.byte(at) ^= 0x10;
+  }
+  for (const std::size_t size : {0U, 8U, 24U, 31U, 33U}) {
+    CHECK_FALSE(other.is_of_another_cluster(wire.bytes().first(size)));
+  }
+  datagram large(1208);
+  CHECK_FALSE(other.is_of_another_cluster(large.bytes()));
+}
+
 TEST_CASE("codec: the cheapest check comes first") {
   datagram wire = sample();
   message out;

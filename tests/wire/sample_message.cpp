@@ -81,6 +81,9 @@ void fill_random_digest(message& m, random_source& numbers) {
   };
   m.sender = pick();
   if (numbers.below(3) != 0) m.receiver = pick();
+  if (numbers.below(3) != 0) {
+    m.interval = interval_code::from_bits(static_cast<std::uint16_t>(numbers.next()));
+  }
   fill_partials(m, numbers);
 }
 
@@ -136,6 +139,7 @@ void add_random_delta(message& m, std::vector<std::string>& texts, random_source
 void fill_random_reply(message& m, std::vector<std::string>& texts, random_source& numbers) {
   m.sender = draw_entry(numbers, numbers.next());
   if (numbers.below(3) != 0) m.receiver = draw_entry(numbers, numbers.next());
+  if (numbers.below(4) == 0) m.refused = static_cast<refusal>(1 + numbers.below(255));
   for (std::size_t left = numbers.below(4); left != 0; --left) {
     if (numbers.below(4) == 0) {
       add_random_fragment(m, texts, numbers);
@@ -235,6 +239,7 @@ void fill_sample_digest(message& m) {
   m.sender = m.known.range[0];
   m.receiver = m.known.extra[0];
   m.receiver_instance = 0xdeadbeef;
+  m.interval = interval_code(std::chrono::milliseconds(1000));
 }
 
 void fill_sample_reply(message& m) {
@@ -244,6 +249,7 @@ void fill_sample_reply(message& m) {
   m.sender = make_entry(0x1122334455667788, 2, 3, 4);
   m.receiver = make_entry(0xa1b2c3d4e5f60718, 5, 6, 7);
   m.receiver_instance = 9;
+  m.refused = refusal::capacity;
 
   delta_view& delta = m.deltas.emplace_back();
   delta.name_hash = 0xaa;
@@ -304,7 +310,8 @@ bool is_same(const message& a, const message& b) {
   return a.kind == b.kind && a.features == b.features && a.cookie_echo == b.cookie_echo &&
          a.cookie == b.cookie && a.sender == b.sender && receiver_of(a) == receiver_of(b) &&
          a.receiver_instance == b.receiver_instance && a.more == b.more &&
-         a.known.lo == b.known.lo && a.known.hi == b.known.hi && a.known.range == b.known.range &&
+         a.interval == b.interval && a.refused == b.refused && a.known.lo == b.known.lo &&
+         a.known.hi == b.known.hi && a.known.range == b.known.range &&
          a.known.extra == b.known.extra && a.known.unwanted == b.known.unwanted &&
          a.heartbeats == b.heartbeats && a.requests == b.requests && a.partials == b.partials &&
          a.doubts == b.doubts &&

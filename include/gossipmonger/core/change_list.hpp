@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <string>
 #include <string_view>
@@ -27,7 +28,9 @@ struct change_cursor {
 
   std::uint64_t sequence = 0;       ///< everything up to here was delivered
   std::uint64_t snapshot_upto = 0;  ///< up to here, removals are not worth telling
-  std::uint64_t epoch = 0;          ///< of the change list, when the snapshot began
+  /// Notices above this are shown, if they are still kept; unset: those after the first read.
+  std::uint64_t notices_from = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t epoch = 0;  ///< of the change list, when the snapshot began
   bool has_begun = false;
   std::vector<peer_status> shown;  ///< by slot: the verdict delivered last
 };
@@ -47,6 +50,10 @@ struct change_item {
 
 class change_list {
  public:
+  /// So many of the latest notices stay when everybody has read them: for a subscription that was
+  /// made before them, and of which nothing was read yet.
+  static constexpr std::size_t late_notices_max = 64;
+
   /// At most `kept_max` forgettings and notices stay; beyond, the oldest goes, and who had not
   /// read a forgetting lags.
   explicit change_list(std::size_t kept_max);
@@ -72,7 +79,7 @@ class change_list {
   /// Of them, forgettings and notices.
   [[nodiscard]] std::size_t kept() const { return kept_.size(); }
 
-  /// Nobody needs what stands at or below `sequence` any more.
+  /// Nobody needs what stands at or below `sequence` any more, but the latest notices.
   void release(std::uint64_t sequence);
   /// Whoever has not come to `sequence` must begin anew.
   void cut(std::uint64_t sequence);
@@ -84,7 +91,9 @@ class change_list {
   void erase_items(const peer_details& of);
 
   std::map<std::uint64_t, change_item> items_;
-  std::map<std::uint64_t, slot_index> kept_;  // sequences of forgettings and notices
+  // Sequences of forgettings and notices, and which of the two each is.
+  std::map<std::uint64_t, change_item::what> kept_;
+  std::size_t notices_ = 0;
   std::size_t kept_max_;
   std::uint64_t last_ = 0;
   std::uint64_t cut_ = 0;

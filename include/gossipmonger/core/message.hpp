@@ -10,6 +10,7 @@
 
 #include "gossipmonger/core/delta.hpp"
 #include "gossipmonger/core/digest.hpp"
+#include "gossipmonger/core/interval_code.hpp"
 #include "gossipmonger/core/types.hpp"
 
 namespace gossipmonger {
@@ -20,6 +21,17 @@ enum class message_kind : std::uint8_t {
   reply = 2,   ///< leg 2: what you lack, newer heartbeats, and requests for what I lack
   deltas = 3,  ///< leg 3: what you asked for
 };
+
+/// Why the sender of a reply takes nothing, or nothing further, of the receiver. The numbers stand
+/// on the wire; a reader ignores those that it does not know.
+enum class refusal : std::uint8_t {
+  none = 0,
+  far_future = 1,  ///< the receiver's generation is more than a day ahead of the sender's clock
+  no_room = 2,     ///< the sender knows as many peers as it may (`peers_max`)
+  capacity = 3,    ///< the receiver's entries exceed what the sender takes of one peer
+  storage = 4,     ///< the sender's storage refused an entry of the receiver, and is tried again
+};
+inline constexpr std::size_t refusal_count = 5;  ///< those above
 
 struct message {
   message() = default;
@@ -40,6 +52,9 @@ struct message {
                           ///< (a reply carries the low 32 bits of its hash only)
   std::uint32_t receiver_instance = 0;  ///< the run of the receiver that the sender holds
   bool more = false;                    ///< replies: cut, by the 3x rule or in a value; ask again
+
+  interval_code interval;           ///< leg 1: how often the sender gossips
+  refusal refused = refusal::none;  ///< leg 2: why the sender refuses the receiver
 
   digest known;  ///< leg 1; sender and receiver stand in it too, the receiver
                  ///< only where its generation is not 0

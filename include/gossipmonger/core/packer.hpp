@@ -73,6 +73,8 @@ class packer {
   /// Where one of that peer stands in the message already, as when a hostile digest names a peer
   /// twice, it stays, and this returns true.
   [[nodiscard]] bool try_add_partial(const partial_entry& partial);
+  /// In a reply, once.
+  [[nodiscard]] bool try_set_refusal(refusal reason);
   /// In a message of either kind.
   [[nodiscard]] bool try_add_doubt(const doubt_entry& entry);
 
@@ -101,6 +103,10 @@ class packer {
     if (more > bytes_left()) return false;
     bytes_ += more;
     return true;
+  }
+  /// Whether the frame of a reply's news is counted already.
+  [[nodiscard]] bool has_news() const {
+    return has_entries_ || !out_.identities.empty() || out_.refused != refusal::none;
   }
   /// For one more entry of a digest's lists, or of a reply's news.
   [[nodiscard]] bool try_take_entry();

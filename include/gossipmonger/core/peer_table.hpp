@@ -19,6 +19,7 @@
 #include "gossipmonger/core/endpoint.hpp"
 #include "gossipmonger/core/event.hpp"
 #include "gossipmonger/core/failure_detector.hpp"
+#include "gossipmonger/core/interval_code.hpp"
 #include "gossipmonger/core/suspicion.hpp"
 #include "gossipmonger/core/types.hpp"
 #include "gossipmonger/core/write_rate.hpp"
@@ -221,6 +222,9 @@ struct peer_details {
   std::optional<endpoint> route;     ///< where it last proved to be, if that differs
   std::optional<wire_range> spoken;  ///< wire versions, as it said itself
   std::uint8_t features = 0;         ///< likewise
+  interval_code interval;            ///< how often it gossips, likewise
+  std::uint8_t interval_words = 0;   ///< digests in a row that said so, to 3
+  bool is_interval_told = false;     ///< an event says that it differs from mine
 
   /// Where datagrams to it go.
   [[nodiscard]] const endpoint& way() const { return route ? *route : address; }

@@ -5,13 +5,15 @@
 // Its driver's duties, in this order, whatever happens:
 //   1. Call `handle_timeout` when `next_deadline` has come, which `leave`, `change` and a `set`
 //      with a time to live may bring forward; `handle_message` for each datagram that decodes,
-//      `handle_unreadable` for each in a wire version of others, `count_drop` for any other.
+//      `handle_unreadable` for each in a wire version of others, `handle_foreign` for each whole
+//      one of another cluster, `count_drop` for any other.
 //   2. After either, and after `leave`, call `poll_transmit` until it returns nothing, and send
 //      each message before the next call: it points into the node.
 //   3. Tell the release of subscriptions' places (`release_changes`) now and then.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -40,6 +42,7 @@
 #include "gossipmonger/core/prober.hpp"
 #include "gossipmonger/core/random.hpp"
 #include "gossipmonger/core/reconcile.hpp"
+#include "gossipmonger/core/report_log.hpp"
 #include "gossipmonger/core/send_budget.hpp"
 #include "gossipmonger/core/storage.hpp"
 #include "gossipmonger/core/suspicion.hpp"
@@ -121,6 +124,9 @@ class protocol {
   /// One of the cluster's own, undamaged, in a wire version that I do not read: counted, and where
   /// its sender speaks none of mine, told once in an `error` event.
   void handle_unreadable(const wire_range& theirs, const endpoint& source);
+  /// An undamaged datagram of another cluster: counted, and its source told in an `error` event,
+  /// once in `dead_peer_grace`.
+  void handle_foreign(const endpoint& source);
 
   // Commands.
   /// Where peers reach me, if that was not known at the start.  expects: no round has run yet
@@ -184,6 +190,7 @@ class protocol {
 
     endpoint at;
     std::uint64_t remote_hash = 0;  ///< of the peer found there last; 0: none
+    bool is_mine = false;           ///< what went there came back to me
   };
 
   struct rival {
@@ -289,6 +296,18 @@ class protocol {
   /// An event about a name, the first time there is anything to say of it.
   void report_once(event_kind kind, const identity_view& who, std::uint64_t name_hash,
                    std::string text);
+  // What is told of this node itself (protocol_notices.cpp).
+  /// After the choice of partners: tells once that nobody is known though a seed was to be asked in
+  /// that many rounds, and when that ends.
+  void watch_alone(bool has_seed_to_ask);
+  /// A datagram of mine came back from there: a seed at that address is myself.
+  void handle_reflection(const endpoint& source);
+  /// Why I refuse the incarnation that sent this.
+  [[nodiscard]] refusal refusal_of(const digest_entry& sender) const;
+  /// A peer refuses me: told once, and again after a grace without it. No state follows from it.
+  void handle_refusal(const message& received, const endpoint& source);
+  /// How often a verified peer says that it gossips: told once where that differs from my interval.
+  void watch_interval(const message& received);
   /// In what version I write to who speaks what that leg says; not knowing, in my lowest. Who is
   /// silent may be a release that does not read that: each of mine in turn.
   [[nodiscard]] std::uint8_t version_for(const exchange& leg) const;
@@ -344,7 +363,8 @@ class protocol {
   [[nodiscard]] bool try_start_live();
   /// The next of that ring; with `is_choosy`, who is not known to hold what is waited for.
   [[nodiscard]] bool try_start_from(peer_ring& ring, bool is_choosy);
-  void try_start_seed();
+  /// Whether there is a seed to ask, which may be asked later: it backs off.
+  bool try_start_seed();
   /// Who is to be met there, by its hash, of those that are not gone; 0: nobody, or several.
   [[nodiscard]] std::uint64_t find_peer_at(const endpoint& address) const;
   /// Whether a digest may go there: somebody else's address, of a kind that can be sent to.
@@ -445,6 +465,14 @@ class protocol {
   bool has_refuted_ = false;
   std::chrono::nanoseconds refuted_at_{};     // last
   std::deque<reported_name> reported_names_;  // oldest first; bounded
+  static constexpr std::size_t reports_max = 64;
+  report_log reported_clusters_{reports_max};
+  report_log reported_intervals_{reports_max};
+  std::array<std::optional<std::chrono::nanoseconds>, refusal_count>
+      refused_at_;                                          // last, by reason
+  std::optional<std::chrono::nanoseconds> interval_moved_;  // mine or a peer's, last
+  std::size_t alone_rounds_ = 0;
+  bool is_alone_told_ = false;
   bool is_traced_ = false;
   std::deque<trace_event> traces_;
 };

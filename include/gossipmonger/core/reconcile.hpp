@@ -86,6 +86,7 @@ struct exchange {
   std::vector<doubt_entry> doubts;  ///< of any leg; its first datagram carries them
 
   // Legs 2 and 3.
+  refusal refused = refusal::none;  ///< why I refuse the remote; the first datagram says it
   std::vector<slot_index> identities;
   std::vector<slot_index> heartbeats;
   std::vector<digest_entry> requests;

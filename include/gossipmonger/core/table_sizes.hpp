@@ -18,6 +18,8 @@ struct table_sizes {
   std::size_t addresses = 0;  ///< met, or tried
   std::size_t joining = 0;    ///< addresses that wait for their first exchange
   std::size_t reported_names = 0;
+  std::size_t reported_clusters = 0;   ///< addresses of other clusters that an event named
+  std::size_t reported_intervals = 0;  ///< peers whose interval an event named
 
   // What comes.
   std::size_t parked_deltas = 0;

@@ -659,6 +659,10 @@ void basic_node<Storage, Transport>::handle(shared& state, const inbound& receiv
   if (!decoded && decoded.error() == drop_reason::wire_version) {
     return state.core->handle_unreadable(state.received.versions, received.source);
   }
+  if (!decoded && decoded.error() == drop_reason::cluster &&
+      state.coder.is_of_another_cluster(datagram)) {
+    return state.core->handle_foreign(received.source);
+  }
   if (!decoded) return state.core->count_drop(decoded.error());
   state.core->handle_message(state.received, received.source, received.size, now());
 }

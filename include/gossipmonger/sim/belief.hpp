@@ -21,7 +21,7 @@ namespace gossipmonger {
 
 class belief {
  public:
-  belief() = default;
+  belief() { cursor_.notices_from = 0; }  // as if subscribed before the node ran
   belief(const belief&) = delete;
   belief& operator=(const belief&) = delete;
 

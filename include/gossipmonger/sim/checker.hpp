@@ -123,6 +123,8 @@ class checker : public world_observer {
   /// How many nodes of the world bear that name.
   [[nodiscard]] std::size_t count_nodes(const std::string& name) const;
   void check_wire_version(node_index node, const endpoint& to, const message& sent);
+  /// What a node tells of itself.
+  void check_notices(node_index node, bool is_timer);
 
   world& world_;
   bool trusts_content_;

@@ -100,6 +100,9 @@ class world {
   node_index add_stopped(config settings);
   /// Whose addresses it knows, from now on and when it starts.
   void set_seeds(node_index node, const std::vector<node_index>& seeds);
+  [[nodiscard]] const std::vector<endpoint>& seeds(node_index node) const {
+    return nodes_[node].seeds;
+  }
   /// The process ends without a word.
   void crash(node_index node);
   /// It starts anew, empty, with the same configuration, or another; as a new run.

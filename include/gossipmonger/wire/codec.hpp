@@ -44,6 +44,11 @@ class codec {
   [[nodiscard]] tl::expected<void, drop_reason> decode(std::span<const std::byte> datagram,
                                                        message& out) const;
 
+  /// Whether `datagram`, which `decode` dropped as `cluster`, bears the header of another cluster's
+  /// undamaged datagram. Its body is not looked at. Reads all of it, for the checksum.
+  ///   expects: the datagram starts 8-byte aligned
+  [[nodiscard]] bool is_of_another_cluster(std::span<const std::byte> datagram) const;
+
  private:
   std::uint32_t cluster_id_;
   std::size_t datagram_bytes_max_;
