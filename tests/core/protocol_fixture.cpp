@@ -19,6 +19,7 @@ letter::letter(const message& original, const endpoint& sender, const endpoint& 
   content.receiver = original.receiver;
   content.receiver_instance = original.receiver_instance;
   content.more = original.more;
+  content.largest_received = original.largest_received;
   content.known = original.known;
   content.doubts = original.doubts;
   content.identities = original.identities;

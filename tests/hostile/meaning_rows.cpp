@@ -63,6 +63,7 @@ void send_addresses(arena& to) {
       {"no-port", place::v4(10, 0, 0, 9, 0)},
       {"multicast", place::v4(224, 0, 0, 1, 7000)},
       {"broadcast", place::v4(255, 255, 255, 255, 7000)},
+      {"loopback of another host", place::v4(127, 0, 0, 1, 7000)},
       {"v6-multicast", v6_multicast},
   };
   for (const auto& [name, address] : lies) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "gossipmonger/core/delta.hpp"
@@ -20,6 +21,10 @@ enum class message_kind : std::uint8_t {
   reply = 2,   ///< leg 2: what you lack, newer heartbeats, and requests for what I lack
   deltas = 3,  ///< leg 3: what you asked for
 };
+
+/// Link-local addresses come without a scope, which means nothing on another host: they are on the
+/// interface that the datagram came by.
+void set_scopes(std::span<identity_view> identities, std::uint32_t interface);
 
 struct message {
   message() = default;
@@ -43,6 +48,10 @@ struct message {
 
   digest known;  ///< leg 1; sender and receiver stand in it too, the receiver
                  ///< only where its generation is not 0
+
+  /// Leg 1: the size class (path_watch.hpp) of the largest datagram that came from the receiver of
+  /// late; 0: none did.
+  std::uint8_t largest_received = 0;
 
   std::vector<doubt_entry> doubts;  ///< any leg; at most `doubts_max`
 
