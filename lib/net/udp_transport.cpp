@@ -167,7 +167,9 @@ udp_send_error kind_of(int error) {
 
 /// Whether the system may have refused the local address that the control message names.
 bool is_source_refused(int error, const msghdr& header) {
-  return header.msg_controllen > 0 && (error == EINVAL || error == EADDRNOTAVAIL);
+  // Linux says ENETUNREACH of one that is not the host's with IPv4, and EINVAL with IPv6.
+  return header.msg_controllen > 0 &&
+         (error == EINVAL || error == EADDRNOTAVAIL || error == ENETUNREACH);
 }
 
 bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK; }

@@ -64,20 +64,6 @@ class Addresses(harness.ProgramTest):
             self.assertEqual(status, 2, said)
             self.assertIn(option[0], said)
 
-    def test_which_of_the_addresses_of_a_name_was_taken_is_said(self):
-        found = socket.getaddrinfo("localhost", 7000, type=socket.SOCK_DGRAM)
-        count = len({one[4][0] for one in found})
-
-        status, _, said = self.run_program("run", "--name", "a", "--listen", "localhost:0",
-                                           "--seconds", "0.2")
-
-        self.assertEqual(status, 0)
-        if count > 1:
-            self.assertRegex(said, r'^gossipmonger: --listen "localhost:0" is \S+:0, the first of '
-                                   f"{count} addresses\n$")
-        else:
-            self.assertEqual(said, "")
-
     @unittest.skipUnless(has_ipv6(), "there is no IPv6")
     def test_a_seed_of_the_other_ip_version_is_named(self):
         a = self.node("a", "--listen", "[::1]:0", "--seed", "127.0.0.1:7000")

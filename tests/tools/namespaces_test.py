@@ -292,6 +292,13 @@ class Hosts(unittest.TestCase):
         self.here.append(node)
         return node
 
+    def with_names(self, *lines):
+        """Runs a command with these lines as its /etc/hosts."""
+        hosts = pathlib.Path(tempfile.mkdtemp()) / "hosts"
+        hosts.write_text("\n".join(lines) + "\n")
+        self.addCleanup(shutil.rmtree, hosts.parent)
+        return ["unshare", "-m", "sh", "-c", f'mount --bind {hosts} /etc/hosts && exec "$@"', "-"]
+
     def wait_until(self, holds, what):
         end = time.monotonic() + PATIENCE
         while not holds():
@@ -330,14 +337,10 @@ class Hosts(unittest.TestCase):
             space = self.host(index, names[own] + "/24")
             lines = [f"127.0.1.1 {own}"]
             lines += [f"{address} {name}" for name, address in names.items() if name != own]
-            hosts = pathlib.Path(tempfile.mkdtemp()) / "hosts"
-            hosts.write_text("\n".join(lines) + "\n")
-            self.addCleanup(shutil.rmtree, hosts.parent)
             seeds = [own] + [name for name in names if name != own]
             self.node(space, own, "--listen", "0.0.0.0:7000",
                       *(word for seed in seeds for word in ("--seed", seed + ":7000")),
-                      before=["unshare", "-m", "sh", "-c",
-                              f'mount --bind {hosts} /etc/hosts && exec "$@"', "-"])
+                      before=self.with_names(*lines))
 
         self.wait_until(self.are_live, "all see all")
 
@@ -345,6 +348,14 @@ class Hosts(unittest.TestCase):
             for member in node.ask("members")["members"]:
                 self.assertEqual(member["endpoint"], names[member["name"]] + ":7000")
             node.event("advertised", message=names[node.started["name"]] + ":7000")
+
+    def test_which_of_the_addresses_of_a_name_is_listened_on_is_said(self):
+        names = self.with_names("127.0.0.1 both", "127.0.0.2 both")
+        node = self.node(self.space("alone"), "a", "--listen", "both:7000", before=names)
+        node.process.terminate()
+
+        self.assertEqual(node.wait(), (0, f'gossipmonger: --listen "both:7000" is {node.endpoint}, '
+                                          "the first of 2 addresses\n"))
 
     def test_a_host_is_renumbered_and_another_takes_its_address(self):
         count = 6

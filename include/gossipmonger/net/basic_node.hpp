@@ -749,8 +749,10 @@ bool basic_node<Storage, Transport>::try_find_address(shared& state) {
 template <storage Storage, transport Transport>
 void basic_node<Storage, Transport>::follow_route(shared& state) {
   std::vector<endpoint> seeds = found_seeds(state);
-  const bool is_searching = std::any_of(state.watched.begin(), state.watched.end(),
-                                        [](const auto& one) { return one->found.empty(); });
+  const std::vector<std::string>& named = state.core->settings().seeds;
+  const bool is_searching = std::any_of(
+      named.begin(), named.end(),
+      [&state](const std::string& seed) { return found_addresses(state, seed).empty(); });
   // A name that is not found yet may be that of another host, to which loopback does not lead.
   if (is_searching) std::erase_if(seeds, [](const endpoint& one) { return one.is_loopback(); });
   const std::optional<endpoint> local = choose_local_address(seeds, state.core->address());
