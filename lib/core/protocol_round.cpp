@@ -169,7 +169,7 @@ void protocol::choose_partners() {
   const std::uint64_t stagger = peers_.self().name_hash() % settings_.seed_every_rounds;
   const bool is_seed_round = stats_.rounds % settings_.seed_every_rounds == stagger;
   if (live < settings_.live_peers_min || is_seed_round) {
-    if (live == 0) {
+    if (live == 0 && seeds_.size() > 1) {
       try_start_seeds();
     } else {
       try_start_seed();
@@ -232,7 +232,6 @@ void protocol::try_start_seed() {
 }
 
 void protocol::try_start_seeds() {
-  if (seeds_.empty()) return;
   if (seed_turn_ == 0) seed_turn_ = 1 + static_cast<std::size_t>(random_.below(seeds_.size()));
   const std::size_t tries_max = std::min(seeds_.size(), seed_tries_max);
   std::size_t started = 0;
