@@ -152,10 +152,22 @@ bool address_book::try_start(const endpoint& address, std::uint64_t round,
   if (known.next_round > round || is_enough) return false;
   ++started_unproved_;
   ++known.unanswered;
+  if (std::find(asked_.begin(), asked_.end(), address) == asked_.end()) {
+    asked_[asked_next_] = address;
+    asked_next_ = (asked_next_ + 1) % asked_max;
+  }
   const std::uint64_t backoff = std::uint64_t{1}
                                 << std::min<std::uint32_t>(known.unanswered / 2, 4);
   known.next_round = round + std::min(backoff, backoff_rounds_max);
   return true;
+}
+
+std::optional<endpoint> address_book::find_asked(std::uint64_t cookie,
+                                                 std::chrono::nanoseconds now) {
+  const auto place = std::find_if(asked_.begin(), asked_.end(), [&](const endpoint& one) {
+    return !one.is_wildcard() && !is_proved(one) && is_proof(cookie, one, now);
+  });
+  return place == asked_.end() ? std::nullopt : std::optional(*place);
 }
 
 }  // namespace gossipmonger

@@ -19,8 +19,25 @@ using std::chrono::milliseconds;
 constexpr std::size_t seeds_max = 64;
 constexpr milliseconds interval_max{3'600'000};
 
+bool is_interface(std::string_view text) {
+  return text.find_first_of(":[]%/ \t") == std::string_view::npos && is_valid_name(text);
+}
+
+/// A link-local address with its interface, as [fe80::1%eth0]: which number that interface has, the
+/// resolver knows.
+bool is_scoped(std::string_view host) {
+  if (!host.starts_with('[') || !host.ends_with(']')) return false;
+  const std::string_view inside = host.substr(1, host.size() - 2);
+  const std::size_t percent = inside.find('%');
+  if (percent == std::string_view::npos) return false;
+  const std::optional<endpoint> address =
+      endpoint::parse("[" + std::string(inside.substr(0, percent)) + "]:1");
+  return address && address->is_link_local() && is_interface(inside.substr(percent + 1));
+}
+
 bool is_host(std::string_view text) {
-  return text.find_first_of(":[] \t") == std::string_view::npos && is_valid_name(text);
+  return text != "*" && text.find_first_of(":[] \t") == std::string_view::npos &&
+         is_valid_name(text);
 }
 
 bool is_seed(std::string_view text) {
@@ -34,7 +51,7 @@ bool is_seed(std::string_view text) {
   unsigned port = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
   const bool is_number = error == std::errc() && end == digits.data() + digits.size();
-  return is_number && port > 0 && port < 65536 && is_host(host);
+  return is_number && port > 0 && port < 65536 && (is_host(host) || is_scoped(host));
 }
 
 std::string to_text(double number) {
@@ -124,8 +141,8 @@ tl::expected<config, config_error> validated(config candidate) {
                 "0 to 64");
   for (const std::string& seed : c.seeds) {
     check.require(is_seed(seed), "seeds", "\"" + seed + "\"",
-                  "HOST:PORT, 1.2.3.4:PORT or [V6]:PORT, with a port of 1 to 65535, or "
-                  "dnssrv+SERVICE");
+                  "HOST:PORT, 1.2.3.4:PORT, [V6]:PORT or [V6%INTERFACE]:PORT, with a port of 1 to "
+                  "65535, or dnssrv+SERVICE");
   }
   check.duration("resolve_interval", c.resolve_interval, milliseconds{1000},
                  milliseconds{86'400'000});
@@ -186,13 +203,8 @@ tl::expected<config, config_error> validated_change(const config& present, confi
                                   std::uint64_t held) {
     keep(value == held, option, std::to_string(value), std::to_string(held));
   };
-  const auto address_text = [](const std::optional<endpoint>& address) {
-    return address ? address->to_string() : std::string("none");
-  };
   keep_text("name", c.name, present.name);
   keep_text("cluster_name", c.cluster_name, present.cluster_name);
-  keep(c.advertise == present.advertise, "advertise", address_text(c.advertise),
-       address_text(present.advertise));
   keep_count("generation_last", c.generation_last, present.generation_last);
   keep(c.random_seed == present.random_seed, "random_seed",
        c.random_seed ? std::to_string(*c.random_seed) : "none",

@@ -22,6 +22,8 @@ std::string_view to_string(event_kind kind) {
       return "removed";
     case event_kind::conflict:
       return "conflict";
+    case event_kind::advertised:
+      return "advertised";
     case event_kind::lagged:
       return "lagged";
     case event_kind::error:

@@ -36,6 +36,12 @@ void digest::clear() {
   unwanted.clear();
 }
 
+void set_scopes(std::span<identity_view> identities, std::uint32_t interface) {
+  for (identity_view& who : identities) {
+    if (who.address.is_link_local()) who.address.scope = interface;
+  }
+}
+
 void message::clear() {
   kind = message_kind::digest;
   versions = {};
@@ -50,6 +56,7 @@ void message::clear() {
   more = false;
   interval = {};
   refused = refusal::none;
+  largest_received = 0;
   known.clear();
   doubts.clear();
   identities.clear();

@@ -404,6 +404,7 @@ tl::expected<void, config_error> protocol::change(config settings, moment now) {
     }
   }
   if (has_more_room) end_capacity_refusals();
+  if (settings_.advertise) set_address(*settings_.advertise);
   next_round_ = std::min(next_round_, now.steady + settings_.gossip_interval);
   return {};
 }
@@ -414,6 +415,16 @@ void protocol::end_capacity_refusals() {
     peers_[one.slot()].set_over_capacity(false);
     peers_.touch(one.slot());
   }
+}
+
+void protocol::set_address(const endpoint& address) {
+  if (address == this->address()) return;
+  peers_.details(self_slot).address = address;
+  const peer self = peers_.self();
+  if (stats_.rounds > 0 && self.generation() < generation_max) {
+    self.set_generation(self.generation() + 1);
+  }
+  changes_.notice(event_kind::advertised, name(), generation(), address.to_string());
 }
 
 void protocol::set_seeds(const std::vector<endpoint>& seeds) {

@@ -134,8 +134,9 @@ void protocol::handle_namesake(const message& received, const endpoint& source, 
 }
 
 void protocol::handle_message(const message& received, const endpoint& source, std::size_t bytes,
-                              moment now) {
+                              moment now, const endpoint& local) {
   observe_time(now);
+  asked_at_ = local;
   const peer_view self = peers_.self();
   const bool is_proved = addresses_.is_proof(received.cookie_echo, source, now.steady);
   if (received.sender.name_hash == self.name_hash()) {
@@ -145,10 +146,12 @@ void protocol::handle_message(const message& received, const endpoint& source, s
       low_half(received.receiver.name_hash) != low_half(self.name_hash())) {
     return drop(drop_reason::not_for_me);
   }
-  const bool was_proved = is_proved && addresses_.handle_proof(source, received.cookie);
+  const std::uint64_t cookie = is_my_source(local) ? received.cookie : 0;
+  const bool was_proved = is_proved && addresses_.handle_proof(source, cookie);
   // Asked before what the sender holds of me is taken, which may move me to a higher run.
   const bool is_heard = is_proved && hears_me(received);
   if (is_proved) {
+    watch_path(received, bytes);
     if (received.receiver.generation != 0) {
       handle_own_entry(received.receiver, received.receiver_instance);
     }
@@ -160,7 +163,10 @@ void protocol::handle_message(const message& received, const endpoint& source, s
     handle_digest(received, source, bytes, is_proved, is_heard);
     return;
   }
-  if (!is_proved) return drop(drop_reason::unproved);
+  if (!is_proved) {
+    report_other_source(received, source, now);
+    return drop(drop_reason::unproved);
+  }
   ++stats_.replies_received;
   trace(trace_kind::deltas_receive, source, received.sender.name_hash, received.entries.size());
   handle_reply(received, source, is_heard);
@@ -278,6 +284,37 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
     if (!received.doubts.empty() || is_to_be_told(source)) plan_doubts(leg);
   }
   add_answer(std::move(leg));
+}
+
+void protocol::report_other_source(const message& received, const endpoint& source, moment now) {
+  const std::optional<endpoint> asked = addresses_.find_asked(received.cookie_echo, now.steady);
+  if (!asked) return;
+  report_once(event_kind::error, identity_view(), siphash(cluster_key_, *asked),
+              "the node asked at " + asked->to_string() + " answers from " + source.to_string() +
+                  ": an answer proves nothing unless it comes from the address that was asked");
+}
+
+void protocol::watch_path(const message& received, std::size_t bytes) {
+  const std::optional<slot_index> slot = peers_.find(received.sender.name_hash);
+  if (!slot || peers_[*slot].generation() != received.sender.generation) return;
+  const peer_view row = peers_[*slot];
+  peer_details& of = peers_.details(*slot);
+  of.path.handle_received(bytes);
+  if (received.kind != message_kind::digest) return;
+  if (!of.path.handle_told(received.largest_received, seen_heartbeat(received))) return;
+  identity_view who;
+  who.name = of.name;
+  who.generation = row.generation();
+  std::string text = "large datagrams do not reach " + of.way().to_string() + ", short ones do: ";
+  const bool has_larger = settings_.datagram_bytes_max > datagram_bytes_floor && !of.is_narrow;
+  if (has_larger) {
+    of.is_narrow = true;
+    text += "it is sent 1200 bytes at most from now on";
+  } else {
+    text += "a path must carry packets of 1228 bytes, or 1248 with IPv6";
+  }
+  // Told of a name besides what else is told of it.
+  report_once(event_kind::error, who, row.name_hash() + (has_larger ? 1 : 2), std::move(text));
 }
 
 std::uint64_t protocol::seen_heartbeat(const message& received) const {
@@ -560,7 +597,12 @@ void protocol::refuse(const identity_view& who, std::uint64_t name_hash, drop_re
 void protocol::drop_unroutable(const identity_view& who, std::uint64_t name_hash) {
   drop(drop_reason::endpoint);
   report_once(event_kind::error, who, name_hash,
-              "this peer is not taken in: " + std::string(to_string(drop_reason::endpoint)));
+              "this peer is not taken in: " + std::string(to_string(drop_reason::endpoint)) +
+                  " (it advertises " + who.address.to_string() + ")");
+}
+
+bool protocol::is_loopback_elsewhere(const identity_view& who) const {
+  return who.address.is_loopback() && !address().is_loopback() && !address().is_wildcard();
 }
 
 void protocol::end_refusals() {
@@ -620,7 +662,9 @@ void protocol::handle_identity(const identity_view& who, bool is_fresh) {
     if (is_far_future(who.generation)) {
       return refuse(who, name_hash, drop_reason::far_future);
     }
-    if (!who.address.is_routable()) return drop_unroutable(who, name_hash);
+    if (!who.address.is_routable() || is_loopback_elsewhere(who)) {
+      return drop_unroutable(who, name_hash);
+    }
     if (!is_on(defect::state_kept)) reconciler_.forget(*slot);
     ring_.remove(*slot);
     newcomers_.remove(*slot);
@@ -631,7 +675,9 @@ void protocol::handle_identity(const identity_view& who, bool is_fresh) {
   if (graves_.refuses(name_hash, who.generation, who.heartbeat)) return drop(drop_reason::refused);
   const nanoseconds grace = settings_.dead_peer_grace;
   if (is_far_future(who.generation)) return refuse(who, name_hash, drop_reason::far_future);
-  if (!who.address.is_routable()) return drop_unroutable(who, name_hash);
+  if (!who.address.is_routable() || is_loopback_elsewhere(who)) {
+    return drop_unroutable(who, name_hash);
+  }
   if (who.silent >= grace) return drop(drop_reason::refused);
   std::optional<slot_index> slot = peers_.try_add(who.name, name_hash);
   if (!slot) {

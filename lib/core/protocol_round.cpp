@@ -19,6 +19,8 @@ constexpr std::size_t strangers_part = 8;
 constexpr std::size_t leaving_fanout = 16;
 /// What is left of an answer is good for so long.
 constexpr int bulk_intervals = 3;
+/// So many seeds are looked at in a round while nobody is live.
+constexpr std::size_t seed_tries_max = 256;
 /// So far ahead a round looks whether somebody may fall silent. With the usual `dead_peer_phi`,
 /// silence has to last much longer; with a low one, somebody may, and the next round looks again.
 constexpr int silence_look_intervals = 8;
@@ -167,7 +169,12 @@ void protocol::choose_partners() {
   const std::uint64_t stagger = peers_.self().name_hash() % settings_.seed_every_rounds;
   const bool is_seed_round = stats_.rounds % settings_.seed_every_rounds == stagger;
   const bool is_seed_wanted = live < settings_.live_peers_min || is_seed_round;
-  watch_alone(is_seed_wanted && try_start_seed());
+  if (is_seed_wanted && live == 0 && seeds_.size() > 1) {
+    try_start_seeds();
+  } else if (is_seed_wanted) {
+    try_start_seed();
+  }
+  watch_alone(is_seed_wanted && has_other_seed());
 
   // What this round has no room for is asked in one of the next.
   std::erase_if(joining_, [this](const endpoint& joined) {
@@ -175,7 +182,10 @@ void protocol::choose_partners() {
   });
 }
 
-bool protocol::is_partner(const endpoint& to) const { return to != address() && to.is_routable(); }
+bool protocol::is_partner(const endpoint& to) const {
+  const bool is_mine = to.port == address().port && to.has_address_of(address());
+  return !is_mine && to.is_routable();
+}
 
 bool protocol::try_start_live() {
   // Newcomers, however many come and go, take at most every other start from those that live.
@@ -212,20 +222,37 @@ bool protocol::try_start_from(peer_ring& ring, bool is_choosy) {
   return false;
 }
 
-bool protocol::try_start_seed() {
+void protocol::try_start_seed() {
   std::vector<known_seed*> others;
   for (known_seed& one : seeds_) {
-    if (one.at != address()) others.push_back(&one);
+    if (is_partner(one.at)) others.push_back(&one);
   }
-  if (others.empty()) return false;
-  known_seed& asked = *others[static_cast<std::size_t>(random_.below(others.size()))];
+  if (others.empty()) return;
+  static_cast<void>(try_start(*others[static_cast<std::size_t>(random_.below(others.size()))]));
+}
+
+bool protocol::has_other_seed() const {
+  return std::any_of(seeds_.begin(), seeds_.end(), [this](const known_seed& one) {
+    return !one.is_mine && is_partner(one.at);
+  });
+}
+
+void protocol::try_start_seeds() {
+  if (seed_turn_ == 0) seed_turn_ = 1 + static_cast<std::size_t>(random_.below(seeds_.size()));
+  const std::size_t tries_max = std::min(seeds_.size(), seed_tries_max);
+  std::size_t started = 0;
+  for (std::size_t tries = 0; tries < tries_max; ++tries) {
+    if (started == settings_.unproved_addresses_max) return;
+    if (try_start(seeds_[seed_turn_++ % seeds_.size()])) ++started;
+  }
+}
+
+bool protocol::try_start(known_seed& asked) {
   const std::optional<slot_index> known = peers_.find(asked.remote_hash);
   const bool is_there = known && peers_[*known].status() == peer_status::live &&
                         peers_.details(*known).way() == asked.at;
   if (!is_there) asked.remote_hash = find_peer_at(asked.at);
-  static_cast<void>(try_start(asked.at, asked.remote_hash));
-  return std::any_of(others.begin(), others.end(),
-                     [](const known_seed* one) { return !one->is_mine; });
+  return try_start(asked.at, asked.remote_hash) != nullptr;
 }
 
 std::uint64_t protocol::find_peer_at(const endpoint& address) const {
@@ -248,6 +275,7 @@ exchange* protocol::try_start(const endpoint& to, std::uint64_t remote_hash) {
 exchange& protocol::start_exchange(const endpoint& to, std::uint64_t remote_hash) {
   const bool is_proved = addresses_.is_proved(to);
   exchange& leg = outbox_.add_digest(to);
+  leg.from = source_;
   leg.remote_hash = remote_hash;
   leg.cookie_echo = addresses_.cookie_from(to);
   const std::optional<slot_index> slot = peers_.find(remote_hash);
@@ -257,7 +285,12 @@ exchange& protocol::start_exchange(const endpoint& to, std::uint64_t remote_hash
   if (slot && peers_[*slot].is_suspect()) peers_.details(*slot).doubts.handle_asked(now_);
   leg.unanswered = is_live ? 0 : addresses_.unanswered(to);
   leg.datagrams_left = is_proved ? settings_.digest_datagrams_max : 1;
-  leg.padded_bytes = is_proved ? 0 : address_book::unproved_bytes_min;
+  if (!is_proved) {
+    const bool is_short_turn =
+        addresses_.unanswered(to) % address_book::short_starts == address_book::short_starts - 1;
+    leg.padded_bytes =
+        is_short_turn ? address_book::unproved_bytes_short : address_book::unproved_bytes_min;
+  }
   leg.digest_from = digest_cursor_;
   leg.digest_rows_left = peers_.by_hash().size();
   leg.digest_graves_left = graves_.all().size();
@@ -332,6 +365,11 @@ std::optional<endpoint> protocol::poll_transmit(moment now, message& out) {
       budget_.take(bytes);
       if (*lane == outbox_lane::strangers) strangers_budget_.take(bytes);
     }
+    const std::optional<slot_index> remote = peers_.find(leg.remote_hash);
+    if (remote) {
+      peers_.details(*remote).path.handle_sent(leg.filled_bytes, peers_.self().heartbeat());
+    }
+    transmit_source_ = leg.from;
     if (is_digest) {
       await_answer(leg);
       ++stats_.digests_sent;

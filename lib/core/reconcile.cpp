@@ -120,10 +120,22 @@ reconciler::reconciler(const config& settings, peer_table& peers, graveyard& gra
       partials_(make_cluster_key(settings.cluster_name), settings.partial_bytes_max),
       checksums_(make_cluster_key(settings.cluster_name)),
       whole_bytes_max_(entry_bytes_limit(settings.datagram_bytes_max)),
+      narrow_whole_bytes_max_(entry_bytes_limit(datagram_bytes_floor)),
       flights_(flights_max) {}
 
 std::size_t reconciler::message_bytes_max() const {
   return settings_.datagram_bytes_max - (is_on(defect::seal_ignored) ? 0 : seal_bytes);
+}
+
+std::size_t reconciler::message_bytes_max(const exchange& leg) const {
+  const std::size_t most = message_bytes_max();
+  return leg.is_narrow ? std::min(most, datagram_bytes_floor - seal_bytes) : most;
+}
+
+bool reconciler::is_narrow(const exchange& leg) const {
+  if (settings_.datagram_bytes_max == datagram_bytes_floor) return false;
+  const std::optional<slot_index> slot = peers_.find(leg.remote_hash);
+  return slot && peers_.details(*slot).is_narrow;
 }
 
 std::size_t reconciler::digest_rows_a_datagram() const {
@@ -317,6 +329,8 @@ void reconciler::set_frame(const exchange& leg, message& out) const {
   if (const std::optional<slot_index> slot = peers_.find(leg.remote_hash)) {
     out.receiver = peers_[*slot].entry();
     out.receiver_instance = peers_.details(*slot).instance;
+    const bool is_digest = out.kind == message_kind::digest;
+    if (is_digest) out.largest_received = peers_.details(*slot).path.tell(round_);
   } else if (const std::optional<grave> lies = graves_.find(leg.remote_hash);
              lies && lies->heartbeat < heartbeat_max) {
     // A node that lost its clock learns here to take a higher generation. A refusal, which stands
@@ -346,7 +360,8 @@ bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
   const bool is_claimed =
       leg.digest_rows_left == 0 && (leg.is_partial || leg.digest_graves_left == 0);
   if (leg.datagrams_left == 0 || is_claimed || leg.extra_rows_left == 0) return false;
-  packer pack(out, message_kind::digest, message_bytes_max());
+  leg.is_narrow = is_narrow(leg);
+  packer pack(out, message_kind::digest, message_bytes_max(leg));
   set_frame(leg, out);
   out.interval = interval_code(settings_.gossip_interval);
   add_doubts(leg, pack);
@@ -376,6 +391,7 @@ bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
   fill_extra(leg, pack, out, now, places);
   if (leg.about && peers_.is_used(*leg.about)) add_about(*leg.about, pack, out);
   leg.has_extra = false;
+  leg.filled_bytes = std::max(pack.bytes(), leg.padded_bytes);
   --leg.datagrams_left;
   return true;
 }
@@ -580,7 +596,8 @@ bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
            !leg.owed.empty();
   };
   if (!is_first && !has_more()) return false;
-  const std::size_t budget = std::min(message_bytes_max(), leg.bytes_left);
+  leg.is_narrow = is_narrow(leg);
+  const std::size_t budget = std::min(message_bytes_max(leg), leg.bytes_left);
   if (leg.datagrams_left == 0 || budget < reply_frame_bytes) return false;
 
   packer pack(out, leg.kind, budget);
@@ -640,6 +657,7 @@ bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
     }
   }
   leg.is_first = false;
+  leg.filled_bytes = pack.bytes();
   leg.bytes_left -= std::min(leg.bytes_left, pack.bytes());
   --leg.datagrams_left;
   const bool is_spent =
@@ -676,7 +694,7 @@ bool reconciler::fill_turn(exchange& leg, packer& pack, const message& out) {
   const peer_view row = peers_[turn.slot];
   if (turn.deficit == 0) turn.deficit = message_bytes_max();
   const std::optional<entry_view> next = entries_.first_above(turn.slot, turn.after);
-  if (next && is_large(*next)) return fill_fragment(leg, pack, out, *next);
+  if (next && is_large(*next, leg)) return fill_fragment(leg, pack, out, *next);
   const std::size_t before = pack.bytes_left();
   const std::uint64_t top = top_of(turn.slot);
   if (!pack.try_open_delta(row.name_hash(), row.generation(), position(turn.after), top)) {
@@ -697,7 +715,7 @@ bool reconciler::fill_turn(exchange& leg, packer& pack, const message& out) {
       leg.turn += 1;
       break;
     }
-    if (is_large(*entry)) {
+    if (is_large(*entry, leg)) {
       pack.close_delta();
       spend(leg, before - pack.bytes_left());
       stats_.entries_sent += sent;

@@ -85,7 +85,7 @@ void memory_network::move_links(const endpoint& before, const endpoint& after) {
 }
 
 void memory_network::carry(memory_transport& sender, outbound datagram) {
-  const endpoint& source = sender.outside_;
+  const endpoint& source = sender.source_for(datagram.source);
   const memory_network_options link = link_options(source, datagram.destination);
   const bool is_too_large = datagram.bytes.size() > link.datagram_bytes_max;
   if (is_too_large && link.reports_too_large) {
@@ -160,6 +160,8 @@ void memory_network::enqueue(memory_transport& receiver, const endpoint& source,
   item.due = manual_clock::now() + delay;
   item.sequence = next_sequence_++;
   item.source = source;
+  const bool is_first = datagram.destination == receiver.outside_;
+  item.local = is_first ? receiver.local_ : datagram.destination;
   if (!spare_buffers_.empty()) {
     item.bytes = std::move(spare_buffers_.back());
     spare_buffers_.pop_back();
@@ -208,6 +210,23 @@ result<void> memory_transport::open(endpoint listen) {
   return {};
 }
 
+result<void> memory_transport::add_address(endpoint address) {
+  assert(flags_->is_open);
+  address.port = local_.port;
+  if (!network_.open_.emplace(address, this).second) {
+    return tl::unexpected<std::error_code>(std::make_error_code(std::errc::address_in_use));
+  }
+  others_.push_back(address);
+  return {};
+}
+
+const endpoint& memory_transport::source_for(const endpoint& wanted) const {
+  const auto other = std::find_if(others_.begin(), others_.end(), [&wanted](const endpoint& one) {
+    return one.has_address_of(wanted);
+  });
+  return other == others_.end() ? outside_ : *other;
+}
+
 bool memory_transport::is_later(const queued& a, const queued& b) {
   return std::tie(a.due, a.sequence) > std::tie(b.due, b.sequence);
 }
@@ -224,6 +243,8 @@ std::size_t memory_transport::take_due(std::span<inbound> in) {
     inbound& slot = in[count++];
     slot.size = item.bytes.size();
     slot.source = item.source;
+    slot.local = item.local;
+    slot.interface = 0;
     counters_.received_bytes += slot.size;
     if (slot.size > slot.buffer.size()) ++counters_.truncated;
     if (item.sequence < latest_sequence_) ++network_.counters_.reordered;
@@ -281,6 +302,7 @@ asio::awaitable<result<std::size_t>> memory_transport::send(std::span<const outb
 void memory_transport::close() {
   if (flags_->is_open) {
     network_.open_.erase(outside_);
+    for (const endpoint& other : others_) network_.open_.erase(other);
     network_.counters_.unreachable += queue_.size();
     queue_.clear();
     arrival_.cancel();

@@ -13,10 +13,13 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <new>
 #include <optional>
+#include <random>
+#include <set>
 #include <string_view>
 #include <system_error>
 #include <thread>
@@ -89,7 +92,7 @@ std::optional<question> parse(std::string_view text) {
   } else if (host.find_first_of(":[]") != std::string_view::npos) {
     return std::nullopt;
   }
-  if (host.find('\0') != std::string_view::npos) {
+  if (host == "*" || host.find('\0') != std::string_view::npos) {
     return std::nullopt;
   }
   asked.name = host;
@@ -111,11 +114,21 @@ std::error_code make_lookup_error(int code) {
   return std::error_code(code, category);
 }
 
-/// More addresses than that of one seed are left out.
-void add_once(const endpoint& one, std::vector<endpoint>& to) {
+/// Each once, in its order. Of more than a seed may have, some are drawn: those at the end of a
+/// list must not be left out for ever.
+std::vector<endpoint> without_surplus(const std::vector<endpoint>& all) {
   constexpr std::size_t addresses_max = 256;
-  if (to.size() == addresses_max || std::find(to.begin(), to.end(), one) != to.end()) return;
-  to.push_back(one);
+  std::set<endpoint> seen;
+  std::vector<endpoint> unique;
+  for (const endpoint& one : all) {
+    if (seen.insert(one).second) unique.push_back(one);
+  }
+  if (unique.size() <= addresses_max) return unique;
+  std::random_device device;
+  std::minstd_rand draws(device());
+  std::vector<endpoint> drawn;
+  std::sample(unique.begin(), unique.end(), std::back_inserter(drawn), addresses_max, draws);
+  return drawn;
 }
 
 /// Asks the system; may take as long as its time-outs say.
@@ -133,7 +146,7 @@ result<std::vector<endpoint>> look_up_host(const std::string& host, std::uint16_
     if (one->ai_family != AF_INET && one->ai_family != AF_INET6) continue;
     socket_address address;
     std::memcpy(address.data(), one->ai_addr, one->ai_addrlen);
-    add_once(address.to_endpoint(), found);
+    found.push_back(address.to_endpoint());
   }
   return found;
 }
@@ -141,7 +154,7 @@ result<std::vector<endpoint>> look_up_host(const std::string& host, std::uint16_
 /// The addresses of all hosts that offer a service; of those that are not found, only the cause
 /// where none is.
 result<std::vector<endpoint>> look_up(const question& asked) {
-  if (!asked.is_service) return look_up_host(asked.name, asked.port);
+  if (!asked.is_service) return look_up_host(asked.name, asked.port).map(&without_surplus);
   const result<std::vector<service_target>> targets = look_up_service(asked.name);
   if (!targets) return fail(targets.error());
   // Hosts that do not answer take their time-outs one after the other.
@@ -156,10 +169,10 @@ result<std::vector<endpoint>> look_up(const question& asked) {
     const result<std::vector<endpoint>> of_one =
         look_up_host(is_numeric ? target.host : target.host + ".", target.port);
     if (!of_one) cause = of_one.error();
-    for (const endpoint& one : of_one.value_or(std::vector<endpoint>())) add_once(one, found);
+    if (of_one) found.insert(found.end(), of_one->begin(), of_one->end());
   }
   if (found.empty()) return fail(cause);
-  return found;
+  return without_surplus(found);
 }
 
 using lookup_timer = asio::basic_waitable_timer<std::chrono::steady_clock>;
@@ -264,6 +277,34 @@ asio::awaitable<result<std::vector<endpoint>>> resolve(std::string seed) {
   co_return std::move(shared->found);
 }
 
+namespace {
+
+/// A datagram socket that is closed at the end of the scope; programs that are started meanwhile
+/// do not inherit it. -1: the system refused.
+class short_lived_socket {
+ public:
+  explicit short_lived_socket(int family) {
+#if defined(__linux__)
+    descriptor_ = ::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+#else
+    descriptor_ = ::socket(family, SOCK_DGRAM, 0);
+    if (descriptor_ >= 0) ::fcntl(descriptor_, F_SETFD, FD_CLOEXEC);
+#endif
+  }
+  short_lived_socket(const short_lived_socket&) = delete;
+  short_lived_socket& operator=(const short_lived_socket&) = delete;
+  ~short_lived_socket() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+
+  [[nodiscard]] int descriptor() const { return descriptor_; }
+
+ private:
+  int descriptor_ = -1;
+};
+
+}  // namespace
+
 result<endpoint> route_source(const endpoint& towards) {
   if (towards.is_wildcard()) {
     return fail(invalid_argument());
@@ -277,27 +318,57 @@ result<endpoint> route_source(const endpoint& towards) {
   if (!address.assign(target, family)) {
     return fail(std::make_error_code(std::errc::address_family_not_supported));
   }
-  // Programs that are started meanwhile must not inherit it.
-#if defined(__linux__)
-  const int socket = ::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-#else
-  const int socket = ::socket(family, SOCK_DGRAM, 0);
-  if (socket >= 0) ::fcntl(socket, F_SETFD, FD_CLOEXEC);
-#endif
-  if (socket < 0) {
-    return fail(std::error_code(errno, std::system_category()));
-  }
+  const short_lived_socket socket(family);
   socklen_t size = socket_address::capacity;
-  const bool is_known = ::connect(socket, address.data(), address.size()) == 0 &&
-                        ::getsockname(socket, address.data(), &size) == 0;
-  const int error = errno;
-  ::close(socket);
+  const bool is_known = socket.descriptor() >= 0 &&
+                        ::connect(socket.descriptor(), address.data(), address.size()) == 0 &&
+                        ::getsockname(socket.descriptor(), address.data(), &size) == 0;
   if (!is_known) {
-    return fail(std::error_code(error, std::system_category()));
+    return fail(std::error_code(errno, std::system_category()));
   }
   endpoint source = address.to_endpoint();
   source.port = 0;
   return source;
+}
+
+std::optional<endpoint> choose_local_address(std::span<const endpoint> seeds,
+                                             const endpoint& present) {
+  constexpr std::size_t routes_max = 16;
+  std::optional<endpoint> chosen;
+  std::optional<endpoint> on_loopback;
+  bool are_all_loopback = true;
+  std::size_t routes = 0;
+  for (const endpoint& seed : seeds) {
+    const bool is_beyond = !seed.is_loopback();
+    are_all_loopback = are_all_loopback && !is_beyond;
+    if (is_beyond ? routes == routes_max : on_loopback.has_value()) continue;
+    if (is_beyond) ++routes;
+    const result<endpoint> local = route_source(seed);
+    if (!local || local->is_wildcard()) continue;
+    if (local->is_loopback()) {
+      on_loopback = *local;
+      continue;
+    }
+    if (local->has_address_of(present)) return *local;
+    if (!chosen) chosen = *local;
+  }
+  if (chosen) return chosen;
+  return are_all_loopback ? on_loopback : std::nullopt;
+}
+
+bool is_local_address(const endpoint& address) {
+  endpoint any_port = address;
+  any_port.port = 0;
+  const int family = family_of(any_port);
+  const short_lived_socket socket(family);
+  socket_address wanted;
+  return !address.is_wildcard() && socket.descriptor() >= 0 && wanted.assign(any_port, family) &&
+         ::bind(socket.descriptor(), wanted.data(), wanted.size()) == 0;
+}
+
+bool is_of_family(const endpoint& address, const endpoint& local) {
+  const bool is_for_both = local.is_wildcard() && !local.is_v4();
+  return is_for_both || address.is_v4() == local.is_v4();
 }
 
 }  // namespace gossipmonger

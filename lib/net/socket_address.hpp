@@ -5,6 +5,10 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
 #include "gossipmonger/core/endpoint.hpp"
 
 namespace gossipmonger {
@@ -32,6 +36,31 @@ class socket_address {
     sockaddr_in6 v6_{};
     sockaddr_in v4_;
   };
+};
+
+/// The control message that names the local address of a datagram (IP_PKTINFO, IPV6_PKTINFO): on
+/// receipt the address that it was sent to, on sending the one that it leaves from. A value; as
+/// large as either.
+class local_address_message {
+ public:
+  local_address_message() = default;
+
+  /// Asks the system to tell that address of each datagram that `socket` receives, where it can.
+  static void request(int socket, int family);
+
+  /// Room for what the system tells, in `header`.
+  void prepare(msghdr& header);
+  /// What it told; false, and nothing set, where it told nothing. The scope of `local` is that of a
+  /// link-local address.
+  [[nodiscard]] static bool read(const msghdr& header, endpoint& local, std::uint32_t& interface);
+  /// Makes the datagram of `header` leave from `source`, by a socket of `family`. Nothing is set
+  /// for a wildcard, or for an address whose family is not that of `destination`.
+  void write(msghdr& header, const endpoint& source, const endpoint& destination, int family);
+
+ private:
+  static constexpr std::size_t bytes = 64;  // CMSG_SPACE of either, which is no constant everywhere
+
+  alignas(cmsghdr) std::array<std::byte, bytes> control_{};
 };
 
 /// AF_INET for IPv4 endpoints, AF_INET6 for all others.

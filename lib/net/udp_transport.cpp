@@ -9,6 +9,7 @@
 #endif
 
 #include <algorithm>
+#include <atomic>
 #include <cassert>
 #include <cerrno>
 #include <climits>
@@ -69,6 +70,7 @@ struct batch {
   std::array<mmsghdr, batch_datagrams> messages{};
   std::array<iovec, batch_datagrams> buffers{};
   std::array<socket_address, batch_datagrams> addresses{};
+  std::array<local_address_message, batch_datagrams> locals{};
 };
 
 class single_calls : public udp_system_calls {
@@ -102,17 +104,35 @@ class single_calls : public udp_system_calls {
 };
 
 #if defined(__linux__)
+/// The batch calls, for as long as the system knows and allows them.
 class batch_calls : public udp_system_calls {
  public:
   int receive(int socket, std::span<mmsghdr> messages) override {
-    return ::recvmmsg(socket, messages.data(), static_cast<unsigned int>(messages.size()),
-                      receive_flags, nullptr);
+    if (has_receive_) {
+      const int got =
+          ::recvmmsg(socket, messages.data(), static_cast<unsigned int>(messages.size()),
+                     receive_flags, nullptr);
+      if (got >= 0 || (errno != ENOSYS && errno != EPERM)) return got;
+      has_receive_ = false;  // nothing but a filter of system calls says EPERM here
+    }
+    return one_by_one().receive(socket, messages);
   }
 
   int send(int socket, std::span<mmsghdr> messages) override {
-    return ::sendmmsg(socket, messages.data(), static_cast<unsigned int>(messages.size()),
-                      send_flags);
+    if (!has_send_) return one_by_one().send(socket, messages);
+    const int went =
+        ::sendmmsg(socket, messages.data(), static_cast<unsigned int>(messages.size()), send_flags);
+    if (went >= 0 || (errno != ENOSYS && errno != EPERM)) return went;
+    const bool is_unknown = errno == ENOSYS;
+    // A packet filter says EPERM too, of a datagram: then the single call says the same.
+    const int single = one_by_one().send(socket, is_unknown ? messages : messages.first(1));
+    if (is_unknown || single > 0) has_send_ = false;
+    return single;
   }
+
+ private:
+  std::atomic<bool> has_receive_ = true;
+  std::atomic<bool> has_send_ = true;
 };
 #endif
 
@@ -143,6 +163,13 @@ udp_send_error kind_of(int error) {
     default:
       return udp_send_error::other;
   }
+}
+
+/// Whether the system may have refused the local address that the control message names.
+bool is_source_refused(int error, const msghdr& header) {
+  // Linux says ENETUNREACH of one that is not the host's with IPv4, and EINVAL with IPv6.
+  return header.msg_controllen > 0 &&
+         (error == EINVAL || error == EADDRNOTAVAIL || error == ENETUNREACH);
 }
 
 bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
@@ -255,8 +282,9 @@ struct udp_transport::state {
   std::size_t drain_batch(std::span<inbound> in);
   /// Sends `out` from `taken` on; false where the socket's buffer is full.
   bool try_send(std::span<const outbound> out, std::size_t& taken);
-  /// How many from the front of `out` have a form in this socket's family, up to a batch.
-  std::size_t prepare(std::span<const outbound> out);
+  /// How many from the front of `out` have a form in this socket's family, up to a batch. The
+  /// first one leaves from where the system chooses if `is_any_source`.
+  std::size_t prepare(std::span<const outbound> out, bool is_any_source);
   void count_refused(udp_send_error error) {
     ++counters.send_errors[static_cast<std::size_t>(error)];
   }
@@ -265,8 +293,10 @@ struct udp_transport::state {
   asio::basic_waitable_timer<clock_type> pause;
   udp_system_calls& calls;
   phase now = phase::unopened;
+  pid_t owner = 0;  // the process that opened it
   int family = AF_INET6;
   endpoint local;
+  bool has_any_local = false;  // it is bound to a wildcard: each datagram has its own local address
   udp_counters counters;
 
   bool is_dry = false;  ///< the last look took the last datagram
@@ -281,6 +311,7 @@ std::size_t udp_transport::state::drain_batch(std::span<inbound> in) {
     receiving.buffers[i].iov_base = in[i].buffer.data();
     receiving.buffers[i].iov_len = in[i].buffer.size();
     receiving.messages[i].msg_hdr.msg_namelen = socket_address::capacity;
+    if (has_any_local) receiving.locals[i].prepare(receiving.messages[i].msg_hdr);
   }
   const int got = calls.receive(descriptor.native_handle(),
                                 std::span<mmsghdr>(receiving.messages).first(in.size()));
@@ -298,6 +329,12 @@ std::size_t udp_transport::state::drain_batch(std::span<inbound> in) {
   for (std::size_t i = 0; i < count; ++i) {
     in[i].size = receiving.messages[i].msg_len;
     in[i].source = receiving.addresses[i].to_endpoint();
+    in[i].local = local;
+    in[i].interface = in[i].source.scope;
+    if (has_any_local &&
+        local_address_message::read(receiving.messages[i].msg_hdr, in[i].local, in[i].interface)) {
+      in[i].local.port = local.port;
+    }
     counters.received_bytes += in[i].size;
     counters.truncated += in[i].size > in[i].buffer.size() ? 1U : 0U;
   }
@@ -321,13 +358,19 @@ std::size_t udp_transport::state::drain(std::span<inbound> in) {
   return count;
 }
 
-std::size_t udp_transport::state::prepare(std::span<const outbound> out) {
+std::size_t udp_transport::state::prepare(std::span<const outbound> out, bool is_any_source) {
   const std::size_t most = std::min(out.size(), batch_datagrams);
   for (std::size_t i = 0; i < most; ++i) {
     if (!sending.addresses[i].assign(out[i].destination, family)) {
       return i;
     }
-    sending.messages[i].msg_hdr.msg_namelen = sending.addresses[i].size();
+    msghdr& header = sending.messages[i].msg_hdr;
+    header.msg_namelen = sending.addresses[i].size();
+    if (has_any_local) {
+      const bool is_free = is_any_source && i == 0;
+      sending.locals[i].write(header, is_free ? endpoint() : out[i].source, out[i].destination,
+                              family);
+    }
     // The calls take no pointer to const, and do not write through it.
     sending.buffers[i].iov_base = const_cast<std::byte*>(out[i].bytes.data());
     sending.buffers[i].iov_len = out[i].bytes.size();
@@ -336,8 +379,9 @@ std::size_t udp_transport::state::prepare(std::span<const outbound> out) {
 }
 
 bool udp_transport::state::try_send(std::span<const outbound> out, std::size_t& taken) {
+  std::size_t freed = out.size();  // the one whose source is no address of this host any more
   while (taken < out.size()) {
-    const std::size_t ready = prepare(out.subspan(taken));
+    const std::size_t ready = prepare(out.subspan(taken), freed == taken);
     if (ready == 0) {
       count_refused(udp_send_error::address_family);
       ++taken;
@@ -352,6 +396,8 @@ bool udp_transport::state::try_send(std::span<const outbound> out, std::size_t& 
       counters.sent += static_cast<std::uint64_t>(went);
     } else if (would_block(errno)) {
       return false;
+    } else if (is_source_refused(errno, sending.messages[0].msg_hdr)) {
+      freed = taken;
     } else if (errno != EINTR) {
       count_refused(kind_of(errno));
       ++taken;
@@ -392,6 +438,11 @@ result<void> udp_transport::open(endpoint listen, udp_options options) {
   }
   socket.release();
   self.local = address.to_endpoint();
+  self.has_any_local = self.local.is_wildcard();
+  if (self.has_any_local) {
+    local_address_message::request(self.descriptor.native_handle(), self.family);
+  }
+  self.owner = ::getpid();
   self.now = state::phase::open;
   return {};
 }
@@ -490,6 +541,9 @@ void udp_transport::close() {
   state& self = *state_;
   if (self.now == state::phase::open) {
     self.counters.kernel_drops = kernel_drops_of(self.descriptor.native_handle());
+    // A child after `fork` shares the parent's epoll set, from which Asio would take the socket:
+    // the parent would never be woken again. A descriptor that is closed first is left alone there.
+    if (self.owner != ::getpid()) ::close(self.descriptor.native_handle());
     asio::error_code ignored;
     self.descriptor.close(ignored);
     self.pause.cancel();

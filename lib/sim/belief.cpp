@@ -59,6 +59,7 @@ void belief::fold(const event_view& seen, const protocol& from) {
       peers_.clear();
       return;
     case event_kind::conflict:
+    case event_kind::advertised:
     case event_kind::error:
       return;
     default:

@@ -75,7 +75,6 @@ identity_body read_identity(schema::Identity::Reader reader) {
   identity.address_high = reader.getAddressHigh();
   identity.address_low = reader.getAddressLow();
   identity.port = reader.getPort();
-  identity.scope = reader.getScope();
   const capnp::Data::Reader name = reader.getName();
   identity.name = {name.begin(), name.size()};
   return identity;
@@ -130,7 +129,6 @@ void write_news(schema::News::Builder news, reply_source& source) {
     builder.setAddressHigh(identity.address_high);
     builder.setAddressLow(identity.address_low);
     builder.setPort(identity.port);
-    builder.setScope(identity.scope);
     builder.setName({identity.name.first, identity.name.count});
   }
 }
@@ -166,6 +164,7 @@ unsigned char* write_digest(unsigned char* segment, std::size_t segment_bytes,
   digest.setPartialCount(body.partial_count);
   digest.setDoubtCount(body.doubt_count);
   digest.setInterval(body.interval);
+  digest.setLargestReceived(body.largest_received);
   unsigned char* room = segment;
   if (entry_count != 0) room = entry_room(digest.initEntries(static_cast<unsigned>(entry_count)));
   used = used_bytes(message);
@@ -210,6 +209,7 @@ verdict read_digest(const unsigned char* segment, std::size_t segment_bytes, dig
   body.partial_count = digest.getPartialCount();
   body.doubt_count = digest.getDoubtCount();
   body.interval = digest.getInterval();
+  body.largest_received = digest.getLargestReceived();
   return read_entries(digest.getEntries(), entries) ? verdict::ok : verdict::malformed;
 } catch (const kj::Exception&) {
   return verdict::malformed;

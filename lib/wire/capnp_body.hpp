@@ -43,7 +43,8 @@ struct digest_body {
   std::uint32_t receiver_instance = 0;
   std::uint8_t partial_count = 0;
   std::uint8_t doubt_count = 0;
-  std::uint16_t interval = 0;
+  std::uint8_t interval = 0;
+  std::uint8_t largest_received = 0;
 };
 
 struct reply_body {
@@ -63,7 +64,6 @@ struct identity_body {
   std::uint64_t address_low = 0;
   std::uint32_t instance = 0;
   std::uint32_t silent_ms = 0;
-  std::uint32_t scope = 0;
   std::uint16_t port = 0;
   byte_run name;
 };

@@ -337,6 +337,7 @@ std::size_t write_digest(const message& m, std::span<std::byte> segment) {
   body.partial_count = static_cast<std::uint8_t>(m.partials.size());
   body.doubt_count = static_cast<std::uint8_t>(m.doubts.size());
   body.interval = m.interval.bits();
+  body.largest_received = m.largest_received;
 
   const std::size_t count = known.range.size() + known.extra.size() + known.unwanted.size() +
                             m.partials.size() + m.doubts.size();
@@ -393,6 +394,7 @@ bool take_digest(const digest_body& body, const entry_run& run, message& out) {
   if (has_receiver) out.receiver = read_entry(run.first + body.receiver_index * run.stride);
   out.receiver_instance = body.receiver_instance;
   out.interval = interval_code::from_bits(body.interval);
+  out.largest_received = body.largest_received;
   return has_valid_claim(known);
 }
 
@@ -651,7 +653,6 @@ class message_source final : public capnp_body::reply_source {
     to.address_high = load<std::uint64_t>(from.address.address.data());
     to.address_low = load<std::uint64_t>(from.address.address.data() + 8);
     to.port = from.address.port;
-    to.scope = from.address.scope;
     to.name = {bytes_of(from.name), from.name.size()};
     return to;
   }
@@ -707,7 +708,6 @@ class message_sink final : public capnp_body::reply_sink {
     store(to.address.address.data(), from.address_high);
     store(to.address.address.data() + 8, from.address_low);
     to.address.port = from.port;
-    to.address.scope = from.scope;
     return to.generation != 0 && to.heartbeat <= heartbeat_max && is_valid_name(to.name);
   }
 

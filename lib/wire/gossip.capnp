@@ -68,9 +68,13 @@ struct Digest {
   doubtCount @9 :UInt8;
   # The last `doubtCount` elements of `entries`, at most 32, behind all others, are of the form
   # Doubt.
-  interval @10 :UInt16;
-  # How often the sender gossips: bits 0-11 a number, bits 12-15 an exponent; number * 2^exponent
-  # milliseconds. 0: it does not say.
+  interval @10 :UInt8;
+  # How often the sender gossips: (8 + bits 0-2) * 2^(bits 3-7) milliseconds, rounded down. 0: it does
+  # not say.
+  largestReceived @11 :UInt8;
+  # How large the largest datagram was that came from the receiver of late; 0: none came. With e
+  # the exponent of two in its size, 16 * (e - 3) and the four bits below the highest; 1 for less
+  # than 16 bytes.
 }
 
 struct Doubt {
@@ -134,8 +138,9 @@ struct Identity {
   # The address's 16 bytes in network order, eight in each: the first byte is the lowest byte of
   # addressHigh. IPv4 in mapped form.
   port @6 :UInt16;
-  scope @7 :UInt32;
-  name @8 :Data;
+  # A link-local address is on the interface that the datagram came by: no scope is sent, for it
+  # numbers the interfaces of one host.
+  name @7 :Data;
   # 1 to 255 bytes of UTF-8.
 }
 

@@ -281,12 +281,12 @@ TEST_CASE("config: what a node is built for cannot be changed while it runs, the
   wanted.seeds = {"seed:7000"};
   wanted.dead_peer_phi = 12;
   wanted.detector_window = 50;
+  wanted.advertise = endpoint::v4(10, 0, 0, 1, 7000);
   CHECK(refused(wanted) == "none");
 
   const std::pair<std::string_view, void (*)(config&)> changes[] = {
       {"name", [](config& c) { c.name = "b"; }},
       {"cluster_name", [](config& c) { c.cluster_name = "other"; }},
-      {"advertise", [](config& c) { c.advertise = endpoint::v4(10, 0, 0, 1, 7000); }},
       {"generation_last", [](config& c) { c.generation_last = 1; }},
       {"random_seed", [](config& c) { c.random_seed = 1; }},
       {"datagram_bytes_max", [](config& c) { c.datagram_bytes_max = 1400; }},

@@ -12,6 +12,18 @@
 
 using namespace gossipmonger;
 
+TEST_CASE("message: link-local addresses take the interface that the datagram came by") {
+  message received;
+  received.identities.resize(2);
+  received.identities[0].address = *endpoint::parse("[fe80::1]:7000");
+  received.identities[1].address = *endpoint::parse("[2001:db8::1]:7000");
+
+  set_scopes(received.identities, 3);
+
+  CHECK(received.identities[0].address.to_string() == "[fe80::1%3]:7000");
+  CHECK(received.identities[1].address.to_string() == "[2001:db8::1]:7000");
+}
+
 TEST_CASE("message: clear leaves nothing of the datagram before") {
   message used;
   used.kind = message_kind::reply;
@@ -23,6 +35,7 @@ TEST_CASE("message: clear leaves nothing of the datagram before") {
   used.receiver.generation = 6;
   used.receiver_instance = 7;
   used.more = true;
+  used.largest_received = 7;
   used.known.lo = 8;
   used.known.hi = 9;
   used.known.range.push_back({});
@@ -46,6 +59,7 @@ TEST_CASE("message: clear leaves nothing of the datagram before") {
   CHECK(used.receiver == digest_entry());
   CHECK(used.receiver_instance == 0);
   CHECK_FALSE(used.more);
+  CHECK(used.largest_received == 0);
   CHECK(used.known.lo == 1);
   CHECK(used.known.hi == 0);
   CHECK(used.known.range.empty());

@@ -69,7 +69,6 @@ identity_view message_maker::identity(byte_source& from) {
     who.name = keep(std::move(name));
     for (std::uint8_t& one : who.address.address) one = from.byte();
     who.address.port = static_cast<std::uint16_t>(from.number(0xffff));
-    who.address.scope = static_cast<std::uint32_t>(from.number(0xffffffff));
   } else {
     who.name = words_.names[from.below(words_.names.size())];
     who.address = words_.addresses[from.below(words_.addresses.size())];
@@ -263,13 +262,14 @@ void message_maker::fill(byte_source& from, message& m) {
   m.receiver_instance = static_cast<std::uint32_t>(from.number(0xffffffff));
   // These take no bytes of their own: an input that was kept goes on to mean what it meant.
   if (m.kind == message_kind::digest) {
-    m.interval = interval_code::from_bits(static_cast<std::uint16_t>(m.receiver_instance));
+    m.interval = interval_code::from_bits(static_cast<std::uint8_t>(m.receiver_instance));
     fill_digest(from, m);
   } else {
     m.refused = static_cast<refusal>(m.features % 8);
     fill_reply(from, m);
   }
   fill_doubts(from, m);
+  if (m.kind == message_kind::digest) m.largest_received = from.byte();
 }
 
 }  // namespace gossipmonger

@@ -63,6 +63,7 @@ void send_addresses(arena& to) {
       {"no-port", place::v4(10, 0, 0, 9, 0)},
       {"multicast", place::v4(224, 0, 0, 1, 7000)},
       {"broadcast", place::v4(255, 255, 255, 255, 7000)},
+      {"loopback of another host", place::v4(127, 0, 0, 1, 7000)},
       {"v6-multicast", v6_multicast},
   };
   for (const auto& [name, address] : lies) {
@@ -242,10 +243,10 @@ void send_refusals(arena& to) {
 
 /// As a member of the cluster that gossips as often as nobody does.
 void send_intervals(arena& to) {
-  for (const unsigned bits : {0x0001U, 0x0fffU, 0xf000U, 0xffffU}) {
+  for (const unsigned bits : {0x01U, 0x0fU, 0xf0U, 0xffU}) {
     message m;
     to.begin(m, message_kind::digest);
-    m.interval = interval_code::from_bits(static_cast<std::uint16_t>(bits));
+    m.interval = interval_code::from_bits(static_cast<std::uint8_t>(bits));
     m.known.extra.push_back(m.sender);
     to.send(m);
   }

@@ -1,7 +1,11 @@
 // Real sockets on loopback, real time.
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -112,6 +116,138 @@ TEST_CASE("node over UDP: a wildcard address becomes the local address of the ro
   CHECK((*joiner)->local_endpoint() == endpoint::v4(127, 0, 0, 1, transport.local_endpoint().port));
   (*joiner)->stop();
   while (!has_ended) cluster.context.run_one_for(10s);
+}
+
+namespace {
+
+/// A node on `listen`, in rounds of 20 ms.
+config quick(std::string name, std::vector<std::string> seeds = {}) {
+  config settings;
+  settings.name = std::move(name);
+  settings.gossip_interval = 20ms;
+  settings.seeds = std::move(seeds);
+  return settings;
+}
+
+/// The texts of the events of that kind above what was read.
+std::vector<std::string> texts(subscription& events, event_kind kind) {
+  std::vector<std::string> found;
+  while (const std::optional<event_view> seen = events.try_next_view()) {
+    if (seen->kind == kind) found.emplace_back(seen->text);
+  }
+  return found;
+}
+
+bool are_live(const udp_world& world) {
+  return std::all_of(world.nodes.begin(), world.nodes.end(), [&](const auto& one) {
+    return one->stats().peers_live == world.nodes.size() - 1;
+  });
+}
+
+const endpoint any_v4 = endpoint::v4(0, 0, 0, 0, 0);
+
+/// A port that is free on all addresses of this host, or was a moment ago.
+std::uint16_t free_port(asio::io_context& context) {
+  udp_transport probe(context.get_executor());
+  REQUIRE(probe.open(any_v4));
+  return probe.local_endpoint().port;
+}
+
+}  // namespace
+
+TEST_CASE("node over UDP: a host with two addresses answers from the one that was asked") {
+  // Whichever of the two it advertises, and whichever the others know.
+  for (const std::uint8_t advertised : {std::uint8_t{1}, std::uint8_t{2}}) {
+    udp_world world;
+    const std::uint16_t port = free_port(world.context);
+    config settings = quick("a");
+    settings.advertise = endpoint::v4(127, 0, 0, advertised, port);
+    world.add(settings, endpoint::v4(0, 0, 0, 0, port));
+    world.add(quick("b", {endpoint::v4(127, 0, 0, 2, port).to_string()}));
+    world.add(quick("c", {endpoint::v4(127, 0, 0, 1, port).to_string()}));
+
+    CHECK(world.run_until([&] { return are_live(world); }));
+    world.context.run_for(500ms);
+    for (const auto& one : world.nodes) {
+      const protocol_stats stats = one->stats();
+      CHECK(stats.peers_live == 2);
+      CHECK(stats.drops[static_cast<std::size_t>(drop_reason::unproved)] == 0);
+      for (const member& peer : one->peers()) CHECK(peer.is_reachable);
+    }
+  }
+}
+
+TEST_CASE("node over UDP: the address that a route gives is told, and so is another one later") {
+  udp_world world;
+  world.add(quick("a"));
+  const std::string seed = world.nodes[0]->local_endpoint().to_string();
+  world.add(quick("b", {seed}), any_v4);
+  node& b = *world.nodes[1];
+  subscription events = b.subscribe();
+  CHECK_FALSE(events.try_next_view());
+  REQUIRE(world.run_until([&] { return are_live(world); }));
+  const std::uint16_t port = world.transports[1]->local_endpoint().port;
+  const std::string routed = endpoint::v4(127, 0, 0, 1, port).to_string();
+  CHECK(texts(events, event_kind::advertised) == std::vector<std::string>{routed});
+
+  config settings = b.settings();
+  settings.advertise = endpoint::v4(127, 0, 0, 3, port);
+  REQUIRE(b.change(settings));
+  const auto is_followed = [&](const endpoint& address) {
+    for (const member& peer : world.nodes[0]->peers()) {
+      if (peer.name == "b" && peer.address == address && peer.is_reachable) return true;
+    }
+    return false;
+  };
+  CHECK(world.run_until([&] { return is_followed(endpoint::v4(127, 0, 0, 3, port)); }));
+  settings.advertise.reset();  // the route decides again
+  REQUIRE(b.change(settings));
+  CHECK(world.run_until([&] { return is_followed(endpoint::v4(127, 0, 0, 1, port)); }));
+  CHECK(texts(events, event_kind::advertised) ==
+        std::vector<std::string>{endpoint::v4(127, 0, 0, 3, port).to_string(), routed});
+
+  settings.seeds.clear();
+  settings.advertise = endpoint::v4(127, 0, 0, 3, port);
+  REQUIRE(b.change(settings));
+  settings.advertise.reset();  // and nothing would tell the address
+  const auto refused = b.change(settings);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().option == "advertise");
+}
+
+TEST_CASE("node over UDP: loopback does not decide while a seed may be another host") {
+  udp_world world;
+  world.add(quick("a"));
+  const std::string seed = world.nodes[0]->local_endpoint().to_string();
+  world.add(quick("b", {seed, "gone.test:7000"}), any_v4);
+  node& b = *world.nodes[1];
+
+  world.context.run_for(200ms);
+  CHECK(b.local_endpoint().is_wildcard());
+
+  config settings = b.settings();
+  settings.seeds = {seed};
+  REQUIRE(b.change(settings));
+  CHECK(world.run_until([&] { return are_live(world); }));
+  CHECK(b.local_endpoint().is_loopback());
+}
+
+TEST_CASE("node over UDP: a seed that the socket's IP version cannot reach is named once") {
+  udp_world world;
+  world.add(quick("a"));
+  const std::string seed = world.nodes[0]->local_endpoint().to_string();
+  const endpoint v6 = endpoint::parse("[::1]:0").value_or(endpoint());
+  world.add(quick("b", {seed, "both.test:7000"}), v6);
+  subscription events = world.nodes[1]->subscribe();
+  CHECK_FALSE(events.try_next_view());
+
+  world.context.run_for(300ms);
+
+  const std::string bound = world.transports[1]->local_endpoint().to_string();
+  CHECK(texts(events, event_kind::error) ==
+        std::vector<std::string>{"seed " + seed + ": a socket on " + bound +
+                                 " cannot send to any of its addresses, such as " + seed +
+                                 ", which are of the other IP version"});
 }
 
 }  // namespace gossipmonger

@@ -73,6 +73,38 @@ TEST_CASE("seeds: a name is looked up again, and who is found at its new address
   CHECK(both.meet());
 }
 
+TEST_CASE("seeds: while nobody is live a name is looked up again soon, whatever the interval") {
+  pair_of_nodes both;
+  config settings;
+  settings.name = "b";
+  settings.gossip_interval = 20ms;
+  settings.resolve_interval = 1h;
+  settings.seeds = {"late.test:" + both.port};  // found at an address where nobody is
+  both.udp_world::add(settings);
+  both.context.run_for(100ms);
+  REQUIRE(both.nodes[1]->stats().peers_live == 0);
+
+  move_late_host();
+
+  CHECK(both.meet());
+}
+
+TEST_CASE("seeds: of a name with hundreds of addresses the one that lives is found in seconds") {
+  udp_world world;
+  config settings;
+  settings.name = "a";
+  settings.gossip_interval = 20ms;
+  // Beyond the first 256, so that it is not in every draw.
+  static_assert(crowd_addresses == 300);
+  world.add(settings, endpoint::v4(127, 1, 1, 99, 0));
+  settings.name = "b";
+  settings.resolve_interval = 1h;
+  settings.seeds = {"crowd.test:" + std::to_string(world.nodes[0]->local_endpoint().port)};
+  world.add(settings);
+
+  CHECK(world.run_until([&] { return world.nodes[1]->stats().peers_live == 1; }));
+}
+
 TEST_CASE("resolver: an io_context goes while a look-up hangs, and the look-up ends later") {
   bool has_ended = false;
   const hanging_resolver resolver;

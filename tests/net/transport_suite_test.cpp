@@ -85,6 +85,37 @@ struct names_itself_as_source : twin {
   }
 };
 
+struct names_its_neighbour_as_local : twin {
+  using twin::twin;
+  count_or_error receive(std::span<inbound> in) override {
+    const auto count = co_await inner.receive(in);
+    for (std::size_t i = 0; i < count.value_or(0); ++i) {
+      in[i].local = in[i].source;
+      ++in[i].local.address[15];
+    }
+    co_return count;
+  }
+};
+
+struct loses_what_has_a_source : twin {
+  using twin::twin;
+  count_or_error send(std::span<const outbound> out) override {
+    std::vector<outbound> kept(out.begin(), out.end());
+    std::erase_if(kept, [](const outbound& one) { return !one.source.is_wildcard(); });
+    [[maybe_unused]] const auto count = co_await inner.send(kept);
+    co_return out.size();
+  }
+};
+
+struct answers_from_its_first_address : twin {
+  using twin::twin;
+  count_or_error send(std::span<const outbound> out) override {
+    std::vector<outbound> sent(out.begin(), out.end());
+    for (outbound& one : sent) one.source = endpoint();
+    co_return co_await inner.send(sent);
+  }
+};
+
 struct hears_only_itself : twin {
   using twin::twin;
   count_or_error send(std::span<const outbound> out) override {
@@ -284,6 +315,13 @@ struct twin_fixture {
   twin_fixture(memory_world& in_world, factory with) : world(in_world), make_twin(with) {}
 
   std::shared_ptr<twin> make() { return make_twin(world); }
+  std::shared_ptr<twin> make_with_addresses(std::vector<endpoint>& all) {
+    std::shared_ptr<twin> opened = make();
+    const endpoint second = endpoint::v4(10, 0, 0, 2, opened->local_endpoint().port);
+    REQUIRE(opened->inner.add_address(second));
+    all = {opened->local_endpoint(), second};
+    return opened;
+  }
   std::size_t datagram_bytes_max() const { return 65507; }
 
   memory_world& world;
@@ -329,6 +367,12 @@ constexpr defect defects[] = {
     {"reverses a batch", made<reverses_a_batch>, "the order of a batch is preserved"},
     {"takes 64 a send", made<takes_64_a_send>, "send gives how many it took"},
     {"names itself as source", made<names_itself_as_source>, "the source is the sender"},
+    {"names its neighbour as local", made<names_its_neighbour_as_local>,
+     "the local address is the one that was sent to"},
+    {"loses what has a source", made<loses_what_has_a_source>,
+     "a source that is not the transport's own is as none"},
+    {"answers from its first address", made<answers_from_its_first_address>,
+     "an answer leaves from the address in `source`"},
     {"sends no replies", made<hears_only_itself>, "the source can be replied to"},
     {"takes one a receive", made<takes_one_a_receive>,
      "receive takes all that is there, up to its room"},
@@ -361,8 +405,8 @@ constexpr defect defects[] = {
 struct udp_fixture {
   using transport_type = udp_transport;
 
-  udp_fixture(asio::io_context& in_context, udp_system_calls& with, endpoint at)
-      : context(in_context), calls(with), listen(at) {}
+  udp_fixture(asio::io_context& in_context, udp_system_calls& with, endpoint at, endpoint any)
+      : context(in_context), calls(with), listen(at), wildcard(any) {}
 
   std::shared_ptr<udp_transport> make() {
     auto opened = std::make_shared<udp_transport>(context.get_executor(), calls);
@@ -371,14 +415,30 @@ struct udp_fixture {
   }
   std::size_t datagram_bytes_max() const { return 65507; }
 
+  /// A host with several addresses is, on loopback, any socket on a wildcard. [::1] is the only
+  /// one of IPv6; a socket on [::] has those of IPv4 too.
+  std::shared_ptr<udp_transport> make_with_addresses(std::vector<endpoint>& all) {
+    auto opened = std::make_shared<udp_transport>(context.get_executor(), calls);
+    REQUIRE(opened->open(wildcard));
+    const std::uint16_t port = opened->local_endpoint().port;
+    all = {endpoint::v4(127, 0, 0, 1, port), endpoint::v4(127, 0, 0, 2, port)};
+    if (!listen.is_v4()) {
+      all = {listen};
+      all.front().port = port;
+    }
+    return opened;
+  }
+
   asio::io_context& context;
   udp_system_calls& calls;
   endpoint listen;
+  endpoint wildcard;
 };
 
-std::vector<transport_failure> udp_failures(udp_system_calls& calls, endpoint listen) {
+std::vector<transport_failure> udp_failures(udp_system_calls& calls, endpoint listen,
+                                            endpoint wildcard) {
   asio::io_context context;
-  udp_fixture fixture(context, calls, listen);
+  udp_fixture fixture(context, calls, listen, wildcard);
   transport_suite suite(fixture);
   std::vector<transport_failure> failures;
   std::exception_ptr thrown;
@@ -403,9 +463,11 @@ TEST_CASE("transport suite: a UDP transport passes") {
   const endpoint v4 = endpoint::v4(127, 0, 0, 1, 0);
   const endpoint v6 = endpoint::parse("[::1]:0").value_or(endpoint());
 
-  for (const endpoint& listen : {v4, v6}) {
+  const endpoint v4_any = endpoint::v4(0, 0, 0, 0, 0);
+  const endpoint any;  // [::], which takes IPv4 too
+  for (const auto& [listen, wildcard] : {std::pair(v4, v4_any), {v6, any}, {v4, any}}) {
     for (auto* calls : {&udp_system_calls::system(), &udp_system_calls::one_by_one()}) {
-      const auto failures = udp_failures(*calls, listen);
+      const auto failures = udp_failures(*calls, listen, wildcard);
 
       CHECK_MESSAGE(failures.empty(), listed(failures));
     }

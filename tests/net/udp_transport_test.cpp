@@ -1,11 +1,14 @@
 #include "gossipmonger/net/udp_transport.hpp"
 
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -379,6 +382,58 @@ TEST_CASE("udp transport: the receive buffer is as large as asked, or as the sys
 
   CHECK(transport.receive_buffer_bytes() > 64 * 1024);
   CHECK(transport.receive_buffer_bytes() <= udp_options().receive_buffer_bytes);
+}
+
+TEST_CASE("udp transport: a child after fork that unwinds leaves its parent's socket alone") {
+  asio::io_context context;
+  auto transport = std::make_unique<udp_transport>(context.get_executor());
+  REQUIRE(transport->open(loopback));
+  const endpoint local = transport->local_endpoint();
+  room space(1, 8);
+  std::optional<count_or_error> got;
+  asio::co_spawn(context, keep_receive(*transport, space.in, got), [](std::exception_ptr) {});
+  context.run_for(5ms);  // the socket is in the epoll set, which a child shares
+
+  const pid_t child = ::fork();
+  if (child == 0) {
+    transport.reset();
+    ::_exit(0);
+  }
+  int status = -1;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+  udp_transport other(context.get_executor());
+  REQUIRE(other.open(loopback));
+  send_some(context, other, local, 1);
+
+  REQUIRE(got.has_value());
+  CHECK(got->value_or(0) == 1);
+}
+
+TEST_CASE("udp transport: a source that the host has lost is left out, and the datagram goes out") {
+  asio::io_context context;
+  udp_transport from(context.get_executor());
+  udp_transport to(context.get_executor());
+  REQUIRE(from.open(endpoint::v4(0, 0, 0, 0, 0)));
+  REQUIRE(to.open(loopback));
+  const std::array<std::byte, 8> bytes{};
+  auto out = batch_to(to.local_endpoint(), bytes, 3);
+  out[0].source = endpoint::v4(127, 0, 0, 9, 0);
+  out[1].source = endpoint::v4(192, 0, 2, 1, 0);  // TEST-NET-1
+  std::optional<count_or_error> sent;
+  run(context, keep_send(from, out, sent));
+  room space(4, 8);
+  std::optional<count_or_error> got;
+
+  run(context, keep_receive(to, space.in, got));
+
+  REQUIRE(got.has_value());
+  CHECK(got->value_or(0) == 3);
+  const std::uint16_t port = from.local_endpoint().port;
+  CHECK(space.in[0].source == endpoint::v4(127, 0, 0, 9, port));
+  CHECK(space.in[1].source == endpoint::v4(127, 0, 0, 1, port));
+  CHECK(space.in[2].source == endpoint::v4(127, 0, 0, 1, port));
+  CHECK(from.counters().send_errors == udp_counters().send_errors);
 }
 
 TEST_CASE("udp transport: a busy socket lets other work of the executor run") {

@@ -27,15 +27,26 @@ struct udp_world {
     context.run();
   }
 
-  void add(const config& settings) {
+  void add(const config& settings, const endpoint& listen = endpoint::v4(127, 0, 0, 1, 0)) {
     transports.push_back(std::make_unique<udp_transport>(context.get_executor()));
-    REQUIRE(transports.back()->open(endpoint::v4(127, 0, 0, 1, 0)));
+    REQUIRE(transports.back()->open(listen));
     auto made = node::create(settings, *transports.back());
     REQUIRE(made);
     nodes.push_back(std::move(*made));
     asio::co_spawn(context, nodes.back()->run(), [](std::exception_ptr thrown, result<void>) {
       if (thrown) std::rethrow_exception(thrown);
     });
+  }
+
+  /// Runs until `holds`, but no longer than 20 s; whether it does.
+  template <class Condition>
+  [[nodiscard]] bool run_until(Condition holds) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!holds()) {
+      if (std::chrono::steady_clock::now() > end) return false;
+      context.run_for(std::chrono::milliseconds(10));
+    }
+    return true;
   }
 
   asio::io_context context{1};

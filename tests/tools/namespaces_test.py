@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
-"""Twelve nodes, each in a network namespace of its own, on one bridge: real sockets, an MTU of
-1280, and loss, partitions and a cable that is pulled. After each heal all agree.
+"""Nodes in network namespaces of their own: real sockets and real routes. Twelve on one bridge
+with an MTU of 1280, and loss, partitions and a cable that is pulled: after each heal all agree. And
+hosts with addresses as they are in the field: several, another than yesterday, one that is only
+good together with an interface, one that /etc/hosts puts on loopback; and a path with a small MTU
+whose ICMP is filtered.
 
     tests/tools/namespaces_test.py PROGRAM
 
@@ -16,6 +19,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
@@ -60,7 +64,7 @@ def remove_spaces():
 
 
 def clean_up():
-    for node in Namespaces.nodes:
+    for node in Namespaces.nodes + Hosts.nodes:
         node.close()
     remove_spaces()
 
@@ -235,6 +239,214 @@ class Namespaces(unittest.TestCase):
         inside(space_of(3), "ip", "link", "set", "eth0", "up")
 
         self.assert_agreement()
+
+
+class Hosts(unittest.TestCase):
+    """A few hosts each, on a bridge or with a router between them; a test makes its own."""
+
+    nodes = []  # of all tests, for the end
+    made = 0
+
+    def setUp(self):
+        self.here = []
+        self.addCleanup(self.remove)
+        Hosts.made += 1
+        self.prefix = f"{PREFIX}-{os.getpid()}-h{Hosts.made}"
+        self.bridge = self.space("br")
+        inside(self.bridge, "ip", "link", "add", "br0", "type", "bridge")
+        inside(self.bridge, "ip", "link", "set", "br0", "up")
+
+    def remove(self):
+        for node in self.here:
+            node.close()
+            Hosts.nodes.remove(node)
+        for space in spaces():
+            if space.startswith(self.prefix + "-"):
+                run("ip", "netns", "del", space)
+
+    def space(self, name):
+        space = f"{self.prefix}-{name}"
+        run("ip", "netns", "add", space)
+        inside(space, "ip", "link", "set", "lo", "up")
+        return space
+
+    def host(self, index, *addresses, interface="eth0", before=0):
+        """On the bridge. `before`: so many interfaces come first, which moves its index."""
+        space = self.space(index)
+        for one in range(before):
+            inside(space, "ip", "link", "add", f"before{one}", "type", "bridge")
+        inside(self.bridge, "ip", "link", "add", f"v{index}", "type", "veth", "peer", "name",
+               interface, "netns", space)
+        inside(self.bridge, "ip", "link", "set", f"v{index}", "master", "br0", "up")
+        inside(space, "ip", "link", "set", interface, "addrgenmode", "none")
+        inside(space, "ip", "link", "set", interface, "up")
+        for address in addresses:
+            inside(space, "ip", "address", "add", address, "dev", interface,
+                   *(["nodad"] if ":" in address else []))
+        return space
+
+    def node(self, space, name, *options, before=(), **how):
+        node = harness.Node(name, "--interval", "100ms", *options,
+                            before=["ip", "netns", "exec", space, *before], **how)
+        Hosts.nodes.append(node)
+        self.here.append(node)
+        return node
+
+    def with_names(self, *lines):
+        """Runs a command with these lines as its /etc/hosts."""
+        hosts = pathlib.Path(tempfile.mkdtemp()) / "hosts"
+        hosts.write_text("\n".join(lines) + "\n")
+        self.addCleanup(shutil.rmtree, hosts.parent)
+        return ["unshare", "-m", "sh", "-c", f'mount --bind {hosts} /etc/hosts && exec "$@"', "-"]
+
+    def wait_until(self, holds, what):
+        end = time.monotonic() + PATIENCE
+        while not holds():
+            self.assertLess(time.monotonic(), end, what)
+            time.sleep(0.02)
+
+    def are_live(self, nodes=None):
+        """Whether each sees all the others live, and was answered by each."""
+        nodes = nodes or self.here
+        for node in nodes:
+            members = [one for one in node.ask("members")["members"] if one["status"] != "self"]
+            if len(members) != len(nodes) - 1:
+                return False
+            if not all(one["status"] == "live" and one["reachable"] for one in members):
+                return False
+        return True
+
+    def test_a_host_with_two_addresses_answers_from_the_one_that_was_asked(self):
+        two = self.host(0, "10.78.0.1/24", "10.78.0.2/24")
+        self.node(two, "two", "--listen", "0.0.0.0:7000", "--advertise", "10.78.0.2:7000")
+        for index, seed in ((3, "10.78.0.1:7000"), (4, "10.78.0.2:7000")):
+            space = self.host(index, f"10.78.0.{index}/24")
+            self.node(space, f"n{index}", "--listen", "*:7000", "--seed", seed)
+
+        self.wait_until(self.are_live, "all see all")
+
+        time.sleep(1)
+        for node in self.here:
+            self.assertEqual(node.ask("stats")["drop_unproved"], 0)
+        self.assertEqual(self.here[1].member("two")["endpoint"], "10.78.0.2:7000")
+
+    def test_a_host_whose_own_name_is_on_loopback_advertises_another_address(self):
+        """As Debian writes /etc/hosts; each node lists itself first among the seeds."""
+        names = {f"host{index}": f"10.78.0.{index}" for index in (1, 2, 3)}
+        for index, own in enumerate(names, 1):
+            space = self.host(index, names[own] + "/24")
+            lines = [f"127.0.1.1 {own}"]
+            lines += [f"{address} {name}" for name, address in names.items() if name != own]
+            seeds = [own] + [name for name in names if name != own]
+            self.node(space, own, "--listen", "0.0.0.0:7000",
+                      *(word for seed in seeds for word in ("--seed", seed + ":7000")),
+                      before=self.with_names(*lines))
+
+        self.wait_until(self.are_live, "all see all")
+
+        for node in self.here:
+            for member in node.ask("members")["members"]:
+                self.assertEqual(member["endpoint"], names[member["name"]] + ":7000")
+            node.event("advertised", message=names[node.started["name"]] + ":7000")
+
+    def test_which_of_the_addresses_of_a_name_is_listened_on_is_said(self):
+        names = self.with_names("127.0.0.1 both", "127.0.0.2 both")
+        node = self.node(self.space("alone"), "a", "--listen", "both:7000", before=names)
+        node.process.terminate()
+
+        self.assertEqual(node.wait(), (0, f'gossipmonger: --listen "both:7000" is {node.endpoint}, '
+                                          "the first of 2 addresses\n"))
+
+    def test_a_host_is_renumbered_and_another_takes_its_address(self):
+        count = 6
+        spaces_of = [self.host(index, f"10.78.0.{index}/24") for index in range(1, count)]
+        for index, space in enumerate(spaces_of, 1):
+            self.node(space, f"n{index}", "--listen", "0.0.0.0:7000", "--seed", "10.78.0.1:7000",
+                      "--seed", "10.78.0.5:7000")
+        self.wait_until(self.are_live, "all see all")
+        moved = self.here[1]
+        rounds = self.here[0].ask("stats")["rounds"]
+
+        inside(spaces_of[1], "ip", "address", "del", "10.78.0.2/24", "dev", "eth0")
+        inside(spaces_of[1], "ip", "address", "add", "10.78.0.22/24", "dev", "eth0")
+        moved.event("advertised", message="10.78.0.22:7000")
+        others = [node for node in self.here if node is not moved]
+        self.wait_until(
+            lambda: all(node.member("n2")["endpoint"] == "10.78.0.22:7000" for node in others),
+            "all follow to the new address")
+        rounds = self.here[0].ask("stats")["rounds"] - rounds
+        bound = 4 * (count - 1).bit_length() + 10
+        self.assertLessEqual(rounds, bound)
+
+        new = self.host(9, "10.78.0.2/24")
+        self.node(new, "new", "--listen", "0.0.0.0:7000", "--seed", "10.78.0.1:7000")
+        self.wait_until(self.are_live, "both owners of the address are reached by all")
+        for node in self.here:
+            self.assertEqual(node.member("new")["endpoint"], "10.78.0.2:7000")
+            self.assertEqual(node.member("n2")["endpoint"], "10.78.0.22:7000")
+            self.assertNotIn("peer_dead", [one["event"] for one in node.events])
+
+    def test_hosts_with_link_local_addresses_alone(self):
+        # The index of the interface, and its name, differ from host to host.
+        for index in (1, 2, 3):
+            interface = f"lan{index}"
+            space = self.host(index, f"fe80::{index}/64", interface=interface, before=2 * index)
+            listen = "*:7000" if index == 3 else f"[fe80::{index}%{interface}]:7000"
+            self.node(space, f"n{index}", "--listen", listen, "--seed",
+                      f"[fe80::1%{interface}]:7000")
+
+        self.wait_until(self.are_live, "all see all")
+
+        time.sleep(2)
+        self.here[0].close()
+        self.wait_until(lambda: all(node.member("n1")["status"] == "dead"
+                                    for node in self.here[1:]), "n1 is seen dead")
+        self.assertEqual(self.here[1].member("n3")["status"], "live")
+        self.assertEqual(self.here[2].member("n2")["status"], "live")
+
+    def routed(self):
+        """Two hosts with a router between them, that tells nobody what it cannot pass on."""
+        spaces_of = [self.space("left"), self.space("right")]
+        router = self.space("router")
+        for side, space in enumerate(spaces_of, 1):
+            inside(router, "ip", "link", "add", f"side{side}", "type", "veth", "peer", "name",
+                   "eth0", "netns", space)
+            for where, device, last in ((router, f"side{side}", 1), (space, "eth0", 2)):
+                inside(where, "ip", "address", "add", f"10.78.{side}.{last}/24", "dev", device)
+                inside(where, "ip", "link", "set", device, "up")
+            inside(space, "ip", "route", "add", "default", "via", f"10.78.{side}.1")
+        inside(router, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+        subprocess.run(["ip", "netns", "exec", router, "nft", "-f", "-"], check=True,
+                       capture_output=True, input=b"table ip gossip {\n  chain out {\n"
+                       b"    type filter hook output priority 0;\n    ip protocol icmp drop\n"
+                       b"  }\n}\n")
+        return router, *spaces_of
+
+    def assert_told_of_the_path(self, is_from_the_start):
+        router, left, right = self.routed()
+        narrow = ("ip", "link", "set", "side2", "mtu", "1000")
+        a = self.node(left, "a", "--listen", "10.78.1.2:7000")
+        if is_from_the_start:
+            inside(router, *narrow)
+            for key in range(30):
+                a.ask(f"set k{key} " + 100 * "x")
+        b = self.node(right, "b", "--listen", "10.78.2.2:7000", "--seed", "10.78.1.2:7000")
+        self.wait_until(lambda: self.are_live([a, b]), "both are live")
+        inside(router, *narrow)
+        for key in range(30):
+            a.ask(f"set later{key} " + 100 * "x")
+
+        told = a.event("error", peer="b")
+
+        self.assertIn("a path must carry packets of 1228 bytes", told["message"])
+        time.sleep(3)
+        self.assertEqual([one["event"] for one in a.events].count("error"), 1)
+
+    def test_a_path_that_begins_to_swallow_large_datagrams_is_told(self):
+        self.assert_told_of_the_path(is_from_the_start=False)
+
+    def test_a_path_that_swallowed_large_datagrams_from_the_start_is_told(self):
+        self.assert_told_of_the_path(is_from_the_start=True)
 
 
 def main():

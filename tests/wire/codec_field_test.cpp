@@ -188,16 +188,17 @@ TEST_CASE("codec: each entry of a digest has a generation") {
   CHECK(digest_with({{15, 0}}) == "field");
 }
 
-// 3,515 * 2^10 ms is the code of an hour: what is below that is rounded off.
-TEST_CASE("codec: a digest says how often its sender gossips, in any 16 bits") {
+// (8 + 5) * 2^18 ms is the code of an hour: what is below that is rounded off.
+TEST_CASE("codec: a digest says how often its sender gossips, in any 8 bits") {
   message m;
   fill_sample_digest(m);
   m.interval = interval_code(std::chrono::hours(1));
   datagram wire(m);
-  CHECK(wire.word(4) == (0xdeadbeef | std::uint64_t{10 << 12 | 3515} << 48));
+  const std::uint64_t largest = std::uint64_t{m.largest_received} << 56;
+  CHECK(wire.word(4) == (0xdeadbeef | std::uint64_t{18 << 3 | 5} << 48 | largest));
 
-  for (const std::uint64_t bits : {0x0000U, 0x0001U, 0xf000U, 0xffffU}) {
-    wire.word(4) = 0xdeadbeef | bits << 48;
+  for (const std::uint64_t bits : {0x00U, 0x01U, 0xf0U, 0xffU}) {
+    wire.word(4) = 0xdeadbeef | bits << 48 | largest;
     wire.fix_checksum();
     message out;
     REQUIRE(wire.decode(out).has_value());

@@ -127,7 +127,6 @@ TEST_CASE("codec: the widest numbers travel") {
   who.heartbeat = heartbeat_max;
   who.silent = std::chrono::milliseconds(0xffffffff);
   who.address.port = 0xffff;
-  who.address.scope = 0xffffffff;
   delta_view& delta = m.deltas.emplace_back();
   delta.generation = generation_max;
   delta.upto = position(version_max);
@@ -140,6 +139,18 @@ TEST_CASE("codec: the widest numbers travel") {
 
   REQUIRE(wire.decode(received).has_value());
   CHECK(is_same(received, m));
+}
+
+TEST_CASE("codec: the scope of an address means nothing elsewhere, and is not sent") {
+  message m;
+  fill_sample_reply(m);
+  m.identities[0].address = *endpoint::parse("[fe80::1%3]:7000");
+
+  message received;
+  datagram wire(m);
+
+  REQUIRE(wire.decode(received).has_value());
+  CHECK(received.identities[0].address.to_string() == "[fe80::1]:7000");
 }
 
 TEST_CASE("codec: a silence too long for its field saturates") {

@@ -82,9 +82,10 @@ void fill_random_digest(message& m, random_source& numbers) {
   m.sender = pick();
   if (numbers.below(3) != 0) m.receiver = pick();
   if (numbers.below(3) != 0) {
-    m.interval = interval_code::from_bits(static_cast<std::uint16_t>(numbers.next()));
+    m.interval = interval_code::from_bits(static_cast<std::uint8_t>(numbers.next()));
   }
   fill_partials(m, numbers);
+  m.largest_received = static_cast<std::uint8_t>(numbers.below(256));
 }
 
 void add_random_fragment(message& m, std::vector<std::string>& texts, random_source& numbers) {
@@ -167,7 +168,6 @@ void fill_random_reply(message& m, std::vector<std::string>& texts, random_sourc
       byte = static_cast<std::uint8_t>(numbers.below(256));
     }
     who.address.port = static_cast<std::uint16_t>(numbers.next());
-    who.address.scope = static_cast<std::uint32_t>(numbers.next());
     who.silent = std::chrono::milliseconds(draw(numbers, 0xffffffff));
   }
 }
@@ -240,6 +240,7 @@ void fill_sample_digest(message& m) {
   m.receiver = m.known.extra[0];
   m.receiver_instance = 0xdeadbeef;
   m.interval = interval_code(std::chrono::milliseconds(1000));
+  m.largest_received = 0x72;
 }
 
 void fill_sample_reply(message& m) {
@@ -310,7 +311,8 @@ bool is_same(const message& a, const message& b) {
   return a.kind == b.kind && a.features == b.features && a.cookie_echo == b.cookie_echo &&
          a.cookie == b.cookie && a.sender == b.sender && receiver_of(a) == receiver_of(b) &&
          a.receiver_instance == b.receiver_instance && a.more == b.more &&
-         a.interval == b.interval && a.refused == b.refused && a.known.lo == b.known.lo &&
+         a.interval == b.interval && a.refused == b.refused &&
+         a.largest_received == b.largest_received && a.known.lo == b.known.lo &&
          a.known.hi == b.known.hi && a.known.range == b.known.range &&
          a.known.extra == b.known.extra && a.known.unwanted == b.known.unwanted &&
          a.heartbeats == b.heartbeats && a.requests == b.requests && a.partials == b.partials &&

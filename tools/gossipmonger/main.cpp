@@ -45,12 +45,13 @@ int complain(const early_exit& why) {
 }
 
 /// A closed standard stream would lend its number to the first socket, which would then be written
-/// to as if it were the output.
-void open_standard_streams() {
+/// to as if it were the output. False where the system has no descriptor left.
+bool try_open_standard_streams() {
   for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(descriptor, F_GETFD) >= 0) continue;
-    if (::open("/dev/null", O_RDWR) != descriptor) std::abort();  // the lowest number is taken
+    if (::open("/dev/null", O_RDWR) != descriptor) return false;  // the lowest number is taken
   }
+  return true;
 }
 
 bool wants_colour() {
@@ -64,7 +65,7 @@ asio::awaitable<void> look_up(std::string text, result<std::vector<endpoint>>& f
   found = co_await resolve(std::move(text));
 }
 
-/// The first address of "HOST:PORT".
+/// The first address of "HOST:PORT". A name may have several: then a line says which was taken.
 tl::expected<endpoint, early_exit> find_address(const std::string& option,
                                                 const std::string& text) {
   asio::io_context io(1);
@@ -77,12 +78,20 @@ tl::expected<endpoint, early_exit> find_address(const std::string& option,
     asio::co_spawn(io, look_up(text, found), on_end);
     io.run();
   }
-  if (found && !found->empty()) return found->front();
+  if (found && !found->empty()) {
+    if (found->size() > 1) {
+      std::fprintf(stderr, "gossipmonger: --%s %s is %s, the first of %zu addresses\n",
+                   option.c_str(), in_quotes(text).c_str(), found->front().to_string().c_str(),
+                   found->size());
+    }
+    return found->front();
+  }
   if (is_service || (!found && found.error() == std::errc::invalid_argument)) {
     config_error error;
     error.option = option;
     error.value = in_quotes(text);
-    error.allowed = "HOST:PORT, 1.2.3.4:PORT or [V6]:PORT";
+    error.allowed = "HOST:PORT, 1.2.3.4:PORT, [V6]:PORT or [V6%INTERFACE]:PORT";
+    if (option == "listen") error.allowed += ", or *:PORT for all addresses";
     return tl::unexpected<early_exit>(bad_option(error));
   }
   const std::string why = found ? "it has no address" : found.error().message();
@@ -90,8 +99,20 @@ tl::expected<endpoint, early_exit> find_address(const std::string& option,
       early_exit(1, "cannot look up --" + option + " " + in_quotes(text) + ": " + why));
 }
 
+/// "*:PORT" as the wildcard of `host`, "[::]:" or "0.0.0.0:"; nothing where it is another text.
+std::optional<endpoint> wildcard_of(std::string_view listen, std::string_view host) {
+  if (!listen.starts_with("*:")) return std::nullopt;
+  return endpoint::parse(std::string(host) + std::string(listen.substr(2)));
+}
+
 tl::expected<void, early_exit> open_transport(const std::string& listen, udp_transport& over) {
-  const tl::expected<endpoint, early_exit> address = find_address("listen", listen);
+  // [::] takes IPv4 too; a system without IPv6 has no such socket.
+  if (const std::optional<endpoint> every = wildcard_of(listen, "[::]:")) {
+    if (over.open(*every)) return {};
+  }
+  const std::optional<endpoint> every_v4 = wildcard_of(listen, "0.0.0.0:");
+  const tl::expected<endpoint, early_exit> address =
+      every_v4 ? tl::expected<endpoint, early_exit>(*every_v4) : find_address("listen", listen);
   if (!address) return tl::unexpected<early_exit>(address.error());
   const result<void> opened = over.open(*address);
   if (opened) return {};
@@ -163,11 +184,15 @@ int run(options wanted) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  open_standard_streams();
+  if (!try_open_standard_streams()) return 1;
   std::signal(SIGPIPE, SIG_IGN);  // told by write, and the node leaves first
   std::signal(SIGTTIN, SIG_IGN);  // a node in the background goes on, and reads no commands
 
   tl::expected<options, early_exit> wanted = parse_options(argc, argv);
   if (!wanted) return complain(wanted.error());
-  return run(std::move(*wanted));
+  try {
+    return run(std::move(*wanted));
+  } catch (const std::exception& error) {  // a library found no descriptor, or no memory
+    return complain(early_exit(1, error.what()));
+  }
 }

@@ -75,7 +75,7 @@ void declare(CLI::App& run, options& to, raw_options& raw) {
   run.add_option("--cluster", to.settings.cluster_name, "Nodes of another cluster are not heard")
       ->type_name("NAME")
       ->capture_default_str();
-  run.add_option("--listen", to.listen, "UDP address; port 0: the system chooses one")
+  run.add_option("--listen", to.listen, "UDP address; host *: all; port 0: the system chooses one")
       ->type_name("HOST:PORT")
       ->capture_default_str();
   run.add_option("--advertise", to.advertise, "What peers send to, if it is not that")

@@ -19,17 +19,18 @@ namespace {
 using std::chrono::milliseconds;
 
 using field = std::variant<std::size_t config::*, double config::*, milliseconds config::*,
-                           std::vector<std::string> config::*>;
+                           std::vector<std::string> config::*, std::optional<endpoint> config::*>;
 
 struct option {
   std::string_view name;
   field where;
 };
 
-constexpr std::size_t option_count = 18;
+constexpr std::size_t option_count = 19;
 
 const std::array<option, option_count>& all_options() {
   static const std::array<option, option_count> options{{
+      {"advertise", &config::advertise},
       {"seeds", &config::seeds},
       {"resolve_interval", &config::resolve_interval},
       {"gossip_interval", &config::gossip_interval},
@@ -54,6 +55,10 @@ const std::array<option, option_count>& all_options() {
 
 std::string to_text(std::size_t count) { return std::to_string(count); }
 std::string to_text(milliseconds time) { return std::to_string(time.count()) + "ms"; }
+
+std::string to_text(const std::optional<endpoint>& address) {
+  return address ? address->to_string() : "none";
+}
 
 std::string to_text(double number) {
   std::array<char, 32> text{};
@@ -80,6 +85,11 @@ bool try_read(std::string_view text, milliseconds& to) {
   const std::optional<milliseconds> time = parse_duration(text);
   if (time) to = *time;
   return time.has_value();
+}
+
+bool try_read(std::string_view text, std::optional<endpoint>& to) {
+  to = endpoint::parse(text);
+  return to.has_value() || text == "none";
 }
 
 bool try_read(std::string_view text, std::vector<std::string>& to) {
@@ -122,6 +132,9 @@ tl::expected<config, config_error> with_option(config of, std::string_view name,
     if (std::holds_alternative<double config::*>(one.where)) allowed = "a number";
     if (std::holds_alternative<milliseconds config::*>(one.where)) {
       allowed = "a time such as 200ms, 1s or 5m";
+    }
+    if (std::holds_alternative<std::optional<endpoint> config::*>(one.where)) {
+      allowed = "1.2.3.4:PORT, [V6]:PORT, or none";
     }
     return tl::unexpected<config_error>(make_error(name, in_quotes(text), std::move(allowed)));
   }

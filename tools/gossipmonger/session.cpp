@@ -76,8 +76,8 @@ void session::start(std::optional<milliseconds> lifetime) {
   await_signal();
   output_.write(format_.started(node_, transport_.local_endpoint(), now()));
   spawn(live(lifetime));
+  spawn(print_events(node_.subscribe()));  // before the node has anything to tell
   spawn(gossip());
-  spawn(print_events(node_.subscribe()));
   spawn(print_drops());
   spawn(obey_commands());
 }

@@ -52,6 +52,7 @@ std::string_view word_of(event_kind kind) {
     case event_kind::update:
     case event_kind::removed:
     case event_kind::conflict:
+    case event_kind::advertised:
     case event_kind::lagged:
     case event_kind::error:
       break;
@@ -77,6 +78,7 @@ text_format::colour text_format::colour_of(event_kind kind) {
       return colour::yellow;
     case event_kind::update:
     case event_kind::removed:
+    case event_kind::advertised:
       break;
   }
   return colour::none;
@@ -144,6 +146,7 @@ std::string text_format::event(const event_view& what, wall_time at) const {
     case event_kind::peer_left:
     case event_kind::peer_forgotten:
     case event_kind::conflict:
+    case event_kind::advertised:
     case event_kind::error:
       line += escaped(what.peer);
       if (!what.peer.empty() && !what.text.empty()) line += ": ";

@@ -4,9 +4,11 @@
 // Source: RFC 9000, sections 8.1 and 21.1 (amplification).
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <unordered_map>
 
 #include "gossipmonger/core/endpoint.hpp"
@@ -21,6 +23,10 @@ class address_book {
   static constexpr std::size_t amplification_max = 3;
   /// A first datagram to an unproved address is padded to this much, so that 3x fits a reply.
   static constexpr std::size_t unproved_bytes_min = 400;
+  /// One in `short_starts` that brought no proof is padded to this much only: 3x of it passes where
+  /// a path swallows larger datagrams.
+  static constexpr std::size_t unproved_bytes_short = 176;
+  static constexpr std::uint32_t short_starts = 4;
 
   static constexpr std::uint32_t unanswered_max = 8;
 
@@ -55,6 +61,9 @@ class address_book {
   [[nodiscard]] bool try_start(const endpoint& address, std::uint64_t round,
                                std::size_t unproved_max);
   [[nodiscard]] std::size_t size() const { return known_.size(); }
+  /// Of the addresses that were asked last without proof, the one to which I gave `cookie`.
+  [[nodiscard]] std::optional<endpoint> find_asked(std::uint64_t cookie,
+                                                   std::chrono::nanoseconds now);
 
  private:
   struct record {
@@ -103,6 +112,9 @@ class address_book {
   std::uint64_t asked_cookie_ = 0;  // what it said; 0: the secret changed
   std::uint64_t round_ = 0;
   std::size_t started_unproved_ = 0;
+  static constexpr std::size_t asked_max = 16;
+  std::array<endpoint, asked_max> asked_;  // a ring; wildcards: nobody
+  std::size_t asked_next_ = 0;
 };
 
 }  // namespace gossipmonger

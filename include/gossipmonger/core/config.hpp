@@ -22,12 +22,12 @@ struct config {
   // Who I am.
   std::string name;                      ///< 1-255 bytes of UTF-8; unique in the cluster
   std::string cluster_name = "default";  ///< nodes of another cluster are not heard
-  std::optional<endpoint> advertise;     ///< what peers send to; none: the transport's own
+  std::optional<endpoint> advertise;     ///< what peers send to; none: the transport's, or routed
   std::uint64_t generation_last = 0;     ///< of the last run, if it was kept; 0: not kept
 
-  /// Where to find the cluster: "HOST:PORT", "1.2.3.4:PORT", "[V6]:PORT", or "dnssrv+SERVICE" for
-  /// all hosts of its SRV records; at most 64. Names are resolved again and again; those that are
-  /// myself are skipped; none: a cluster of one.
+  /// Where to find the cluster: "HOST:PORT", "1.2.3.4:PORT", "[V6]:PORT", "[V6%INTERFACE]:PORT", or
+  /// "dnssrv+SERVICE" for all hosts of its SRV records; at most 64. Names are resolved again and
+  /// again; those that are myself are skipped; none: a cluster of one.
   std::vector<std::string> seeds;
   std::chrono::milliseconds resolve_interval{60'000};  ///< 1 s to 1 day between two look-ups
   std::optional<std::uint64_t> random_seed;  ///< none: the system's random device; set in tests
@@ -87,9 +87,9 @@ struct config_error {
 [[nodiscard]] tl::expected<config, config_error> validated(config candidate);
 
 /// The same for a node that runs with `present`: also the first option that differs and cannot be
-/// changed while it runs. Those are who it is (name, cluster_name, advertise, generation_last,
-/// random_seed) and what its tables are built for (datagram_bytes_max, value_bytes_max,
-/// partial_bytes_max, peers_max, parked_bytes_max).
+/// changed while it runs. Those are who it is (name, cluster_name, generation_last, random_seed)
+/// and what its tables are built for (datagram_bytes_max, value_bytes_max, partial_bytes_max,
+/// peers_max, parked_bytes_max).
 [[nodiscard]] tl::expected<config, config_error> validated_change(const config& present,
                                                                   config candidate);
 

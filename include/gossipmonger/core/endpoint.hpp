@@ -32,6 +32,15 @@ struct endpoint {
   [[nodiscard]] bool is_wildcard() const;
   [[nodiscard]] bool is_loopback() const;
   [[nodiscard]] bool is_multicast() const;
+  /// fe80::/10, an address that means a host only together with an interface.
+  [[nodiscard]] bool is_link_local() const {
+    return address[0] == 0xfe && (address[1] & 0xc0) == 0x80;
+  }
+  /// The same address, whatever the ports. Scopes are not compared: they number the interfaces of
+  /// one host, and differ from host to host.
+  [[nodiscard]] bool has_address_of(const endpoint& other) const {
+    return half(0) == other.half(0) && half(8) == other.half(8);
+  }
   /// Whether a datagram may be sent there: a port, and no wildcard, multicast or broadcast.
   [[nodiscard]] bool is_routable() const;
 

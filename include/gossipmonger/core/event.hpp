@@ -24,6 +24,7 @@ enum class event_kind : std::uint8_t {
   update,          ///< `peer` published `value` under `key`
   removed,         ///< `peer` erased `key`; you may never have seen it
   conflict,        ///< another node lives under the name `peer`
+  advertised,      ///< peers reach this node at the address `text` from now on
   lagged,          ///< you were too slow: clear everything, a fresh snapshot follows
   error,           ///< `text` says what; gossip goes on
 };
@@ -41,7 +42,7 @@ struct event_view {
   std::string_view key;          ///< update, removed
   std::string_view value;        ///< update
   std::uint64_t version = 0;     ///< update, removed
-  std::string_view text;         ///< error, conflict: what happened
+  std::string_view text;         ///< error, conflict: what happened; advertised: the address
 };
 
 /// The same, owning.

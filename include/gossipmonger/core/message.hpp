@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "gossipmonger/core/delta.hpp"
@@ -32,6 +33,9 @@ enum class refusal : std::uint8_t {
   storage = 4,     ///< the sender's storage refused an entry of the receiver, and is tried again
 };
 inline constexpr std::size_t refusal_count = 5;  ///< those above
+/// Link-local addresses come without a scope, which means nothing on another host: they are on the
+/// interface that the datagram came by.
+void set_scopes(std::span<identity_view> identities, std::uint32_t interface);
 
 struct message {
   message() = default;
@@ -58,6 +62,10 @@ struct message {
 
   digest known;  ///< leg 1; sender and receiver stand in it too, the receiver
                  ///< only where its generation is not 0
+
+  /// Leg 1: the size class (path_watch.hpp) of the largest datagram that came from the receiver of
+  /// late; 0: none did.
+  std::uint8_t largest_received = 0;
 
   std::vector<doubt_entry> doubts;  ///< any leg; at most `doubts_max`
 

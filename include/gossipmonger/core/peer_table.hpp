@@ -20,6 +20,7 @@
 #include "gossipmonger/core/event.hpp"
 #include "gossipmonger/core/failure_detector.hpp"
 #include "gossipmonger/core/interval_code.hpp"
+#include "gossipmonger/core/path_watch.hpp"
 #include "gossipmonger/core/suspicion.hpp"
 #include "gossipmonger/core/types.hpp"
 #include "gossipmonger/core/write_rate.hpp"
@@ -252,6 +253,8 @@ struct peer_details {
   // What is sent to it.
   std::size_t burst_datagrams = 0;           ///< that an exchange may take; 0: as configured
   std::chrono::nanoseconds burst_changed{};  ///< when it was made smaller
+  path_watch path;
+  bool is_narrow = false;  ///< no more than 1200 bytes a datagram reach it
 
   // Its places in the change list.
   std::uint64_t introduced = 0;  ///< sequence of new_peer or peer_restarted

@@ -113,9 +113,10 @@ class protocol {
   [[nodiscard]] std::chrono::nanoseconds writable_at() const;
 
   // Inputs.
-  /// `bytes` is the size of the datagram it came in.
+  /// `bytes` is the size of the datagram it came in, `local` the address of this host that it was
+  /// sent to, and what answers it leaves from; a wildcard: not known.
   void handle_message(const message& received, const endpoint& source, std::size_t bytes,
-                      moment now);
+                      moment now, const endpoint& local = endpoint());
   void handle_timeout(moment now);
   /// Something the driver wants its users told: becomes an `error` event.
   void report(std::string text);
@@ -129,8 +130,11 @@ class protocol {
   void handle_foreign(const endpoint& source);
 
   // Commands.
-  /// Where peers reach me, if that was not known at the start.  expects: no round has run yet
-  void set_address(const endpoint& address) { peers_.details(self_slot).address = address; }
+  /// Where peers reach me from now on. An address belongs to an incarnation: if a round has run, I
+  /// take a higher generation, which carries it to all. An `advertised` event tells.
+  void set_address(const endpoint& address);
+  /// The local address that the legs I start leave from; a wildcard: the driver's choice.
+  void set_source(const endpoint& address) { source_ = address; }
   /// What my driver reads and writes, if not version 1 alone.  expects: no round has run yet
   void set_wire_versions(const wire_range& spoken) { spoken_ = spoken; }
   /// Runs with `settings` from now on, all of them or, where one is not allowed, none. Seeds are
@@ -176,6 +180,8 @@ class protocol {
   /// Sets the next message, and says where it goes; its views are valid until the next call into
   /// the protocol. Nodes that are called in turn may use one message.
   [[nodiscard]] std::optional<endpoint> poll_transmit(moment now, message& out);
+  /// The local address that the latest of them leaves from; a wildcard: the driver's choice.
+  [[nodiscard]] const endpoint& transmit_source() const { return transmit_source_; }
   /// The next event above the cursor; its view is valid until the next call.
   [[nodiscard]] std::optional<event_view> poll_event(change_cursor& cursor);
   [[nodiscard]] std::optional<trace_event> poll_trace();
@@ -242,8 +248,21 @@ class protocol {
                        bool is_proved);
   void add_answer(exchange&& leg) {
     leg.planned = now_;
+    leg.from = asked_at_;
     stats_.exchanges_dropped += outbox_.add_answer(std::move(leg));
   }
+  /// Whether a leg that I start leaves from the address that this datagram was sent to: a cookie
+  /// proves one address, and is of no use for another.
+  [[nodiscard]] bool is_my_source(const endpoint& local) const {
+    return source_.is_wildcard() || local.is_wildcard() || local.has_address_of(source_);
+  }
+  /// A reply with a cookie that I gave to another address: that one is named once.
+  void report_other_source(const message& received, const endpoint& source, moment now);
+  /// From a verified address: notes its size, and tells where it shows that large datagrams of mine
+  /// do not reach the sender, and short ones do.
+  void watch_path(const message& received, std::size_t bytes);
+  /// An identity with an address that only its own host can send to, and I am on another.
+  [[nodiscard]] bool is_loopback_elsewhere(const identity_view& who) const;
   /// Which heartbeat of this run of mine the sender has seen; 0: none.
   [[nodiscard]] std::uint64_t seen_heartbeat(const message& received) const;
   /// What still waits to go to the same remote, of the same owners, is out of date.
@@ -363,8 +382,13 @@ class protocol {
   [[nodiscard]] bool try_start_live();
   /// The next of that ring; with `is_choosy`, who is not known to hold what is waited for.
   [[nodiscard]] bool try_start_from(peer_ring& ring, bool is_choosy);
-  /// Whether there is a seed to ask, which may be asked later: it backs off.
-  bool try_start_seed();
+  void try_start_seed();
+  /// Nobody is live: as many seeds as there is room for, in turn, so that each is asked once before
+  /// any is asked again.
+  void try_start_seeds();
+  [[nodiscard]] bool try_start(known_seed& asked);
+  /// Whether any of the seeds may be another node.
+  [[nodiscard]] bool has_other_seed() const;
   /// Who is to be met there, by its hash, of those that are not gone; 0: nobody, or several.
   [[nodiscard]] std::uint64_t find_peer_at(const endpoint& address) const;
   /// Whether a digest may go there: somebody else's address, of a kind that can be sent to.
@@ -425,9 +449,13 @@ class protocol {
   expiry expiry_;
 
   std::vector<known_seed> seeds_;
+  std::size_t seed_turn_ = 0;  // while nobody is live, where the next round goes on
   std::vector<endpoint> joining_;
   std::vector<endpoint> restarted_;  // addresses where a leg 1 was begun anew this round
   outbox outbox_;
+  endpoint source_;           // of the legs that I start
+  endpoint asked_at_;         // where the message in hand was sent to
+  endpoint transmit_source_;  // of the message that was polled last
   send_budget budget_;
   send_budget strangers_budget_;  // what of it answers to unproved addresses may take
   write_rate write_rate_;

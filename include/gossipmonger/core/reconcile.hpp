@@ -51,6 +51,7 @@ struct exchange {
   }
 
   endpoint to;
+  endpoint from;  ///< the local address that it leaves from; a wildcard: the driver's choice
   message_kind kind = message_kind::digest;
   std::uint64_t remote_hash = 0;  ///< 0: not known (a seed)
   /// Legs 2 and 3: the remote's run and heartbeat, as the datagram says that this leg answers. The
@@ -67,6 +68,8 @@ struct exchange {
   /// written.
   bool is_unproved = false;
   std::size_t padded_bytes = 0;
+  bool is_narrow = false;        ///< its datagrams take 1200 bytes at most
+  std::size_t filled_bytes = 0;  ///< of its latest datagram
 
   // Leg 1: where the range goes on, and what it has not claimed yet.
   std::uint64_t digest_from = 0;
@@ -150,6 +153,8 @@ class reconciler {
   void count_tables(table_sizes& out) const;
   /// Bytes of a datagram that a message may take: the seal's room stays free (I4).
   [[nodiscard]] std::size_t message_bytes_max() const;
+  /// The same for a datagram of `leg`.
+  [[nodiscard]] std::size_t message_bytes_max(const exchange& leg) const;
   /// Rows of a digest that surely fit into one datagram.
   [[nodiscard]] std::size_t digest_rows_a_datagram() const;
   /// Rows that a digest of so many datagrams tells at least, if there are more; fewer where graves
@@ -217,9 +222,12 @@ class reconciler {
     top = std::max(top, evidence);
   }
   /// Whether key and value travel in fragments.
-  [[nodiscard]] bool is_large(const entry_view& entry) const {
-    return entry.key.size() + entry.value.size() > whole_bytes_max_;
+  [[nodiscard]] bool is_large(const entry_view& entry, const exchange& leg) const {
+    const std::size_t most = leg.is_narrow ? narrow_whole_bytes_max_ : whole_bytes_max_;
+    return entry.key.size() + entry.value.size() > most;
   }
+  /// Whether large datagrams do not reach the remote of `leg`, and it shall have smaller ones.
+  [[nodiscard]] bool is_narrow(const exchange& leg) const;
   /// What the remote of `leg` says that it holds of the row's value after `after`.
   [[nodiscard]] std::optional<position> part_held(peer_view row, std::uint64_t after,
                                                   const exchange& leg) const;
@@ -254,6 +262,7 @@ class reconciler {
   partial_values partials_;
   value_checksums checksums_;
   std::size_t whole_bytes_max_;
+  std::size_t narrow_whole_bytes_max_;
   flight_log flights_;
   std::vector<slot_index>
       put_off_;  // whose entries the storage refused, until they are tried again

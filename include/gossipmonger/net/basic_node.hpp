@@ -225,11 +225,25 @@ class basic_node {
 
   /// Runs with other options from now on, as protocol::change: take `settings()`, change what shall
   /// be otherwise. The timer and the look-up of seeds follow at once.
+  /// Another `advertise` makes a new incarnation, which peers see restart; without one the address
+  /// is again the transport's, or that of the route to a seed.
   [[nodiscard]] tl::expected<void, config_error> change(config wanted) {
     const bool has_other_seeds = wanted.seeds != settings().seeds;
+    const bool is_released = settings().advertise && !wanted.advertise;
+    const endpoint bound = state_->transport.local_endpoint();
+    if (is_released && bound.is_wildcard() && wanted.seeds.empty()) {
+      config_error error;
+      error.option = "advertise";
+      error.value = "none";
+      error.allowed = "an address of this machine, since the transport listens on all of them";
+      return tl::unexpected<config_error>(std::move(error));
+    }
     tl::expected<void, config_error> changed = core().change(std::move(wanted), now());
     if (!changed) return changed;
+    if (is_released && !bound.is_wildcard()) core().set_address(bound);
+    state_->next_route_look = typename clock_type::time_point();
     state_->wake_timer();
+    state_->notify();
     if (has_other_seeds) watch_seeds(state_);
     return changed;
   }
@@ -317,10 +331,15 @@ class basic_node {
       cancel.emit(asio::cancellation_type::terminal);
     }
 
+    void look_again() {
+      if (pause != nullptr) pause->cancel();
+    }
+
     std::string seed;
     std::vector<endpoint> found;  // the last good answer
     bool is_wanted = true;
     asio::cancellation_signal cancel;
+    timer* pause = nullptr;  // between two look-ups, while it waits
   };
 
   /// What the loops of `run` need, and what may be awaited: it goes with the last of them.
@@ -366,6 +385,9 @@ class basic_node {
     std::vector<std::uint64_t> preferred;                // versions that somebody awaits
     std::vector<std::shared_ptr<watched_seed>> watched;  // the seeds that are names
     bool is_without_route_reported = false;
+    std::vector<std::string> seeds_without_family;  // seeds reported so
+    typename clock_type::time_point next_route_look{};
+    bool was_alone = true;    // nobody was live after the latest round
     std::size_t running = 0;  // loops
     bool has_run = false;
     bool is_sending = false;
@@ -559,7 +581,12 @@ class basic_node {
   static void watch_seeds(const std::shared_ptr<shared>& state);
   static void apply_seeds(shared& state);
   [[nodiscard]] static std::vector<endpoint> found_seeds(const shared& state);
+  [[nodiscard]] static std::vector<endpoint> found_addresses(const shared& state,
+                                                             const std::string& seed);
+  /// Whether peers can be told where they reach me; asks the routes anew, once a round.
   [[nodiscard]] static bool try_find_address(shared& state);
+  static void follow_route(shared& state);
+  static void report_families(shared& state);
   static asio::awaitable<void> send_all(std::shared_ptr<shared> state);
   static void handle(shared& state, const inbound& received);
   /// `owner` is what `slot` belongs to, if anything.
@@ -664,7 +691,9 @@ void basic_node<Storage, Transport>::handle(shared& state, const inbound& receiv
     return state.core->handle_foreign(received.source);
   }
   if (!decoded) return state.core->count_drop(decoded.error());
-  state.core->handle_message(state.received, received.source, received.size, now());
+  const std::uint32_t scope = received.source.scope;
+  set_scopes(state.received.identities, scope != 0 ? scope : received.interface);
+  state.core->handle_message(state.received, received.source, received.size, now(), received.local);
 }
 
 template <storage Storage, transport Transport>
@@ -691,6 +720,11 @@ asio::awaitable<void> basic_node<Storage, Transport>::round_loop(std::shared_ptr
     co_await send_all(state);
     state->notify();
     state->release_changes();
+    const bool is_alone = state->core->live_peers() == 0;
+    if (is_alone && !state->was_alone) {
+      for (const auto& one : state->watched) one->look_again();
+    }
+    state->was_alone = is_alone;
   }
 }
 
@@ -713,6 +747,7 @@ asio::awaitable<void> basic_node<Storage, Transport>::send_all(std::shared_ptr<s
       const std::size_t size = state->coder.encode(state->outgoing, room);
       state->send_batch[count].bytes = room.first(size);
       state->send_batch[count].destination = *to;
+      state->send_batch[count].source = state->core->transmit_source();
       ++count;
     }
     if (count == 0) break;
@@ -731,34 +766,86 @@ asio::awaitable<void> basic_node<Storage, Transport>::send_all(std::shared_ptr<s
 
 template <storage Storage, transport Transport>
 bool basic_node<Storage, Transport>::try_find_address(shared& state) {
-  if (!state.core->address().is_wildcard()) return true;
-  const std::vector<endpoint> seeds = found_seeds(state);
-  for (const endpoint& seed : seeds) {
-    const result<endpoint> local = route_source(seed);
-    if (!local || local->is_wildcard()) continue;
+  const endpoint bound = state.transport.local_endpoint();
+  if (!bound.is_wildcard()) return true;
+  if (clock_type::now() >= state.next_route_look) {
+    if (!state.core->settings().advertise) follow_route(state);
+    const endpoint address = state.core->address();
+    state.core->set_source(is_local_address(address) ? address : endpoint());
+    // Several times a round in the short ones, in which a timer wakes early.
+    state.next_route_look = clock_type::now() + state.core->settings().gossip_interval / 2;
+  }
+  return !state.core->address().is_wildcard();
+}
+
+template <storage Storage, transport Transport>
+void basic_node<Storage, Transport>::follow_route(shared& state) {
+  std::vector<endpoint> seeds = found_seeds(state);
+  const std::vector<std::string>& named = state.core->settings().seeds;
+  const bool is_searching = std::any_of(
+      named.begin(), named.end(),
+      [&state](const std::string& seed) { return found_addresses(state, seed).empty(); });
+  // A name that is not found yet may be that of another host, to which loopback does not lead.
+  if (is_searching) std::erase_if(seeds, [](const endpoint& one) { return one.is_loopback(); });
+  const std::optional<endpoint> local = choose_local_address(seeds, state.core->address());
+  if (local) {
     endpoint address = *local;
     address.port = state.transport.local_endpoint().port;
     state.core->set_address(address);
-    return true;
+    state.notify();
+    return;
   }
-  if (!seeds.empty() && !state.is_without_route_reported) {
+  const bool is_lost = state.core->address().is_wildcard() && !found_seeds(state).empty();
+  if (is_lost && !is_searching && !state.is_without_route_reported) {
     state.is_without_route_reported = true;
     state.core->report("no route to a seed: where peers reach me is not known yet");
     state.notify();
   }
-  return false;
+}
+
+template <storage Storage, transport Transport>
+void basic_node<Storage, Transport>::report_families(shared& state) {
+  const endpoint bound = state.transport.local_endpoint();
+  const std::vector<std::string>& seeds = state.core->settings().seeds;
+  std::erase_if(state.seeds_without_family, [&seeds](const std::string& one) {
+    return std::find(seeds.begin(), seeds.end(), one) == seeds.end();
+  });
+  for (const std::string& seed : seeds) {
+    const std::vector<endpoint> found = found_addresses(state, seed);
+    const auto fits = [&bound](const endpoint& one) { return is_of_family(one, bound); };
+    const auto& told = state.seeds_without_family;
+    if (found.empty() || std::any_of(found.begin(), found.end(), fits) ||
+        std::find(told.begin(), told.end(), seed) != told.end()) {
+      continue;
+    }
+    state.seeds_without_family.push_back(seed);
+    state.core->report("seed " + seed + ": a socket on " + bound.to_string() +
+                       " cannot send to any of its addresses, such as " +
+                       found.front().to_string() + ", which are of the other IP version");
+    state.notify();
+  }
 }
 
 template <storage Storage, transport Transport>
 std::vector<endpoint> basic_node<Storage, Transport>::found_seeds(const shared& state) {
   std::vector<endpoint> found;
   for (const std::string& seed : state.core->settings().seeds) {
-    if (const std::optional<endpoint> numeric = endpoint::parse(seed)) found.push_back(*numeric);
-    for (const auto& one : state.watched) {
-      if (one->seed == seed) found.insert(found.end(), one->found.begin(), one->found.end());
-    }
+    const std::vector<endpoint> of_one = found_addresses(state, seed);
+    found.insert(found.end(), of_one.begin(), of_one.end());
   }
   return found;
+}
+
+template <storage Storage, transport Transport>
+std::vector<endpoint> basic_node<Storage, Transport>::found_addresses(const shared& state,
+                                                                      const std::string& seed) {
+  if (const std::optional<endpoint> numeric = endpoint::parse(seed)) {
+    return std::vector<endpoint>(1, *numeric);
+  }
+  for (const auto& one : state.watched) {
+    if (one->seed == seed) return one->found;
+  }
+  return {};
 }
 
 template <storage Storage, transport Transport>
@@ -766,7 +853,9 @@ void basic_node<Storage, Transport>::apply_seeds(shared& state) {
   std::vector<endpoint> found = found_seeds(state);
   // Until a name is found, those from before are better than none.
   if (found.empty() && !state.core->settings().seeds.empty()) return;
+  state.next_route_look = typename clock_type::time_point();
   if (try_find_address(state)) state.wake_timer();
+  report_families(state);
   state.core->set_seeds(found);
 }
 
@@ -816,8 +905,11 @@ asio::awaitable<void> basic_node<Storage, Transport>::seed_loop(
       state->notify();
     }
     is_reported = !found;
-    pause.expires_after(found ? interval : backoff);
-    backoff = found ? backoff_min : std::min(2 * backoff, interval);
+    // While nobody is live the answer may be of no use: others may be found there soon.
+    const bool is_good = found && state->core->live_peers() > 0;
+    pause.expires_after(is_good ? interval : backoff);
+    backoff = is_good ? backoff_min : std::min(2 * backoff, interval);
+    const known_timer known(watched->pause, pause);
     std::error_code woken;
     co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, woken));
   }

@@ -139,6 +139,10 @@ class memory_transport {
   ///   errors: std::errc::address_in_use, and it can be opened anew; errc::stopped after `close`;
   ///           asio::error::already_open
   [[nodiscard]] result<void> open(endpoint listen);
+  /// Takes one more address, with the port of the first, as a host with several does: what is sent
+  /// there arrives here, and what names it as its source leaves from it.
+  ///   errors: std::errc::address_in_use; expects: it is open
+  [[nodiscard]] result<void> add_address(endpoint address);
 
   [[nodiscard]] asio::any_io_executor get_executor() const { return executor_; }
   [[nodiscard]] endpoint local_endpoint() const { return local_; }
@@ -173,17 +177,21 @@ class memory_transport {
     manual_clock::time_point due;
     std::uint64_t sequence = 0;
     endpoint source;
+    endpoint local;
     std::vector<std::byte> bytes;
   };
 
   [[nodiscard]] static bool is_later(const queued& a, const queued& b);
   std::size_t take_due(std::span<inbound> in);
+  /// The address that a datagram leaves from which names `wanted`.
+  [[nodiscard]] const endpoint& source_for(const endpoint& wanted) const;
 
   memory_network& network_;
   asio::any_io_executor executor_;
   asio::basic_waitable_timer<manual_clock> arrival_;
   endpoint local_;
-  endpoint outside_;  // what others see: local_, unless it was bound anew
+  endpoint outside_;              // what others see: local_, unless it was bound anew
+  std::vector<endpoint> others_;  // addresses besides, seen as they are
   double mutation_ = 0.0;
   udp_counters counters_;
   std::uint64_t latest_sequence_ = 0;  // of what was delivered

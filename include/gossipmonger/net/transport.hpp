@@ -5,6 +5,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include <asio/any_io_executor.hpp>
@@ -15,13 +16,15 @@
 
 namespace gossipmonger {
 
-/// Room for one received datagram. The transport sets `size` and `source`.
+/// Room for one received datagram. The transport sets everything but `buffer`.
 struct inbound {
   inbound() = default;
 
   std::span<std::byte> buffer;  ///< 8-byte aligned, given by the caller
   std::size_t size = 0;         ///< bytes received; size > buffer.size(): it was cut, drop it
   endpoint source;
+  endpoint local;               ///< the address it was sent to; a wildcard: not known
+  std::uint32_t interface = 0;  ///< index of the interface that it came on; 0: not known
 };
 
 /// One datagram to send; the bytes must stay until the `send` has completed.
@@ -30,6 +33,7 @@ struct outbound {
 
   std::span<const std::byte> bytes;
   endpoint destination;
+  endpoint source;  ///< the local address to leave from; a wildcard: the transport's choice
 };
 
 /// A transport sends and receives datagrams in batches. It MUST
@@ -37,11 +41,14 @@ struct outbound {
 ///     return how many (>= 1), or errc::stopped after `close`. No other error ends it: what a
 ///     network reports of single datagrams is counted and skipped;
 ///   - `send`: hand on all of them, in order, and return how many were taken; wait where there is
-///   no
-///     room. One that the network refuses counts as taken (UDP loses datagrams anyway) and is
+///     no room. One that the network refuses counts as taken (UDP loses datagrams anyway) and is
 ///     counted; errc::stopped after `close`. A count below that of the datagrams means that the
 ///     rest is lost: the node offers none of them again, and what they carried is sent anew as
 ///     after any loss. So a transport that cannot wait may drop, but it costs time;
+///   - where it receives at several addresses, say in `local` which one a datagram was sent to, and
+///     send from the address in `source`: an answer that leaves from another address than was asked
+///     proves nothing to its receiver. The port of `source` is not read. A `source` that is none of
+///     its addresses, or of another family than `destination`, is the same as none;
 ///   - resume the caller on `get_executor()`, and obey its cancellation (any type): the awaiting
 ///     coroutine gets errc::cancelled, and no received datagram that was not reported is lost
 ///     from the batch being returned;

@@ -47,7 +47,9 @@ struct transport_failure {
 
 /// Makes transports for the suite. `make()` gives an open transport at a new endpoint, on the
 /// executor that the suite runs on; all of them reach each other without loss, and hold at least
-/// 128 datagrams. `datagram_bytes_max()` is the longest that the transport carries.
+/// 128 datagrams. `datagram_bytes_max()` is the longest that the transport carries. A fixture of
+/// transports that may have several addresses also has `make_with_addresses(endpoints&)`: it gives
+/// an open transport, and at least two endpoints that it is reached at.
 template <class F>
 concept transport_fixture = requires(F f, const F c) {
   typename F::transport_type;
@@ -79,6 +81,8 @@ class transport_suite {
     co_await try_contents();
     co_await try_order();
     co_await try_reply();
+    co_await try_source();
+    co_await try_addresses();
     co_await try_drain();
     co_await try_empty_send();
     co_await try_refused();
@@ -206,9 +210,10 @@ class transport_suite {
   }
 
   asio::awaitable<call_pointer> send_once(transport_pointer source, endpoint destination,
-                                          contents_list contents) {
+                                          contents_list contents, endpoint from = endpoint()) {
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
     auto current = make_send(std::move(source), destination, std::move(contents));
+    for (outbound& one : current->out) one.source = from;
     if (!is_stuck(stuck_sends_, current)) {
       start(&transport_suite::run_send, current, executor);
       co_await end(current);
@@ -349,6 +354,55 @@ class transport_suite {
            "the source can be replied to", "the reply: " + outcome_of(*reply));
     a->close();
     b->close();
+  }
+
+  /// A local address may be unknown, but it is never wrong; a source that is not the transport's
+  /// own is no reason to lose the datagram.
+  asio::awaitable<void> try_source() {
+    const transport_pointer a = fixture_.make();
+    const transport_pointer b = fixture_.make();
+    const auto contents = make_contents(1, 8);
+
+    co_await send_once(a, b->local_endpoint(), contents);
+    const call_pointer got = co_await receive_once(b, 1, 64);
+    const endpoint local = got->in[0].local;
+    expect(local.is_wildcard() || local.has_address_of(b->local_endpoint()),
+           "the local address is the one that was sent to",
+           "sent to " + b->local_endpoint().to_string() + ", came to " + local.to_string());
+
+    const call_pointer sent = co_await send_once(b, a->local_endpoint(), contents,
+                                                 endpoint::v4(192, 0, 2, 1, 7000));  // TEST-NET-1
+    const call_pointer reply = co_await receive_once(a, 1, 64);
+    expect(gave(*sent, 1) && gave(*reply, 1) && reply->in[0].source == b->local_endpoint(),
+           "a source that is not the transport's own is as none",
+           "send " + outcome_of(*sent) + ", receive " + outcome_of(*reply));
+    a->close();
+    b->close();
+  }
+
+  asio::awaitable<void> try_addresses() {
+    if constexpr (requires(std::vector<endpoint>& all) { fixture_.make_with_addresses(all); }) {
+      const transport_pointer a = fixture_.make();
+      std::vector<endpoint> all;
+      const transport_pointer b = fixture_.make_with_addresses(all);
+      const auto contents = make_contents(1, 8);
+      for (const endpoint& asked : all) {
+        co_await send_once(a, asked, contents);
+        const call_pointer got = co_await receive_once(b, 1, 64);
+        const endpoint local = got->in[0].local;
+        expect(gave(*got, 1) && local == asked, "the local address is the one that was sent to",
+               "sent to " + asked.to_string() + ", came to " + local.to_string());
+
+        co_await send_once(b, a->local_endpoint(), contents, local);
+        const call_pointer reply = co_await receive_once(a, 1, 64);
+        const endpoint source = reply->in[0].source;
+        expect(gave(*reply, 1) && source == asked, "an answer leaves from the address in `source`",
+               "asked at " + asked.to_string() + ", answered from " + source.to_string());
+      }
+      a->close();
+      b->close();
+    }
+    co_return;
   }
 
   asio::awaitable<void> try_drain() {

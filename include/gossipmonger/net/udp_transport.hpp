@@ -49,14 +49,19 @@ class udp_system_calls {
   [[nodiscard]] virtual int receive(int socket, std::span<mmsghdr> messages) = 0;
   [[nodiscard]] virtual int send(int socket, std::span<mmsghdr> messages) = 0;
 
-  /// The best of this system; lives as long as the program.
+  /// The best of this system; lives as long as the program. Where a sandbox or an old kernel
+  /// refuses the batch calls, it goes on with single ones.
   [[nodiscard]] static udp_system_calls& system();
   /// recvmsg and sendmsg in a loop, for systems without the batch calls.
   [[nodiscard]] static udp_system_calls& one_by_one();
 };
 
 /// A UDP socket as a transport. A resource. Its destructor is `close`: pending calls need it no
-/// more.
+/// more. In a child after `fork` the destructor gives up the child's descriptor alone: the parent
+/// goes on receiving.
+///
+/// A socket on a wildcard address learns of each datagram which address it was sent to, and sends
+/// from the address that `outbound::source` names, where the system can tell and choose.
 ///
 /// Cancellation is level-triggered: a coroutine that was cancelled gets errc::cancelled from every
 /// call until it resets its cancellation state. Which types get through is the coroutine's choice:
