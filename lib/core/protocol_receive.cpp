@@ -17,7 +17,6 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
 constexpr std::size_t reported_names_max = 64;
-constexpr std::size_t advances_to_conflict = 2;
 // Heartbeats that others tell of may rise so many times as fast as mine: while gossip_interval
 // changes from node to node, some beat faster than others.
 constexpr std::int64_t faster_max = 16;
@@ -536,11 +535,14 @@ void protocol::judge(slot_index slot, peer_status status) {
 
 // --------------------------------------------------------------------------------- identities
 
+std::uint64_t protocol::generation_limit() const {
+  // By my own clock, never by the peer's old generation, which may itself be wrong.
+  if (wall_ < year_2020) return generation_max;
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(wall_ + day).count());
+}
+
 bool protocol::is_far_future(std::uint64_t generation) const {
-  // Against my own clock, never against the peer's old generation, which may itself be wrong.
-  if (wall_ < year_2020) return false;
-  const auto limit = std::chrono::duration_cast<milliseconds>(wall_ + day).count();
-  return generation > static_cast<std::uint64_t>(limit);
+  return generation > generation_limit();
 }
 
 void protocol::refuse(const identity_view& who, std::uint64_t name_hash, drop_reason reason) {
@@ -677,57 +679,32 @@ void protocol::enter(slot_index slot, const identity_view& who, bool is_restart)
 
 void protocol::handle_own_entry(const digest_entry& mine, std::uint32_t instance) {
   const peer_view self = peers_.self();
-  const bool is_other_run = instance != 0 && instance != peers_.details(self_slot).instance;
-  const bool is_ahead = mine.max_version > self.max_version() || mine.heartbeat > self.heartbeat();
-  const bool is_newer = mine.generation > self.generation() ||
-                        (mine.generation == self.generation() && (is_other_run || is_ahead));
-  if (!is_newer) {
-    // I did not leave: whoever says so made it up, or has it of a run before. It bears heartbeats
-    // of mine, and so is no sign of a rival; and it moves me no more often than a relic would.
-    const bool is_said_to_leave =
-        mine.generation == self.generation() && mine.has_left && !self.has_left();
-    if (!is_said_to_leave) return;
-    if (!has_refuted_ || now_ - refuted_at_ > expected_.maximum) refute(mine.generation);
-    return;
+  own_run run;
+  run.generation = self.generation();
+  run.max_version = self.max_version();
+  run.heartbeat = self.heartbeat();
+  run.instance = peers_.details(self_slot).instance;
+  run.has_left = self.has_left();
+  run.generation_limit = generation_limit();
+  const own_name_outcome outcome = own_.handle(mine, instance, run, expected_.maximum, now_);
+  using what = own_name_outcome::what;
+  switch (outcome.kind) {
+    case what::nothing:
+      return;
+    case what::far_future:
+      return drop(drop_reason::far_future);
+    case what::refute:
+      return refute(outcome.generation);
+    case what::conflict_begins:
+      peers_.self().set_status(peer_status::conflict);
+      changes_.notice(event_kind::conflict, name(), outcome.generation,
+                      "another node lives under this name, with a higher generation");
+      return;
   }
-  if (is_far_future(mine.generation)) return drop(drop_reason::far_future);
-  if (!has_refuted_) return refute(mine.generation);
-
-  // I refuted once already. Either this is one more relic of an old run, or somebody lives under
-  // my name: then its heartbeat rises while I watch, and I refute no more. No duel. Relics of one
-  // run differ in heartbeat from peer to peer, and so seem to rise, until peers have compared
-  // theirs: only what rises after that is alive.
-  if (mine.generation > rival_.generation) {
-    rival_ = rival();
-    rival_.generation = mine.generation;
-    rival_.heartbeat = mine.heartbeat;
-    rival_.since = now_;
-    rival_.last_advance = now_;
-    return;
-  }
-  if (mine.generation < rival_.generation || rival_.is_reported) return;
-  if (mine.heartbeat > rival_.heartbeat) {
-    rival_.heartbeat = mine.heartbeat;
-    rival_.last_advance = now_;
-    ++rival_.advances;
-    if (rival_.advances < advances_to_conflict) return;
-    if (now_ - rival_.since < expected_.maximum / 2) return;
-    rival_.is_reported = true;
-    peers_.self().set_status(peer_status::conflict);
-    changes_.notice(event_kind::conflict, name(), mine.generation,
-                    "another node lives under this name, with a higher generation");
-    return;
-  }
-  if (now_ - rival_.last_advance > expected_.maximum) refute(mine.generation);
 }
 
 void protocol::refute(std::uint64_t generation) {
-  if (generation >= generation_max) return;
-  const peer self = peers_.self();
-  self.set_generation(generation + 1);
-  has_refuted_ = true;
-  refuted_at_ = now_;
-  rival_ = rival();
+  peers_.self().set_generation(generation + 1);
   ++stats_.refutations;
 }
 

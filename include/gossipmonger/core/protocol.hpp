@@ -37,6 +37,7 @@
 #include "gossipmonger/core/hash.hpp"
 #include "gossipmonger/core/message.hpp"
 #include "gossipmonger/core/outbox.hpp"
+#include "gossipmonger/core/own_incarnation.hpp"
 #include "gossipmonger/core/peer_ring.hpp"
 #include "gossipmonger/core/peer_table.hpp"
 #include "gossipmonger/core/prober.hpp"
@@ -193,16 +194,6 @@ class protocol {
     bool is_mine = false;           ///< what went there came back to me
   };
 
-  struct rival {
-    rival() = default;
-
-    std::uint64_t generation = 0;
-    std::uint64_t heartbeat = 0;
-    std::size_t advances = 0;
-    std::chrono::nanoseconds since{};         // first heard of
-    std::chrono::nanoseconds last_advance{};  // of its heartbeat, or first heard of
-    bool is_reported = false;
-  };
   /// Who sends me a value in parts.
   struct feed {
     feed() = default;
@@ -282,6 +273,8 @@ class protocol {
   [[nodiscard]] std::uint64_t credible_heartbeat(slot_index slot) const;
   void handle_own_entry(const digest_entry& mine, std::uint32_t instance);
   void refute(std::uint64_t generation);
+  /// The highest generation that is not of a far future, by my own clock.
+  [[nodiscard]] std::uint64_t generation_limit() const;
   [[nodiscard]] bool is_far_future(std::uint64_t generation) const;
   void refuse(const identity_view& who, std::uint64_t name_hash, drop_reason reason);
   /// Of whom something was refused for want of room is asked for again: there is more.
@@ -461,9 +454,7 @@ class protocol {
   std::uint64_t digest_cursor_ = 0;
   std::uint64_t extra_cursor_ = 0;  // of the rows that are told where graves end the range
   std::uint64_t preferred_version_ = 0;
-  rival rival_;
-  bool has_refuted_ = false;
-  std::chrono::nanoseconds refuted_at_{};     // last
+  own_incarnation own_;
   std::deque<reported_name> reported_names_;  // oldest first; bounded
   static constexpr std::size_t reports_max = 64;
   report_log reported_clusters_{reports_max};
