@@ -50,6 +50,7 @@ void message::clear() {
   more = false;
   interval = {};
   refused = refusal::none;
+  is_name_shared = false;
   known.clear();
   doubts.clear();
   identities.clear();

@@ -117,7 +117,13 @@ void protocol::handle_namesake(const message& received, const endpoint& source, 
   if (is_mine) return handle_reflection(source);
   if (is_proved) {
     addresses_.handle_proof(source, received.cookie);
+    is_told_by_peer_ = false;
     handle_own_entry(received.sender, 0);
+    const std::uint64_t theirs = received.sender.generation;
+    const bool is_older = theirs < self.generation();
+    if (is_older && own_.handle_older(theirs, expected_.maximum, settings_.dead_peer_grace, now_)) {
+      tell_older_run(theirs);
+    }
   }
   if (received.kind != message_kind::digest) return;
   // Who lives under my name shall learn of me, and be able to prove itself: an empty reply.
@@ -147,11 +153,7 @@ void protocol::handle_message(const message& received, const endpoint& source, s
   const bool was_proved = is_proved && addresses_.handle_proof(source, received.cookie);
   // Asked before what the sender holds of me is taken, which may move me to a higher run.
   const bool is_heard = is_proved && hears_me(received);
-  if (is_proved) {
-    if (received.receiver.generation != 0) {
-      handle_own_entry(received.receiver, received.receiver_instance);
-    }
-  }
+  if (is_proved) handle_word_of_me(received);
   if (received.kind == message_kind::digest) {
     ++stats_.digests_received;
     trace(trace_kind::digest_receive, source, received.sender.name_hash,
@@ -660,6 +662,8 @@ void protocol::enter(slot_index slot, const identity_view& who, bool is_restart)
   fresh.introduced = of.introduced;
   fresh.judged = of.judged;
   fresh.path_rounds = of.path_rounds;
+  fresh.namesake = of.namesake;
+  fresh.namesake.begin(peers_.self().heartbeat());
   fresh.instance = who.instance;
   fresh.address = who.address;
   of = std::move(fresh);
@@ -677,6 +681,45 @@ void protocol::enter(slot_index slot, const identity_view& who, bool is_restart)
 
 // --------------------------------------------------------------------------------- my own name
 
+void protocol::handle_word_of_me(const message& received) {
+  const std::optional<slot_index> slot = peers_.find(received.sender.name_hash);
+  const bool is_of_its_run = slot && peers_[*slot].generation() == received.sender.generation;
+  is_told_by_peer_ = is_of_its_run && peers_[*slot].status() == peer_status::live;
+  const digest_entry& mine = received.receiver;
+  if (mine.generation != 0) handle_own_entry(mine, received.receiver_instance);
+  if (!slot) return;
+  if (!is_of_its_run) return handle_older_run(received, *slot);
+  const bool is_shared = received.is_name_shared && seen_heartbeat(received) != 0;
+  if (is_shared && own_.may_tell_older(settings_.dead_peer_grace, now_)) {
+    tell_older_run(generation());  // which one it heard it does not say
+  }
+  if (!has_left() || mine.generation <= generation()) return;
+  // It holds a later run: to know that this one left would tell it nothing.
+  peer_details& of = peers_.details(*slot);
+  if (of.held_generation != generation()) of.held_version = 0;
+  of.held_generation = generation();
+  of.holds_my_leave = true;
+}
+
+void protocol::handle_older_run(const message& received, slot_index slot) {
+  const peer_view row = peers_[slot];
+  if (received.sender.generation >= row.generation()) return;
+  if (row.status() != peer_status::live) return;
+  peer_details& of = peers_.details(slot);
+  const bool is_shared =
+      of.namesake.hear(seen_heartbeat(received), peers_.detector(slot).last_advance(),
+                       expected_.maximum / 2, silence_max(), now_);
+  if (!is_shared || !of.namesake.may_tell(now_, settings_.dead_peer_grace)) return;
+  changes_.notice(event_kind::conflict, of.name, received.sender.generation,
+                  "two nodes live under this name; the one with the lower generation is not heard");
+}
+
+void protocol::tell_older_run(std::uint64_t generation) {
+  changes_.notice(event_kind::conflict, name(), generation,
+                  "another node lives under this name, with a lower generation: stop one of the "
+                  "two, or give one another name");
+}
+
 void protocol::handle_own_entry(const digest_entry& mine, std::uint32_t instance) {
   const peer_view self = peers_.self();
   own_run run;
@@ -686,7 +729,11 @@ void protocol::handle_own_entry(const digest_entry& mine, std::uint32_t instance
   run.instance = peers_.details(self_slot).instance;
   run.has_left = self.has_left();
   run.generation_limit = generation_limit();
-  const own_name_outcome outcome = own_.handle(mine, instance, run, expected_.maximum, now_);
+  own_word word;
+  word.held = mine;
+  word.instance = instance;
+  word.is_by_peer = is_told_by_peer_;
+  const own_name_outcome outcome = own_.handle(word, run, expected_.maximum, now_);
   using what = own_name_outcome::what;
   switch (outcome.kind) {
     case what::nothing:
@@ -694,18 +741,39 @@ void protocol::handle_own_entry(const digest_entry& mine, std::uint32_t instance
     case what::far_future:
       return drop(drop_reason::far_future);
     case what::refute:
-      return refute(outcome.generation);
+      refute(outcome.generation);
+      if (outcome.ends_conflict) end_conflict();
+      return;
     case what::conflict_begins:
       peers_.self().set_status(peer_status::conflict);
       changes_.notice(event_kind::conflict, name(), outcome.generation,
-                      "another node lives under this name, with a higher generation");
+                      "another node lives under this name, with a higher generation: stop one of "
+                      "the two, or give one another name");
       return;
+    case what::conflict_ends:
+      return end_conflict();
   }
 }
 
 void protocol::refute(std::uint64_t generation) {
-  peers_.self().set_generation(generation + 1);
+  // Two runs of this node that refute the same relic seldom meet in one generation. The step stays
+  // below the date that others would refuse.
+  constexpr std::uint64_t steps = 64;
+  const auto wall_ms = std::chrono::duration_cast<milliseconds>(wall_).count();
+  const auto date = static_cast<std::uint64_t>(std::max<std::int64_t>(0, wall_ms));
+  const std::uint64_t step = 1 + random_.below(steps);
+  const std::uint64_t wanted = std::max(generation + 1, date) + step;
+  const std::uint64_t allowed = std::max(generation + 1, generation_limit());
+  peers_.self().set_generation(std::min({wanted, allowed, generation_max}));
   ++stats_.refutations;
+  changes_.notice(event_kind::refuted, name(), this->generation(),
+                  "others held generation " + std::to_string(generation) + " of this node");
+}
+
+void protocol::end_conflict() {
+  peers_.self().set_status(peer_status::self);
+  changes_.notice(event_kind::conflict_ended, name(), generation(),
+                  "no other node is known to live under this name any more");
 }
 
 }  // namespace gossipmonger

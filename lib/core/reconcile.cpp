@@ -358,6 +358,7 @@ bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
   places.has_receiver = out.receiver.generation == 0;
   if (const std::optional<slot_index> slot = peers_.find(out.receiver.name_hash)) {
     places.of_receiver = partial_of(*slot);
+    out.is_name_shared = peers_.details(*slot).namesake.is_shared(now);
     places.is_receiver_refused =
         peers_[*slot].is_refused() || graves_.find(out.receiver.name_hash).has_value();
   }

@@ -351,6 +351,8 @@ void checker::handle_start(node_index node) {
   if (core.generation() <= world_.settings(node).generation_last) {
     report("identity", "a new run has not a higher generation than the last", {node});
   }
+  // Its reader subscribes before anything happens: a notice is told to no later one.
+  read(node, started.reader, true);
 }
 
 void checker::handle_stop(node_index node) {

@@ -66,8 +66,9 @@ struct Digest {
   # the version of that value, in place of the heartbeat the number of its first bytes that are
   # there, 1 to 2^24 - 1; the left bit is 0.
   doubtCount @9 :UInt8;
-  # The last `doubtCount` elements of `entries`, at most 32, behind all others, are of the form
-  # Doubt.
+  # Bits 0-6: so many elements of `entries`, at most 32, the last of all, are of the form Doubt.
+  # Bit 7: the sender heard, lately, an older run of the receiver's name that lives beside the
+  # receiver.
   interval @10 :UInt16;
   # How often the sender gossips: bits 0-11 a number, bits 12-15 an exponent; number * 2^exponent
   # milliseconds. 0: it does not say.

@@ -300,6 +300,7 @@ void fill_random(message& m, std::vector<std::string>& texts, random_source& num
   m.padded_bytes = numbers.below(3) == 0 ? 400 + 8 * numbers.below(100) : 0;
   if (m.kind == message_kind::digest) {
     fill_random_digest(m, numbers);
+    m.is_name_shared = numbers.below(2) != 0;
   } else {
     fill_random_reply(m, texts, numbers);
   }
@@ -310,7 +311,8 @@ bool is_same(const message& a, const message& b) {
   return a.kind == b.kind && a.features == b.features && a.cookie_echo == b.cookie_echo &&
          a.cookie == b.cookie && a.sender == b.sender && receiver_of(a) == receiver_of(b) &&
          a.receiver_instance == b.receiver_instance && a.more == b.more &&
-         a.interval == b.interval && a.refused == b.refused && a.known.lo == b.known.lo &&
+         a.interval == b.interval && a.refused == b.refused &&
+         a.is_name_shared == b.is_name_shared && a.known.lo == b.known.lo &&
          a.known.hi == b.known.hi && a.known.range == b.known.range &&
          a.known.extra == b.known.extra && a.known.unwanted == b.known.unwanted &&
          a.heartbeats == b.heartbeats && a.requests == b.requests && a.partials == b.partials &&

@@ -145,7 +145,8 @@ class protocol {
   void join(const endpoint& address);
   /// Publishes; identical bytes write nothing. Returns the version that holds. Keys and values
   /// here, and the key of `erase`, may be views of entries of this node.
-  ///   errors: key_invalid, value_too_large, capacity_reached, storage_failed, stopped (has left)
+  ///   errors: key_invalid, value_too_large, capacity_reached, storage_failed, stopped (has left),
+  ///           name_taken (another node lives under this name, and others hold that one)
   [[nodiscard]] result<std::uint64_t> set(std::string_view key, std::string_view value);
   /// Several at once, with consecutive versions, in this order: a replica that holds the last
   /// holds all. All are checked first; then a storage that fails midway keeps those before.
@@ -235,6 +236,14 @@ class protocol {
     leg.planned = now_;
     stats_.exchanges_dropped += outbox_.add_answer(std::move(leg));
   }
+  /// What a verified sender, which bears another name, says of this node's name.
+  void handle_word_of_me(const message& received);
+  /// Looks whether an older run of `slot` lives beside the one held.
+  void handle_older_run(const message& received, slot_index slot);
+  /// Tells that an older run of my own name lives, with `generation`.
+  void tell_older_run(std::uint64_t generation);
+  /// A peer that is met once in a turn of the ring is silent for longer: two turns, and some more.
+  [[nodiscard]] std::chrono::nanoseconds silence_max() const;
   /// Which heartbeat of this run of mine the sender has seen; 0: none.
   [[nodiscard]] std::uint64_t seen_heartbeat(const message& received) const;
   /// What still waits to go to the same remote, of the same owners, is out of date.
@@ -272,7 +281,9 @@ class protocol {
   /// have reached by what was heard of it directly. A relayed claim alone does not keep it away.
   [[nodiscard]] std::uint64_t credible_heartbeat(slot_index slot) const;
   void handle_own_entry(const digest_entry& mine, std::uint32_t instance);
+  /// Takes a generation above `generation`, which others hold of this node.
   void refute(std::uint64_t generation);
+  void end_conflict();
   /// The highest generation that is not of a far future, by my own clock.
   [[nodiscard]] std::uint64_t generation_limit() const;
   [[nodiscard]] bool is_far_future(std::uint64_t generation) const;
@@ -455,6 +466,7 @@ class protocol {
   std::uint64_t extra_cursor_ = 0;  // of the rows that are told where graves end the range
   std::uint64_t preferred_version_ = 0;
   own_incarnation own_;
+  bool is_told_by_peer_ = false;  // the message in hand: its sender is live here, and another node
   std::deque<reported_name> reported_names_;  // oldest first; bounded
   static constexpr std::size_t reports_max = 64;
   report_log reported_clusters_{reports_max};
