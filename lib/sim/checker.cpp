@@ -745,10 +745,11 @@ void checker::check_expiry(node_index node) {
     watched.deadlines.clear();  // whoever has left writes no more
     return;
   }
-  // Until a process goes on, it expires nothing; and what its storage refuses, it tries again a
-  // round later.
+  // Until a process goes on, it expires nothing; and what its storage refuses, or its rival keeps
+  // it from writing, it tries again a round later.
   watched.excused_until = std::max(watched.excused_until, world_.paused_until(node));
-  if (world_.storage_of(node).conditions.failure > 0) {
+  const bool is_in_conflict = world_[node].peers()[self_slot].status() == peer_status::conflict;
+  if (world_.storage_of(node).conditions.failure > 0 || is_in_conflict) {
     watched.excused_until = world_.time() + world_.settings(node).gossip_interval;
   }
   for (const auto& [key, deadline] : watched.deadlines) {

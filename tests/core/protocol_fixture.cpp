@@ -21,6 +21,7 @@ letter::letter(const message& original, const endpoint& sender, const endpoint& 
   content.more = original.more;
   content.interval = original.interval;
   content.refused = original.refused;
+  content.is_name_shared = original.is_name_shared;
   content.known = original.known;
   content.doubts = original.doubts;
   content.identities = original.identities;

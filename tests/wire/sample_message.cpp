@@ -240,6 +240,7 @@ void fill_sample_digest(message& m) {
   m.receiver = m.known.extra[0];
   m.receiver_instance = 0xdeadbeef;
   m.interval = interval_code(std::chrono::milliseconds(1000));
+  m.is_name_shared = true;
 }
 
 void fill_sample_reply(message& m) {
