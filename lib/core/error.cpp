@@ -31,6 +31,9 @@ class gossipmonger_category final : public std::error_category {
         return "no peer of that name is known";
       case errc::own_name:
         return "the name is this node's own";
+      case errc::name_taken:
+        return "another node lives under this node's name, and the others hold that one: stop one "
+               "of the two, or give this one a name of its own";
       case errc::storage_failed:
         return "the storage refused a write";
       case errc::transport_failed:

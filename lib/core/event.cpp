@@ -22,6 +22,10 @@ std::string_view to_string(event_kind kind) {
       return "removed";
     case event_kind::conflict:
       return "conflict";
+    case event_kind::conflict_ended:
+      return "conflict_ended";
+    case event_kind::refuted:
+      return "refuted";
     case event_kind::advertised:
       return "advertised";
     case event_kind::lagged:

@@ -57,6 +57,7 @@ void message::clear() {
   interval = {};
   refused = refusal::none;
   largest_received = 0;
+  is_name_shared = false;
   known.clear();
   doubts.clear();
   identities.clear();

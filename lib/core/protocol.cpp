@@ -134,13 +134,17 @@ storage_usage protocol::usage(std::string_view peer) const {
 
 nanoseconds protocol::liveness_time(moment now) const { return now.steady - paused_; }
 
-bool protocol::is_reachable(slot_index slot) const {
+nanoseconds protocol::silence_max() const {
   // Everyone is met once in a turn of the ring; two turns without a reply are too long.
   const auto rounds = static_cast<std::int64_t>(2 * peers_.size() / settings_.fanout + 16);
+  return settings_.gossip_interval * rounds;
+}
+
+bool protocol::is_reachable(slot_index slot) const {
   const std::optional<nanoseconds>& last = peers_.details(slot).last_reply;
   const peer_view row = peers_[slot];
   if (row.is_gone() || row.is_suspect()) return false;
-  return last && now_ - *last < settings_.gossip_interval * rounds;
+  return last && now_ - *last < silence_max();
 }
 
 std::uint64_t protocol::held_version(slot_index slot) const {
@@ -444,6 +448,8 @@ void protocol::join(const endpoint& address) {
 
 std::error_code protocol::check_write(std::string_view key, std::string_view value) const {
   if (has_left()) return make_error_code(errc::stopped);
+  const bool is_displaced = own_.is_displaced(expected_.maximum, now_);
+  if (is_displaced && !is_on(defect::displaced_writes)) return make_error_code(errc::name_taken);
   if (!is_valid_name(key)) return make_error_code(errc::key_invalid);
   if (value.size() > settings_.value_bytes_max) {
     return make_error_code(errc::value_too_large);

@@ -155,7 +155,7 @@ void protocol::watch_interval(const message& received) {
   }
   of.is_interval_told = true;
   changes_.notice(event_kind::error, of.name, peers_[*slot].generation(),
-                  "this peer gossips every " + std::to_string(of.interval.length().count()) +
+                  "this peer gossips about every " + std::to_string(of.interval.length().count()) +
                       " ms, this node every " + std::to_string(settings_.gossip_interval.count()) +
                       " ms: gossip_interval must be equal on all nodes");
 }

@@ -17,7 +17,6 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
 constexpr std::size_t reported_names_max = 64;
-constexpr std::size_t advances_to_conflict = 2;
 // Heartbeats that others tell of may rise so many times as fast as mine: while gossip_interval
 // changes from node to node, some beat faster than others.
 constexpr std::int64_t faster_max = 16;
@@ -118,7 +117,13 @@ void protocol::handle_namesake(const message& received, const endpoint& source, 
   if (is_mine) return handle_reflection(source);
   if (is_proved) {
     addresses_.handle_proof(source, received.cookie);
+    is_told_by_peer_ = false;
     handle_own_entry(received.sender, 0);
+    const std::uint64_t theirs = received.sender.generation;
+    const bool is_older = theirs < self.generation();
+    if (is_older && own_.handle_older(theirs, expected_.maximum, settings_.dead_peer_grace, now_)) {
+      tell_older_run(theirs);
+    }
   }
   if (received.kind != message_kind::digest) return;
   // Who lives under my name shall learn of me, and be able to prove itself: an empty reply.
@@ -152,9 +157,7 @@ void protocol::handle_message(const message& received, const endpoint& source, s
   const bool is_heard = is_proved && hears_me(received);
   if (is_proved) {
     watch_path(received, bytes);
-    if (received.receiver.generation != 0) {
-      handle_own_entry(received.receiver, received.receiver_instance);
-    }
+    handle_word_of_me(received);
   }
   if (received.kind == message_kind::digest) {
     ++stats_.digests_received;
@@ -573,11 +576,14 @@ void protocol::judge(slot_index slot, peer_status status) {
 
 // --------------------------------------------------------------------------------- identities
 
+std::uint64_t protocol::generation_limit() const {
+  // By my own clock, never by the peer's old generation, which may itself be wrong.
+  if (wall_ < year_2020) return generation_max;
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(wall_ + day).count());
+}
+
 bool protocol::is_far_future(std::uint64_t generation) const {
-  // Against my own clock, never against the peer's old generation, which may itself be wrong.
-  if (wall_ < year_2020) return false;
-  const auto limit = std::chrono::duration_cast<milliseconds>(wall_ + day).count();
-  return generation > static_cast<std::uint64_t>(limit);
+  return generation > generation_limit();
 }
 
 void protocol::refuse(const identity_view& who, std::uint64_t name_hash, drop_reason reason) {
@@ -704,6 +710,8 @@ void protocol::enter(slot_index slot, const identity_view& who, bool is_restart)
   fresh.introduced = of.introduced;
   fresh.judged = of.judged;
   fresh.path_rounds = of.path_rounds;
+  fresh.namesake = of.namesake;
+  fresh.namesake.begin(peers_.self().heartbeat());
   fresh.instance = who.instance;
   fresh.address = who.address;
   of = std::move(fresh);
@@ -721,60 +729,99 @@ void protocol::enter(slot_index slot, const identity_view& who, bool is_restart)
 
 // --------------------------------------------------------------------------------- my own name
 
+void protocol::handle_word_of_me(const message& received) {
+  const std::optional<slot_index> slot = peers_.find(received.sender.name_hash);
+  const bool is_of_its_run = slot && peers_[*slot].generation() == received.sender.generation;
+  is_told_by_peer_ = is_of_its_run && peers_[*slot].status() == peer_status::live;
+  const digest_entry& mine = received.receiver;
+  if (mine.generation != 0) handle_own_entry(mine, received.receiver_instance);
+  if (!slot) return;
+  if (!is_of_its_run) return handle_older_run(received, *slot);
+  const bool is_shared = received.is_name_shared && seen_heartbeat(received) != 0;
+  if (is_shared && own_.may_tell_older(settings_.dead_peer_grace, now_)) {
+    tell_older_run(generation());  // which one it heard it does not say
+  }
+  if (!has_left() || mine.generation <= generation()) return;
+  // It holds a later run: to know that this one left would tell it nothing.
+  peer_details& of = peers_.details(*slot);
+  if (of.held_generation != generation()) of.held_version = 0;
+  of.held_generation = generation();
+  of.holds_my_leave = true;
+}
+
+void protocol::handle_older_run(const message& received, slot_index slot) {
+  const peer_view row = peers_[slot];
+  if (received.sender.generation >= row.generation()) return;
+  if (row.status() != peer_status::live) return;
+  peer_details& of = peers_.details(slot);
+  const bool is_shared =
+      of.namesake.hear(seen_heartbeat(received), peers_.detector(slot).last_advance(),
+                       expected_.maximum / 2, silence_max(), now_);
+  if (!is_shared || !of.namesake.may_tell(now_, settings_.dead_peer_grace)) return;
+  changes_.notice(event_kind::conflict, of.name, received.sender.generation,
+                  "two nodes live under this name; the one with the lower generation is not heard");
+}
+
+void protocol::tell_older_run(std::uint64_t generation) {
+  changes_.notice(event_kind::conflict, name(), generation,
+                  "another node lives under this name, with a lower generation: stop one of the "
+                  "two, or give one another name");
+}
+
 void protocol::handle_own_entry(const digest_entry& mine, std::uint32_t instance) {
   const peer_view self = peers_.self();
-  const bool is_other_run = instance != 0 && instance != peers_.details(self_slot).instance;
-  const bool is_ahead = mine.max_version > self.max_version() || mine.heartbeat > self.heartbeat();
-  const bool is_newer = mine.generation > self.generation() ||
-                        (mine.generation == self.generation() && (is_other_run || is_ahead));
-  if (!is_newer) {
-    // I did not leave: whoever says so made it up, or has it of a run before. It bears heartbeats
-    // of mine, and so is no sign of a rival; and it moves me no more often than a relic would.
-    const bool is_said_to_leave =
-        mine.generation == self.generation() && mine.has_left && !self.has_left();
-    if (!is_said_to_leave) return;
-    if (!has_refuted_ || now_ - refuted_at_ > expected_.maximum) refute(mine.generation);
-    return;
+  own_run run;
+  run.generation = self.generation();
+  run.max_version = self.max_version();
+  run.heartbeat = self.heartbeat();
+  run.instance = peers_.details(self_slot).instance;
+  run.has_left = self.has_left();
+  run.generation_limit = generation_limit();
+  own_word word;
+  word.held = mine;
+  word.instance = instance;
+  word.is_by_peer = is_told_by_peer_;
+  const own_name_outcome outcome = own_.handle(word, run, expected_.maximum, now_);
+  using what = own_name_outcome::what;
+  switch (outcome.kind) {
+    case what::nothing:
+      return;
+    case what::far_future:
+      return drop(drop_reason::far_future);
+    case what::refute:
+      refute(outcome.generation);
+      if (outcome.ends_conflict) end_conflict();
+      return;
+    case what::conflict_begins:
+      peers_.self().set_status(peer_status::conflict);
+      changes_.notice(event_kind::conflict, name(), outcome.generation,
+                      "another node lives under this name, with a higher generation: stop one of "
+                      "the two, or give one another name");
+      return;
+    case what::conflict_ends:
+      return end_conflict();
   }
-  if (is_far_future(mine.generation)) return drop(drop_reason::far_future);
-  if (!has_refuted_) return refute(mine.generation);
-
-  // I refuted once already. Either this is one more relic of an old run, or somebody lives under
-  // my name: then its heartbeat rises while I watch, and I refute no more. No duel. Relics of one
-  // run differ in heartbeat from peer to peer, and so seem to rise, until peers have compared
-  // theirs: only what rises after that is alive.
-  if (mine.generation > rival_.generation) {
-    rival_ = rival();
-    rival_.generation = mine.generation;
-    rival_.heartbeat = mine.heartbeat;
-    rival_.since = now_;
-    rival_.last_advance = now_;
-    return;
-  }
-  if (mine.generation < rival_.generation || rival_.is_reported) return;
-  if (mine.heartbeat > rival_.heartbeat) {
-    rival_.heartbeat = mine.heartbeat;
-    rival_.last_advance = now_;
-    ++rival_.advances;
-    if (rival_.advances < advances_to_conflict) return;
-    if (now_ - rival_.since < expected_.maximum / 2) return;
-    rival_.is_reported = true;
-    peers_.self().set_status(peer_status::conflict);
-    changes_.notice(event_kind::conflict, name(), mine.generation,
-                    "another node lives under this name, with a higher generation");
-    return;
-  }
-  if (now_ - rival_.last_advance > expected_.maximum) refute(mine.generation);
 }
 
 void protocol::refute(std::uint64_t generation) {
-  if (generation >= generation_max) return;
-  const peer self = peers_.self();
-  self.set_generation(generation + 1);
-  has_refuted_ = true;
-  refuted_at_ = now_;
-  rival_ = rival();
+  // Two runs of this node that refute the same relic seldom meet in one generation. The step stays
+  // below the date that others would refuse.
+  constexpr std::uint64_t steps = 64;
+  const auto wall_ms = std::chrono::duration_cast<milliseconds>(wall_).count();
+  const auto date = static_cast<std::uint64_t>(std::max<std::int64_t>(0, wall_ms));
+  const std::uint64_t step = 1 + random_.below(steps);
+  const std::uint64_t wanted = std::max(generation + 1, date) + step;
+  const std::uint64_t allowed = std::max(generation + 1, generation_limit());
+  peers_.self().set_generation(std::min({wanted, allowed, generation_max}));
   ++stats_.refutations;
+  changes_.notice(event_kind::refuted, name(), this->generation(),
+                  "others held generation " + std::to_string(generation) + " of this node");
+}
+
+void protocol::end_conflict() {
+  peers_.self().set_status(peer_status::self);
+  changes_.notice(event_kind::conflict_ended, name(), generation(),
+                  "no other node is known to live under this name any more");
 }
 
 }  // namespace gossipmonger

@@ -172,8 +172,10 @@ void reconciler::compare_entry(const digest_entry& theirs, slot_index slot, nano
   const peer_view mine = peers_[slot];
   // Whom I no longer tell of comes back by a higher generation.
   if (!is_advertised(mine, now) && theirs.generation <= mine.generation()) return;
+  // Nobody takes entries of itself. Each leg's frame says which run of the receiver I hold.
+  const bool is_of_remote = mine.name_hash() == out.remote_hash;
   if (theirs.generation < mine.generation()) {
-    if (in != nullptr && is_refused(*in, mine)) return;
+    if (is_of_remote || (in != nullptr && is_refused(*in, mine))) return;
     out.identities.push_back(slot);
     owe(slot, 0, now, out);
     return;
@@ -187,7 +189,8 @@ void reconciler::compare_entry(const digest_entry& theirs, slot_index slot, nano
     return;
   }
   if (theirs.max_version < mine.max_version()) {
-    if (in == nullptr || !is_refused(*in, mine)) owe(slot, theirs.max_version, now, out);
+    const bool is_owed = !is_of_remote && (in == nullptr || !is_refused(*in, mine));
+    if (is_owed) owe(slot, theirs.max_version, now, out);
   } else if (out.has_flights) {
     const flight_answer seen =
         flights_.handle_held(out.remote_hash, mine.name_hash(), mine.generation(),
@@ -344,8 +347,8 @@ void reconciler::set_frame(const exchange& leg, message& out) const {
 }
 
 void reconciler::add_echo(const exchange& leg, message& out) {
-  // A higher run than the asker's keeps its own heartbeat: with the asker's, the remains of a former
-  // run would look like a rival that lives.
+  // A higher run than the asker's keeps its own heartbeat: with the asker's, the remains of a
+  // former run would look like a rival that lives.
   if (leg.asked_generation < out.receiver.generation) return;
   if (leg.asked_generation > out.receiver.generation) {
     out.receiver = digest_entry();
@@ -373,6 +376,7 @@ bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
   places.has_receiver = out.receiver.generation == 0;
   if (const std::optional<slot_index> slot = peers_.find(out.receiver.name_hash)) {
     places.of_receiver = partial_of(*slot);
+    out.is_name_shared = peers_.details(*slot).namesake.is_shared(now);
     places.is_receiver_refused =
         peers_[*slot].is_refused() || graves_.find(out.receiver.name_hash).has_value();
   }

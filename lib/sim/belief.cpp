@@ -60,6 +60,8 @@ void belief::fold(const event_view& seen, const protocol& from) {
       return;
     case event_kind::conflict:
     case event_kind::advertised:
+    case event_kind::conflict_ended:
+    case event_kind::refuted:
     case event_kind::error:
       return;
     default:

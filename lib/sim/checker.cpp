@@ -351,6 +351,8 @@ void checker::handle_start(node_index node) {
   if (core.generation() <= world_.settings(node).generation_last) {
     report("identity", "a new run has not a higher generation than the last", {node});
   }
+  // Its reader subscribes before anything happens: a notice is told to no later one.
+  read(node, started.reader, true);
 }
 
 void checker::handle_stop(node_index node) {
@@ -743,10 +745,11 @@ void checker::check_expiry(node_index node) {
     watched.deadlines.clear();  // whoever has left writes no more
     return;
   }
-  // Until a process goes on, it expires nothing; and what its storage refuses, it tries again a
-  // round later.
+  // Until a process goes on, it expires nothing; and what its storage refuses, or its rival keeps
+  // it from writing, it tries again a round later.
   watched.excused_until = std::max(watched.excused_until, world_.paused_until(node));
-  if (world_.storage_of(node).conditions.failure > 0) {
+  const bool is_in_conflict = world_[node].peers()[self_slot].status() == peer_status::conflict;
+  if (world_.storage_of(node).conditions.failure > 0 || is_in_conflict) {
     watched.excused_until = world_.time() + world_.settings(node).gossip_interval;
   }
   for (const auto& [key, deadline] : watched.deadlines) {

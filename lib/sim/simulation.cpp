@@ -7,6 +7,7 @@
 #include <memory>
 #include <numbers>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -94,6 +95,7 @@ class simulation {
     bool has_started = false;
     bool has_left = false;
     std::uint64_t generation = 0;  // of the last run
+    std::size_t conflicts = 0;     // that its run told of
   };
 
   [[nodiscard]] bool has_failed() const { return checker_ && checker_->fault(); }
@@ -101,7 +103,8 @@ class simulation {
     if (!how_.on_trace) return;
     how_.on_trace(std::to_string((world_.time() - start_) / milliseconds{1}) + "ms " + what);
   }
-  void show_event(std::size_t node, const event_view& seen) const {
+  void show_event(std::size_t node, const event_view& seen) {
+    if (seen.kind == event_kind::conflict) ++members_[node].conflicts;
     if (how_.on_event) how_.on_event(node, seen);
     if (!how_.on_trace) return;
     std::string line = "n" + std::to_string(node) + " reads " + std::string(to_string(seen.kind)) +
@@ -224,6 +227,7 @@ class simulation {
     add_up(node);
     members_[node].generation = world_[node].generation();
     members_[node].leases.clear();
+    members_[node].conflicts = 0;
     world_.crash(node);
   }
   /// What this run did, which ends with it.
@@ -375,6 +379,11 @@ class simulation {
   }
   void heal();
   void end_faults();
+  /// Of two nodes that run under one name, the one with the lower generation must know it, and
+  /// write no more; the other one and the rest of the nodes must know it too.
+  void demand_conflict(std::size_t one, std::size_t other);
+  /// Whether nothing but one name twice keeps nodes apart.
+  [[nodiscard]] bool is_plain() const;
   void share_wire_versions();
   void demand_progress();
   /// When the last key that may expire has done so.
@@ -418,6 +427,12 @@ class simulation {
   [[nodiscard]] bool must_agree(std::size_t owner, std::size_t replica,
                                 std::optional<slot_index> slot) const;
   [[nodiscard]] std::string disagreement(bool with_verdicts) const;
+  /// A key that a replica holds otherwise than its owner, though their versions agree.
+  [[nodiscard]] std::string difference() const;
+  [[nodiscard]] std::string difference(std::size_t owner, std::size_t replica,
+                                       slot_index slot) const;
+  /// Rounds, besides those of an agreement, until each name is its last run's again.
+  [[nodiscard]] std::size_t name_rounds() const;
 
   const scenario& scenario_;
   const simulation_options& how_;
@@ -481,21 +496,22 @@ void simulation::end_faults() {
   std::map<std::string, std::size_t> owners;
   for (std::size_t i = 0; i < members_.size(); ++i) {
     participant& one = members_[i];
+    one.read_interval = {};
+    set_reader(i);
     world_.set_mutation(i, 0);
     world_.set_storage(i, storage_conditions());
     world_.set_wall_drift(i, 0);
     world_.set_wall_offset(i, nanoseconds{0});
     offsets_.erase(i);
-    one.read_interval = {};
-    set_reader(i);
+  }
+  for (std::size_t i = 0; i < members_.size(); ++i) {
     const std::string& name = scenario_.nodes[i].settings.name;
     const auto [first, is_first] = owners.try_emplace(name, i);
-    if (!is_first) {
-      // Of two under one name, the operator ends one and starts the other anew.
-      stop(i);
-      stop(first->second);
-      continue;
-    }
+    if (is_first) continue;
+    demand_conflict(first->second, i);
+    // Of two under one name, the operator ends one; and now and then starts the other anew.
+    stop(i);
+    if (scenario_.seed % 2 == 0) stop(first->second);
   }
   for (const auto& [name, node] : owners) {
     // Who is somebody's seed comes back, or nobody could find anybody.
@@ -513,6 +529,59 @@ void simulation::end_faults() {
     if (world_.is_running(i)) awake = std::max(awake, world_.paused_until(i));
   }
   run_to(awake);
+}
+
+bool simulation::is_plain() const {
+  constexpr std::size_t nodes_max = 16;
+  const auto is_odd = [](const decision& one) {
+    return one.kind == decision_kind::clock || one.kind == decision_kind::mutate || one.wire;
+  };
+  const auto has_odd_settings = [this](const scenario_node& one) {
+    return one.settings.peers_max + 1 < scenario_.nodes.size() ||
+           one.wire != scenario_.nodes.front().wire;
+  };
+  return scenario_.nodes.size() <= nodes_max &&
+         std::none_of(scenario_.decisions.begin(), scenario_.decisions.end(), is_odd) &&
+         std::none_of(scenario_.nodes.begin(), scenario_.nodes.end(), has_odd_settings);
+}
+
+void simulation::demand_conflict(std::size_t one, std::size_t other) {
+  const auto is_up = [this](std::size_t node) {
+    return world_.is_running(node) && !members_[node].has_left;
+  };
+  std::optional<std::size_t> third;
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    if (is_up(i) && members_[i].settings.name != members_[one].settings.name) third = i;
+  }
+  if (!checker_ || !is_up(one) || !is_up(other) || !third || !is_plain()) return;
+  nanoseconds awake = world_.time();
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    if (world_.is_running(i)) awake = std::max(awake, world_.paused_until(i));
+  }
+  // Until they are live, until the conflict is known, and until each has met each.
+  const std::size_t rounds = 3 * (agreement_rounds_max(present()) + longest_rounds_max(present())) +
+                             backlog_rounds() + 4 * members_.size();
+  run_to(awake + static_cast<std::int64_t>(rounds) * round());
+  if (has_failed()) return;
+  const bool is_one_older = world_[one].generation() < world_[other].generation();
+  const std::size_t older = is_one_older ? one : other;
+  const std::string name = "n" + std::to_string(older) + " under a name that is taken ";
+  const auto self = world_[older].find_member(world_[older].name(), world_.now(older));
+  if (!self || self->status != peer_status::conflict) {
+    return checker_->report("name", name + "knows of no conflict", {older});
+  }
+  checker_->begin_command(older);
+  const result<std::uint64_t> written = world_[older].set("taken", std::to_string(++written_));
+  checker_->end_command(older);
+  if (written || written.error() != errc::name_taken) {
+    return checker_->report("name", name + "goes on writing", {older});
+  }
+  for (const std::size_t node : {one, other, *third}) {
+    if (members_[node].conflicts > 0) continue;
+    const std::string text =
+        "n" + std::to_string(node) + " tells nobody of two nodes under one name";
+    return checker_->report("name", text, {node});
+  }
 }
 
 void simulation::share_wire_versions() {
@@ -845,9 +914,70 @@ std::string simulation::disagreement(bool with_verdicts) const {
   return {};
 }
 
+std::string simulation::difference(std::size_t owner, std::size_t replica, slot_index slot) const {
+  const simulated_storage& source = world_.storage_of(owner);
+  const simulated_storage& copy = world_.storage_of(replica);
+  const auto next_live = [](const simulated_storage& of, slot_index at, std::uint64_t above) {
+    std::optional<entry_view> held = of.first_above(at, above);
+    while (held && (held->is_tombstone || held->key == floor_key)) {
+      held = of.first_above(at, held->version);
+    }
+    return held;
+  };
+  std::optional<entry_view> theirs = next_live(source, self_slot, 0);
+  std::optional<entry_view> mine = next_live(copy, slot, 0);
+  while (theirs || mine) {
+    const bool is_equal = theirs && mine && theirs->version == mine->version &&
+                          theirs->key == mine->key && theirs->value == mine->value;
+    if (!is_equal) {
+      const entry_view& shown = theirs ? *theirs : *mine;
+      return "n" + std::to_string(replica) + " of n" + std::to_string(owner) +
+             ": equal versions, but not " + std::string(shown.key) + " @" +
+             std::to_string(shown.version);
+    }
+    theirs = next_live(source, self_slot, theirs->version);
+    mine = next_live(copy, slot, mine->version);
+  }
+  return {};
+}
+
+std::string simulation::difference() const {
+  for (std::size_t owner = 0; owner < members_.size(); ++owner) {
+    if (!world_.is_running(owner) || members_[owner].has_left) continue;
+    const std::uint64_t name_hash = world_[owner].peers()[self_slot].name_hash();
+    for (std::size_t replica = 0; replica < members_.size(); ++replica) {
+      if (!world_.is_running(replica) || replica == owner || members_[replica].has_left) continue;
+      const std::optional<slot_index> slot =
+          world_[replica].peers().find_name(world_[owner].name(), name_hash);
+      if (!slot || !must_agree(owner, replica, slot)) continue;
+      std::string found = difference(owner, replica, *slot);
+      if (!found.empty()) return found;
+    }
+  }
+  return {};
+}
+
+std::size_t simulation::name_rounds() const {
+  const scenario now = present();
+  const std::size_t settled = longest_rounds_max(now) + agreement_rounds_max(now);
+  std::size_t rounds = 0;
+  std::set<std::size_t> lost;
+  for (const decision& one : now.decisions) {
+    const bool has_lost =
+        one.kind == decision_kind::restart && one.generation != generation_state::kept;
+    // The first relic is refuted at once, another one when it stood still.
+    if (has_lost && !lost.insert(one.node).second) rounds = settled;
+  }
+  std::set<std::string> names;
+  for (const scenario_node& one : now.nodes) {
+    if (!names.insert(one.settings.name).second) return settled + detection_rounds_max(now);
+  }
+  return rounds;
+}
+
 void simulation::demand_progress() {
   const nanoseconds begin = world_.time();
-  const std::size_t limit = agreement_rounds_max(present()) + backlog_rounds();
+  const std::size_t limit = agreement_rounds_max(present()) + backlog_rounds() + name_rounds();
   // Until a peer is live again it must answer, or advance twice.
   const std::size_t verdict_limit = limit + 20;
   bool has_agreed = false;
@@ -856,7 +986,8 @@ void simulation::demand_progress() {
       has_agreed = true;
       if (report_.rounds_to_agree < 0) report_.rounds_to_agree = static_cast<double>(rounds);
     }
-    const std::string open = disagreement(has_agreed);
+    std::string open = disagreement(has_agreed);
+    if (open.empty()) open = difference();
     if (open.empty()) break;
     if (rounds >= (has_agreed ? verdict_limit : limit) && checker_) {
       checker_->report("progress",
@@ -989,6 +1120,16 @@ std::size_t agreement_rounds_max(const scenario& of) {
   const bool may_run_out = !of.decisions.empty() && of.decisions.back().at >= grace / 2;
   if (may_run_out) rounds += 2 * seed_every;
   return rounds;
+}
+
+std::size_t longest_rounds_max(const scenario& of) {
+  // 16 expected gaps, each a round for as many nodes as one datagram tells of, graves or not.
+  constexpr std::size_t rows_told = 16;
+  constexpr std::size_t gaps_counted = 16;
+  double jitter = 0;
+  for (const scenario_node& one : of.nodes) jitter = std::max(jitter, one.settings.jitter);
+  const std::size_t rounds = gaps_counted * (1 + of.nodes.size() / rows_told) + 1;
+  return static_cast<std::size_t>(std::ceil(static_cast<double>(rounds) * (1 + jitter)));
 }
 
 std::size_t detection_rounds_max(const scenario& of) {

@@ -65,6 +65,7 @@ class swarm_drawing {
     has_duplicate_ = chance(12);
     has_mutator_ = chance(12);
     has_short_grace_ = chance(3);
+    has_quick_restarts_ = chance(6);
   }
 
   void draw_nodes() {
@@ -346,7 +347,32 @@ class swarm_drawing {
     if (has_cuts_ && !is_all) made.way.is_cut = chance(2);
   }
 
+  /// Several runs one after the other, each before the others could agree on the last. Without a
+  /// disk all begin at one date, or at one that was put back.
+  void restart_quickly() {
+    const std::size_t node = any_node();
+    const bool is_put_back = chance(2);
+    const std::uint64_t runs = 2 + below(4);
+    for (std::uint64_t i = 0; i < runs; ++i) {
+      if (!is_put_back || i == 0) {
+        // The date at which the schedule began, or an hour before the present one.
+        decide(decision_kind::clock, node).length = is_put_back ? milliseconds(-3'600'000) : -now_;
+      }
+      decision& made = decide(decision_kind::restart, node);
+      made.salt = below(1'000'000);
+      made.generation = generation_state::lost;
+      if (chance(2)) made.disk = disk_state::lost;
+      decision& written = decide(decision_kind::write, node);
+      written.count = 1 + below(6);
+      written.keys = 6;
+      written.bytes = below(20);
+      written.salt = below(1'000'000);
+      if (i + 1 < runs) now_ += milliseconds(40 + below(chance(4) ? 3000 : 640));
+    }
+  }
+
   void happen_to_runs() {
+    if (has_quick_restarts_ && chance(2)) return restart_quickly();
     const std::size_t node = any_node();
     if (has_crashes_ && chance(2)) {
       if (chance(2)) {
@@ -457,6 +483,7 @@ class swarm_drawing {
   bool has_duplicate_ = false;
   bool has_mutator_ = false;
   bool has_short_grace_ = false;
+  bool has_quick_restarts_ = false;
 };
 
 }  // namespace

@@ -320,6 +320,9 @@ std::size_t index_of(const digest& known, const packed_entry& entry) {
   return static_cast<std::size_t>(in_range - known.range.begin());
 }
 
+/// In a digest's count of doubts.
+constexpr std::size_t name_shared_bit = 0x80;
+
 std::size_t write_digest(const message& m, std::span<std::byte> segment) {
   const digest& known = m.known;
   assert(known.extra.size() <= digest::extra_max);
@@ -335,7 +338,8 @@ std::size_t write_digest(const message& m, std::span<std::byte> segment) {
   body.receiver_instance = m.receiver_instance;
   assert(m.partials.size() <= partials_max && m.doubts.size() <= doubt_entry::doubts_max);
   body.partial_count = static_cast<std::uint8_t>(m.partials.size());
-  body.doubt_count = static_cast<std::uint8_t>(m.doubts.size());
+  body.doubt_count =
+      static_cast<std::uint8_t>(m.doubts.size() | (m.is_name_shared ? name_shared_bit : 0U));
   body.interval = m.interval.bits();
   body.largest_received = m.largest_received;
 
@@ -370,8 +374,9 @@ bool has_valid_claim(const digest& known) {
 }
 
 bool take_digest(const digest_body& body, const entry_run& run, message& out) {
+  const std::size_t doubts = body.doubt_count & ~name_shared_bit;
   const std::size_t unclaimed =
-      std::size_t{body.extra_count} + body.unwanted_count + body.partial_count + body.doubt_count;
+      std::size_t{body.extra_count} + body.unwanted_count + body.partial_count + doubts;
   if (body.extra_count > digest::extra_max || unclaimed > run.count) return false;
   const std::size_t in_range = run.count - unclaimed;
   const std::size_t known_count = in_range + body.extra_count;
@@ -387,7 +392,7 @@ bool take_digest(const digest_body& body, const entry_run& run, message& out) {
       !read_entries(run, known_count, body.unwanted_count, unknown_peers::refused,
                     known.unwanted) ||
       !read_partials(run, known_count + body.unwanted_count, body.partial_count, out.partials) ||
-      !read_doubts(run, run.count - body.doubt_count, out.doubts)) {
+      !read_doubts(run, run.count - doubts, out.doubts)) {
     return false;
   }
   out.sender = read_entry(run.first + body.sender_index * run.stride);
@@ -395,6 +400,7 @@ bool take_digest(const digest_body& body, const entry_run& run, message& out) {
   out.receiver_instance = body.receiver_instance;
   out.interval = interval_code::from_bits(body.interval);
   out.largest_received = body.largest_received;
+  out.is_name_shared = (body.doubt_count & name_shared_bit) != 0;
   return has_valid_claim(known);
 }
 

@@ -66,8 +66,9 @@ struct Digest {
   # the version of that value, in place of the heartbeat the number of its first bytes that are
   # there, 1 to 2^24 - 1; the left bit is 0.
   doubtCount @9 :UInt8;
-  # The last `doubtCount` elements of `entries`, at most 32, behind all others, are of the form
-  # Doubt.
+  # Bits 0-6: so many elements of `entries`, at most 32, the last of all, are of the form Doubt.
+  # Bit 7: the sender heard, lately, an older run of the receiver's name that lives beside the
+  # receiver.
   interval @10 :UInt8;
   # How often the sender gossips: (8 + bits 0-2) * 2^(bits 3-7) milliseconds, rounded down. 0: it does
   # not say.

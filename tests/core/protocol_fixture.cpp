@@ -22,6 +22,7 @@ letter::letter(const message& original, const endpoint& sender, const endpoint& 
   content.interval = original.interval;
   content.refused = original.refused;
   content.largest_received = original.largest_received;
+  content.is_name_shared = original.is_name_shared;
   content.known = original.known;
   content.doubts = original.doubts;
   content.identities = original.identities;

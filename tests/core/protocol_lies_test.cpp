@@ -65,7 +65,7 @@ TEST_CASE(
   given.world.exchange("a", "b");
   given.world.exchange("a", "b");
 
-  CHECK(given.a().generation() == generation + 1);
+  CHECK(given.a().generation() > generation);
   CHECK(given.status_at_b() == peer_status::live);
 
   // Said again and again: no conflict, and no generation each time.

@@ -856,7 +856,7 @@ TEST_CASE("protocol round: the graveyard tells a peer that lost its clock of its
   world.exchange("b", "a");
   world.run_for(20s);
 
-  CHECK(world["b"].generation() == former + 1);
+  CHECK(world["b"].generation() > former);
   CHECK(world["a"].is_known("b"));
 }
 

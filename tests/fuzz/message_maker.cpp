@@ -269,7 +269,10 @@ void message_maker::fill(byte_source& from, message& m) {
     fill_reply(from, m);
   }
   fill_doubts(from, m);
-  if (m.kind == message_kind::digest) m.largest_received = from.byte();
+  if (m.kind == message_kind::digest) {
+    m.largest_received = from.byte();
+    m.is_name_shared = from.below(2) == 1;
+  }
 }
 
 }  // namespace gossipmonger

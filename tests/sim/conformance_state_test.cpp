@@ -158,7 +158,8 @@ TEST_CASE("conformance: a copy of a former self is refuted, even from a clock th
   REQUIRE(where[1].set("key", "new"));
 
   REQUIRE(where.run_until([&] { return where.has_agreed(); }, 20s));
-  CHECK(where[1].generation() == generation + 1);
+  CHECK(where[1].generation() > generation + 1);
+  CHECK(where[1].generation() <= generation + 65);
   CHECK(where[1].stats().refutations == 1);
   CHECK(all_hold(where, "n1", "key", "new"));
   CHECK(value_at(where, 1, "n1", "key") == "new");
@@ -213,9 +214,8 @@ TEST_CASE("conformance: two nodes that live under one name end in one conflict, 
     where.run_for(100s);
     first_log.read(where);
     second_log.read(where);
-    const std::size_t conflicts =
-        first_log.count(event_kind::conflict) + second_log.count(event_kind::conflict);
-    CHECK_MESSAGE(conflicts == 1, "seed " << seed);
+    CHECK_MESSAGE(first_log.count(event_kind::conflict) == 1, "seed " << seed);
+    CHECK_MESSAGE(second_log.count(event_kind::conflict) == 1, "seed " << seed);
     const std::uint64_t refutations =
         where[1].stats().refutations + where[second].stats().refutations;
     CHECK(refutations <= 3);
@@ -242,7 +242,8 @@ TEST_CASE("conformance: two nodes under one name that know nobody else find each
 
   first_log.read(where);
   second_log.read(where);
-  CHECK(first_log.count(event_kind::conflict) + second_log.count(event_kind::conflict) == 1);
+  CHECK(first_log.count(event_kind::conflict) == 1);
+  CHECK(second_log.count(event_kind::conflict) == 1);
 }
 
 TEST_CASE("conformance: a node that refuses others for want of room makes none of them refute") {
@@ -354,6 +355,17 @@ TEST_CASE(
       const auto back = std::chrono::milliseconds(draws.below(3) == 0 ? draws.below(3'600'000) : 0);
       where.set_wall_offset(1, {});
       where.set_wall_offset(1, first_wall - back - where.now(1).wall);
+      // Some runs before the last one end within rounds, too soon for all to agree on them.
+      for (std::uint64_t run = draws.below(4); run > 0; --run) {
+        where.restart(1);
+        const std::string former = "run " + std::to_string(restart) + " but " + std::to_string(run);
+        for (const char* const key : {"a", "b", "c", "d"}) REQUIRE(where[1].set(key, former));
+        where.run_for(std::chrono::milliseconds(200 + draws.below(3000)));
+        if (draws.below(2) == 0) {
+          where.set_wall_offset(1, {});
+          where.set_wall_offset(1, first_wall - back - where.now(1).wall);
+        }
+      }
       where.restart(1);
       const std::string value = "run " + std::to_string(restart);
       REQUIRE(where[1].set("a", value));

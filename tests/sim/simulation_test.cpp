@@ -238,6 +238,25 @@ TEST_CASE("simulation: whose entries are over the capacity of a peer stops sendi
   CHECK(rule_of(report) == "none");
 }
 
+TEST_CASE("simulation: a node is not sent the entries of a former run of its own") {
+  // The former run's date is too far ahead for the node to refute it, and its peer read that date.
+  const simulation_report report = run_text(
+      "seed 43\n"
+      "node n0 interval=200ms\n"
+      "node n1 seeds=n0 interval=200ms\n"
+      "at 0ms start n0\n"
+      "at 101ms start n1\n"
+      "at 23914ms clock n0 200694698ms\n"
+      "at 31186ms clock n1 200716923ms\n"
+      "at 60377ms restart n0 disk=intact generation=kept salt=481299\n"
+      "at 60377ms write n0 count=1 keys=1 salt=82412\n"
+      "at 60691ms clock n0 -60691ms\n"
+      "at 60691ms restart n0 disk=intact generation=lost salt=205862\n"
+      "at 86629ms heal\n");
+
+  CHECK(rule_of(report) == "none");
+}
+
 TEST_CASE(
     "simulation: a seed that reads one of two wire versions may be asked in the other first") {
   // While it was away, n1 came to ask it every 16th round only, in its versions by turns.

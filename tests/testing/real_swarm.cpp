@@ -118,6 +118,7 @@ void real_swarm::choose_faults() {
   has_small_capacities_ = chance(8);
   has_liar_ = chance(6);
   has_namesake_ = chance(6);
+  has_quick_restarts_ = chance(5);
   keys_ = chance(2) || has_slow_readers_ ? 200 : 1 + below(40);
 }
 
@@ -277,7 +278,32 @@ decision real_swarm::draw_restart() {
   return how;
 }
 
+/// Several runs one after the other, each before the others could agree on the last, without a
+/// disk: all from one date, or from one that was put back.
+void real_swarm::restart_quickly(std::size_t node) {
+  const bool is_put_back = chance(2);
+  participant& one = members_[node];
+  const std::uint64_t runs = 2 + below(4);
+  for (std::uint64_t run = 0; run < runs; ++run) {
+    if (!is_put_back || run == 0) {
+      one.wall_offset = is_put_back ? nanoseconds(-1h) : -cluster_.time();
+      cluster_.set_wall_offset(node, one.wall_offset);
+    }
+    decision how;
+    how.salt = below(1'000'000);
+    how.generation = generation_state::lost;
+    how.disk = chance(2) ? disk_state::lost : disk_state::intact;
+    restart(node, how);
+    count("quick restart");
+    for (std::uint64_t key = 1 + below(6); key > 0; --key) {
+      set(node, "k" + std::to_string(key), std::to_string(++written_));
+    }
+    if (run + 1 < runs) cluster_.run_for(milliseconds(200 + below(3000)));
+  }
+}
+
 void real_swarm::happen_to_runs(std::size_t node) {
+  if (has_quick_restarts_ && chance(2)) return restart_quickly(node);
   const bool is_up = cluster_.is_running(node);
   if (has_wire_mix_ && chance(4)) {
     decision how = draw_restart();
@@ -365,6 +391,8 @@ void real_swarm::handle_refusal(const std::error_code& why) {
     count("storage refused a write");
   } else if (why == errc::capacity_reached) {
     count("no room for a write");
+  } else if (why == errc::name_taken && has_namesake_) {
+    count("name taken");
   } else {
     blame("a write that is refused: " + why.message());
   }
@@ -616,7 +644,11 @@ std::size_t real_swarm::agreement_rounds() const {
   present.decisions.push_back(healed);
   // Until a peer is live again it must answer, or advance twice.
   constexpr std::size_t verdict_rounds = 20;
-  return agreement_rounds_max(present) + backlog_rounds() + verdict_rounds;
+  const std::size_t agreed = agreement_rounds_max(present);
+  // The second relic of a name is refuted when it stood still.
+  const bool has_relics = has_quick_restarts_ || has_bad_disks_;
+  const std::size_t relic_rounds = has_relics ? longest_rounds_max(present) + agreed : 0;
+  return agreed + backlog_rounds() + verdict_rounds + relic_rounds;
 }
 
 void real_swarm::demand_agreement() {

@@ -77,6 +77,7 @@ class real_swarm {
   void happen_by_operators(std::size_t node);
   void change_options(std::size_t node);
   [[nodiscard]] decision draw_restart();
+  void restart_quickly(std::size_t node);
 
   // What is done to a node.
   void set(std::size_t node, const std::string& key, const std::string& value,
@@ -144,6 +145,7 @@ class real_swarm {
   bool has_short_grace_ = false;
   bool has_namesake_ = false;
   bool has_liar_ = false;
+  bool has_quick_restarts_ = false;
 };
 
 }  // namespace gossipmonger

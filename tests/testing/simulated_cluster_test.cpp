@@ -167,7 +167,7 @@ TEST_CASE("simulated cluster: a node's date is its own") {
   CHECK(cluster[1].generation() == 1'704'067'200'000 + 10'000 - 3'600'000);
   // The others know a newer one: it takes a generation above that.
   CHECK(cluster.run_until([&cluster] { return cluster.has_agreed(); }, 60s));
-  CHECK(cluster[1].generation() == 1'704'067'200'001);
+  CHECK(cluster[1].generation() > 1'704'067'200'000);
 }
 
 TEST_CASE("simulated cluster: a node whose address changes is followed") {

@@ -35,6 +35,8 @@ constexpr std::string_view wanted[] = {
     "late join",
     "leave",
     "namesake seen",
+    "name taken",
+    "quick restart",
     "mutated",
     "disk intact",
     "disk lost",

@@ -241,6 +241,7 @@ void fill_sample_digest(message& m) {
   m.receiver_instance = 0xdeadbeef;
   m.interval = interval_code(std::chrono::milliseconds(1000));
   m.largest_received = 0x72;
+  m.is_name_shared = true;
 }
 
 void fill_sample_reply(message& m) {
@@ -301,6 +302,7 @@ void fill_random(message& m, std::vector<std::string>& texts, random_source& num
   m.padded_bytes = numbers.below(3) == 0 ? 400 + 8 * numbers.below(100) : 0;
   if (m.kind == message_kind::digest) {
     fill_random_digest(m, numbers);
+    m.is_name_shared = numbers.below(2) != 0;
   } else {
     fill_random_reply(m, texts, numbers);
   }
@@ -312,7 +314,8 @@ bool is_same(const message& a, const message& b) {
          a.cookie == b.cookie && a.sender == b.sender && receiver_of(a) == receiver_of(b) &&
          a.receiver_instance == b.receiver_instance && a.more == b.more &&
          a.interval == b.interval && a.refused == b.refused &&
-         a.largest_received == b.largest_received && a.known.lo == b.known.lo &&
+         a.largest_received == b.largest_received && a.is_name_shared == b.is_name_shared &&
+         a.known.lo == b.known.lo &&
          a.known.hi == b.known.hi && a.known.range == b.known.range &&
          a.known.extra == b.known.extra && a.known.unwanted == b.known.unwanted &&
          a.heartbeats == b.heartbeats && a.requests == b.requests && a.partials == b.partials &&

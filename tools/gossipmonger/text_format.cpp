@@ -49,10 +49,13 @@ std::string_view word_of(event_kind kind) {
       return "restarted";
     case event_kind::peer_forgotten:
       return "forgotten";
+    case event_kind::conflict_ended:
+      return "resolved";
     case event_kind::update:
     case event_kind::removed:
     case event_kind::conflict:
     case event_kind::advertised:
+    case event_kind::refuted:
     case event_kind::lagged:
     case event_kind::error:
       break;
@@ -65,6 +68,7 @@ std::string_view word_of(event_kind kind) {
 text_format::colour text_format::colour_of(event_kind kind) {
   switch (kind) {
     case event_kind::peer_live:
+    case event_kind::conflict_ended:
       return colour::green;
     case event_kind::peer_dead:
     case event_kind::conflict:
@@ -74,6 +78,7 @@ text_format::colour text_format::colour_of(event_kind kind) {
     case event_kind::peer_left:
     case event_kind::peer_restarted:
     case event_kind::peer_forgotten:
+    case event_kind::refuted:
     case event_kind::lagged:
       return colour::yellow;
     case event_kind::update:
@@ -147,6 +152,8 @@ std::string text_format::event(const event_view& what, wall_time at) const {
     case event_kind::peer_forgotten:
     case event_kind::conflict:
     case event_kind::advertised:
+    case event_kind::conflict_ended:
+    case event_kind::refuted:
     case event_kind::error:
       line += escaped(what.peer);
       if (!what.peer.empty() && !what.text.empty()) line += ": ";

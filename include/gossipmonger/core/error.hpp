@@ -36,6 +36,9 @@ enum class errc {
   unknown_peer,
   /// The name is this node's own, of which it cannot let go. Nothing changed.
   own_name,
+  /// Another node lives under this node's name with a higher generation, and other peers hold that
+  /// one. Nothing written; keys with a time to live stay; `leave` works.
+  name_taken,
   /// The storage refused a write; it holds what it held before.
   storage_failed,
   /// The transport could not be opened or used; the message of the cause follows in the event.

@@ -23,7 +23,9 @@ enum class event_kind : std::uint8_t {
   peer_forgotten,  ///< dropped after the grace: clear what you hold of it
   update,          ///< `peer` published `value` under `key`
   removed,         ///< `peer` erased `key`; you may never have seen it
-  conflict,        ///< another node lives under the name `peer`
+  conflict,        ///< two nodes live under the name `peer`; `generation` of the one not held here
+  conflict_ended,  ///< on the node itself: its rival is gone, and it has its name again
+  refuted,         ///< this node took a higher `generation`, since others held a newer run of it
   advertised,      ///< peers reach this node at the address `text` from now on
   lagged,          ///< you were too slow: clear everything, a fresh snapshot follows
   error,           ///< `text` says what; gossip goes on
@@ -42,7 +44,7 @@ struct event_view {
   std::string_view key;          ///< update, removed
   std::string_view value;        ///< update
   std::uint64_t version = 0;     ///< update, removed
-  std::string_view text;         ///< error, conflict: what happened; advertised: the address
+  std::string_view text;         ///< of notices: what happened; advertised: the address
 };
 
 /// The same, owning.

@@ -59,6 +59,8 @@ struct message {
 
   interval_code interval;           ///< leg 1: how often the sender gossips
   refusal refused = refusal::none;  ///< leg 2: why the sender refuses the receiver
+  /// Leg 1: an older run of the receiver's name lives beside the receiver.
+  bool is_name_shared = false;
 
   digest known;  ///< leg 1; sender and receiver stand in it too, the receiver
                  ///< only where its generation is not 0

@@ -20,6 +20,7 @@
 #include "gossipmonger/core/event.hpp"
 #include "gossipmonger/core/failure_detector.hpp"
 #include "gossipmonger/core/interval_code.hpp"
+#include "gossipmonger/core/namesake_watch.hpp"
 #include "gossipmonger/core/path_watch.hpp"
 #include "gossipmonger/core/suspicion.hpp"
 #include "gossipmonger/core/types.hpp"
@@ -243,6 +244,9 @@ struct peer_details {
   std::uint64_t died_at_heartbeat = 0;  ///< mine, when I declared it dead; 0: I never did
   std::uint64_t returns_from = 0;  ///< when it died without a suspicion: the least of its own that
                                    ///< others may tell of as a sign of life
+
+  /// Whether an older run of it lives beside this one.
+  namesake_watch namesake;
 
   // What it holds of me.
   std::uint64_t held_generation = 0;

@@ -37,6 +37,7 @@
 #include "gossipmonger/core/hash.hpp"
 #include "gossipmonger/core/message.hpp"
 #include "gossipmonger/core/outbox.hpp"
+#include "gossipmonger/core/own_incarnation.hpp"
 #include "gossipmonger/core/peer_ring.hpp"
 #include "gossipmonger/core/peer_table.hpp"
 #include "gossipmonger/core/prober.hpp"
@@ -148,7 +149,8 @@ class protocol {
   void join(const endpoint& address);
   /// Publishes; identical bytes write nothing. Returns the version that holds. Keys and values
   /// here, and the key of `erase`, may be views of entries of this node.
-  ///   errors: key_invalid, value_too_large, capacity_reached, storage_failed, stopped (has left)
+  ///   errors: key_invalid, value_too_large, capacity_reached, storage_failed, stopped (has left),
+  ///           name_taken (another node lives under this name, and others hold that one)
   [[nodiscard]] result<std::uint64_t> set(std::string_view key, std::string_view value);
   /// Several at once, with consecutive versions, in this order: a replica that holds the last
   /// holds all. All are checked first; then a storage that fails midway keeps those before.
@@ -199,16 +201,6 @@ class protocol {
     bool is_mine = false;           ///< what went there came back to me
   };
 
-  struct rival {
-    rival() = default;
-
-    std::uint64_t generation = 0;
-    std::uint64_t heartbeat = 0;
-    std::size_t advances = 0;
-    std::chrono::nanoseconds since{};         // first heard of
-    std::chrono::nanoseconds last_advance{};  // of its heartbeat, or first heard of
-    bool is_reported = false;
-  };
   /// Who sends me a value in parts.
   struct feed {
     feed() = default;
@@ -263,6 +255,14 @@ class protocol {
   void watch_path(const message& received, std::size_t bytes);
   /// An identity with an address that only its own host can send to, and I am on another.
   [[nodiscard]] bool is_loopback_elsewhere(const identity_view& who) const;
+  /// What a verified sender, which bears another name, says of this node's name.
+  void handle_word_of_me(const message& received);
+  /// Looks whether an older run of `slot` lives beside the one held.
+  void handle_older_run(const message& received, slot_index slot);
+  /// Tells that an older run of my own name lives, with `generation`.
+  void tell_older_run(std::uint64_t generation);
+  /// A peer that is met once in a turn of the ring is silent for longer: two turns, and some more.
+  [[nodiscard]] std::chrono::nanoseconds silence_max() const;
   /// Which heartbeat of this run of mine the sender has seen; 0: none.
   [[nodiscard]] std::uint64_t seen_heartbeat(const message& received) const;
   /// What still waits to go to the same remote, of the same owners, is out of date.
@@ -300,7 +300,11 @@ class protocol {
   /// have reached by what was heard of it directly. A relayed claim alone does not keep it away.
   [[nodiscard]] std::uint64_t credible_heartbeat(slot_index slot) const;
   void handle_own_entry(const digest_entry& mine, std::uint32_t instance);
+  /// Takes a generation above `generation`, which others hold of this node.
   void refute(std::uint64_t generation);
+  void end_conflict();
+  /// The highest generation that is not of a far future, by my own clock.
+  [[nodiscard]] std::uint64_t generation_limit() const;
   [[nodiscard]] bool is_far_future(std::uint64_t generation) const;
   void refuse(const identity_view& who, std::uint64_t name_hash, drop_reason reason);
   /// Of whom something was refused for want of room is asked for again: there is more.
@@ -489,9 +493,8 @@ class protocol {
   std::uint64_t digest_cursor_ = 0;
   std::uint64_t extra_cursor_ = 0;  // of the rows that are told where graves end the range
   std::uint64_t preferred_version_ = 0;
-  rival rival_;
-  bool has_refuted_ = false;
-  std::chrono::nanoseconds refuted_at_{};     // last
+  own_incarnation own_;
+  bool is_told_by_peer_ = false;  // the message in hand: its sender is live here, and another node
   std::deque<reported_name> reported_names_;  // oldest first; bounded
   static constexpr std::size_t reports_max = 64;
   report_log reported_clusters_{reports_max};

@@ -66,6 +66,10 @@ struct simulation_report {
 /// What must be there so many rounds after everything healed: entries and generations agree.
 [[nodiscard]] std::size_t agreement_rounds_max(const scenario& of);
 
+/// The longest interval between two advances of a heartbeat that counts, in rounds. A run whose
+/// heartbeat stands still for longer is a relic, or its node is gone.
+[[nodiscard]] std::size_t longest_rounds_max(const scenario& of);
+
 /// So many rounds of the slowest node after a crash, in a network that loses nothing, every other
 /// node has found it, where all have suspicion on. With n nodes, fan-out f, S suspicion rounds and
 /// L = ceil(log2 n), it is the sum of

@@ -63,6 +63,9 @@ enum class defect : std::uint8_t {
   alone_untold,          ///< no event says that nobody is known
   refusal_untold,        ///< a refused peer is not told the reason
   interval_untold,       ///< no event names a peer of another gossip interval
+  equal_run_kept,        ///< another run of the own generation is left as it is
+  conflict_endless,      ///< whoever is in conflict stays so when its rival is gone
+  displaced_writes,      ///< whoever is in conflict goes on writing, though others hold its rival
 };
 
 }  // namespace gossipmonger::planted
