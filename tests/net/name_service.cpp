@@ -22,6 +22,7 @@ std::size_t hung = 0;
 
 std::atomic<std::uint16_t> server_port = 0;  // of the name server to ask
 std::atomic<bool> is_moved = false;
+std::atomic<bool> has_appeared = false;
 
 template <class Function>
 Function of_system(const char* name) {
@@ -48,6 +49,7 @@ extern "C" int getaddrinfo(const char* host, const char* port, const addrinfo* h
   }
   if (name == "found.test") return system("127.0.0.1", port, hints, found);
   if (name == "moved.test") return system(is_moved ? "127.0.0.1" : "127.0.0.2", port, hints, found);
+  if (name == "late.test" && has_appeared) return system("127.0.0.1", port, hints, found);
   if (name == "crowd.test") {
     for (int i = 0; i < gossipmonger::crowd_addresses; ++i) {
       const std::string address =
@@ -131,6 +133,7 @@ hanging_resolver::~hanging_resolver() {
 }
 
 void move_host() { is_moved = true; }
+void appear_host() { has_appeared = true; }
 
 std::size_t hanging_resolver::count() {
   const std::lock_guard lock(mutex);
