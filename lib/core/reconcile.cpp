@@ -348,8 +348,8 @@ void reconciler::set_frame(const exchange& leg, message& out) const {
 }
 
 void reconciler::add_echo(const exchange& leg, message& out) {
-  // A higher run than the asker's keeps its own heartbeat: with the asker's, the remains of a former
-  // run would look like a rival that lives.
+  // A higher run than the asker's keeps its own heartbeat: with the asker's, the remains of a
+  // former run would look like a rival that lives.
   if (leg.asked_generation < out.receiver.generation) return;
   if (leg.asked_generation > out.receiver.generation) {
     out.receiver = digest_entry();
