@@ -2,11 +2,12 @@
 // figures of lib/README.md. Same options, same figures, on every machine.
 //
 //     liveness [--nodes N] [--loss PERCENT] [--rounds R] [--crashes C] [--at-once K] [--seed S]
-//              [--seconds T]
+//              [--seconds T] [--budget BYTES] [--fanout F]
 //
 // Runs N nodes until they agree; then R rounds in which nobody fails, and counts convictions; then
 // C crashes, one or K at a time, each seen through by every other node, before those that crashed
-// come back. T bounds what it may take: it stops early, and its line says what was run.
+// come back. T bounds what it may take: it stops early, and its line says what was run. BYTES is
+// the byte budget of each node in a round (`send_bytes_per_interval`), once all know each other.
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -38,6 +39,8 @@ struct options {
   std::uint64_t seed = 1;
   double seconds = 1e9;
   std::size_t suspicion_rounds = config().suspicion_rounds;
+  std::size_t budget = 0;
+  std::size_t fanout = config().fanout;
 };
 
 struct figures {
@@ -62,6 +65,7 @@ class measurement {
       config settings;
       settings.name = name_of(node);
       settings.suspicion_rounds = chosen.suspicion_rounds;
+      settings.fanout = chosen.fanout;
       world_.add(settings, node == 0 ? std::nullopt : std::optional<std::size_t>(0));
     }
   }
@@ -72,6 +76,7 @@ class measurement {
       std::exit(1);
     }
     world_.conditions.loss = chosen_.loss_percent / 100;
+    set_budget();
     world_.run_for(30s);
     run_quiet();
     while (measured_.last.size() < chosen_.crashes && !is_late()) run_crashes();
@@ -82,6 +87,18 @@ class measurement {
 
  private:
   static std::string name_of(std::size_t node) { return "n" + std::to_string(node); }
+
+  /// From now on, and after a restart.
+  void set_budget() {
+    if (chosen_.budget == 0) return;
+    for (std::size_t node = 0; node < chosen_.nodes; ++node) {
+      config settings = world_.settings(node);
+      settings.send_bytes_per_interval = chosen_.budget;
+      if (world_.try_change(node, settings)) continue;
+      std::fprintf(stderr, "a budget of %zu bytes is not allowed\n", chosen_.budget);
+      std::exit(2);
+    }
+  }
 
   [[nodiscard]] bool is_late() const {
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - began_;
@@ -192,6 +209,10 @@ options read_options(int count, char** words) {
       chosen.seconds = value;
     else if (name == "--suspicion-rounds")
       chosen.suspicion_rounds = static_cast<std::size_t>(value);
+    else if (name == "--fanout")
+      chosen.fanout = static_cast<std::size_t>(value);
+    else if (name == "--budget")
+      chosen.budget = static_cast<std::size_t>(value);
     else {
       std::fprintf(stderr, "unknown option: %s\n", words[i]);
       std::exit(2);

@@ -56,6 +56,40 @@ std::optional<outbox_lane> outbox::next(bool may_answer_strangers) const {
   return std::nullopt;
 }
 
+bool outbox::try_turn_to_sign(outbox_lane of) {
+  std::deque<exchange>& waiting = lane(of);
+  const auto place = std::find_if(waiting.begin(), waiting.end(),
+                                  [](const exchange& leg) { return leg.is_sign_due; });
+  if (place == waiting.end()) return false;
+  if (place != waiting.begin()) {
+    exchange moved = std::move(*place);
+    waiting.erase(place);
+    waiting.push_front(std::move(moved));
+  }
+  return true;
+}
+
+std::optional<outbox_lane> outbox::next_sign() {
+  const bool is_answers_turn = last_sign_ == outbox_lane::digests;
+  const outbox_lane first = is_answers_turn ? outbox_lane::answers : outbox_lane::digests;
+  const outbox_lane second = is_answers_turn ? outbox_lane::digests : outbox_lane::answers;
+  if (try_turn_to_sign(first)) return first;
+  if (try_turn_to_sign(second)) return second;
+  return std::nullopt;
+}
+
+bool outbox::has_sign_of_mine() const {
+  const std::deque<exchange>& digests = waiting_[static_cast<std::size_t>(outbox_lane::digests)];
+  return std::any_of(digests.begin(), digests.end(),
+                     [](const exchange& leg) { return leg.is_sign_due; });
+}
+
+void outbox::expire_answers(std::chrono::nanoseconds oldest) {
+  for (const outbox_lane which : {outbox_lane::answers, outbox_lane::strangers}) {
+    std::erase_if(lane(which), [oldest](const exchange& leg) { return leg.planned < oldest; });
+  }
+}
+
 void outbox::expire_bulk(std::chrono::nanoseconds oldest) {
   std::erase_if(lane(outbox_lane::bulk),
                 [oldest](const exchange& leg) { return leg.planned < oldest; });

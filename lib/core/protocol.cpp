@@ -204,6 +204,7 @@ protocol_stats protocol::stats() const {
     now.backlog_max = std::max(now.backlog_max, version() - held_version(row.slot()));
   }
   now.write_bytes_per_interval = write_rate_.bytes_per_interval();
+  now.membership_bytes_per_interval = need_.bytes_per_interval();
   now.graveyard_size = graves_.all().size();
   now.parked_bytes = reconciler_.parked_bytes();
   now.partial_bytes = reconciler_.partial_bytes();

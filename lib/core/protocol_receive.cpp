@@ -214,6 +214,7 @@ void protocol::try_continue(const feed& from) {
   --continuations_left_;
   exchange& leg = start_exchange(from.source, from.remote_hash);
   leg.is_short = true;
+  leg.is_sign_due = false;
   leg.about = from.slot;
   leg.has_extra = false;
   leg.datagrams_left = 1;
@@ -237,7 +238,7 @@ void protocol::begin_anew(const endpoint& source, std::uint64_t remote_hash) {
   if (restarted_.size() >= settings_.unproved_addresses_max) return;
   if (!outbox_.has_room_for_digest(source)) return;
   restarted_.push_back(source);
-  start_exchange(source, remote_hash);
+  start_exchange(source, remote_hash).is_sign_due = false;
 }
 
 void protocol::handle_digest(const message& received, const endpoint& source, std::size_t bytes,
@@ -265,9 +266,11 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
   leg.is_unproved = !is_proved;
   leg.bytes_left = settings_.exchange_bytes_max;
   if (!is_proved && !is_on(defect::replies_unlimited)) {
-    leg.bytes_left = std::min(leg.bytes_left, bytes * address_book::amplification_max);
+    leg.bytes_left =
+        std::min({leg.bytes_left, bytes * address_book::amplification_max, stranger_bytes_max()});
   }
   leg.datagrams_left = settings_.exchange_datagrams_max;
+  leg.is_sign_due = true;
   if (is_proved && is_on(defect::exchange_unlimited)) {
     leg.bytes_left = 1U << 30;
     leg.datagrams_left = 1U << 30;
@@ -285,6 +288,7 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
     supersede(leg);
     leg.doubts = answers_;
     if (!received.doubts.empty() || is_to_be_told(source)) plan_doubts(leg);
+    plan_sign(received, bytes, leg);
   }
   add_answer(std::move(leg));
 }

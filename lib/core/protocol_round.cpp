@@ -1,6 +1,9 @@
 // The round, and what goes out.
 #include <algorithm>
+#include <cassert>
 #include <iterator>
+#include <limits>
+#include <string>
 #include <utility>
 
 #include "gossipmonger/core/packer.hpp"
@@ -15,6 +18,18 @@ using std::chrono::nanoseconds;
 
 /// Of the budget, answers to addresses without proof take one part in so many.
 constexpr std::size_t strangers_part = 8;
+/// And my digests of a round, at most.
+constexpr std::size_t digests_part = 2;
+/// But each has a place for some rows beside sender and receiver.
+constexpr std::size_t digest_bytes_min = 320;
+/// Bulk leaves half of the bucket to what comes before it, or so many datagrams, if that is less.
+constexpr std::size_t kept_datagrams = 8;
+/// An identity takes about so much.
+constexpr std::size_t identity_bytes = 64;
+/// But one has a place for some identities.
+constexpr std::size_t stranger_answer_bytes_min = 320;
+/// A first contact has room for a row beside sender and receiver.
+constexpr std::size_t first_contact_bytes_min = 160;
 /// Who leaves has few rounds left: it tells so many in each, until they know.
 constexpr std::size_t leaving_fanout = 16;
 /// What is left of an answer is good for so long.
@@ -52,8 +67,10 @@ void protocol::run_round(moment now) {
   graves_.expire(now_);
   end_refusals();
 
+  if (has_byte_budget()) begin_budget_round();
   begin_suspicion_round();
   choose_partners();
+  plan_digests();
   continue_values();
   spread_doubts();
   if (stats_.rounds >= judge_from_round_) judge_all();
@@ -61,11 +78,13 @@ void protocol::run_round(moment now) {
   if (write_rate_.end_round(now.steady, settings_.gossip_interval, peers_.size())) {
     ++stats_.writes_slowed;
   }
+  end_budget_round();
   schedule_next(now);
 }
 
 void protocol::update_expectation() {
-  const std::size_t entries = reconciler_.digest_rows_min(settings_.digest_datagrams_max);
+  const std::size_t entries =
+      reconciler_.digest_rows_min(settings_.digest_datagrams_max, digest_bytes(settings_.fanout));
   expected_ =
       detector_expectation(settings_.gossip_interval, peers_.size() + 1, settings_.fanout, entries);
 }
@@ -281,24 +300,32 @@ exchange& protocol::start_exchange(const endpoint& to, std::uint64_t remote_hash
   const std::optional<slot_index> slot = peers_.find(remote_hash);
   if (slot) leg.spoken = peers_.details(*slot).spoken;
   const bool is_live = slot && peers_[*slot].status() == peer_status::live;
-  // Any leg 1 asks who is suspected whether it lives.
-  if (slot && peers_[*slot].is_suspect()) peers_.details(*slot).doubts.handle_asked(now_);
   leg.unanswered = is_live ? 0 : addresses_.unanswered(to);
   leg.datagrams_left = is_proved ? settings_.digest_datagrams_max : 1;
   if (!is_proved) {
     const bool is_short_turn =
         addresses_.unanswered(to) % address_book::short_starts == address_book::short_starts - 1;
-    leg.padded_bytes =
-        is_short_turn ? address_book::unproved_bytes_short : address_book::unproved_bytes_min;
+    leg.padded_bytes = first_contact_bytes();
+    if (is_short_turn) {
+      leg.padded_bytes = std::min(leg.padded_bytes, address_book::unproved_bytes_short);
+    }
   }
+  leg.digest_bytes_left = is_proved ? digest_bytes(settings_.fanout) : leg.padded_bytes;
   leg.digest_from = digest_cursor_;
   leg.digest_rows_left = peers_.by_hash().size();
   leg.digest_graves_left = graves_.all().size();
   leg.extra_from = extra_cursor_;
   leg.extra_rows_left = peers_.by_hash().size();
   leg.has_extra = true;
+  leg.is_sign_due = is_proved;
   if (is_proved) plan_doubts(leg);
   return leg;
+}
+
+void protocol::note_asked(const exchange& leg) {
+  if (!peers_.has_suspects()) return;
+  const std::optional<slot_index> asked = peers_.find(leg.remote_hash);
+  if (asked && peers_[*asked].is_suspect()) peers_.details(*asked).doubts.handle_asked(now_);
 }
 
 void protocol::await_answer(exchange& leg) {
@@ -311,16 +338,172 @@ void protocol::await_answer(exchange& leg) {
 
 // ------------------------------------------------------------------------------------ sending
 
-bool protocol::has_budget(moment now) {
+std::size_t protocol::kept_from_bulk() const {
+  return std::min(settings_.send_bytes_per_interval / 2,
+                  kept_datagrams * settings_.datagram_bytes_max);
+}
+
+std::size_t protocol::strangers_bytes() const {
+  return settings_.send_bytes_per_interval / strangers_part;
+}
+
+std::size_t protocol::stranger_bytes_max() const {
+  if (!has_byte_budget()) return std::numeric_limits<std::size_t>::max();
+  return std::max(strangers_bytes(), stranger_answer_bytes_min);
+}
+
+std::size_t protocol::first_contact_bytes() const {
+  if (!has_byte_budget()) return address_book::unproved_bytes_min;
+  return std::clamp(strangers_bytes(), first_contact_bytes_min, address_book::unproved_bytes_min);
+}
+
+std::size_t protocol::digest_bytes(std::size_t digests) const {
+  if (!has_byte_budget()) return std::numeric_limits<std::size_t>::max();
+  return std::max(settings_.send_bytes_per_interval / digests_part / digests, digest_bytes_min);
+}
+
+void protocol::begin_budget_round() {
+  // What a digest could not say in its round the next one says.
+  outbox_.end_digests([this](const exchange& leg) { end_exchange(leg); });
+  if (!outbox_.has_sign_of_mine()) return;
+  // My own probes wait: that nobody answers says nothing of the peers.
+  ++stats_.probes_delayed;
+  judge_from_round_ = stats_.rounds + 2;
+  suspend_suspicion();
+}
+
+void protocol::plan_digests() {
+  const auto is_whole = [](const exchange& leg) { return !leg.is_short && leg.padded_bytes == 0; };
+  std::size_t digests = 0;
+  outbox_.for_each_digest([&](const exchange& leg) {
+    digests += is_whole(leg) ? 1 : 0;
+    need_.handle_other(leg.padded_bytes);
+  });
+  need_.handle_digests(digests);
+  if (digests == 0) return;
+  outbox_.for_each_digest([&, share = digest_bytes(digests)](exchange& leg) {
+    if (is_whole(leg)) leg.digest_bytes_left = share;
+  });
+}
+
+void protocol::end_budget_round() {
+  const std::size_t whole = reconciler_.digest_bytes_whole(settings_.digest_datagrams_max);
+  const std::size_t budget = settings_.send_bytes_per_interval;
+  const membership_need::verdict verdict = need_.end_round(whole, budget);
+  if (verdict == membership_need::verdict::unchanged) return;
+  const std::string needed =
+      "membership needs about " + std::to_string(need_.bytes_per_interval()) + " bytes an interval";
+  if (verdict == membership_need::verdict::falls_short) {
+    report("send_bytes_per_interval is " + std::to_string(budget) + ", but " + needed +
+           ": crashes are found later, and news takes longer; allow twice what is needed");
+  } else {
+    report("send_bytes_per_interval is enough again: " +
+           (budget == 0 ? "there is no limit" : "it is " + std::to_string(budget)) + ", and " +
+           needed);
+  }
+}
+
+std::optional<outbox_lane> protocol::next_lane(moment now) {
   sends_at_.reset();
-  if (settings_.send_bytes_per_interval == 0) return true;
+  if (!has_byte_budget()) return outbox_.next(true);
   budget_.refill(now.steady, settings_.send_bytes_per_interval, settings_.gossip_interval);
-  strangers_budget_.refill(now.steady, settings_.send_bytes_per_interval / strangers_part,
-                           settings_.gossip_interval);
-  if (budget_.has_room() || planted::is_on(planted::defect::budget_ignored)) return true;
-  sends_at_ = budget_.has_room_at();
-  ++stats_.sends_delayed;
-  return false;
+  strangers_budget_.refill(now.steady, strangers_bytes(), settings_.gossip_interval);
+  if (planted::is_on(planted::defect::budget_ignored)) return outbox_.next(true);
+  const std::optional<outbox_lane> lane = next_within_budget();
+  if (!lane) {
+    sends_at_ = budget_opens_at();
+    ++stats_.sends_delayed;
+  }
+  return lane;
+}
+
+std::optional<outbox_lane> protocol::next_within_budget() {
+  using enum outbox_lane;
+  if (!budget_.has_room()) return std::nullopt;
+  if (const std::optional<outbox_lane> sign = outbox_.next_sign()) return sign;
+  const bool has_membership_room = budget_.has_room(kept_from_membership());
+  const bool may_answer_more =
+      has_membership_room && strangers_budget_.has_room(strangers_bytes() / 2);
+  if (outbox_.try_turn_to_sign(strangers) ? strangers_budget_.has_room()
+                                          : may_answer_more && outbox_.waiting(strangers) > 0) {
+    return strangers;
+  }
+  const std::optional<outbox_lane> lane = outbox_.next(false);
+  if (!lane) return std::nullopt;
+  const bool has_room = *lane == bulk ? budget_.has_room(kept_from_bulk()) : has_membership_room;
+  return has_room ? lane : std::nullopt;
+}
+
+nanoseconds protocol::budget_opens_at() {
+  using enum outbox_lane;
+  if (outbox_.next_sign()) return budget_.has_room_at();
+  nanoseconds at = nanoseconds::max();
+  if (outbox_.waiting(strangers) > 0) {
+    const bool has_sign = outbox_.try_turn_to_sign(strangers);
+    at = std::max(budget_.has_room_at(has_sign ? 0 : kept_from_membership()),
+                  strangers_budget_.has_room_at(has_sign ? 0 : strangers_bytes() / 2));
+  }
+  if (const std::optional<outbox_lane> lane = outbox_.next(false)) {
+    const std::size_t kept = *lane == bulk ? kept_from_bulk() : kept_from_membership();
+    at = std::min(at, budget_.has_room_at(kept));
+  }
+  return at;
+}
+
+bool protocol::is_bare_sign(outbox_lane from, const exchange& leg) const {
+  if (!has_byte_budget() || !leg.is_sign_due || leg.is_short) return false;
+  if (!budget_.has_room(kept_from_membership())) return true;
+  return from == outbox_lane::strangers && !strangers_budget_.has_room(strangers_bytes() / 2);
+}
+
+exchange protocol::take_sign(exchange& leg) {
+  exchange sign;
+  sign.to = leg.to;
+  sign.kind = leg.kind;
+  sign.remote_hash = leg.remote_hash;
+  sign.is_unproved = leg.is_unproved;
+  sign.asked_generation = leg.asked_generation;
+  sign.asked_heartbeat = leg.asked_heartbeat;
+  sign.is_sign_due = true;
+  sign.cookie_echo = leg.cookie_echo;
+  sign.spoken = leg.spoken;
+  sign.unanswered = leg.unanswered;
+  sign.bytes_left = leg.bytes_left;
+  sign.digest_bytes_left = leg.digest_bytes_left;
+  sign.datagrams_left = 1;
+  sign.is_short = true;
+  sign.digest_rows_left = 1;
+  sign.extra_rows_left = 1;
+  sign.doubts = std::exchange(leg.doubts, {});
+  sign.awaited = std::exchange(leg.awaited, self_slot);
+  sign.awaited_generation = leg.awaited_generation;
+  sign.seen_heartbeat = leg.seen_heartbeat;
+  leg.is_sign_due = false;
+  leg.is_news_due = leg.is_first;
+  leg.is_first = false;
+  return sign;
+}
+
+void protocol::plan_sign(const message& received, std::size_t bytes, exchange& answer) {
+  const std::size_t entries =
+      answer.heartbeats.size() + answer.requests.size() + answer.doubts.size();
+  const std::size_t answer_bytes =
+      std::min(answer.bytes_left, reply_frame_bytes + entries * entry_bytes +
+                                      answer.identities.size() * identity_bytes);
+  // Of one digest, one datagram wants a sign of life; a short leg wants nothing else.
+  bool is_first = true;
+  if (const std::optional<slot_index> slot = peers_.find(received.sender.name_hash)) {
+    std::optional<nanoseconds>& given = peers_.details(*slot).sign_given;
+    is_first = !given || now_ - *given >= settings_.gossip_interval / 2;
+    if (is_first) given = now_;
+  }
+  const bool is_short = received.known.lo > received.known.hi;
+  answer.is_sign_due = is_first || is_short;
+  if (is_short) {
+    need_.handle_other(answer_bytes);
+  } else {
+    need_.handle_asked(bytes, is_first, answer_bytes);
+  }
 }
 
 nanoseconds protocol::next_deadline() const {
@@ -336,31 +519,42 @@ void protocol::end_exchange(const exchange& leg) {
 }
 
 std::optional<endpoint> protocol::poll_transmit(moment now, message& out) {
-  outbox_.expire_bulk(now_ - bulk_intervals * nanoseconds(settings_.gossip_interval));
+  const nanoseconds oldest = now_ - bulk_intervals * nanoseconds(settings_.gossip_interval);
+  outbox_.expire_bulk(oldest);
+  if (has_byte_budget()) outbox_.expire_answers(oldest);
   for (;;) {
     if (outbox_.is_empty()) {
       sends_at_.reset();
       return std::nullopt;
     }
-    if (!has_budget(now)) return std::nullopt;
-    const std::optional<outbox_lane> lane = outbox_.next(may_answer_strangers());
-    if (!lane) {
-      sends_at_ = strangers_budget_.has_room_at();
-      ++stats_.sends_delayed;
-      return std::nullopt;
-    }
-    exchange& leg = outbox_.turn(*lane);
+    const std::optional<outbox_lane> lane = next_lane(now);
+    if (!lane) return std::nullopt;
+    exchange& whole = outbox_.turn(*lane);
+    std::optional<exchange> sign;
+    if (is_bare_sign(*lane, whole)) sign = take_sign(whole);
+    exchange& leg = sign ? *sign : whole;
     const bool is_digest = leg.kind == message_kind::digest;
     const bool is_filled = is_digest ? reconciler_.fill_digest(leg, out, now_)
                                      : reconciler_.fill_reply(leg, out, now_);
     if (!is_filled) {
+      assert(!sign);
       end_exchange(leg);
       outbox_.end(*lane);
       continue;
     }
+    if (leg.is_sign_due) outbox_.end_sign(*lane);
+    // Any leg 1 asks a suspect whether it lives, by its first datagram.
+    if (is_digest && (leg.is_sign_due || leg.padded_bytes != 0)) note_asked(leg);
+    leg.is_sign_due = false;
+    leg.is_news_due = false;
+    // What the 3x rule and the budget allow is for both.
+    if (sign) {
+      whole.bytes_left = sign->bytes_left;
+      whole.digest_bytes_left = sign->digest_bytes_left;
+    }
     out.cookie = addresses_.cookie_for(leg.to, now.steady);
     out.wire_version = version_for(leg);
-    if (settings_.send_bytes_per_interval != 0) {
+    if (has_byte_budget()) {
       const std::size_t bytes = std::max(encoded_bytes(out), out.padded_bytes);
       budget_.take(bytes);
       if (*lane == outbox_lane::strangers) strangers_budget_.take(bytes);

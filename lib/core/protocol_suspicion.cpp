@@ -4,6 +4,7 @@
 #include <cassert>
 #include <tuple>
 
+#include "gossipmonger/core/packer.hpp"
 #include "gossipmonger/core/protocol.hpp"
 #include "planted.hpp"
 
@@ -21,6 +22,16 @@ constexpr std::size_t spreading_legs = 2;
 constexpr std::size_t told_times = 3;
 constexpr std::size_t told_addresses_max = 64;
 constexpr std::size_t draws_max = 16;
+/// A short leg takes about so much; all of a round take a part of the budget.
+constexpr std::size_t short_leg_bytes = 160;
+constexpr std::size_t short_legs_part = 2;
+/// What a leg tells of doubts takes this part of the budget at most.
+constexpr std::size_t doubts_part = 16;
+constexpr std::size_t doubts_min = 4;
+/// Under a byte budget nobody is declared dead who was not asked so often.
+constexpr std::size_t asks_needed = 2;
+/// To a peer itself, and to others that are asked for it.
+constexpr std::size_t short_legs_min = 1 + asked_a_try;
 
 }  // namespace
 
@@ -40,6 +51,10 @@ doubt_entry protocol::describe_doubt(slot_index slot, std::optional<nanoseconds>
 
 void protocol::begin_suspicion_round() {
   short_legs_left_ = short_legs_max;
+  if (has_byte_budget()) {
+    const std::size_t part = settings_.send_bytes_per_interval / short_legs_part / short_leg_bytes;
+    short_legs_left_ = std::clamp(part, short_legs_min, short_legs_max);
+  }
   told_addresses_.clear();
   prober_.expire_askers(stats_.rounds - std::min<std::uint64_t>(2, stats_.rounds));
   std::vector<probe>& pending = prober_.pending();
@@ -71,8 +86,11 @@ bool protocol::try_settle(probe& one) {
   if (!one.doubted) one.doubted = now_;
   if (one.tries == 0) ++stats_.probes_unanswered;
   if (one.tries < prober_.tries_needed()) {
-    ++one.tries;
-    ask_around(one);
+    if (try_ask_around(one)) {
+      ++one.tries;
+    } else {
+      one.doubted = now_;  // nothing was asked, so nothing was missed
+    }
     return false;
   }
   one.is_public = true;
@@ -82,14 +100,17 @@ bool protocol::try_settle(probe& one) {
   return false;
 }
 
-void protocol::ask_around(const probe& about) {
+bool protocol::try_ask_around(const probe& about) {
   start_short(about.slot, {});
+  // A byte budget leaves fewer legs; without one, the ring asks in one of the next rounds.
+  if (has_byte_budget() && !is_started(peers_.details(about.slot).way())) return false;
   doubt_entry question = describe_doubt(about.slot, about.doubted);
   question.is_question = true;
   for (std::size_t i = 0; i < asked_a_try; ++i) {
     const std::optional<slot_index> other = draw_live();
     if (other && *other != about.slot) start_short(*other, question);
   }
+  return true;
 }
 
 std::optional<slot_index> protocol::draw_live() {
@@ -109,20 +130,23 @@ void protocol::start_short(slot_index slot, std::optional<doubt_entry> told) {
 void protocol::start_short(const endpoint& to, std::uint64_t remote_hash,
                            std::optional<doubt_entry> told) {
   if (exchange* queued = outbox_.find_digest(to)) {
+    // What waits there for the budget goes first now.
+    if (queued->padded_bytes == 0) queued->is_sign_due = true;
     // What goes there anyway takes it along, unless that carries no doubts.
-    if (told && queued->doubts.size() < doubt_entry::doubts_max) queued->doubts.push_back(*told);
+    if (told && queued->doubts.size() < doubts_a_leg()) queued->doubts.push_back(*told);
     return;
   }
   if (short_legs_left_ == 0) return;
   exchange* started = try_start(to, remote_hash);
   if (started == nullptr) return;
   --short_legs_left_;
+  need_.handle_other(short_leg_bytes);
   exchange& leg = *started;
   leg.is_short = true;
   leg.digest_rows_left = 1;
   leg.datagrams_left = 1;
   if (told) leg.doubts.insert(leg.doubts.begin(), *told);
-  if (leg.doubts.size() > doubt_entry::doubts_max) leg.doubts.pop_back();
+  if (leg.doubts.size() > doubts_a_leg()) leg.doubts.pop_back();
 }
 
 // ----------------------------------------------------------------------------------- spreading
@@ -138,6 +162,12 @@ std::uint32_t protocol::told_max() const {
       told_times * static_cast<std::size_t>(std::bit_width(peers_.by_hash().size())));
 }
 
+std::size_t protocol::doubts_a_leg() const {
+  if (!has_byte_budget()) return doubt_entry::doubts_max;
+  const std::size_t part = settings_.send_bytes_per_interval / doubts_part / entry_bytes;
+  return std::clamp(part, doubts_min, doubt_entry::doubts_max);
+}
+
 void protocol::plan_doubts(exchange& leg) {
   if (rumours_.empty()) return;
   std::erase_if(rumours_, [this, most = told_max()](slot_index slot) {
@@ -149,8 +179,9 @@ void protocol::plan_doubts(exchange& leg) {
     return std::tie(peers_.details(one).doubts.told, one) <
            std::tie(peers_.details(other).doubts.told, other);
   });
+  const std::size_t most_a_leg = doubts_a_leg();
   for (const slot_index slot : rumours_) {
-    if (leg.doubts.size() >= doubt_entry::doubts_max) return;
+    if (leg.doubts.size() >= most_a_leg) return;
     // Counted now, not when the datagram goes: legs that are planned before any of them goes shall
     // tell of different peers. One that is struck out of a full queue is lost as on the way.
     ++peers_.details(slot).doubts.told;
@@ -212,7 +243,7 @@ void protocol::handle_doubt(slot_index slot, const doubt_entry& told, std::uint6
   if (doubts.is_proved_after(doubted)) {
     // I know better than who tells me.
     if (proved >= doubted) return;
-    if (answers_.size() < doubt_entry::doubts_max) {
+    if (answers_.size() < doubts_a_leg()) {
       answers_.push_back(describe_doubt(slot, std::nullopt));
     }
     if (!told.is_question && doubts.told >= told_max()) spread(slot);
@@ -261,7 +292,10 @@ bool protocol::is_convicted(slot_index slot) {
   assert(settings_.suspicion_rounds > 0);
   const suspicion_rules rules = make_suspicion_rules();
   const suspicion& doubts = peers_.details(slot).doubts;
-  if (doubts.is_ripe(now_, rules) || planted::is_on(planted::defect::convicted_at_once)) {
+  // Where a budget leaves few legs, a suspect is not asked in each round of the last third.
+  const std::size_t asks =
+      has_byte_budget() ? std::clamp<std::size_t>(rules.rounds / 3, 1, asks_needed) : 1;
+  if (doubts.is_ripe(now_, rules, asks) || planted::is_on(planted::defect::convicted_at_once)) {
     return true;
   }
   // The last word is the suspect's own.
@@ -271,11 +305,9 @@ bool protocol::is_convicted(slot_index slot) {
 }
 
 bool protocol::try_ask(slot_index slot) {
-  peer_details& of = peers_.details(slot);
+  const peer_details& of = peers_.details(slot);
   start_short(slot, std::nullopt);
-  if (!is_started(of.way())) return false;
-  of.doubts.handle_asked(now_);
-  return true;
+  return is_started(of.way());
 }
 
 void protocol::suspend_suspicion() {

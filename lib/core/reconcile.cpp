@@ -21,6 +21,8 @@ constexpr std::uint64_t parked_rounds = 16;
 // Longest pause before a storage that refuses is tried again.
 constexpr std::uint64_t put_off_rounds_max = 16;
 constexpr std::uint64_t floor_value_bytes = 8;
+// A digest that says nothing but who sends it, to whom.
+constexpr std::size_t bare_digest_bytes = digest_frame_bytes + list_tag_bytes + 2 * entry_bytes;
 // The least that an identity takes in a datagram.
 constexpr std::size_t identity_bytes_min = 64;
 // Less room than this behind a frame carries nothing worth a datagram.
@@ -143,8 +145,24 @@ std::size_t reconciler::digest_rows_a_datagram() const {
   return (message_bytes_max() - digest_frame_bytes - list_tag_bytes) / entry_bytes - 2;
 }
 
-std::size_t reconciler::digest_rows_min(std::size_t datagrams) const {
-  const std::size_t places = datagrams * digest_rows_a_datagram();
+std::size_t reconciler::digest_rows_within(std::size_t bytes) const {
+  const std::size_t whole = bytes / message_bytes_max();
+  const std::size_t rest = bytes % message_bytes_max();
+  const std::size_t beside =
+      rest < bare_digest_bytes ? 0 : (rest - bare_digest_bytes) / entry_bytes;
+  return whole * digest_rows_a_datagram() + beside;
+}
+
+std::size_t reconciler::digest_bytes_whole(std::size_t datagrams) const {
+  const std::size_t a_datagram = digest_rows_a_datagram();
+  const std::size_t rows =
+      std::min(peers_.by_hash().size() + graves_.all().size(), datagrams * a_datagram);
+  return (rows + a_datagram - 1) / a_datagram * bare_digest_bytes + rows * entry_bytes;
+}
+
+std::size_t reconciler::digest_rows_min(std::size_t datagrams, std::size_t bytes) const {
+  const std::size_t places = std::min(datagrams * digest_rows_a_datagram(),
+                                      std::max<std::size_t>(1, digest_rows_within(bytes)));
   const std::size_t graves = graves_.all().size();
   if (graves == 0 || peers_.by_hash().size() + graves <= places) return places;
   // The range goes on, and so do the rows beside it, and each row stands in either: what one of the
@@ -364,7 +382,10 @@ bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
       leg.digest_rows_left == 0 && (leg.is_partial || leg.digest_graves_left == 0);
   if (leg.datagrams_left == 0 || is_claimed || leg.extra_rows_left == 0) return false;
   leg.is_narrow = is_narrow(leg);
-  packer pack(out, message_kind::digest, message_bytes_max(leg));
+  // Less than one row besides sender and receiver is not worth a datagram.
+  const std::size_t budget = std::min(message_bytes_max(leg), leg.digest_bytes_left);
+  if (budget < bare_digest_bytes + entry_bytes) return false;
+  packer pack(out, message_kind::digest, budget);
   set_frame(leg, out);
   out.interval = interval_code(settings_.gossip_interval);
   add_doubts(leg, pack);
@@ -373,6 +394,7 @@ bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
   // each, in extra. The first datagram leaves room for what changed last, where the leg cannot tell
   // of everything.
   digest_places places;
+  places.rows_max = (budget - bare_digest_bytes) / entry_bytes;
   places.has_receiver = out.receiver.generation == 0;
   if (const std::optional<slot_index> slot = peers_.find(out.receiver.name_hash)) {
     places.of_receiver = partial_of(*slot);
@@ -382,8 +404,9 @@ bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
   }
   if (leg.has_extra && !leg.is_short) {
     leg.is_partial = leg.digest_rows_left + leg.digest_graves_left >
-                     leg.datagrams_left * digest_rows_a_datagram();
-    if (leg.is_partial) places.extra = latest_max;
+                     std::min(leg.datagrams_left * digest_rows_a_datagram(),
+                              digest_rows_within(leg.digest_bytes_left));
+    if (leg.is_partial) places.extra = std::min(latest_max, places.rows_max / 2);
   }
 
   if (leg.is_short) {
@@ -396,6 +419,7 @@ bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
   if (leg.about && peers_.is_used(*leg.about)) add_about(*leg.about, pack, out);
   leg.has_extra = false;
   leg.filled_bytes = std::max(pack.bytes(), leg.padded_bytes);
+  leg.digest_bytes_left -= pack.bytes();
   --leg.datagrams_left;
   return true;
 }
@@ -413,9 +437,8 @@ void reconciler::fill_range(exchange& leg, packer& pack, message& out, nanosecon
       graves.begin());
   // A grave inside the range that is not told of would read as unknown to me, and be sent again:
   // the range ends where graves have taken their part of the datagram.
-  std::size_t grave_places = leg.is_partial
-                                 ? std::max<std::size_t>(1, digest_rows_a_datagram() / graves_part)
-                                 : graves.size();
+  std::size_t grave_places =
+      leg.is_partial ? std::max<std::size_t>(1, places.rows_max / graves_part) : graves.size();
   const auto kept_free = [&] {
     const bool has_tag =
         !out.known.range.empty() || !out.known.unwanted.empty() || !out.doubts.empty();

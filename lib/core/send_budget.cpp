@@ -20,9 +20,12 @@ void send_budget::refill(std::chrono::nanoseconds now, std::size_t bytes_per_int
   refilled_ = std::max(refilled_, now);
 }
 
-std::chrono::nanoseconds send_budget::has_room_at() const {
-  if (has_room()) return refilled_;
-  const double wait = std::floor(-level_ / bytes_a_nanosecond_) + 1;
+std::chrono::nanoseconds send_budget::has_room_at(std::size_t kept) const {
+  if (has_room(kept)) return refilled_;
+  const auto wanted = static_cast<double>(kept);
+  double wait = std::floor((wanted - level_) / bytes_a_nanosecond_) + 1;
+  // The sum that `refill` makes may be rounded down to what is kept.
+  while (std::fma(wait, bytes_a_nanosecond_, level_) <= wanted) ++wait;
   return refilled_ + std::chrono::nanoseconds(static_cast<std::int64_t>(wait));
 }
 

@@ -60,6 +60,7 @@ bool suspicion::doubt(nanoseconds at, std::uint64_t heartbeat, nanoseconds now) 
   doubted_ = at;
   heard_ = now;
   asked_.reset();
+  asks_ = 0;
   unproved_ = heartbeat;
   return true;
 }
@@ -82,9 +83,9 @@ bool suspicion::is_near_verdict(nanoseconds now, const suspicion_rules& rules) c
   return doubted_ && now - *doubted_ >= rules.whole() - rules.last_third();
 }
 
-bool suspicion::is_ripe(nanoseconds now, const suspicion_rules& rules) const {
+bool suspicion::is_ripe(nanoseconds now, const suspicion_rules& rules, std::size_t asks) const {
   // An answer takes well under the time between two rounds, in which alone verdicts are passed.
-  const bool was_asked = asked_ && now - *asked_ >= rules.interval / 2;
+  const bool was_asked = asked_ && now - *asked_ >= rules.interval / 2 && asks_ >= asks;
   return doubted_ && was_asked && now - *doubted_ >= rules.whole() &&
          now - heard_ >= rules.last_third();
 }

@@ -108,7 +108,7 @@ void notice_watch::handle_event(const event_view& seen) {
   if (is_refusal_text(seen.text)) {
     is_refusal_told_ = true;
     if (heard_ == refusal::none) fail("tells of a refusal that nobody sent");
-  } else if (seen.text.starts_with("this peer gossips every")) {
+  } else if (seen.text.starts_with("this peer gossips about every")) {
     interval_told_of_ = seen.peer;
     interval_told_.emplace(seen.peer, true);
     if (seen.peer != interval_heard_of_) fail("tells of an interval that nobody said");

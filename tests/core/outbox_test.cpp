@@ -153,6 +153,57 @@ TEST_CASE("outbox: bulk that was planned too long ago goes, and nothing else doe
   CHECK(drain(box) == std::vector<endpoint>{address_of(1), address_of(3)});
 }
 
+TEST_CASE(
+    "outbox: signs of life go by turns, of digests and of answers, and not what waits before") {
+  outbox box;
+  box.add_digest(address_of(1));  // its sign went
+  for (const std::size_t i : {2U, 3U}) box.add_digest(address_of(i)).is_sign_due = true;
+  for (const std::size_t i : {4U, 5U, 6U}) {
+    exchange leg = make_answer(i, false);
+    leg.is_sign_due = i != 5;
+    CHECK(box.add_answer(std::move(leg)) == 0);
+  }
+  CHECK(box.has_sign_of_mine());
+
+  std::vector<endpoint> to;
+  while (const std::optional<outbox_lane> lane = box.next_sign()) {
+    exchange& leg = box.turn(*lane);
+    REQUIRE(leg.is_sign_due);
+    to.push_back(leg.to);
+    leg.is_sign_due = false;
+    box.end_sign(*lane);
+  }
+
+  CHECK(to == std::vector<endpoint>{address_of(2), address_of(4), address_of(3), address_of(6)});
+  CHECK_FALSE(box.has_sign_of_mine());
+  CHECK(drain(box).size() == 6);
+}
+
+TEST_CASE("outbox: digests whose sign of life went end when they are told to, others stay") {
+  outbox box;
+  box.add_digest(address_of(1));
+  box.add_digest(address_of(2)).is_sign_due = true;
+  box.add_digest(address_of(3)).padded_bytes = 400;  // a first contact
+
+  std::vector<endpoint> ended;
+  box.end_digests([&ended](const exchange& leg) { ended.push_back(leg.to); });
+
+  CHECK(ended == std::vector<endpoint>{address_of(1)});
+  CHECK(drain(box) == std::vector<endpoint>{address_of(2), address_of(3)});
+}
+
+TEST_CASE("outbox: answers that were planned too long ago go when they are told to") {
+  outbox box;
+  for (const std::size_t i : {1U, 2U, 3U, 4U}) {
+    exchange leg = make_answer(i, i > 2);
+    leg.planned = std::chrono::seconds(i);
+    CHECK(box.add_answer(std::move(leg)) == 0);
+  }
+
+  box.expire_answers(std::chrono::seconds(2));
+  CHECK(drain(box) == std::vector<endpoint>{address_of(2), address_of(3), address_of(4)});
+}
+
 TEST_CASE("outbox: while strangers may not be answered, the others are") {
   outbox box;
   CHECK(box.add_answer(make_answer(1, true)) == 0);

@@ -1,9 +1,14 @@
 // A byte budget that is spent: what waits stays bounded, and whom strangers flood still gossips.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <list>
 #include <map>
+#include <optional>
 #include <string>
+#include <vector>
+
+#include "gossipmonger/core/packer.hpp"
 
 #include "protocol_fixture.hpp"
 
@@ -152,4 +157,148 @@ TEST_CASE("budget: a flood of strangers takes neither my digests nor a member's 
     CHECK(to_strangers <= 61 * 24'000 / 8 + 1200);
     CHECK((to_strangers > 0) == (strangers > 0));
   }
+}
+
+namespace {
+
+/// A node "a" with a peer "p" that it knows as live, and 40 rows besides.
+struct crowded {
+  crowded() : p(world, "a", "p", 1) {
+    world.add("a");
+    p.enter();
+    for (std::uint8_t i = 0; i < 40; ++i) {
+      others
+          .emplace_back(world, "a", "other " + std::to_string(i), static_cast<std::uint8_t>(2 + i))
+          .enter();
+    }
+  }
+
+  /// The peer asks by a digest that claims nobody, so that everybody is told of in answer; or by
+  /// one without a claim.
+  void ask(bool is_short) {
+    p.heartbeat += 1;
+    message& digest = p.begin(message_kind::digest);
+    if (!is_short) {
+      digest.known.lo = 0;
+      digest.known.hi = ~std::uint64_t{0};
+    }
+    world.deliver(letter(digest, p.address, world["a"].address()));
+  }
+
+  small_cluster world;
+  puppet p;
+  std::list<puppet> others;
+};
+
+std::vector<std::string> errors_of(protocol& from, change_cursor& cursor) {
+  std::vector<std::string> told;
+  while (const std::optional<event_view> seen = from.poll_event(cursor)) {
+    if (seen->kind == event_kind::error) told.emplace_back(seen->text);
+  }
+  return told;
+}
+
+}  // namespace
+
+TEST_CASE("budget: an answer that there is no room for goes as a sign of life, at once") {
+  crowded given;
+  limit(given.world, 4800);
+  protocol& a = given.world["a"];
+  std::vector<std::size_t> sizes;
+  // The bucket holds 4,800 bytes, of which membership leaves 1,200 to signs of life.
+  for (int i = 0; i < 12; ++i) {
+    given.world.steady += 1ns;
+    given.ask(true);
+    given.ask(false);
+    for (const letter& one : given.world.collect("a")) {
+      CHECK(one.to == given.p.address);
+      sizes.push_back(one.bytes);
+    }
+  }
+
+  // Each short leg was answered, though the bucket has no room for more than that.
+  const auto bare = std::count(sizes.begin(), sizes.end(), reply_frame_bytes);
+  CHECK(bare >= 11);
+  CHECK(a.stats().sends_delayed > 0);
+}
+
+TEST_CASE(
+    "budget: however many ask, a digest of mine leaves in each round, and bears my heartbeat") {
+  crowded given;
+  limit(given.world, 1200);
+  protocol& a = given.world["a"];
+  std::size_t rounds = 0;
+  std::uint64_t heard = 0;
+  for (int tenth = 0; tenth < 600; ++tenth) {
+    given.world.steady += 100ms;
+    given.world.wall += 100ms;
+    for (int i = 0; i < 4; ++i) given.ask(true);
+    a.handle_timeout(given.world.now());
+    for (const letter& one : given.world.collect("a")) {
+      if (one.content.kind != message_kind::digest) continue;
+      if (one.content.sender.heartbeat > heard) ++rounds;
+      heard = std::max(heard, one.content.sender.heartbeat);
+    }
+  }
+
+  CHECK(a.stats().rounds >= 58);
+  CHECK(rounds + 2 >= a.stats().rounds);
+}
+
+TEST_CASE(
+    "budget: whose own probes wait for it declares nobody dead, and does as soon as they go") {
+  crowded given;
+  protocol& a = given.world["a"];
+  limit(given.world, 1200);
+  // Nobody is heard but the peer, which asks so much that nothing is left for probes.
+  const auto run = [&given, &a](int seconds, bool is_flooded) {
+    for (int tenth = 0; tenth < 10 * seconds; ++tenth) {
+      given.world.steady += 100ms;
+      given.world.wall += 100ms;
+      for (int i = 0; is_flooded && i < 40; ++i) given.ask(true);
+      a.handle_timeout(given.world.now());
+      static_cast<void>(given.world.collect("a"));
+    }
+  };
+
+  run(200, true);
+  CHECK(a.stats().probes_delayed > 100);
+  const std::uint64_t flooded = a.stats().convictions;
+  run(400, false);
+
+  CHECK(flooded == 0);
+  CHECK(a.stats().convictions >= 40);
+}
+
+TEST_CASE("budget: below what membership needs, an error names both, once, and once its end") {
+  crowded given;
+  protocol& a = given.world["a"];
+  change_cursor cursor;
+  static_cast<void>(errors_of(a, cursor));
+  limit(given.world, 1200);
+  const auto run = [&given, &a](int rounds) {
+    for (int round = 0; round < rounds; ++round) {
+      given.world.steady += 1s;
+      given.world.wall += 1s;
+      for (puppet& one : given.others) {
+        one.heartbeat += 1;
+        one.begin(message_kind::digest);
+        static_cast<void>(one.send());
+      }
+      a.handle_timeout(given.world.now());
+      static_cast<void>(given.world.collect("a"));
+    }
+  };
+
+  run(60);
+  const std::vector<std::string> told = errors_of(a, cursor);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].starts_with("send_bytes_per_interval is 1200, but membership needs about "));
+  CHECK(a.stats().membership_bytes_per_interval > 1200);
+
+  limit(given.world, 100'000);
+  run(60);
+  const std::vector<std::string> ended = errors_of(a, cursor);
+  REQUIRE(ended.size() == 1);
+  CHECK(ended[0].starts_with("send_bytes_per_interval is enough again: it is 100000, and "));
 }

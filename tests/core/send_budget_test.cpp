@@ -44,12 +44,33 @@ TEST_CASE("send_budget: is open at the time it names, with intervals of 10 ms an
     budget.take(2400);
     const std::chrono::nanoseconds at = budget.has_room_at();
 
-    budget.refill(at - interval / 1000, 1200, interval);
+    budget.refill(at - 1ns, 1200, interval);
     CHECK_FALSE(budget.has_room());
-    budget.refill(at + 1us, 1200, interval);
+    budget.refill(at, 1200, interval);
     CHECK(budget.has_room());
     CHECK(at - 5s >= interval);
     CHECK(at - 5s <= interval + 1us);
+  }
+}
+
+TEST_CASE("send_budget: what is kept for others leaves room later, at the time it names") {
+  // 700 of 3,000 bytes an hour would be there after 840 s; a third of them is no whole number.
+  for (const int step : {0, 1, 333}) {
+    const auto kept = static_cast<std::size_t>(step);
+    const std::chrono::nanoseconds due = 845s + step * 1200ms;
+    send_budget budget;
+    budget.refill(5s, 3000, 1h);
+    budget.take(3700);
+    CHECK_FALSE(budget.has_room(kept));
+    const std::chrono::nanoseconds at = budget.has_room_at(kept);
+    CHECK(at >= due);
+    CHECK(at <= due + 2ns);
+
+    budget.refill(at - 2ns, 3000, 1h);
+    CHECK_FALSE(budget.has_room(kept));
+    budget.refill(at, 3000, 1h);
+    CHECK(budget.has_room(kept));
+    CHECK_FALSE(budget.has_room(kept + 1));
   }
 }
 

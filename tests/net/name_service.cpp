@@ -23,6 +23,7 @@ std::size_t hung = 0;
 std::atomic<std::uint16_t> server_port = 0;  // of the name server to ask
 std::atomic<bool> is_moved = false;
 std::atomic<bool> is_late_moved = false;
+std::atomic<bool> has_appeared = false;
 
 template <class Function>
 Function of_system(const char* name) {
@@ -52,6 +53,7 @@ extern "C" int getaddrinfo(const char* host, const char* port, const addrinfo* h
   if (name == "late.test") {
     return system(is_late_moved ? "127.0.0.1" : "127.0.0.2", port, hints, found);
   }
+  if (name == "appears.test" && has_appeared) return system("127.0.0.1", port, hints, found);
   if (name == "crowd.test") {
     for (int i = 0; i < gossipmonger::crowd_addresses; ++i) {
       const std::string address =
@@ -136,6 +138,7 @@ hanging_resolver::~hanging_resolver() {
 
 void move_host() { is_moved = true; }
 void move_late_host() { is_late_moved = true; }
+void appear_host() { has_appeared = true; }
 
 std::size_t hanging_resolver::count() {
   const std::lock_guard lock(mutex);

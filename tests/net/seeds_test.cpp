@@ -105,6 +105,23 @@ TEST_CASE("seeds: of a name with hundreds of addresses the one that lives is fou
   CHECK(world.run_until([&] { return world.nodes[1]->stats().peers_live == 1; }));
 }
 
+TEST_CASE(
+    "seeds: a name that appears after the start is found by back-off, not an interval later") {
+  pair_of_nodes both;
+  config settings;
+  settings.name = "b";
+  settings.gossip_interval = 20ms;
+  settings.seeds = {"appears.test:" + both.port};
+  settings.resolve_interval = 10min;
+  both.udp_world::add(settings);
+  both.context.run_for(200ms);  // the first look-up found nothing
+  REQUIRE(both.nodes[1]->stats().peers_live == 0);
+
+  appear_host();
+
+  CHECK(both.meet());  // within 20 s
+}
+
 TEST_CASE("resolver: an io_context goes while a look-up hangs, and the look-up ends later") {
   bool has_ended = false;
   const hanging_resolver resolver;

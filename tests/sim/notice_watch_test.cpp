@@ -139,6 +139,6 @@ TEST_CASE("notice_watch: an answer refuses as the tables do") {
 
 TEST_CASE("notice_watch: an interval is told when its peer says it") {
   watched_node given;
-  given.tell("this peer gossips every 5000 ms, this node every 1000 ms", "p");
+  given.tell("this peer gossips about every 5000 ms, this node every 1000 ms", "p");
   CHECK(given.watch.fault() == "tells of an interval that nobody said");
 }

@@ -12,9 +12,10 @@ COUNTERS = """
     entries_sent entries_applied entries_skipped deltas_parked fragments_sent
     fragments_applied replies_cut exchanges_dropped
     compactions refutations pauses convictions probes_unanswered doubts_raised doubts_refuted
-    sends_delayed bursts_halved entries_spared writes_slowed
+    sends_delayed probes_delayed bursts_halved entries_spared writes_slowed
     peers_known peers_live peers_reachable peers_suspect
     graveyard_size parked_bytes partial_bytes retired_entries backlog_max write_bytes_per_interval
+    membership_bytes_per_interval
     drop_length drop_magic drop_wire_version drop_cluster drop_checksum drop_kind drop_malformed
     drop_field drop_reflected drop_not_for_me drop_unproved drop_about_self drop_unknown_peer
     drop_gap drop_stale drop_name_conflict drop_far_future drop_endpoint drop_refused

@@ -32,6 +32,7 @@ std::vector<std::pair<std::string, std::uint64_t>> named_counters(const protocol
       {"doubts_raised", node.doubts_raised},
       {"doubts_refuted", node.doubts_refuted},
       {"sends_delayed", node.sends_delayed},
+      {"probes_delayed", node.probes_delayed},
       {"bursts_halved", node.bursts_halved},
       {"entries_spared", node.entries_spared},
       {"writes_slowed", node.writes_slowed},
@@ -45,6 +46,7 @@ std::vector<std::pair<std::string, std::uint64_t>> named_counters(const protocol
       {"retired_entries", node.retired_entries},
       {"backlog_max", node.backlog_max},
       {"write_bytes_per_interval", node.write_bytes_per_interval},
+      {"membership_bytes_per_interval", node.membership_bytes_per_interval},
   };
   for (std::size_t i = 0; i < drop_reason_count; ++i) {
     const std::string_view reason = to_string(static_cast<drop_reason>(i));

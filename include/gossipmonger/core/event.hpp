@@ -132,6 +132,7 @@ struct protocol_stats {
   std::uint64_t doubts_raised = 0;      ///< by me, for all to hear
   std::uint64_t doubts_refuted = 0;     ///< doubts that I shared, until there was proof of life
   std::uint64_t sends_delayed = 0;      ///< times the budget was spent while something waited
+  std::uint64_t probes_delayed = 0;     ///< rounds in which the budget held up a probe of mine
   std::uint64_t bursts_halved = 0;      ///< exchanges made smaller because datagrams were lost
   std::uint64_t entries_spared = 0;     ///< not sent again, since they were still on their way
   std::uint64_t writes_slowed = 0;      ///< times a peer fell behind my writes
@@ -145,7 +146,8 @@ struct protocol_stats {
   std::size_t partial_bytes = 0;    ///< gauge: of values that are not whole yet
   std::size_t retired_entries = 0;  ///< gauge
   std::uint64_t backlog_max = 0;    ///< gauge: versions of mine that the last live peer may lack
-  std::size_t write_bytes_per_interval = 0;  ///< gauge: what `is_writable` allows for
+  std::size_t write_bytes_per_interval = 0;       ///< gauge: what `is_writable` allows for
+  std::size_t membership_bytes_per_interval = 0;  ///< gauge: what membership needs of a budget
 };
 
 }  // namespace gossipmonger

@@ -1,7 +1,8 @@
 // What waits to be sent, in lanes: who floods one pushes nothing out of another. My own digests go
 // first and are never pushed out; then answers to members, answers to strangers, and what is left
 // of answers to members behind their first datagram (bulk). Within a lane, a datagram of each in
-// turn; in bulk first of the answer whose remote lacks least. A resource with capacities.
+// turn; in bulk first of the answer whose remote lacks least. Under a byte budget, signs of life go
+// before all else: those of digests, then those of answers. A resource with capacities.
 #pragma once
 
 #include <algorithm>
@@ -46,6 +47,27 @@ class outbox {
   }
   /// Whose turn it is; nullopt where nobody's but strangers', who may not be answered now.
   [[nodiscard]] std::optional<outbox_lane> next(bool may_answer_strangers) const;
+  /// Whether a leg of that lane owes a sign of life: the first such has the turn then.
+  [[nodiscard]] bool try_turn_to_sign(outbox_lane of);
+  /// The lane of the next sign of life to a member, of digests and of answers by turns: the leg
+  /// that owes it has the turn then.
+  [[nodiscard]] std::optional<outbox_lane> next_sign();
+  /// A sign of life of that lane went out.
+  void end_sign(outbox_lane of) { last_sign_ = of; }
+  /// Whether one of my own signs of life waits.
+  [[nodiscard]] bool has_sign_of_mine() const;
+  /// Of my digests those go whose sign of life went: `visit` is called with each. First contacts
+  /// stay.
+  template <class Visitor>
+  void end_digests(Visitor visit) {
+    std::erase_if(lane(outbox_lane::digests), [&visit](const exchange& leg) {
+      if (leg.is_sign_due || leg.padded_bytes != 0) return false;
+      visit(leg);
+      return true;
+    });
+  }
+  /// Answers, bulk left out, that were planned before `oldest` go.
+  void expire_answers(std::chrono::nanoseconds oldest);
   /// Bulk that was planned before `oldest` goes: others have sent of it since, and its remote has
   /// told somebody what it lacks now.
   void expire_bulk(std::chrono::nanoseconds oldest);
@@ -57,6 +79,11 @@ class outbox {
   /// Nothing is left of that leg.
   void end(outbox_lane from);
 
+  /// Calls `visit` with each of my digests.
+  template <class Visitor>
+  void for_each_digest(Visitor visit) {
+    for (exchange& leg : lane(outbox_lane::digests)) visit(leg);
+  }
   /// Calls `visit` with each answer to a member.
   template <class Visitor>
   void for_each_answer(Visitor visit) {
@@ -74,8 +101,9 @@ class outbox {
   }
 
   std::array<std::deque<exchange>, lanes> waiting_;  // by lane
-  std::uint64_t bulk_turn_ = 0;                      // datagrams of bulk that went out
-  std::size_t bulk_place_ = 0;                       // in its lane, of whose turn it is
+  outbox_lane last_sign_ = outbox_lane::answers;
+  std::uint64_t bulk_turn_ = 0;  // datagrams of bulk that went out
+  std::size_t bulk_place_ = 0;   // in its lane, of whose turn it is
 };
 
 }  // namespace gossipmonger

@@ -35,6 +35,7 @@
 #include "gossipmonger/core/freshness.hpp"
 #include "gossipmonger/core/graveyard.hpp"
 #include "gossipmonger/core/hash.hpp"
+#include "gossipmonger/core/membership_need.hpp"
 #include "gossipmonger/core/message.hpp"
 #include "gossipmonger/core/outbox.hpp"
 #include "gossipmonger/core/own_incarnation.hpp"
@@ -347,7 +348,8 @@ class protocol {
   void begin_suspicion_round();
   /// Whether nothing more is to be awaited; else what follows from the silence.
   [[nodiscard]] bool try_settle(probe& one);
-  void ask_around(const probe& about);
+  /// False: nobody could be asked in this round.
+  [[nodiscard]] bool try_ask_around(const probe& about);
   /// A live peer with a proved address, by chance.
   [[nodiscard]] std::optional<slot_index> draw_live();
   /// A leg 1 without a claim, to hear whether somebody answers, or to tell it something.
@@ -356,6 +358,8 @@ class protocol {
   /// What I take for true of that peer has changed: it is to be told.
   void spread(slot_index slot);
   [[nodiscard]] std::uint32_t told_max() const;
+  /// What a leg tells of; less under a byte budget.
+  [[nodiscard]] std::size_t doubts_a_leg() const;
   void plan_doubts(exchange& leg);
   void spread_doubts();
   /// The first reply to an address in a round carries what is to be spread.
@@ -405,17 +409,42 @@ class protocol {
   exchange& start_exchange(const endpoint& to, std::uint64_t remote_hash);
   /// The first datagram of a digest goes out: from now on an answer is missed.
   void await_answer(exchange& leg);
+  /// A suspect is asked whether it lives.
+  void note_asked(const exchange& leg);
   /// A short leg 1 to who sends me a value, that it may go on; a bounded number in a round.
   void try_continue(const feed& from);
   void continue_values();
   /// Nothing is left of a leg that fits its budgets.
   void end_exchange(const exchange& leg);
-  /// Whether the budget has room for a datagram now.
-  [[nodiscard]] bool has_budget(moment now);
-  /// Whether strangers' share of it has.
-  [[nodiscard]] bool may_answer_strangers() const {
-    return settings_.send_bytes_per_interval == 0 || strangers_budget_.has_room();
-  }
+
+  // The byte budget. Signs of life come first, and need next to nothing; then membership, and then
+  // bulk: each leaves a part of the bucket to those before it.
+  [[nodiscard]] bool has_byte_budget() const { return settings_.send_bytes_per_interval != 0; }
+  [[nodiscard]] std::size_t kept_from_membership() const { return kept_from_bulk() / 2; }
+  [[nodiscard]] std::size_t kept_from_bulk() const;
+  /// What of the budget answers to unverified addresses may take.
+  [[nodiscard]] std::size_t strangers_bytes() const;
+  /// What one of them may take.
+  [[nodiscard]] std::size_t stranger_bytes_max() const;
+  /// A first contact is padded to so much.
+  [[nodiscard]] std::size_t first_contact_bytes() const;
+  /// What a digest may take of the budget where so many begin in a round.
+  [[nodiscard]] std::size_t digest_bytes(std::size_t digests) const;
+  void begin_budget_round();
+  /// The budget's part for digests goes evenly to those that begin in this round.
+  void plan_digests();
+  void end_budget_round();
+  /// The lane whose turn it is, within the budget; nullopt: none before `sends_at_`.
+  [[nodiscard]] std::optional<outbox_lane> next_lane(moment now);
+  [[nodiscard]] std::optional<outbox_lane> next_within_budget();
+  /// When the budget has room for the next datagram.
+  [[nodiscard]] std::chrono::nanoseconds budget_opens_at();
+  /// Whether the leg whose turn it is gives its sign of life without the rest, for want of room.
+  [[nodiscard]] bool is_bare_sign(outbox_lane from, const exchange& leg) const;
+  /// A leg that carries nothing but the sign of life of `leg`, which goes on without it.
+  [[nodiscard]] static exchange take_sign(exchange& leg);
+  /// Decides whether the sender of that digest waits for a sign of life, and counts the answer.
+  void plan_sign(const message& received, std::size_t bytes, exchange& answer);
   void schedule_next(moment now);
 
   // Writing.
@@ -462,6 +491,7 @@ class protocol {
   endpoint transmit_source_;  // of the message that was polled last
   send_budget budget_;
   send_budget strangers_budget_;  // what of it answers to unproved addresses may take
+  membership_need need_;
   write_rate write_rate_;
   std::optional<std::chrono::nanoseconds> sends_at_;  // until when the budget is spent
   digest_comparison compared_;                        // of the message in hand

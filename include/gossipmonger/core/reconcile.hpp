@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -46,8 +47,8 @@ struct exchange {
   /// Whether it goes before bulk copies: a digest, the first datagram of an answer (it has news of
   /// everybody in turn), and membership.
   [[nodiscard]] bool is_urgent() const {
-    return kind == message_kind::digest || is_first || !identities.empty() || !requests.empty() ||
-           !heartbeats.empty();
+    return kind == message_kind::digest || is_first || is_news_due || !identities.empty() ||
+           !requests.empty() || !heartbeats.empty();
   }
 
   endpoint to;
@@ -70,11 +71,18 @@ struct exchange {
   std::size_t padded_bytes = 0;
   bool is_narrow = false;        ///< its datagrams take 1200 bytes at most
   std::size_t filled_bytes = 0;  ///< of its latest datagram
+  /// Its first datagram did not go yet, and is a sign of life that the remote waits for: a probe,
+  /// or the answer to one. Under a byte budget it goes before all else.
+  bool is_sign_due = false;
+  /// A bare sign of life went ahead of the first datagram of an answer, which is still to go.
+  bool is_news_due = false;
 
   // Leg 1: where the range goes on, and what it has not claimed yet.
   std::uint64_t digest_from = 0;
   std::size_t digest_rows_left = 0;
   std::size_t digest_graves_left = 0;
+  /// What the byte budget leaves to this digest.
+  std::size_t digest_bytes_left = std::numeric_limits<std::size_t>::max();
   // Where graves end the range early, rows are told without a claim, from here on, once each.
   std::uint64_t extra_from = 0;
   std::size_t extra_rows_left = 0;
@@ -157,15 +165,18 @@ class reconciler {
   [[nodiscard]] std::size_t message_bytes_max(const exchange& leg) const;
   /// Rows of a digest that surely fit into one datagram.
   [[nodiscard]] std::size_t digest_rows_a_datagram() const;
-  /// Rows that a digest of so many datagrams tells at least, if there are more; fewer where graves
-  /// take places.
-  [[nodiscard]] std::size_t digest_rows_min(std::size_t datagrams) const;
+  /// Rows that a digest of so many datagrams and bytes tells at least, if there are more; fewer
+  /// where graves take places.
+  [[nodiscard]] std::size_t digest_rows_min(std::size_t datagrams, std::size_t bytes) const;
+  /// Bytes of a digest that tells of everybody, as far as `datagrams` do.
+  [[nodiscard]] std::size_t digest_bytes_whole(std::size_t datagrams) const;
 
  private:
   /// Which entries still want a place in the datagram, wherever the range ends.
   struct digest_places {
     digest_places() = default;
 
+    std::size_t rows_max = 0;  // of the datagram, besides sender and receiver
     bool has_sender = false;
     bool has_receiver = false;
     bool is_receiver_refused = false;          // it, or a later run of it
@@ -189,6 +200,8 @@ class reconciler {
   void set_frame(const exchange& leg, message& out) const;
   /// Echoes the datagram that the leg answers in the receiver's entry.
   static void add_echo(const exchange& leg, message& out);
+  /// Rows of a digest, besides sender and receiver, that fit into so many bytes of datagrams.
+  [[nodiscard]] std::size_t digest_rows_within(std::size_t bytes) const;
   void fill_range(exchange& leg, packer& pack, message& out, std::chrono::nanoseconds now,
                   digest_places& places) const;
   /// Adds rows from index `first` of `by_hash` on, `count_max` at most, up to one that takes more

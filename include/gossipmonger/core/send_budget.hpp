@@ -19,12 +19,15 @@ class send_budget {
   ///   expects: bytes_per_interval > 0, interval > 0
   void refill(std::chrono::nanoseconds now, std::size_t bytes_per_interval,
               std::chrono::nanoseconds interval);
-  /// Whether a datagram may go now. The last one may take more than what is left: what it borrows
-  /// is paid back first, so the mean holds.
-  [[nodiscard]] bool has_room() const { return level_ > 0; }
+  /// Whether a datagram may go now, where `kept` bytes of the bucket are kept for others. The last
+  /// one may take more than what is left: what it borrows is paid back first, so the mean holds.
+  [[nodiscard]] bool has_room(std::size_t kept = 0) const {
+    return level_ > static_cast<double>(kept);
+  }
   void take(std::size_t bytes) { level_ -= static_cast<double>(bytes); }
   /// When there is room again, if nothing is taken until then; after `refill`.
-  [[nodiscard]] std::chrono::nanoseconds has_room_at() const;
+  ///   expects: kept < bytes_per_interval
+  [[nodiscard]] std::chrono::nanoseconds has_room_at(std::size_t kept = 0) const;
 
  private:
   double level_ = 0;

@@ -56,6 +56,7 @@ class suspicion {
   /// A datagram goes to it, at `now`, that it answers if it lives. What counts is the first.
   void handle_asked(std::chrono::nanoseconds now) {
     if (!asked_) asked_ = now;
+    ++asks_;
   }
   /// Nobody doubts any more, whatever was heard.
   void end() { doubted_.reset(); }
@@ -63,6 +64,7 @@ class suspicion {
   void handle_pause(std::chrono::nanoseconds now) {
     heard_ = now;
     asked_.reset();
+    asks_ = 0;
   }
 
   [[nodiscard]] bool has_proof() const { return proved_.has_value(); }
@@ -77,9 +79,10 @@ class suspicion {
   [[nodiscard]] bool is_near_verdict(std::chrono::nanoseconds now,
                                      const suspicion_rules& rules) const;
   /// The doubt stood for all of its rounds, and for a third of them before my own eyes; and I asked
-  /// the suspect since I heard of it, and it had time to answer: no word of others alone is a
-  /// verdict.
-  [[nodiscard]] bool is_ripe(std::chrono::nanoseconds now, const suspicion_rules& rules) const;
+  /// the suspect since I heard of it, so often, and it had time to answer: no word of others alone
+  /// is a verdict.
+  [[nodiscard]] bool is_ripe(std::chrono::nanoseconds now, const suspicion_rules& rules,
+                             std::size_t asks = 1) const;
   [[nodiscard]] bool is_proved_after(std::chrono::nanoseconds at) const {
     return proved_ && *proved_ >= at;
   }
@@ -105,6 +108,7 @@ class suspicion {
   std::optional<std::chrono::nanoseconds> doubted_;  // later than proved_
   std::chrono::nanoseconds heard_{};                 // of the doubt, first
   std::optional<std::chrono::nanoseconds> asked_;    // since then, first
+  std::uint32_t asks_ = 0;                           // since then
 };
 
 }  // namespace gossipmonger

@@ -173,6 +173,8 @@ class basic_node {
   /// Self first, then the others by name.
   [[nodiscard]] std::vector<member> peers() const { return core().members(now()); }
   [[nodiscard]] protocol_stats stats() const { return core().stats(); }
+  /// What each table holds, for tests: O(1).
+  [[nodiscard]] table_sizes tables() const { return core().tables(); }
   /// For what a storage does besides: counters, faults in a test. On the node's executor, as all
   /// else.
   ///   expects: only the node changes what it holds (I1, I2)
