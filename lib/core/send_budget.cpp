@@ -22,7 +22,13 @@ void send_budget::refill(std::chrono::nanoseconds now, std::size_t bytes_per_int
 
 std::chrono::nanoseconds send_budget::has_room_at() const {
   if (has_room()) return refilled_;
-  const double wait = std::floor(-level_ / bytes_a_nanosecond_) + 1;
+  const auto has_room_after = [this](double nanoseconds) {
+    return std::fma(nanoseconds, bytes_a_nanosecond_, level_) > 0;  // as `refill` will have it
+  };
+  // The first nanosecond with room: a quotient is rounded, and may be off by one either way.
+  double wait = std::floor(-level_ / bytes_a_nanosecond_) + 1;
+  if (has_room_after(wait - 1)) wait -= 1;
+  if (!has_room_after(wait)) wait += 1;
   return refilled_ + std::chrono::nanoseconds(static_cast<std::int64_t>(wait));
 }
 

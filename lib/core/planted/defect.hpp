@@ -63,6 +63,12 @@ enum class defect : std::uint8_t {
   alone_untold,          ///< no event says that nobody is known
   refusal_untold,        ///< a refused peer is not told the reason
   interval_untold,       ///< no event names a peer of another gossip interval
+  former_counted,        ///< copies of my former generation count as held after a refutation
+  put_off_left,          ///< a forgotten peer's refused entries are waited for in its slot
+  checksum_kept,         ///< a new run's value goes out with the checksum of the former one's
+  floor_stuck,           ///< a floor that waited for a large value does not take effect
+  empty_kept,            ///< the removal of a key with an empty value is told to nobody
+  route_kept,            ///< a peer that is back at its own address is sent to where it was
 };
 
 }  // namespace gossipmonger::planted
