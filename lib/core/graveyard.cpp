@@ -12,18 +12,29 @@ namespace {
 
 bool is_before(const grave& one, std::uint64_t name_hash) { return one.name_hash < name_hash; }
 
-/// What makes room first: refusals, which anybody can bring about by a name, before the forgotten;
-/// of either, what expires first.
-auto rank(const grave& one) {
-  return std::tuple(one.kind == grave_kind::gone || one.is_above_another(), one.expires);
+auto incarnation(const grave& one) { return std::tie(one.generation, one.heartbeat); }
+
+/// Whether a forgotten peer lies there, or beneath.
+bool is_of_gone(const grave& one) {
+  return (one.is_above_another() ? one.gone_kind : one.kind) == grave_kind::gone;
 }
 
-auto incarnation(const grave& one) { return std::tie(one.generation, one.heartbeat); }
+/// What makes room first: refusals, which anybody can bring about by a name, before the forgotten;
+/// of either, what expires first.
+auto rank(const grave& one) { return std::tuple(is_of_gone(one), one.expires); }
+
+/// Whether it refuses all that is not above it, for as long as it lies there.
+bool is_lasting(const grave& one) {
+  return one.kind == grave_kind::gone || one.kind == grave_kind::silent;
+}
 
 /// `gone` goes beneath `refusal`, where nothing higher lies.
 void put_beneath(grave& refusal, std::uint64_t generation, std::uint64_t heartbeat,
-                 std::chrono::nanoseconds expires) {
+                 std::chrono::nanoseconds expires, grave_kind kind) {
   if (planted::is_on(planted::defect::grave_overwritten)) return;
+  const bool is_of_silent =
+      kind == grave_kind::silent && (!refusal.is_above_another() || refusal.gone_kind == kind);
+  refusal.gone_kind = is_of_silent ? grave_kind::silent : grave_kind::gone;
   if (std::tie(refusal.gone_generation, refusal.gone_heartbeat) < std::tie(generation, heartbeat)) {
     refusal.gone_generation = generation;
     refusal.gone_heartbeat = heartbeat;
@@ -36,11 +47,16 @@ grave joined(const grave& one, const grave& other) {
   grave higher = incarnation(one) < incarnation(other) ? other : one;
   const grave& lower = incarnation(one) < incarnation(other) ? one : other;
   higher.expires = std::max(one.expires, other.expires);
-  if (higher.kind == grave_kind::gone) return higher;
-  if (lower.kind == grave_kind::gone) {
-    put_beneath(higher, lower.generation, lower.heartbeat, lower.expires);
+  if (is_lasting(higher)) {
+    // It refuses what the lower one does; a liar's word makes no forgotten peer a refused one.
+    if (is_of_gone(lower)) higher.kind = grave_kind::gone;
+    return higher;
+  }
+  if (is_lasting(lower)) {
+    put_beneath(higher, lower.generation, lower.heartbeat, lower.expires, lower.kind);
   } else if (lower.is_above_another()) {
-    put_beneath(higher, lower.gone_generation, lower.gone_heartbeat, lower.gone_expires);
+    put_beneath(higher, lower.gone_generation, lower.gone_heartbeat, lower.gone_expires,
+                lower.gone_kind);
   }
   return higher;
 }
@@ -86,6 +102,7 @@ void graveyard::uncover(grave& refusal) {
   gone.generation = refusal.gone_generation;
   gone.heartbeat = refusal.gone_heartbeat;
   gone.expires = refusal.gone_expires;
+  gone.kind = refusal.gone_kind;
   refusal = gone;
 }
 
@@ -107,6 +124,18 @@ bool graveyard::refuses(std::uint64_t name_hash, std::uint64_t generation,
             asked <= std::tie(lies->gone_generation, lies->gone_heartbeat));
   }
   return asked <= incarnation(*lies);
+}
+
+bool graveyard::refuses_told(std::uint64_t name_hash, std::uint64_t generation,
+                             std::uint64_t heartbeat, std::chrono::nanoseconds expires) {
+  if (!refuses(name_hash, generation, heartbeat)) return false;
+  grave& lies = *std::lower_bound(graves_.begin(), graves_.end(), name_hash, is_before);
+  lies.expires = std::max(lies.expires, expires);
+  const bool is_of_gone =
+      lies.is_above_another() &&
+      std::tie(generation, heartbeat) <= std::tie(lies.gone_generation, lies.gone_heartbeat);
+  if (is_of_gone) lies.gone_expires = std::max(lies.gone_expires, expires);
+  return true;
 }
 
 }  // namespace gossipmonger

@@ -147,9 +147,13 @@ bool protocol::is_reachable(slot_index slot) const {
   return last && now_ - *last < silence_max();
 }
 
+bool protocol::is_of_present_run(const peer_details& of) const {
+  return of.held_generation == generation() || is_on(defect::former_counted);
+}
+
 std::uint64_t protocol::held_version(slot_index slot) const {
   const peer_details& of = peers_.details(slot);
-  return of.held_generation == generation() ? std::min(of.held_version, version()) : 0;
+  return is_of_present_run(of) ? std::min(of.held_version, version()) : 0;
 }
 
 member protocol::describe(slot_index slot, nanoseconds now) const {
@@ -245,8 +249,8 @@ replication protocol::replicated(std::uint64_t version, bool leave) const {
   for (const peer_view row : peers_.by_hash()) {
     if (row.slot() == self_slot) continue;
     const peer_details& of = peers_.details(row.slot());
-    const bool is_holding = of.held_generation == generation() && of.held_version >= version &&
-                            (!leave || of.holds_my_leave);
+    const bool is_holding =
+        is_of_present_run(of) && of.held_version >= version && (!leave || of.holds_my_leave);
     const bool is_live = row.status() == peer_status::live;
     reached.live += is_live ? 1 : 0;
     reached.holding += is_holding ? 1 : 0;

@@ -430,7 +430,7 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
     of.spoken = received.versions;
     of.features = received.features;
     handle_direct_proof(*slot, received.sender.heartbeat);
-    of.route.reset();
+    if (!is_on(defect::route_kept)) of.route.reset();
     if (source != of.address) of.route = source;
   } else {
     handle_leave(*slot, received.sender);
@@ -604,6 +604,18 @@ void protocol::refuse(const identity_view& who, std::uint64_t name_hash, drop_re
               "this peer is refused: " + std::string(to_string(reason)));
 }
 
+void protocol::refuse_silent(const identity_view& who, std::uint64_t name_hash) {
+  drop(drop_reason::refused);
+  // Who tells of it remembers the silent for longer than I do, and would send it again each time.
+  grave refused;
+  refused.name_hash = name_hash;
+  refused.generation = who.generation;
+  refused.heartbeat = who.heartbeat;
+  refused.expires = now_ + settings_.dead_peer_grace;
+  refused.kind = grave_kind::silent;
+  graves_.bury(refused);
+}
+
 void protocol::drop_unroutable(const identity_view& who, std::uint64_t name_hash) {
   drop(drop_reason::endpoint);
   report_once(event_kind::error, who, name_hash,
@@ -620,6 +632,7 @@ void protocol::end_refusals() {
   // not asked for again before there is some.
   const bool has_room = peers_.size() < settings_.peers_max || !gone_.empty();
   graves_.end_refusals([&](const grave& lies) {
+    if (lies.kind == grave_kind::silent) return false;
     return lies.kind == grave_kind::early ? !is_far_future(lies.generation) : has_room;
   });
 }
@@ -688,7 +701,7 @@ void protocol::handle_identity(const identity_view& who, bool is_fresh) {
   if (!who.address.is_routable() || is_loopback_elsewhere(who)) {
     return drop_unroutable(who, name_hash);
   }
-  if (who.silent >= grace) return drop(drop_reason::refused);
+  if (who.silent >= grace) return refuse_silent(who, name_hash);
   std::optional<slot_index> slot = peers_.try_add(who.name, name_hash);
   if (!slot) {
     // Who is gone makes room, if it was gone before the newcomer fell silent itself.

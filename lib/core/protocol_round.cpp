@@ -226,8 +226,7 @@ bool protocol::try_start_from(peer_ring& ring, bool is_choosy) {
     const slot_index slot = ring.next(random_);
     const peer_view row = peers_[slot];
     const peer_details& of = peers_.details(slot);
-    const bool is_holding = of.held_generation == generation() &&
-                            of.held_version >= preferred_version_ &&
+    const bool is_holding = is_of_present_run(of) && of.held_version >= preferred_version_ &&
                             (!has_left() || of.holds_my_leave);
     if (is_choosy && is_holding) continue;
     exchange* leg = try_start(of.way(), row.name_hash());

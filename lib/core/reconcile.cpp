@@ -172,8 +172,16 @@ std::size_t reconciler::digest_rows_min(std::size_t datagrams, std::size_t bytes
 
 // ---------------------------------------------------------------------------------- comparing
 
-void reconciler::request_stranger(const digest_entry& theirs, exchange& out) const {
-  if (graves_.refuses(theirs.name_hash, theirs.generation, theirs.heartbeat)) return;
+bool reconciler::refuses(const digest_entry& theirs, nanoseconds now, const exchange& out) {
+  if (out.is_unproved) {
+    return graves_.refuses(theirs.name_hash, theirs.generation, theirs.heartbeat);
+  }
+  return graves_.refuses_told(theirs.name_hash, theirs.generation, theirs.heartbeat,
+                              now + settings_.dead_peer_grace);
+}
+
+void reconciler::request_stranger(const digest_entry& theirs, nanoseconds now, exchange& out) {
+  if (refuses(theirs, now, out)) return;
   digest_entry request;
   request.name_hash = theirs.name_hash;
   out.requests.push_back(request);
@@ -200,9 +208,7 @@ void reconciler::compare_entry(const digest_entry& theirs, slot_index slot, nano
   }
   const bool may_request = in != nullptr && slot != self_slot;
   if (theirs.generation > mine.generation() || theirs.max_version > mine.max_version()) {
-    const bool is_refused_here =
-        theirs.generation > mine.generation() &&
-        graves_.refuses(theirs.name_hash, theirs.generation, theirs.heartbeat);
+    const bool is_refused_here = theirs.generation > mine.generation() && refuses(theirs, now, out);
     if (may_request && !is_refused_here) out.requests.push_back(mine.entry());
     return;
   }
@@ -288,7 +294,7 @@ void reconciler::compare(const digest& theirs, const digest_comparison& seen,
   const auto compare_all = [&](std::span<const packed_entry> entries, const comparison& of) {
     for (const located_entry& at : of.others()) {
       if (at.slot == no_slot) {
-        request_stranger(entries[at.index], out);
+        request_stranger(entries[at.index], now, out);
       } else {
         compare_entry(entries[at.index], at.slot, now, out, &theirs);
       }
@@ -884,8 +890,8 @@ bool reconciler::try_put(slot_index slot, const entry_view& entry) {
   const std::optional<entry_view> held = entries_.find(slot, entry.key);
   if (exceeds_capacity(slot, entry, entry.value.size(), held)) return false;
   entry_view placed = entry;
-  const bool is_same =
-      held && held->is_tombstone == entry.is_tombstone && held->value == entry.value;
+  const bool is_same = held && held->value == entry.value &&
+                       (held->is_tombstone == entry.is_tombstone || is_on(defect::empty_kept));
   // The marker is no content: it takes its place in the version order only.
   placed.sequence = is_same && !is_on(defect::order_moved) ? held->sequence : changes_.take();
   if (const result<void> put = entries_.put(slot, placed); !put) {
@@ -928,8 +934,8 @@ void reconciler::forget(slot_index slot) {
   entries_.forget(slot);
   parked_.forget(slot);
   partials_.forget(slot);
-  checksums_.forget(slot);
-  std::erase(put_off_, slot);
+  if (!is_on(defect::checksum_kept)) checksums_.forget(slot);
+  if (!is_on(defect::put_off_left)) std::erase(put_off_, slot);
 }
 
 void reconciler::put_off(slot_index slot) {

@@ -23,9 +23,13 @@ void send_budget::refill(std::chrono::nanoseconds now, std::size_t bytes_per_int
 std::chrono::nanoseconds send_budget::has_room_at(std::size_t kept) const {
   if (has_room(kept)) return refilled_;
   const auto wanted = static_cast<double>(kept);
+  const auto has_room_after = [this, wanted](double nanoseconds) {
+    return std::fma(nanoseconds, bytes_a_nanosecond_, level_) > wanted;  // as `refill` will have it
+  };
+  // The first nanosecond with room: a quotient is rounded, and may be off by one either way.
   double wait = std::floor((wanted - level_) / bytes_a_nanosecond_) + 1;
-  // The sum that `refill` makes may be rounded down to what is kept.
-  while (std::fma(wait, bytes_a_nanosecond_, level_) <= wanted) ++wait;
+  if (has_room_after(wait - 1)) wait -= 1;
+  while (!has_room_after(wait)) wait += 1;
   return refilled_ + std::chrono::nanoseconds(static_cast<std::int64_t>(wait));
 }
 

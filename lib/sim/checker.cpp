@@ -41,6 +41,7 @@ class checker::watch : public storage_observer {
     std::uint64_t generation = 0;
     std::uint64_t max_version = 0;
     std::uint64_t heartbeat = 0;
+    bool has_left = false;
     std::uint64_t seen_step = 0;
     peer_status status = peer_status::unjudged;
     nanoseconds beat_at{};  // when a heartbeat that was news came from itself, proved
@@ -92,6 +93,14 @@ class checker::watch : public storage_observer {
     std::optional<wire_range> spoken_before;
     nanoseconds heard_at{};
   };
+  /// Who spoke, and from where.
+  struct speaker {
+    speaker() = default;
+
+    slot_index slot = 0;
+    std::uint64_t generation = 0;
+    endpoint source;
+  };
   /// What was sent, against the budget of that many bytes an interval: a bucket of one interval's
   /// worth, which the last datagram may overdraw.
   struct spending {
@@ -119,8 +128,8 @@ class checker::watch : public storage_observer {
     owner_.report(std::move(rule), std::move(text), {node_});
   }
 
-  /// It said something itself, under a cookie of mine.
-  void handle_word(const message& received, contact& from);
+  /// It said something itself, from `source`, under a cookie of mine.
+  void handle_word(const message& received, const endpoint& source, contact& from);
   /// Whether that word shows beyond doubt that its sender hears this node.
   [[nodiscard]] bool is_surely_fresh(const message& received) const;
 
@@ -133,6 +142,7 @@ class checker::watch : public storage_observer {
   storage_usage own_usage;  // after the last step or command
   nanoseconds shortest_round = nanoseconds::max() / cookie_rounds_min;  // that this run ever had
   std::optional<slot_index> leaver;  // who said so in what comes next
+  std::optional<speaker> heard;      // in what comes next
   spending spent;
   bool had_budget = false;       // so that answers may have waited
   std::size_t answer_bytes = 0;  // since the last step
@@ -159,7 +169,8 @@ class checker::watch : public storage_observer {
 
 void checker::watch::handle_own_put(const entry_view& entry) {
   const std::optional<entry_view> held = owner_.world_.storage_of(node_).find(self_slot, entry.key);
-  const bool is_same = held && held->value == entry.value && !entry.is_tombstone;
+  const bool is_same =
+      held && !held->is_tombstone && !entry.is_tombstone && held->value == entry.value;
   // In its own time a node may expire keys and give them new versions: nothing that shows new
   // bytes.
   const auto lease = deadlines.find(std::string(entry.key));
@@ -242,7 +253,7 @@ void checker::watch::handle_drop_upto(slot_index slot, std::uint64_t version) {
   }
 }
 
-void checker::watch::handle_word(const message& received, contact& from) {
+void checker::watch::handle_word(const message& received, const endpoint& source, contact& from) {
   const peer_table& known = core().peers();
   const std::optional<slot_index> slot = known.find(received.sender.name_hash);
   if (!slot || *slot == self_slot) return;
@@ -254,7 +265,13 @@ void checker::watch::handle_word(const message& received, contact& from) {
   const bool is_mine = received.receiver.generation == 0 ||
                        received.receiver.name_hash == known[self_slot].name_hash();
   if (received.sender.has_left && is_mine) leaver = slot;
-  if (is_heard) from.heard_at = owner_.world_.time();
+  if (!is_heard) return;
+  from.heard_at = owner_.world_.time();
+  if (!is_mine) return;
+  heard.emplace();
+  heard->slot = *slot;
+  heard->generation = received.sender.generation;
+  heard->source = source;
 }
 
 bool checker::watch::is_surely_fresh(const message& received) const {
@@ -400,7 +417,7 @@ void checker::handle_arrival(node_index node, const endpoint& source, const mess
   from.is_proved = true;
   // A cookie is good for so long at least; of an older one nobody can tell.
   const bool is_surely_good = world_.time() - *given < cookie_rounds_min * watched.shortest_round;
-  if (is_surely_good) watched.handle_word(received, from);
+  if (is_surely_good) watched.handle_word(received, source, from);
   watched.notices.handle_arrival(world_[node], source, received, is_surely_good, world_.time());
 }
 
@@ -415,11 +432,13 @@ void checker::handle_step(node_index node, bool is_timer) {
     watched.own->generations.push_back(core.generation());
   }
   check_leaver(node);
+  check_route(node);
   check_rows(node);
   check_tables(node);
   check_own_usage(node);
   if (is_timer) check_phi(node);
   if (is_timer) check_expiry(node);
+  if (is_timer) check_copies(node);
   if (core.last_change() > watched.reader.cursor().sequence) {
     read(node, watched.reader, true);
     if (watched.late && is_prompt_[node]) read(node, *watched.late, false);
@@ -514,6 +533,13 @@ void checker::check_row(node_index node, slot_index slot) {
       is_same_run && before.status == peer_status::live && now.status() == peer_status::dead;
   if (is_convicted && trusts_content_) check_conviction(node, slot);
   before.status = now.status();
+  if (!is_same_run || before.max_version != now.max_version() ||
+      before.has_left != now.has_left()) {
+    held_copy& held = watched.own->copies[{now.name_hash(), now.generation()}];
+    held.max_version = std::max(held.max_version, now.max_version());
+    held.has_left = held.has_left || now.has_left();
+    before.has_left = now.has_left();
+  }
   if (before.name_hash == now.name_hash() && before.generation == now.generation() &&
       before.max_version == now.max_version() && before.heartbeat == now.heartbeat()) {
     return;
@@ -640,6 +666,62 @@ void checker::check_leaver(node_index node) {
   report("departure",
          known.details(*slot).name + " said that it leaves, and is shown as " +
              std::string(to_string(known[*slot].status())),
+         {node});
+}
+
+void checker::check_route(node_index node) {
+  const std::optional<watch::speaker> heard = std::exchange(watches_[node]->heard, std::nullopt);
+  if (!heard || !trusts_content_) return;
+  const peer_table& known = world_[node].peers();
+  if (!known.is_used(heard->slot) || known[heard->slot].generation() != heard->generation) return;
+  const peer_details& of = known.details(heard->slot);
+  if (of.way() == heard->source) return;
+  report("route",
+         of.name + " spoke from " + heard->source.to_string() + ", and is sent to " +
+             of.way().to_string(),
+         {node});
+}
+
+void checker::check_copies(node_index node) {
+  if (!trusts_content_) return;
+  const protocol& core = world_[node];
+  const std::pair self(core.peers().self().name_hash(), core.generation());
+  std::size_t holding = 0;
+  std::size_t told = 0;
+  for (const peer_view row : core.peers().by_hash()) {
+    if (row.slot() == self_slot) continue;
+    const std::string& name = core.peers().details(row.slot()).name;
+    std::size_t count = 0;
+    const ledger* run = find_run(name, row.generation(), count);
+    held_copy most;
+    bool is_held = false;
+    if (run == nullptr) {
+      // Of two runs of one generation nobody can tell which it was.
+      most.max_version = core.version();
+      most.has_left = is_held = true;
+    } else if (const auto copy = run->copies.find(self); copy != run->copies.end()) {
+      most = copy->second;
+      is_held = true;
+    }
+    if (is_held && most.max_version >= core.version()) ++holding;
+    if (is_held && most.has_left) ++told;
+    const std::uint64_t lacking = core.find_member(name, world_.now(node))->backlog;
+    if (core.version() - lacking <= most.max_version) continue;
+    report("copies",
+           name + " is said to lack " + std::to_string(lacking) + " of " +
+               std::to_string(core.version()) + " versions, and never held more than " +
+               std::to_string(most.max_version),
+           {node});
+    return;
+  }
+  const std::size_t said = core.replicated(core.version()).holding;
+  const std::size_t said_told = core.replicated(0, true).holding;
+  if (said <= holding && said_told <= told) return;
+  report("copies",
+         std::to_string(said) + " peers are said to hold version " +
+             std::to_string(core.version()) + ", which at most " + std::to_string(holding) +
+             " ever did; " + std::to_string(said_told) + " that it leaves, which at most " +
+             std::to_string(told) + " did",
          {node});
 }
 

@@ -33,7 +33,9 @@ refusal refusal_by(const protocol& core, const digest_entry& sender) {
     return row.is_put_off() ? refusal::storage : refusal::none;
   }
   const std::optional<grave> lies = core.graves().find(sender.name_hash);
-  if (!lies || lies->kind == grave_kind::gone) return refusal::none;
+  const bool is_refusal =
+      lies && (lies->kind == grave_kind::early || lies->kind == grave_kind::no_room);
+  if (!is_refusal) return refusal::none;
   if (lies->kind == grave_kind::early) {
     return lies->generation == sender.generation ? refusal::far_future : refusal::none;
   }

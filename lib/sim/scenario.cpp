@@ -15,10 +15,12 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-constexpr std::array<std::string_view, 23> kind_names{
-    "start",  "crash", "restart", "leave",  "set",    "set-ttl", "erase", "write",
-    "wipe",   "pause", "clock",   "move",   "join",   "replay",  "flood", "forget",
-    "change", "link",  "storage", "reader", "mutate", "heal",    "detect"};
+constexpr std::array<std::string_view, 24> kind_names{
+    "start",  "crash",  "restart", "leave",   "set",    "set-ttl", "erase",  "write",
+    "wipe",   "pause",  "clock",   "move",    "back",   "join",    "replay", "flood",
+    "forget", "change", "link",    "storage", "reader", "mutate",  "heal",   "detect"};
+// A value without bytes, as a word.
+constexpr std::string_view empty_word = "\"\"";
 constexpr std::array<std::string_view, 4> disk_names{"intact", "lost", "stale", "torn"};
 constexpr std::array<std::string_view, 3> generation_names{"kept", "lost", "reused"};
 
@@ -428,6 +430,7 @@ decision read_decision(line_words& words) {
     case decision_kind::set:
       out.key = words.take();
       out.value = words.take();
+      if (out.value == empty_word) out.value.clear();
       break;
     case decision_kind::forget:
       out.other = words.node(words.take());
@@ -522,7 +525,7 @@ std::string to_text(const decision& of) {
       text += " " + time_text(of.length);
       [[fallthrough]];
     case decision_kind::set:
-      text += " " + of.key + " " + of.value;
+      text += " " + of.key + " " + (of.value.empty() ? std::string(empty_word) : of.value);
       break;
     case decision_kind::erase:
       text += " " + of.key;

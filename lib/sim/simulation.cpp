@@ -37,6 +37,7 @@ class simulation {
     };
     has_liar_ = has(decision_kind::mutate);
     if (how.is_checked) checker_ = std::make_unique<checker>(world_, !has_liar_);
+    world_.idle_steps_max = how.idle_steps_max;
     world_.keeps_digests = has(decision_kind::replay) || has(decision_kind::flood);
     members_.resize(of.nodes.size());
     for (std::size_t i = 0; i < of.nodes.size(); ++i) {
@@ -74,6 +75,7 @@ class simulation {
     for (std::size_t i = 0; i < members_.size(); ++i) add_up(i);
     if (checker_) report_.sums.expired = checker_->expired();
     if (checker_) report_.fault = checker_->fault();
+    if (world_.stuck() && !report_.fault) report_stuck();
     report_.trace_hash = world_.trace_hash();
     report_.time = world_.time() - start_;
     report_.counters = world_.counters();
@@ -98,7 +100,9 @@ class simulation {
     std::size_t conflicts = 0;     // that its run told of
   };
 
-  [[nodiscard]] bool has_failed() const { return checker_ && checker_->fault(); }
+  [[nodiscard]] bool has_failed() const {
+    return world_.stuck() || (checker_ && checker_->fault());
+  }
   void trace(const std::string& what) const {
     if (!how_.on_trace) return;
     how_.on_trace(std::to_string((world_.time() - start_) / milliseconds{1}) + "ms " + what);
@@ -113,6 +117,17 @@ class simulation {
       line += " " + std::string(seen.key) + " @" + std::to_string(seen.version);
     }
     trace(line);
+  }
+
+  /// Found with the checks and without them.
+  void report_stuck() {
+    violation& found = report_.fault.emplace();
+    found.rule = "livelock";
+    found.text = "n" + std::to_string(*world_.stuck()) + " took " +
+                 std::to_string(world_.idle_steps_max) + " steps in which no time passed";
+    found.at = world_.time();
+    found.nodes = {*world_.stuck()};
+    if (how_.on_fault) how_.on_fault(found);
   }
 
   // Time.
@@ -166,6 +181,8 @@ class simulation {
         return set_link(what);
       case decision_kind::move:
         return world_.move(node);
+      case decision_kind::back:
+        return world_.move_back(node);
       case decision_kind::pause:
         return world_.pause(node, what.length);
       case decision_kind::clock:
@@ -402,6 +419,8 @@ class simulation {
   /// Who is not found yet. Of one generation, or of any (0).
   [[nodiscard]] std::string undetected(std::size_t gone, std::uint64_t generation) const;
   [[nodiscard]] std::string undetected(const std::vector<std::size_t>& gone) const;
+  /// Likewise, of the last runs alone: of a run that it refused, a node may know the one before.
+  [[nodiscard]] std::string undetected_runs(const std::vector<std::size_t>& gone) const;
   /// Who holds the run that left, and does not show that.
   [[nodiscard]] std::string unheard(std::size_t leaver) const;
   /// Somebody shows that it left, and goes on telling that for so long.
@@ -426,6 +445,11 @@ class simulation {
   void demand_quiet(const std::vector<traffic>& before, bool is_silent);
   [[nodiscard]] bool must_agree(std::size_t owner, std::size_t replica,
                                 std::optional<slot_index> slot) const;
+  /// The row that `replica` has of `owner`.  expects: both run
+  [[nodiscard]] std::optional<slot_index> find_slot(std::size_t replica, std::size_t owner) const {
+    const protocol& source = world_[owner];
+    return world_[replica].peers().find_name(source.name(), source.peers().self().name_hash());
+  }
   [[nodiscard]] std::string disagreement(bool with_verdicts) const;
   /// A key that a replica holds otherwise than its owner, though their versions agree.
   [[nodiscard]] std::string difference() const;
@@ -433,6 +457,12 @@ class simulation {
                                        slot_index slot) const;
   /// Rounds, besides those of an agreement, until each name is its last run's again.
   [[nodiscard]] std::size_t name_rounds() const;
+  /// Whoever must agree holds the same keys with the same values, not the same versions alone.
+  void demand_same_entries();
+  /// Whether each node that runs holds each other in its present run, or refuses that.
+  [[nodiscard]] bool have_met() const;
+  /// Two nodes that need not agree meet as late as others do.
+  void run_to_met();
 
   const scenario& scenario_;
   const simulation_options& how_;
@@ -483,7 +513,9 @@ void simulation::heal() {
   }
   if (!has_failed()) demand_expired();
   if (!has_failed()) demand_departures();
+  if (!has_failed()) run_to_met();
   if (!has_failed()) demand_idle(0);
+  if (!has_failed()) demand_same_entries();
   has_agreed_ = !has_failed();
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (world_.is_running(i)) members_[i].convictions_before = world_[i].stats().convictions;
@@ -621,6 +653,7 @@ void simulation::demand_expired() {
     for (const auto& [key, deadline] : members_[owner].leases) {
       for (std::size_t node = 0; node < members_.size(); ++node) {
         if (!world_.is_running(node) || deadline > world_.time()) continue;
+        if (node != owner && !must_agree(owner, node, find_slot(node, owner))) continue;
         if (world_[node].get(members_[owner].settings.name, key)) {
           checker_->report("ttl",
                            "n" + std::to_string(node) + " still has " + key + " of n" +
@@ -699,6 +732,16 @@ std::string simulation::undetected(std::size_t gone, std::uint64_t generation) c
 std::string simulation::undetected(const std::vector<std::size_t>& gone) const {
   for (const std::size_t one : gone) {
     std::string open = undetected(one, 0);
+    if (!open.empty()) return open;
+  }
+  return {};
+}
+
+std::string simulation::undetected_runs(const std::vector<std::size_t>& gone) const {
+  for (const std::size_t one : gone) {
+    const bool is_running = world_.is_running(one);  // and deaf
+    std::string open =
+        undetected(one, is_running ? world_[one].generation() : members_[one].generation);
     if (!open.empty()) return open;
   }
   return {};
@@ -797,7 +840,7 @@ void simulation::demand_detection() {
   const std::size_t limit = detection_rounds_max(now) + (deaf.empty() ? 0 : stale_rounds());
   // A quarter of a round at a time, so that the figure is one.
   for (std::size_t quarters = 0; !has_failed(); ++quarters) {
-    const std::string open = undetected(crashes);
+    const std::string open = undetected_runs(crashes);
     if (open.empty() && quarters > 0) {
       if (crashes.empty()) break;
       report_.rounds_to_detect = static_cast<double>(quarters) / 4;
@@ -836,16 +879,23 @@ void simulation::demand_detection() {
 std::size_t simulation::backlog_rounds() const {
   std::size_t bytes = 0;
   std::size_t budget = config().exchange_bytes_max;
+  std::size_t datagram = config().exchange_bytes_max;
+  bool parks_all = true;
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (!world_.is_running(i)) continue;
     const config& settings = members_[i].settings;
     bytes += world_.storage_of(i).usage(self_slot).bytes;
     budget = std::min(budget, settings.exchange_bytes_max);
     budget = std::min(budget, settings.exchange_datagrams_max * settings.datagram_bytes_max);
+    // A node without room to park an exchange drops what overtakes: of each answer it surely takes
+    // the first datagram only.
+    if (settings.parked_bytes_max < settings.exchange_bytes_max) parks_all = false;
+    datagram = std::min(datagram, settings.datagram_bytes_max);
     // Half of what all sends share is for the rounds themselves.
     const std::size_t shared = settings.send_bytes_per_interval;
     if (shared != 0) budget = std::min(budget, shared / 2);
   }
+  if (!parks_all) budget = std::min(budget, datagram);
   // Datagrams are not filled to the brim.
   return 2 * bytes / budget + 1 + waiting_rounds();
 }
@@ -895,8 +945,7 @@ std::string simulation::disagreement(bool with_verdicts) const {
     for (std::size_t replica = 0; replica < members_.size(); ++replica) {
       if (!world_.is_running(replica) || replica == owner || members_[replica].has_left) continue;
       const peer_table& known = world_[replica].peers();
-      const std::optional<slot_index> slot =
-          known.find_name(world_[owner].name(), source.name_hash());
+      const std::optional<slot_index> slot = find_slot(replica, owner);
       if (!must_agree(owner, replica, slot)) continue;
       const std::string pair = "n" + std::to_string(replica) + " of n" + std::to_string(owner);
       if (!slot) return pair + ": unknown";
@@ -950,6 +999,11 @@ std::string simulation::difference() const {
       const std::optional<slot_index> slot =
           world_[replica].peers().find_name(world_[owner].name(), name_hash);
       if (!slot || !must_agree(owner, replica, slot)) continue;
+      // A storage that failed may have let something expire late: then the versions are not equal.
+      const peer_view held = world_[replica].peers()[*slot];
+      const bool is_level = held.generation() == world_[owner].generation() &&
+                            held.max_version() == world_[owner].version();
+      if (!is_level) continue;
       std::string found = difference(owner, replica, *slot);
       if (!found.empty()) return found;
     }
@@ -973,6 +1027,37 @@ std::size_t simulation::name_rounds() const {
     if (!names.insert(one.settings.name).second) return settled + detection_rounds_max(now);
   }
   return rounds;
+}
+
+void simulation::demand_same_entries() {
+  if (!checker_) return;
+  const std::string found = difference();
+  if (!found.empty()) checker_->report("agreement", found, {});
+}
+
+bool simulation::have_met() const {
+  for (std::size_t owner = 0; owner < members_.size(); ++owner) {
+    if (!world_.is_running(owner) || members_[owner].has_left) continue;
+    const peer_view source = world_[owner].peers().self();
+    for (std::size_t replica = 0; replica < members_.size(); ++replica) {
+      if (!world_.is_running(replica) || replica == owner || members_[replica].has_left) continue;
+      const std::optional<slot_index> slot = world_[replica].peers().find(source.name_hash());
+      const bool is_held =
+          slot && world_[replica].peers()[*slot].generation() == source.generation();
+      const graveyard& graves = world_[replica].graves();
+      if (is_held || graves.refuses(source.name_hash(), source.generation(), source.heartbeat())) {
+        continue;
+      }
+      return false;
+    }
+  }
+  return true;
+}
+
+void simulation::run_to_met() {
+  const nanoseconds end =
+      world_.time() + static_cast<std::int64_t>(agreement_rounds_max(present())) * round();
+  while (world_.time() < end && !have_met() && !has_failed()) run_to(world_.time() + round());
 }
 
 void simulation::demand_progress() {

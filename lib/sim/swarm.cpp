@@ -202,6 +202,33 @@ class swarm_drawing {
     written.keys = keys_;
     written.bytes = 50 + below(300);
     written.salt = below(1'000'000);
+    // The floor waits for a value that takes many datagrams.
+    if (has_large_values_ && chance(2)) write_large(node);
+  }
+
+  /// A value that spans many datagrams.
+  decision& write_large(std::size_t node) {
+    decision& made = decide(decision_kind::write, node);
+    made.count = 1;
+    made.keys = 1 + below(3);
+    made.bytes = 5000 + below(60'000);
+    made.salt = below(1'000'000);
+    return made;
+  }
+
+  /// Few keys of few values, the empty one among them, and of several nodes the same.
+  void happen_to_few_values() {
+    const std::size_t node = any_node();
+    const std::uint64_t times = 1 + below(3);
+    for (std::uint64_t i = 0; i < times; ++i) {
+      const bool is_erased = chance(3);
+      decision& made = decide(is_erased ? decision_kind::erase : decision_kind::set, node);
+      made.key = chance(2) ? "few" : "fewer";
+      if (is_erased) continue;
+      const std::uint64_t value = below(3);
+      if (value > 0) made.value = value == 1 ? "a" : "b";
+      now_ += milliseconds(below(1000));
+    }
   }
 
   /// One key with a time to live and its set, equal or not, its erasure, and others that expire.
@@ -234,12 +261,8 @@ class swarm_drawing {
   void happen_to_large_values() {
     if (!has_large_values_) return;
     const std::size_t node = any_node();
-    decision& made = decide(decision_kind::write, node);
-    made.count = 1;
-    made.keys = 1 + below(3);
-    made.bytes = 5000 + below(60'000);
-    made.salt = below(1'000'000);
-    const decision first = made;
+    if (has_crashes_ && chance(3)) return write_in_two_runs(node);
+    const decision first = write_large(node);
     if (chance(2)) {
       // Of two owners at once, so that they share the room for what is under way.
       const std::size_t other = any_node();
@@ -255,6 +278,16 @@ class swarm_drawing {
       decision& restarted = decide(decision_kind::restart, chance(2) ? node : any_node());
       restarted.salt = below(1'000'000);
     }
+  }
+
+  /// Two runs that begin with as large a value, and so have it at the same version.
+  void write_in_two_runs(std::size_t node) {
+    decide(decision_kind::restart, node).disk = disk_state::lost;
+    const decision first = write_large(node);
+    now_ += milliseconds(500 + below(3000));
+    decide(decision_kind::restart, node).disk = disk_state::lost;
+    decide(decision_kind::write, node) = first;
+    drawn_.decisions.back().at = now_;
   }
 
   void happen_by_operators() {
@@ -301,6 +334,7 @@ class swarm_drawing {
 
   void happen_to_keys() {
     if (has_ttls_ && chance(2)) return happen_to_leases();
+    if (chance(5)) return happen_to_few_values();
     if (keys_ > 100 && chance(4)) return churn(any_node());
     const bool is_wipe = chance(2);
     decision& made = decide(is_wipe ? decision_kind::wipe : decision_kind::write, any_node());
@@ -392,7 +426,13 @@ class swarm_drawing {
     }
     if (has_wire_mix_ && chance(3)) decide(decision_kind::restart, node).wire = any_release();
     if (has_leaves_ && chance(6)) decide(decision_kind::leave, node);
-    if (has_moves_ && chance(3) && node > 0) decide(decision_kind::move, node);
+    if (has_moves_ && chance(3) && node > 0) {
+      decide(decision_kind::move, node);
+      if (!chance(3)) return;
+      // As behind a NAT that binds to the former port again.
+      now_ += milliseconds(below(6000));
+      decide(decision_kind::back, node);
+    }
   }
 
   /// What a run wrote last is on its way to others when the next one begins, on a long way from
@@ -425,6 +465,7 @@ class swarm_drawing {
 
   void happen_to_parts() {
     const std::size_t node = any_node();
+    if (has_storage_faults_ && has_forgettings_ && chance(3)) return forget_while_failing();
     if (has_storage_faults_ && chance(2)) {
       decision& made = decide(decision_kind::storage, node);
       if (chance(3)) return;
@@ -435,6 +476,23 @@ class swarm_drawing {
     } else if (has_mutator_) {
       decide(decision_kind::mutate, drawn_.nodes.size() - 1).part = percent(40);
     }
+  }
+
+  /// What its storage refuses of a peer waits for some rounds: meanwhile that peer is forgotten.
+  void forget_while_failing() {
+    const std::size_t node = any_node();
+    const std::size_t other = any_node();
+    decide(decision_kind::storage, node).storage.failure = 0.9;
+    decision& written = decide(decision_kind::write, other);
+    written.count = 1 + below(20);
+    written.keys = keys_;
+    written.bytes = below(20);
+    written.salt = below(1'000'000);
+    now_ += milliseconds(below(1500));
+    decide(decision_kind::forget, node).other = other;
+    if (chance(2)) decide(decision_kind::crash, other);
+    now_ += milliseconds(below(1500));
+    decide(decision_kind::storage, node);
   }
 
   /// After all has healed: some crash or become deaf, never the first one, which the others have

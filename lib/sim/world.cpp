@@ -102,6 +102,7 @@ void world::start(node_index node) {
   if (started.core && observer != nullptr) observer->handle_stop(node);
   ++started.run;
   const hash_key key{random_.next(), random_.next()};  // braces: in this order (I6)
+  started.home = started.address;
   started.core.reset();
   started.entries = std::make_unique<simulated_storage>(key, random_.next());
   started.entries->conditions = started.storage_faults;
@@ -132,7 +133,14 @@ void world::restart(node_index node, std::optional<config> settings) {
 
 void world::move(node_index node) { nodes_[node].address = fresh_address(node); }
 
-void world::pause(node_index node, nanoseconds length) { nodes_[node].resumes = now_ + length; }
+void world::move_back(node_index node) {
+  if (is_running(node)) nodes_[node].address = nodes_[node].home;
+}
+
+void world::pause(node_index node, nanoseconds length) {
+  // What waits for the end of an earlier pause waits for all of it.
+  nodes_[node].resumes = std::max(nodes_[node].resumes, now_ + length);
+}
 
 void world::set_wall_offset(node_index node, nanoseconds offset) {
   nodes_[node].wall_offset = offset;
@@ -199,7 +207,13 @@ void world::finish_step(node_index node, bool is_timer) {
 void world::flush(node_index node) {
   while (const auto to = nodes_[node].core->poll_transmit(now(node), outgoing_)) {
     send(node, *to);
+    if (!try_step(node)) return;
   }
+}
+
+bool world::try_step(node_index node) {
+  if (++idle_steps_ >= idle_steps_max && !stuck_) stuck_ = node;
+  return !stuck_;
 }
 
 const network_conditions& world::link(node_index from, node_index to) const {
@@ -345,7 +359,7 @@ void world::replay(node_index node, std::size_t count, bool is_spoofed) {
   const std::vector<std::uint64_t> words = nodes_[node].digest;
   const endpoint source = nodes_[node].digest_source;
   if (words.empty() || nodes_[node].resumes > now_) return;
-  for (std::size_t i = 0; i < count && is_running(node); ++i) {
+  for (std::size_t i = 0; i < count && is_running(node) && !stuck_; ++i) {
     inject(node, is_spoofed ? vacant_address() : source, std::as_bytes(std::span(words)));
   }
 }
@@ -401,11 +415,15 @@ void world::fetch_next() const {
 
 void world::run_for(nanoseconds length) {
   const nanoseconds end = now_ + length;
-  while (!queue_.empty() && queue_.top().at <= end) {
+  while (!stuck_ && !queue_.empty() && queue_.top().at <= end) {
     const due next = queue_.top();
     queue_.pop();
     fetch_next();
-    now_ = std::max(now_, next.at);
+    if (next.at > now_) {
+      now_ = next.at;
+      idle_steps_ = 0;
+    }
+    if (!try_step(happenings_[next.place].node)) break;
     const happening& what = happenings_[next.place];
     const simulated_node& target = nodes_[what.node];
     const bool is_void = what.is_timer && (what.run != target.run || !target.core ||
@@ -414,6 +432,7 @@ void world::run_for(nanoseconds length) {
     if (outcome == put_off::no) happen(next.place);
     if (outcome != put_off::waits) release(next.place);
   }
+  if (now_ < end) idle_steps_ = 0;
   now_ = end;
 }
 

@@ -179,7 +179,8 @@ void simulated_cluster::set_wire_versions(std::size_t index, const wire_range& s
 // -------------------------------------------------------------------------------------- faults
 
 void simulated_cluster::pause(std::size_t index, nanoseconds length) {
-  processes_[index]->resumes = manual_clock::now() + length;
+  process& one = *processes_[index];
+  one.resumes = std::max(one.resumes, manual_clock::now() + length);
 }
 
 nanoseconds simulated_cluster::paused_until(std::size_t index) const {

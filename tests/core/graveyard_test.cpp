@@ -228,3 +228,53 @@ TEST_CASE("graveyard: a capacity of nothing still holds one") {
   graves.bury(make_grave(1, 1, 1, 10s));
   CHECK(graves.all().size() == 1);
 }
+
+TEST_CASE("graveyard: who is told of is refused for longer, who is higher is not, nor beneath") {
+  graveyard graves(8);
+  graves.bury(make_grave(5, 10, 100, 9s));
+  CHECK(graves.refuses_told(5, 10, 100, 20s));
+  CHECK_FALSE(graves.refuses_told(5, 10, 101, 30s));
+  CHECK_FALSE(graves.refuses_told(6, 1, 1, 30s));
+  graves.expire(19s);
+  CHECK(graves.refuses(5, 10, 100));
+  graves.expire(20s);
+  CHECK(graves.all().empty());
+
+  // An early run above: each is refused for as long as it is told of itself.
+  graves.bury(make_grave(5, 10, 100, 9s));
+  grave early = make_grave(5, 99, heartbeat_max, 9s);
+  early.kind = grave_kind::early;
+  graves.bury(early);
+  CHECK(graves.refuses_told(5, 99, 1, 40s));
+  graves.expire(10s);
+  CHECK(graves.refuses(5, 99, 1));
+  CHECK_FALSE(graves.refuses(5, 10, 100));
+}
+
+TEST_CASE("graveyard: who was silent lies beneath an early run, and makes room as a refusal does") {
+  graveyard graves(2);
+  grave silent = make_grave(5, 10, 100, 9s);
+  silent.kind = grave_kind::silent;
+  grave early = make_grave(5, 99, heartbeat_max, 9s);
+  early.kind = grave_kind::early;
+  graves.bury(early);
+  graves.bury(silent);
+  CHECK(graves.refuses(5, 10, 100));
+  CHECK_FALSE(graves.refuses(5, 10, 101));
+  CHECK(graves.refuses(5, 99, 1));
+
+  graves.bury(make_grave(1, 1, 1, 1s));
+  graves.bury(make_grave(2, 1, 1, 1s));
+  CHECK(hashes(graves) == std::vector<std::uint64_t>{1, 2});
+
+  // Forgotten itself, it stays as such beneath.
+  graveyard kept(2);
+  kept.bury(early);
+  kept.bury(silent);
+  kept.bury(make_grave(5, 10, 90, 9s));
+  kept.end_refusals([](const grave& lies) { return lies.kind == grave_kind::early; });
+  CHECK(kept.refuses(5, 10, 100));
+  kept.bury(make_grave(1, 1, 1, 1s));
+  kept.bury(make_grave(2, 1, 1, 2s));
+  CHECK(hashes(kept) == std::vector<std::uint64_t>{2, 5});
+}

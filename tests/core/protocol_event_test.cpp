@@ -362,3 +362,19 @@ TEST_CASE("protocol events: who lags is told what it had not read of notices, an
   REQUIRE(at != std::string::npos);
   CHECK(seen.find("error\n", at + 1) == std::string::npos);
 }
+
+TEST_CASE("protocol events: the removal of a key with an empty value is told, mine and another's") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  puppet p(world, "a", "p", 1);
+  p.enter();
+  change_cursor cursor;
+  REQUIRE(a.set("k", ""));
+  static_cast<void>(p.tell(0, 1, {make_entry("k", "", 1)}));
+  REQUIRE(read_events(a, cursor) == "new_peer p\npeer_live p\nupdate a k=@1\nupdate p k=@1\n");
+
+  REQUIRE(a.erase("k"));
+  static_cast<void>(p.tell(1, 2, {make_tombstone("k", 2)}));
+
+  CHECK(read_events(a, cursor) == "removed a k@2\nremoved p k@2\n");
+}

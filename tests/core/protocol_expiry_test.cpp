@@ -189,3 +189,15 @@ TEST_CASE("protocol expiry: who has left erases nothing more") {
   CHECK(value_of(a, "a", "k") == "v");
   CHECK(a.version() == 1);
 }
+
+TEST_CASE("protocol expiry: the deadlines of who has left wake it no more") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  world.round("a");
+  REQUIRE(a.set("k", "1", 10ms, world.now()));
+  a.leave(world.now());
+  world.round("a");
+
+  CHECK(a.tables().deadlines == 0);
+  CHECK(a.next_timeout() >= world.steady + 500ms);
+}

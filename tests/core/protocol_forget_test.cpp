@@ -154,3 +154,28 @@ TEST_CASE("protocol forget: who is not known, or is myself, is refused") {
   REQUIRE(a.forget("b"));
   CHECK(a.forget("b").error() == errc::unknown_peer);
 }
+
+TEST_CASE("protocol forget: what the storage refused of the peer is not waited for in its slot") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  memory_storage_limits limits;
+  limits.keys_total_max = 1;
+  world.find("a").entries = memory_storage(limits);
+  puppet p(world, "a", "p", 1);
+  p.enter();
+  static_cast<void>(p.tell(0, 2, {make_entry("k", "1", 1), make_entry("l", "2", 2)}));
+  REQUIRE(a.tables().put_off == 1);
+
+  REQUIRE(a.forget("p"));
+
+  CHECK(a.tables().put_off == 0);
+  // The next peer has that slot, and its own storage refusal the usual pause.
+  a.release_changes(a.last_change());
+  puppet q(world, "a", "q", 2);
+  q.enter();
+  static_cast<void>(q.tell(0, 2, {make_entry("k", "1", 1), make_entry("l", "2", 2)}));
+  CHECK(a.tables().put_off == 1);
+  CHECK(a.find_member("q", world.now())->max_version == 1);
+  world.round("a");
+  CHECK(a.tables().put_off == 0);
+}

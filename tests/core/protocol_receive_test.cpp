@@ -849,6 +849,47 @@ TEST_CASE("protocol: a storage that refuses a peer's entries is said once, until
   CHECK(a.find_member("p", world.now())->max_version == 1);
 }
 
+TEST_CASE("protocol: a storage that fails a second time is said again, and tried as soon again") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  memory_storage_limits limits;
+  limits.keys_total_max = 2;
+  world.find("a").entries = memory_storage(limits);
+  puppet p(world, "a", "p", 1);
+  puppet q(world, "a", "q", 2);
+  p.enter();
+  q.enter();
+  const slot_index slot = *a.peers().find(p.hash());
+  const auto is_put_off = [&] { return a.peers()[slot].is_put_off(); };
+  change_cursor cursor;
+  static_cast<void>(p.tell(0, 1, {make_entry("k", "1", 1)}));
+  static_cast<void>(q.tell(0, 1, {make_entry("k", "1", 1)}));
+  static_cast<void>(read_events(a, cursor));
+
+  // Full: the first time for a round, and then for two.
+  for (const int rounds : {1, 2}) {
+    static_cast<void>(p.tell(1, 2, {make_entry("l", "1", 2)}));
+    for (int i = 0; i < rounds; ++i) {
+      CHECK(is_put_off());
+      world.round("a");
+    }
+    CHECK_FALSE(is_put_off());
+  }
+  CHECK(read_events(a, cursor) == "error p\n");
+  // It works, and fails anew.
+  REQUIRE(a.forget("q"));
+  CHECK(read_events(a, cursor) == "peer_forgotten q\n");
+  a.release_changes(a.last_change());
+  static_cast<void>(p.tell(1, 2, {make_entry("l", "1", 2)}));
+  CHECK(read_events(a, cursor) == "update p l=1@2\n");
+  static_cast<void>(p.tell(2, 3, {make_entry("m", "1", 3)}));
+
+  CHECK(read_events(a, cursor) == "error p\n");
+  CHECK(is_put_off());
+  world.round("a");
+  CHECK_FALSE(is_put_off());
+}
+
 TEST_CASE(
     "protocol: a relayed peer is new at first, and live after two advances of its heartbeat") {
   node_and_puppet both;
@@ -933,6 +974,23 @@ TEST_CASE("protocol: a relayed peer that died needs two advances again") {
   CHECK(far.relay(24) == peer_status::dead);
   CHECK(far.relay(25) == peer_status::dead);
   CHECK(far.relay(26) == peer_status::live);
+}
+
+TEST_CASE("protocol: with suspicion off, an outage is no interval of the detector either") {
+  config settings = make_config("a");
+  settings.suspicion_rounds = 0;
+  relayed_peer far(settings);
+  far.die();
+  const slot_index slot = *far.node.peers().find(hash_of("far"));
+  far.world.run_for(10s);
+  far.p.cookie = 0;
+  static_cast<void>(far.p.prove());
+
+  CHECK(far.relay(14) == peer_status::dead);
+  CHECK(far.node.peers().detector(slot).samples() == 0);
+  CHECK(far.node.peers().detector(slot).last_advance() == far.world.steady);
+  CHECK(far.relay(15) == peer_status::live);
+  CHECK(far.node.peers().detector(slot).samples() == 1);
 }
 
 // It was never heard directly, and so was doubted at heartbeat 13. What it beat before that may be
@@ -1514,4 +1572,85 @@ TEST_CASE("protocol: a peer is followed to the address that it proves, and reach
   both.world.round("a");
   CHECK(std::count(to.begin(), to.end(), both.p.address) == 1);
   CHECK(both.seen().address.port == 7000);
+}
+
+TEST_CASE(
+    "protocol: after a change to a longer interval, cookies given before age by the new one") {
+  config settings = make_config("a");
+  settings.peers_max = 8;  // so a secret lasts for 80 rounds, and what it gave for two such times
+  node_and_puppet both(settings);
+  settings.gossip_interval = 10s;
+  REQUIRE(both.node.change(settings, both.world.now()));
+
+  both.world.run_for(500s);
+  both.p.begin(message_kind::reply);
+  static_cast<void>(both.p.send());
+
+  CHECK(drops(both.node, drop_reason::unproved) == 0);
+}
+
+TEST_CASE("protocol: who is silent for longer than my grace is refused once, while others tell") {
+  config settings = make_config("a");
+  settings.dead_peer_grace = 20s;
+  node_and_puppet both(settings);
+  const auto tell = [&] {
+    digest_entry dead;
+    dead.name_hash = hash_of("dead");
+    dead.generation = both.p.generation;
+    dead.heartbeat = 7;
+    ++both.p.heartbeat;
+    message& told = both.p.begin(message_kind::digest);
+    told.known.extra.push_back(told.sender);
+    told.known.extra.push_back(dead);
+    std::size_t requests = 0;
+    for (const letter& answer : both.p.send()) requests += answer.content.requests.size();
+    return requests;
+  };
+  REQUIRE(tell() == 1);
+
+  both.tell_identity([](identity_view& who) {
+    who.name = "dead";
+    who.heartbeat = 7;
+    who.silent = 25s;
+  });
+
+  CHECK(drops(both.node, drop_reason::refused) == 1);
+  CHECK(unwanted_upto(both.world, "a", hash_of("dead")) == 7);
+  // Twice the grace: who tells of it keeps it for longer.
+  for (int i = 0; i < 40; ++i) {
+    both.world.run_for(1s);
+    both.p.cookie = 0;
+    static_cast<void>(both.p.prove());
+    CHECK(tell() == 0);
+  }
+  both.tell_identity([](identity_view& who) {
+    who.name = "dead";
+    who.heartbeat = 8;
+  });
+  CHECK(both.node.is_known("dead"));
+}
+
+TEST_CASE("protocol: a refused date is not asked for again while its peer is heard of") {
+  config settings = make_config("a");
+  settings.dead_peer_grace = 20s;
+  small_cluster world;
+  protocol& a = world.add(settings);
+  puppet p(world, "a", "p", 1);
+  p.generation += 2 * day_ms;
+  p.enter();
+  REQUIRE(drops(a, drop_reason::far_future) == 1);
+
+  std::size_t requests = 0;
+  for (int i = 0; i < 60; ++i) {
+    world.run_for(1s);
+    ++p.heartbeat;
+    message& told = p.begin(message_kind::digest);
+    told.known.extra.push_back(told.sender);
+    for (const letter& answer : p.send()) requests += answer.content.requests.size();
+  }
+
+  CHECK(requests == 0);
+  CHECK(is_unwanted(world, "a", p.hash()));
+  world.run_for(21s);
+  CHECK_FALSE(is_unwanted(world, "a", p.hash()));
 }

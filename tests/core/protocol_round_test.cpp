@@ -900,3 +900,34 @@ TEST_CASE("protocol: a digest of nobody but the usual is the rows themselves, no
   CHECK(out.known.range.data() == a.peers().entries().data());
   CHECK(out.known.range.size() == 4);
 }
+
+TEST_CASE("protocol round: by phi a peer dies in the first round that finds it over the limit") {
+  for (const double limit : {1.0, 1.5, 2.0, 8.0}) {
+    CAPTURE(limit);
+    small_cluster world;
+    config settings = make_config("a");
+    settings.suspicion_rounds = 0;
+    settings.dead_peer_phi = limit;
+    protocol& a = world.add(settings);
+    puppet p(world, "a", "p", 1);
+    p.enter();
+    world.on_send = [](const letter&) { return false; };
+    for (int i = 0; i < 20; ++i) {
+      world.round("a");
+      ++p.heartbeat;
+      p.begin(message_kind::reply);
+      static_cast<void>(p.send());
+    }
+
+    bool is_dead = false;
+    for (int rounds = 0; !is_dead; ++rounds) {
+      REQUIRE(rounds < 100);
+      const auto due = a.next_deadline();
+      const double phi = *a.find_member("p", moment(due, world.wall))->phi;
+      world.round("a");
+      is_dead = a.find_member("p", world.now())->status == peer_status::dead;
+      CAPTURE(phi);
+      CHECK(is_dead == (phi > limit));
+    }
+  }
+}

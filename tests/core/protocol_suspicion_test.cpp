@@ -442,3 +442,36 @@ TEST_CASE("suspicion: after a pause a doubt is confirmed anew before there is a 
 
   CHECK(rounds >= 4);
 }
+
+TEST_CASE("suspicion: a refuted one is told a few times, and then no more") {
+  doubted given;
+  tell(given.teller, make_doubt(given.suspect, 0, 32));
+  std::size_t told = 0;
+  const auto count = [&](const letters& all) {
+    for (const letter& one : all) {
+      for (const doubt_entry& doubt : one.content.doubts) {
+        if (doubt.name_hash == given.suspect.hash()) ++told;
+      }
+    }
+  };
+  const auto round_of_all = [&] {
+    count(round_of_a(given.world));
+    for (puppet* one : {&given.teller, &given.suspect}) {
+      ++one->heartbeat;
+      one->begin(message_kind::digest);
+      count(one->send());
+    }
+  };
+  round_of_all();
+  REQUIRE_FALSE(is_suspect(given.world, "a", "suspect"));
+  told = 0;
+
+  for (int i = 0; i < 20; ++i) round_of_all();
+
+  // Three times as often as three nodes have bits, less what the first round told.
+  CHECK(told > 0);
+  CHECK(told <= 6);
+  told = 0;
+  for (int i = 0; i < 40; ++i) round_of_all();
+  CHECK(told == 0);
+}

@@ -651,3 +651,32 @@ TEST_CASE(
     CHECK(world.find(name).entries.find(1, "k64").has_value() == false);
   }
 }
+
+// ------------------------------------------------------------------------------ what was lost
+
+TEST_CASE("reconcile: a lost answer makes the window smaller once, whatever owners it told of") {
+  node_of_owners owners;
+  for (const char* name : {"one", "two", "three"}) owners.add_owner(name, 40, 100);
+  owners.world.round("a");
+  const auto ask = [&owners] {
+    message& told = owners.asker.begin(message_kind::digest);
+    told.receiver.name_hash = hash_of("a");
+    told.receiver.generation = owners.node.generation();
+    told.receiver.heartbeat = owners.node.peers().self().heartbeat();
+    told.receiver_instance = owners.node.peers().details(self_slot).instance;
+    const std::vector<digest_entry> known = owners.all_known();
+    told.known.extra.own().assign(known.begin(), known.end());
+    return owners.asker.send();
+  };
+  REQUIRE(ask().size() > 3);
+  REQUIRE(owners.node.stats().bursts_halved == 0);
+
+  // It has seen a later heartbeat, and holds nothing of any of the three.
+  owners.world.round("a");
+  REQUIRE(ask().size() > 3);
+
+  CHECK(owners.node.stats().bursts_halved == 1);
+  owners.world.round("a");
+  REQUIRE(ask().size() > 3);
+  CHECK(owners.node.stats().bursts_halved == 2);
+}

@@ -674,3 +674,56 @@ TEST_CASE("values: who asks for more does not name an owner whose later run it r
     CHECK(named == (is_refused ? 0 : 1));
   }
 }
+
+TEST_CASE("values: a relay tells a new run's value with a checksum of its own") {
+  small_cluster world;
+  for (const char* name : {"owner", "relay", "reader"}) world.add(make_large_config(name));
+  const endpoint owner = world.find("owner").address;
+  const endpoint reader = world.find("reader").address;
+  world.on_send = [&](const letter& sent) {
+    const bool is_between =
+        (sent.from == owner && sent.to == reader) || (sent.from == reader && sent.to == owner);
+    return !is_between;
+  };
+  const auto tell_both = [&world] {
+    for (int i = 0; i < 2; ++i) {
+      world.exchange("relay", "owner");
+      world.exchange("owner", "relay");
+    }
+    for (int i = 0; i < 2; ++i) {
+      world.exchange("reader", "relay");
+      world.exchange("relay", "reader");
+    }
+  };
+  REQUIRE(world["owner"].set("large", make_bytes(50'000, 1)));
+  tell_both();
+  REQUIRE(value_of(world["reader"], "owner", "large") == make_bytes(50'000, 1));
+
+  // As large, and at the same version, of the run that follows.
+  world.wall += std::chrono::seconds(10);
+  protocol& again = world.restart("owner");
+  REQUIRE(again.set("large", make_bytes(50'000, 2)));
+  tell_both();
+
+  CHECK(value_of(world["reader"], "owner", "large") == make_bytes(50'000, 2));
+  CHECK(drops(world["reader"], drop_reason::fragment) == 0);
+}
+
+TEST_CASE("values: a floor that waits takes effect when a large value is the last of its owner's") {
+  forger forging;
+  const std::string large = make_bytes(3000, 1);
+  const std::string floor("\x03\0\0\0\0\0\0\0", 8);
+  static_cast<void>(forging.by.tell(0, 2, {make_entry("k", "1", 1), make_entry("erased", "1", 2)}));
+  // It erased that key at 3, which never came here, and compacted; then it wrote a large value.
+  static_cast<void>(forging.by.tell(2, 5, {make_entry("k", "1", 4), make_entry("", floor, 5)}, 6));
+  REQUIRE(value_of(forging.node, "p", "erased") == "1");
+
+  forged value("large", large, 6);
+  for (std::uint32_t offset = 0; offset < large.size(); offset += 1000) {
+    static_cast<void>(value.send(forging.by, offset, 1000));
+  }
+
+  REQUIRE(value_of(forging.node, "p", "large") == large);
+  CHECK(value_of(forging.node, "p", "erased") == "-");
+  CHECK(value_of(forging.node, "p", "k") == "1");
+}

@@ -39,17 +39,21 @@ TEST_CASE("send_budget: is refilled by time, and holds no more than one interval
 TEST_CASE("send_budget: is open at the time it names, with intervals of 10 ms and of an hour") {
   for (const std::chrono::nanoseconds interval :
        {std::chrono::nanoseconds(10ms), std::chrono::nanoseconds(1h)}) {
-    send_budget budget;
-    budget.refill(5s, 1200, interval);
-    budget.take(2400);
-    const std::chrono::nanoseconds at = budget.has_room_at();
+    for (const std::size_t borrowed : {1U, 7U, 600U, 1200U}) {
+      send_budget budget;
+      budget.refill(5s, 1200, interval);
+      budget.take(1200 + borrowed);
+      const std::chrono::nanoseconds at = budget.has_room_at();
+      send_budget early = budget;
 
-    budget.refill(at - 1ns, 1200, interval);
-    CHECK_FALSE(budget.has_room());
-    budget.refill(at, 1200, interval);
-    CHECK(budget.has_room());
-    CHECK(at - 5s >= interval);
-    CHECK(at - 5s <= interval + 1us);
+      // A timer of that time finds it open: one that came too soon would be set anew, for ever.
+      early.refill(at - 1ns, 1200, interval);
+      CHECK_FALSE(early.has_room());
+      budget.refill(at, 1200, interval);
+      CHECK(budget.has_room());
+      CHECK(at - 5s >= interval * static_cast<std::int64_t>(borrowed) / 1200);
+      CHECK(at - 5s <= interval * static_cast<std::int64_t>(borrowed) / 1200 + 1us);
+    }
   }
 }
 

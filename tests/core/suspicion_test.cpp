@@ -150,3 +150,20 @@ TEST_CASE("suspicion: ages that do not fit saturate, and a doubt stays one") {
   CHECK(told.proof_age == doubt_entry::proof_age_max);
   CHECK(suspicion().entry(5s, 1s).proof_age == doubt_entry::proof_age_max);
 }
+
+TEST_CASE("suspicion: a second one waits for an answer of its own, like the first") {
+  const suspicion_rules rules(1s, 0, 12);
+  suspicion doubts;
+  REQUIRE_FALSE(doubts.prove(1, 0s));
+  REQUIRE(doubts.doubt(1s, 1, 1s));
+  doubts.handle_asked(9s);
+  REQUIRE(doubts.prove(2, 10s));
+
+  REQUIRE(doubts.doubt(11s, 2, 11s));
+
+  CHECK(doubts.is_near_verdict(30s, rules));
+  CHECK_FALSE(doubts.is_ripe(30s, rules));
+  doubts.handle_asked(30s);
+  CHECK_FALSE(doubts.is_ripe(30s + 499ms, rules));
+  CHECK(doubts.is_ripe(30s + 500ms, rules));
+}

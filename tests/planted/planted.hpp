@@ -15,7 +15,7 @@ inline defect chosen = defect::none;
 [[nodiscard]] inline bool is_on(defect asked) { return chosen == asked; }
 
 /// By number. The first one's also shows in a binary that it was built with this file.
-inline constexpr std::array<std::string_view, 58> defect_names{
+inline constexpr std::array<std::string_view, 64> defect_names{
     "planted_none",        "gap_applied",          "overlap_applied",      "stale_generation",
     "version_regression",  "self_delta",           "floor_at_once",        "order_moved",
     "version_skipped",     "outside_range",        "unwanted_ignored",     "state_kept",
@@ -30,6 +30,7 @@ inline constexpr std::array<std::string_view, 58> defect_names{
     "malformed_thrown",    "phi_prior_missing",    "joining_unbounded",    "deadline_kept",
     "grave_overwritten",   "deaf_believed",        "dead_revived",         "deaf_vouches",
     "alone_untold",        "refusal_untold",       "interval_untold",      "equal_run_kept",
-    "conflict_endless",    "displaced_writes"};
+    "conflict_endless",    "displaced_writes",     "former_counted",       "put_off_left",
+    "checksum_kept",       "floor_stuck",          "empty_kept",           "route_kept"};
 
 }  // namespace gossipmonger::planted

@@ -224,6 +224,59 @@ TEST_CASE("simulation: releases without a version in common are upgraded when al
   CHECK(report.sums.unreadable > 0);
 }
 
+TEST_CASE("simulation: a livelock is reported with its node, with the checks and without them") {
+  const auto read = parse_scenario(
+      "node n0\n"
+      "node n1 seeds=n0\n"
+      "at 0ms start n0\n"
+      "at 0ms start n1\n"
+      "at 9s replay n1 count=300\n"
+      "at 20s heal\n");
+  REQUIRE_MESSAGE(read, read.error());
+  for (const bool is_checked : {true, false}) {
+    simulation_options how;
+    how.is_checked = is_checked;
+    CHECK(rule_of(simulate(*read, how)) == "none");
+    std::size_t told = 0;
+    how.on_fault = [&told](const violation&) { ++told; };
+    how.idle_steps_max = 200;
+
+    const simulation_report report = simulate(*read, how);
+
+    CHECK(rule_of(report) == "livelock: n1 took 200 steps in which no time passed");
+    CHECK(told == 1);
+  }
+}
+
+TEST_CASE(
+    "simulation: who is back at its own address, and few and empty values, have a text form") {
+  const std::string text =
+      "seed 1\n"
+      "node n0\n"
+      "node n1 seeds=n0\n"
+      "at 0ms start n0\n"
+      "at 0ms start n1\n"
+      "at 5s move n1\n"
+      "at 9s set n1 few \"\"\n"
+      "at 14s back n1\n"
+      "at 20s erase n1 few\n"
+      "at 30s heal\n";
+  std::vector<std::string> seen;
+  simulation_options how;
+  how.on_event = [&seen](std::size_t node, const event_view& event) {
+    if (node != 0 || event.key.empty()) return;
+    seen.push_back(std::string(to_string(event.kind)) + " [" + std::string(event.value) + "]");
+  };
+  const auto read = parse_scenario(text);
+  REQUIRE_MESSAGE(read, read.error());
+  CHECK(to_text(*read) == text);
+
+  const simulation_report report = simulate(*read, how);
+
+  CHECK(rule_of(report) == "none");
+  CHECK(seen == std::vector<std::string>{"update []", "removed []"});
+}
+
 // What gossip_sim found, as it was cut down.
 
 TEST_CASE("simulation: whose entries are over the capacity of a peer stops sending them to it") {
@@ -273,6 +326,107 @@ TEST_CASE(
 
   CHECK(rule_of(report) == "none");
   CHECK(report.rounds_to_agree > 31);
+}
+
+// A pause within a pause ended it early for the clock of the demands, and not for what waited for
+// its end.
+TEST_CASE(
+    "simulation: who is told to stand still for less than it does stands still for all of it") {
+  const simulation_report report = run_text(
+      "seed 4900\n"
+      "node n0 interval=200ms\n"
+      "node n1 seeds=n0 interval=200ms\n"
+      "at 0ms start n0\n"
+      "at 426ms start n1\n"
+      "at 46484ms pause n1 6993ms\n"
+      "at 49188ms pause n1 3697ms\n"
+      "at 50453ms write n1 count=1 keys=1 salt=305462 ttl=2033ms\n"
+      "at 51777ms heal\n");
+
+  CHECK(rule_of(report) == "none");
+}
+
+// On a way that reorders, each answer brings such a node its first datagram for sure, and no more.
+TEST_CASE("simulation: a node that parks nothing has time for one datagram a round") {
+  const simulation_report report = run_text(
+      "seed 5053\n"
+      "node n0 interval=200ms parked=0\n"
+      "node n1 seeds=n0 interval=200ms\n"
+      "at 0ms start n0\n"
+      "at 0ms start n1\n"
+      "at 1s link n1 n0 cut=yes\n"
+      "at 2s write n1 count=200 keys=200 bytes=400 salt=1\n"
+      "at 9s heal\n");
+
+  CHECK(rule_of(report) == "none");
+  CHECK(report.rounds_to_agree > 15);
+}
+
+// A refusal ended with the grace, though its peer was there all the time: it was sent again.
+TEST_CASE("simulation: a run of a wrong date is refused for as long as it is told of") {
+  const simulation_report report = run_text(
+      "seed 3736\n"
+      "node n0 interval=200ms grace=20s phi=40 seed_rounds=4 window=8 wire=2\n"
+      "node n1 seeds=n0 interval=200ms\n"
+      "at 0ms start n0\n"
+      "at 1597ms start n1\n"
+      "at 10723ms clock n1 200593567ms\n"
+      "at 11377ms restart n1 disk=intact generation=kept salt=540234\n"
+      "at 28405ms restart n0 disk=intact generation=kept wire=1-2\n"
+      "at 35541ms restart n0 disk=intact generation=kept\n"
+      "at 54782ms change n1 interval=500ms\n"
+      "at 65408ms write n1 count=1 keys=1 salt=910863\n"
+      "at 70252ms heal\n");
+
+  CHECK(rule_of(report) == "none");
+}
+
+// The one of the shorter grace forgot that it refused it, in each exchange.
+TEST_CASE("simulation: who was silent for one node's grace is not sent to it by one of a longer") {
+  const simulation_report report = run_text(
+      "seed 2435\n"
+      "node n0 interval=200ms\n"
+      "node n1 seeds=n0 interval=200ms grace=20s\n"
+      "node n2 seeds=n0 interval=200ms\n"
+      "at 0ms start n0\n"
+      "at 516ms start n2\n"
+      "at 18287ms write n2 count=1 keys=1 salt=120060\n"
+      "at 26155ms clock n2 200874635ms\n"
+      "at 27103ms restart n2 disk=intact generation=kept salt=734716\n"
+      "at 61359ms heal\n");
+
+  CHECK(rule_of(report) == "none");
+}
+
+// Nodes that need not agree count as agreed before they have met.
+TEST_CASE("simulation: what two nodes tell each other when they meet late is no unrest") {
+  const simulation_report report = run_text(
+      "seed 5720\n"
+      "node n0 interval=300ms digests=1 phi=40\n"
+      "node n1 seeds=n0 interval=300ms digests=1 exchange=7200 suspicion=0 window=8\n"
+      "node n2 seeds=n0,n1 interval=100ms fanout=2 wire=1-2 reads=2607ms\n"
+      "at 0ms start n0\n"
+      "at 36ms start n1\n"
+      "at 172ms start n2\n"
+      "at 1849ms write n1 count=1 keys=11 bytes=11430 salt=50297\n"
+      "at 2207ms pause n0 8674ms\n"
+      "at 2971ms forget n2 n1\n"
+      "at 4283ms write n2 count=1 keys=1 bytes=18480 salt=533385\n"
+      "at 4839ms set n2 lease held\n"
+      "at 8592ms write n0 count=1 keys=3 bytes=15868 salt=767302\n"
+      "at 8750ms write n1 count=1 keys=1 bytes=7934 salt=767302\n"
+      "at 10260ms write n1 count=1 keys=1 bytes=26398 salt=275879\n"
+      "at 13561ms write n0 count=1 keys=1 bytes=24751 salt=777964\n"
+      "at 22668ms forget n1 n2\n"
+      "at 22668ms clock n2 200119875ms\n"
+      "at 43113ms crash n0\n"
+      "at 44196ms clock n0 200126484ms\n"
+      "at 44984ms restart n0 disk=intact generation=kept salt=416930\n"
+      "at 53025ms write n0 count=1 keys=1 bytes=18710 salt=549272\n"
+      "at 63470ms restart n2 disk=intact generation=kept wire=2\n"
+      "at 67123ms heal\n");
+
+  CHECK(rule_of(report) == "none");
 }
 
 }  // namespace gossipmonger

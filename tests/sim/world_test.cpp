@@ -370,4 +370,67 @@ TEST_CASE("world: has_agreed means every entry of every running node, and nobody
   CHECK(!where.has_agreed());
 }
 
+TEST_CASE("world: a pause within a pause does not end it early") {
+  world where(12);
+  add_cluster(where, 2);
+  where.run_for(10s);
+  where.pause(1, 5s);
+  const std::uint64_t rounds = where[1].stats().rounds;
+
+  where.pause(1, 1s);
+  where.run_for(4999ms);
+  CHECK(where[1].stats().rounds == rounds);
+  where.run_for(2s);
+  CHECK(where[1].stats().rounds > rounds);
+}
+
+TEST_CASE("world: a node that moved is back at the address it started from") {
+  world where(13);
+  add_cluster(where, 2);
+  const endpoint home = where.address(1);
+  where.move(1);
+  REQUIRE(where.address(1) != home);
+
+  where.move_back(1);
+  CHECK(where.address(1) == home);
+
+  // A run that starts elsewhere is at home there; who does not run is nowhere else.
+  where.move(1);
+  const endpoint other = where.address(1);
+  where.restart(1);
+  where.move(1);
+  where.move_back(1);
+  CHECK(where.address(1) == other);
+  where.move(1);
+  where.crash(1);
+  const endpoint last = where.address(1);
+  where.move_back(1);
+  CHECK(where.address(1) == last);
+}
+
+TEST_CASE("world: so many steps that take no time are the last, and the node is named") {
+  world where(14);
+  where.keeps_digests = true;
+  add_cluster(where, 2);
+  where.run_for(10s);
+  REQUIRE_FALSE(where.stuck());
+  // Each replayed digest is answered: a step.
+  where.idle_steps_max = 100;
+  where.replay(1, 50, false);
+  CHECK_FALSE(where.stuck());
+  where.run_for(1s);
+  where.replay(1, 50, false);
+  CHECK_FALSE(where.stuck());
+
+  where.replay(1, 60, false);
+
+  REQUIRE(where.stuck());
+  CHECK(*where.stuck() == 1);
+  const std::uint64_t rounds = where[0].stats().rounds;
+  const auto at = where.time();
+  where.run_for(10s);
+  CHECK(where[0].stats().rounds == rounds);
+  CHECK(where.time() == at + 10s);
+}
+
 }  // namespace gossipmonger

@@ -196,17 +196,16 @@ void real_swarm::happen() {
 
 void real_swarm::happen_to_keys(std::size_t node) {
   if (has_ttls_ && chance(2)) return happen_to_leases(node);
-  if (has_large_values_ && chance(2)) {
-    // It spans many datagrams; while it is on its way it may be displaced.
-    const std::string key = "k" + std::to_string(below(3));
-    set(node, key, std::to_string(++written_) + std::string(5000 + below(60'000), 'x'));
-    cluster_.run_for(milliseconds(below(1500)));
-    if (chance(2)) set(node, key, std::to_string(++written_));
-    return;
-  }
+  if (chance(4)) return happen_to_few_values(node);
+  if (has_large_values_ && chance(2)) return happen_to_large_values(node);
   if (keys_ > 100 && chance(2)) {
     // Enough erasures for a compaction, which leaves slow readers behind; some are written again.
     for (std::uint64_t key = 0; key < keys_; ++key) erase(node, "k" + std::to_string(key));
+    if (has_large_values_ && chance(2)) {
+      // The floor waits for a value that takes many datagrams.
+      count("large value behind a compaction");
+      return set(node, "k0", std::to_string(++written_) + std::string(5000 + below(60'000), 'x'));
+    }
   }
   for (std::uint64_t i = 1 + below(200); i > 0; --i) {
     const std::string key = "k" + std::to_string(below(keys_));
@@ -216,6 +215,61 @@ void real_swarm::happen_to_keys(std::size_t node) {
       set(node, key, std::to_string(++written_) + std::string(below(40), 'x'));
     }
   }
+}
+
+/// Few keys of few values, the empty one among them, and of several nodes the same.
+void real_swarm::happen_to_few_values(std::size_t node) {
+  for (std::uint64_t i = 1 + below(3); i > 0; --i) {
+    const std::string key = chance(2) ? "few" : "fewer";
+    const std::uint64_t value = below(4);
+    if (value == 0) {
+      erase(node, key);
+    } else {
+      if (value == 1) count("empty value");
+      set(node, key, value == 1 ? "" : value == 2 ? "a" : "b");
+    }
+    cluster_.run_for(milliseconds(below(1500)));
+  }
+}
+
+/// A value that spans many datagrams; while it is on its way it may be displaced.
+void real_swarm::happen_to_large_values(std::size_t node) {
+  if (has_crashes_ && chance(3)) return write_in_two_runs(node);
+  const std::string key = "k" + std::to_string(below(3));
+  set(node, key, std::to_string(++written_) + std::string(5000 + below(60'000), 'x'));
+  cluster_.run_for(milliseconds(below(1500)));
+  if (chance(2)) set(node, key, std::to_string(++written_));
+}
+
+/// Two runs that begin with as large a value, and so have it at the same version.
+void real_swarm::write_in_two_runs(std::size_t node) {
+  count("large value of two runs");
+  const std::string rest(5000 + below(60'000), 'x');
+  decision how;
+  how.disk = disk_state::lost;
+  for (const char* const first : {"1", "2"}) {
+    restart(node, how);
+    set(node, "k0", first + rest);
+    cluster_.run_for(milliseconds(500 + below(3000)));
+  }
+}
+
+/// What its storage refuses of a peer waits for some rounds: meanwhile that peer is forgotten.
+void real_swarm::forget_while_failing(std::size_t node) {
+  const std::size_t other = any_node();
+  const storage_conditions before = members_[node].storage;
+  members_[node].storage.failure = 0.9;
+  cluster_.set_storage(node, members_[node].storage);
+  for (std::uint64_t i = 1 + below(20); i > 0; --i) {
+    set(other, "k" + std::to_string(below(keys_)), std::to_string(++written_));
+  }
+  cluster_.run_for(milliseconds(below(3000)));
+  if (cluster_.is_running(node) && cluster_[node].forget(members_[other].settings.name)) {
+    count("forgotten while the storage failed");
+  }
+  cluster_.run_for(milliseconds(below(3000)));
+  members_[node].storage = before;
+  cluster_.set_storage(node, before);
 }
 
 /// One key with a time to live and its set, or its erasure, and others that expire.
@@ -339,6 +393,7 @@ void real_swarm::happen_to_time(std::size_t node) {
 }
 
 void real_swarm::happen_to_parts(std::size_t node) {
+  if (has_storage_faults_ && has_forgettings_ && chance(3)) return forget_while_failing(node);
   if (has_storage_faults_ && (!has_liar_ || chance(2))) {
     members_[node].storage = storage_conditions();
     if (!chance(3)) {

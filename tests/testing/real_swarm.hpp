@@ -70,6 +70,10 @@ class real_swarm {
   void happen();
   void happen_to_keys(std::size_t node);
   void happen_to_leases(std::size_t node);
+  void happen_to_few_values(std::size_t node);
+  void happen_to_large_values(std::size_t node);
+  void write_in_two_runs(std::size_t node);
+  void forget_while_failing(std::size_t node);
   void happen_to_links(std::size_t node);
   void happen_to_runs(std::size_t node);
   void happen_to_time(std::size_t node);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -46,6 +47,25 @@ void write_all(int to, const std::string& text) {
 
 /// How a child ends that said what it found.
 constexpr int found_status = 7;
+/// Of processor time for one seed, which mostly takes some milliseconds. A loop that the bound on
+/// steps without time does not see ends here.
+constexpr time_t seed_seconds_max = 300;
+
+/// In a child: SIGVTALRM ends it after so long, from now.
+void limit_time() {
+  itimerval limit{};
+  limit.it_value.tv_sec = seed_seconds_max;
+  ::setitimer(ITIMER_VIRTUAL, &limit, nullptr);
+}
+
+/// What is said of a run whose child ended by itself.
+void describe_end(int status, seed_outcome& out) {
+  const bool is_endless = WIFSIGNALED(status) && WTERMSIG(status) == SIGVTALRM;
+  out.rule = is_endless ? "livelock" : "crash";
+  out.text = is_endless
+                 ? "no end after " + std::to_string(seed_seconds_max) + " s of processor time"
+                 : "the process ended";
+}
 
 void describe(const violation& found, seed_outcome& out) {
   out.rule = found.rule;
@@ -57,6 +77,7 @@ void describe(const violation& found, seed_outcome& out) {
 /// In a child: a fault is written to `to` at once, and ends it.
 seed_outcome run_here(std::uint64_t seed, const scenario& of, bool is_checked, int to,
                       const line_sink& on_trace) {
+  limit_time();
   seed_outcome out;
   out.seed = seed;
   simulation_options how;
@@ -161,8 +182,7 @@ class worker {
     if (WIFEXITED(status) && WEXITSTATUS(status) == found_status) return start();
     seed_outcome crashed;
     crashed.seed = next_;
-    crashed.rule = "crash";
-    crashed.text = "the process ended";
+    describe_end(status, crashed);
     on_outcome(crashed);
     next_ += step_;
     if (next_ <= range_.last) start();
@@ -213,8 +233,7 @@ void run_seeds(const seed_range& range,
 seed_outcome run_apart(const scenario& of, bool is_checked, const line_sink& on_trace) {
   seed_outcome crashed;
   crashed.seed = of.seed;
-  crashed.rule = "crash";
-  crashed.text = "the process ended";
+  describe_end(0, crashed);
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return crashed;
   std::fflush(nullptr);
@@ -232,7 +251,9 @@ seed_outcome run_apart(const scenario& of, bool is_checked, const line_sink& on_
     if (size > 0) text.append(buffer, static_cast<std::size_t>(size));
   }
   ::close(ends[0]);
-  ::waitpid(child, nullptr, 0);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  describe_end(status, crashed);
   if (!text.ends_with('\n')) return crashed;
   text.pop_back();
   return from_line(text);

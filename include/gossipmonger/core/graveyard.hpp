@@ -19,6 +19,7 @@ enum class grave_kind : std::uint8_t {
   gone,     ///< forgotten; refuses what is not higher
   no_room,  ///< refused for want of room, until there is some
   early,    ///< of a date far ahead of mine, until mine agrees; refuses that generation alone
+  silent,   ///< silent for a whole grace before I heard of it; refuses what is not higher
 };
 
 struct grave {
@@ -31,10 +32,11 @@ struct grave {
   grave_kind kind = grave_kind::gone;
 
   // A refusal ends with its reason, and what was forgotten does not come back by that: of the same
-  // name there may lie, beneath a refusal, an incarnation that is gone. 0: none does.
+  // name there may lie, beneath a refusal, an incarnation that is gone or silent. 0: none does.
   std::uint64_t gone_generation = 0;
   std::uint64_t gone_heartbeat = 0;
   std::chrono::nanoseconds gone_expires{};
+  grave_kind gone_kind = grave_kind::gone;
 
   [[nodiscard]] bool is_above_another() const { return gone_generation != 0; }
 };
@@ -65,6 +67,10 @@ class graveyard {
   /// whether it is that generation, or not above what lies beneath.
   [[nodiscard]] bool refuses(std::uint64_t name_hash, std::uint64_t generation,
                              std::uint64_t heartbeat) const;
+  /// A peer tells of that incarnation. As `refuses`; and the grave that refuses it stays until
+  /// `expires` at least, since nodes that do not see it as unwanted would send it again.
+  [[nodiscard]] bool refuses_told(std::uint64_t name_hash, std::uint64_t generation,
+                                  std::uint64_t heartbeat, std::chrono::nanoseconds expires);
   /// All, by ascending hash.
   [[nodiscard]] std::span<const grave> all() const { return graves_; }
 

@@ -224,6 +224,8 @@ class protocol {
   [[nodiscard]] std::optional<slot_index> find_slot(std::string_view peer) const;
   [[nodiscard]] std::chrono::nanoseconds liveness_time(moment now) const;
   [[nodiscard]] bool is_reachable(slot_index slot) const;
+  /// Whether what that peer is known to hold is of my present generation.
+  [[nodiscard]] bool is_of_present_run(const peer_details& of) const;
   /// Up to which version of mine that peer is known to hold all.
   [[nodiscard]] std::uint64_t held_version(slot_index slot) const;
   [[nodiscard]] member describe(slot_index slot, std::chrono::nanoseconds now) const;
@@ -308,6 +310,8 @@ class protocol {
   [[nodiscard]] std::uint64_t generation_limit() const;
   [[nodiscard]] bool is_far_future(std::uint64_t generation) const;
   void refuse(const identity_view& who, std::uint64_t name_hash, drop_reason reason);
+  /// An identity that was silent for my whole grace.
+  void refuse_silent(const identity_view& who, std::uint64_t name_hash);
   /// Of whom something was refused for want of room is asked for again: there is more.
   void end_capacity_refusals();
   /// An identity with an address that nobody can send to. A relay may have got it wrong: the

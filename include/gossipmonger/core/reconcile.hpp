@@ -189,7 +189,10 @@ class reconciler {
   /// `in`: the digest that it stands in, null for a request.
   void compare_entry(const digest_entry& theirs, slot_index slot, std::chrono::nanoseconds now,
                      exchange& out, const digest* in);
-  void request_stranger(const digest_entry& theirs, exchange& out) const;
+  /// Whether the graveyard refuses what somebody tells of there.
+  [[nodiscard]] bool refuses(const digest_entry& theirs, std::chrono::nanoseconds now,
+                             const exchange& out);
+  void request_stranger(const digest_entry& theirs, std::chrono::nanoseconds now, exchange& out);
   /// What their range skips, they do not know.
   void compare_absent(const digest& theirs, const comparison& seen, std::chrono::nanoseconds now,
                       exchange& out);

@@ -80,7 +80,14 @@ class checker : public world_observer {
     std::uint64_t value_hash = 0;
     bool is_tombstone = false;
   };
-  /// What one run of one name wrote.
+  /// The most that a run ever held of one incarnation of another.
+  struct held_copy {
+    held_copy() = default;
+
+    std::uint64_t max_version = 0;
+    bool has_left = false;
+  };
+  /// What one run of one name wrote, and held.
   struct ledger {
     ledger() = default;
 
@@ -90,7 +97,8 @@ class checker : public world_observer {
     std::unordered_map<std::string, std::uint64_t> latest;    // version, by key
     std::unordered_map<std::string, std::uint64_t> erasures;  // version of the last, by key
     std::uint64_t floor = 0;
-    std::optional<std::chrono::nanoseconds> ended_at;  // when its process ended
+    std::optional<std::chrono::nanoseconds> ended_at;                     // when its process ended
+    std::map<std::pair<std::uint64_t, std::uint64_t>, held_copy> copies;  // by hash and generation
   };
   class watch;
 
@@ -110,6 +118,10 @@ class checker : public world_observer {
   void check_own_usage(node_index node);
   /// Who says of itself that it leaves is shown so at once.
   void check_leaver(node_index node);
+  /// A peer that spoke from an address is sent to there.
+  void check_route(node_index node);
+  /// Nobody is said to hold more of this node than it ever held.
+  void check_copies(node_index node);
   /// The byte budget, and the limits of an answer.
   void check_spending(node_index node, const message& sent, std::size_t bytes);
   void check_exchange(node_index node, const message& sent, std::size_t bytes);

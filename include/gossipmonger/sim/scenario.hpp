@@ -40,7 +40,7 @@ enum class decision_kind : std::uint8_t {
   crash,    ///< NODE ends without a word
   restart,  ///< NODE starts anew: what its disk and its generation became stands in the options
   leave,    ///< NODE says that it leaves; it ends 3 rounds later
-  set,      ///< NODE KEY VALUE
+  set,      ///< NODE KEY VALUE; "" is an empty value
   set_ttl,  ///< NODE LENGTH KEY VALUE: the same, for so long
   erase,    ///< NODE KEY
   write,    ///< NODE sets `count` of `keys` keys, values of up to `bytes`; for `ttl`, if given
@@ -48,6 +48,7 @@ enum class decision_kind : std::uint8_t {
   pause,    ///< NODE stands still for LENGTH
   clock,    ///< NODE's wall clock is off by LENGTH, and drifts by `ppm`
   move,     ///< NODE gets another address
+  back,     ///< NODE is at the address again at which this run of it started
   join,     ///< NODE is given `count` addresses that nobody has
   replay,   ///< the digest that came to NODE last comes again `count` times
   flood,    ///< the same, each time from an address of its own, of which nobody has proof

@@ -21,6 +21,8 @@ struct simulation_options {
   simulation_options() = default;
 
   bool is_checked = true;
+  /// Steps in which no time passes, before the run is given up as a livelock.
+  std::uint64_t idle_steps_max = 4'000'000;
   /// Gets a line for each decision, event and datagram delivered.
   std::function<void(std::string_view line)> on_trace;
   /// Gets each decision before it is made, and nothing for the end.

@@ -122,6 +122,8 @@ class world {
   /// Moves to a fresh address. A running node goes on without noticing, as behind a NAT that binds
   /// anew; one that starts after this advertises the new address.
   void move(node_index node);
+  /// A running node is again at the address that its run advertises.
+  void move_back(node_index node);
   /// The process stands still; its datagrams wait in the socket.
   void pause(node_index node, std::chrono::nanoseconds length);
   [[nodiscard]] std::chrono::nanoseconds paused_until(node_index node) const {
@@ -155,6 +157,8 @@ class world {
   world_observer* observer = nullptr;
   /// Directed cuts; true: what `from` sends does not arrive at `to`. None by default.
   std::function<bool(node_index from, node_index to)> is_cut;
+  /// So many steps at one time are too many: each datagram that arrives or is sent, and each timer.
+  std::uint64_t idle_steps_max = 4'000'000;
   /// Whether the digest that came to each node last is kept, for `replay`.
   bool keeps_digests = false;
   /// Sees every datagram that is sent, whether it arrives or not.
@@ -184,6 +188,9 @@ class world {
   [[nodiscard]] std::chrono::nanoseconds time() const { return now_; }
   /// When the last late copy arrives of what was sent so far.
   [[nodiscard]] std::chrono::nanoseconds late_until() const { return late_until_; }
+  /// The node at whose step this world gave up, where so many steps took no time that none of them
+  /// can be the last: from then on nothing happens. No node: all is well.
+  [[nodiscard]] std::optional<node_index> stuck() const { return stuck_; }
   [[nodiscard]] const world_counters& counters() const { return counters_; }
   /// Of every delivery so far: when, to whom, and each byte. Equal for equal schedules.
   [[nodiscard]] std::uint64_t trace_hash() const { return trace_hash_; }
@@ -207,6 +214,7 @@ class world {
     std::chrono::nanoseconds drifts_since{};
     std::int64_t drift_ppm = 0;
     endpoint address;
+    endpoint home;  // as the present run advertises itself
 
     config settings;
     wire_range spoken;
@@ -248,6 +256,8 @@ class world {
   void set_timer(node_index node);
   void finish_step(node_index node, bool is_timer);
   void flush(node_index node);
+  /// A step of that node; false: no more.
+  [[nodiscard]] bool try_step(node_index node);
   void send(node_index from, const endpoint& to);
   [[nodiscard]] const network_conditions& link(node_index from, node_index to) const;
   void damage(happening& arrival, const network_conditions& on_link);
@@ -282,6 +292,8 @@ class world {
   std::uint32_t vacant_addresses_ = 0;
   world_counters counters_;
   std::uint64_t trace_hash_ = 0;
+  std::uint64_t idle_steps_ = 0;  // since time went on
+  std::optional<node_index> stuck_;
   message received_;
   message outgoing_;
   std::vector<std::uint64_t> buffer_;

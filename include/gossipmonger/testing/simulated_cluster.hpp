@@ -85,7 +85,8 @@ class simulated_cluster {
   /// What it reads and writes from its next start on: a release that speaks other wire versions.
   ///   expects: what `codec` does of them
   void set_wire_versions(std::size_t index, const wire_range& spoken);
-  /// The process stands still, its timers and its socket with it.
+  /// The process stands still, its timers and its socket with it. A pause within a pause does not
+  /// end that early.
   void pause(std::size_t index, std::chrono::nanoseconds length);
   /// Until when it stands still, by `time`; a time that has passed: it does not.
   [[nodiscard]] std::chrono::nanoseconds paused_until(std::size_t index) const;

@@ -66,6 +66,12 @@ enum class defect : std::uint8_t {
   equal_run_kept,        ///< another run of the own generation is left as it is
   conflict_endless,      ///< whoever is in conflict stays so when its rival is gone
   displaced_writes,      ///< whoever is in conflict goes on writing, though others hold its rival
+  former_counted,        ///< copies of my former generation count as held after a refutation
+  put_off_left,          ///< a forgotten peer's refused entries are waited for in its slot
+  checksum_kept,         ///< a new run's value goes out with the checksum of the former one's
+  floor_stuck,           ///< a floor that waited for a large value does not take effect
+  empty_kept,            ///< the removal of a key with an empty value is told to nobody
+  route_kept,            ///< a peer that is back at its own address is sent to where it was
 };
 
 }  // namespace gossipmonger::planted
