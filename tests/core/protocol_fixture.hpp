@@ -110,7 +110,8 @@ class puppet {
   /// Proves itself and tells its identity: known at the node from then on.
   void enter();
 
-  /// Begins a message that echoes the node's heartbeat of now; `send` hands it over and returns the answers.
+  /// Begins a message that echoes the node's heartbeat of now; `send` hands it over and returns the
+  /// answers.
   message& begin(message_kind kind);
   void add_delta(std::uint64_t after, std::uint64_t upto, const std::vector<entry_view>& entries,
                  std::uint64_t top = 0);

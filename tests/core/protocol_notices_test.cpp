@@ -357,10 +357,10 @@ TEST_CASE("protocol notices: a peer of another interval is named once, after thr
   const std::vector<std::string> told = given.read_after_saying(2304ms, 1);
 
   REQUIRE(told.size() == 1);
-  CHECK(
-      told[0] ==
-      "p: this peer gossips about every 2304 ms, this node every 1000 ms: gossip_interval must be equal "
-      "on all nodes");
+  CHECK(told[0] ==
+        "p: this peer gossips about every 2304 ms, this node every 1000 ms: gossip_interval must "
+        "be equal "
+        "on all nodes");
   CHECK(given.read_after_saying(2304ms, 100).empty());
 }
 

@@ -193,7 +193,8 @@ TEST_CASE("notices: peers of another interval are named once, by each, and nobod
   for (std::size_t node = 0; node < 3; ++node) {
     const std::vector<std::string> told = logs[node].read();
     CHECK(told.size() == 1);
-    CHECK(count_with(told, "n3: this peer gossips about every 1000 ms, this node every 100 ms") == 1);
+    CHECK(count_with(told, "n3: this peer gossips about every 1000 ms, this node every 100 ms") ==
+          1);
     CHECK(where[node].stats().convictions == 0);
   }
   const std::vector<std::string> told = logs[3].read();
