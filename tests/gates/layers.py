@@ -77,7 +77,7 @@ CORE_ORDER = [
     {"message", "config", "random"},
     {"failure_detector", "packer", "parking", "peer_ring", "address_book", "own_incarnation",
      "graveyard", "expiry", "value_checksums", "flight_log", "send_budget", "write_rate",
-     "report_log", "path_watch", "namesake_watch", "membership_need"},
+     "report_log", "path_watch", "namesake_watch", "membership_need", "freshness"},
     {"partial_values", "suspicion", "prober"},
     {"peer_table"},
     {"storage", "change_list"},

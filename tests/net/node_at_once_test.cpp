@@ -80,7 +80,7 @@ asio::awaitable<std::error_code> replicated_of(memory_node& of, std::uint64_t ve
 
 asio::awaitable<std::error_code> wait_for_of(memory_node& of, std::string key,
                                              std::chrono::nanoseconds timeout) {
-  const result<std::string> seen = co_await of.wait_for("n0", key, {}, timeout);
+  const result<std::string> seen = co_await of.wait_for("n0", key, timeout);
   co_return seen ? std::error_code() : seen.error();
 }
 

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstdint>
 
+#include "gossipmonger/core/library_build.hpp"
+
 namespace gossipmonger {
 
 /// bits 0-2 a number, bits 3-7 an exponent: (8 + number) * 2^exponent milliseconds, rounded down by

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "gossipmonger/core/library_build.hpp"
+
 namespace gossipmonger {
 
 class membership_need {

@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "gossipmonger/core/library_build.hpp"
+
 namespace gossipmonger {
 
 class namesake_watch {

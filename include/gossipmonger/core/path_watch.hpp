@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "gossipmonger/core/library_build.hpp"
+
 namespace gossipmonger {
 
 /// A size as the wire tells it, in steps of a sixteenth: rises with the size; 0 for no bytes.

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <deque>
 
+#include "gossipmonger/core/library_build.hpp"
+
 namespace gossipmonger {
 
 class report_log {
