@@ -250,9 +250,8 @@ void protocol::try_start_seed() {
 }
 
 bool protocol::has_other_seed() const {
-  return std::any_of(seeds_.begin(), seeds_.end(), [this](const known_seed& one) {
-    return !one.is_mine && is_partner(one.at);
-  });
+  return std::any_of(seeds_.begin(), seeds_.end(),
+                     [this](const known_seed& one) { return !one.is_mine && is_partner(one.at); });
 }
 
 void protocol::try_start_seeds() {

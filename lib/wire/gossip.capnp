@@ -70,8 +70,8 @@ struct Digest {
   # Bit 7: the sender heard, lately, an older run of the receiver's name that lives beside the
   # receiver.
   interval @10 :UInt8;
-  # How often the sender gossips: (8 + bits 0-2) * 2^(bits 3-7) milliseconds, rounded down. 0: it does
-  # not say.
+  # How often the sender gossips, rounded down: (8 + bits 0-2) * 2^(bits 3-7) milliseconds. 0: it
+  # does not say.
   largestReceived @11 :UInt8;
   # How large the largest datagram was that came from the receiver of late; 0: none came. With e
   # the exponent of two in its size, 16 * (e - 3) and the four bits below the highest; 1 for less

@@ -315,8 +315,7 @@ bool is_same(const message& a, const message& b) {
          a.receiver_instance == b.receiver_instance && a.more == b.more &&
          a.interval == b.interval && a.refused == b.refused &&
          a.largest_received == b.largest_received && a.is_name_shared == b.is_name_shared &&
-         a.known.lo == b.known.lo &&
-         a.known.hi == b.known.hi && a.known.range == b.known.range &&
+         a.known.lo == b.known.lo && a.known.hi == b.known.hi && a.known.range == b.known.range &&
          a.known.extra == b.known.extra && a.known.unwanted == b.known.unwanted &&
          a.heartbeats == b.heartbeats && a.requests == b.requests && a.partials == b.partials &&
          a.doubts == b.doubts &&

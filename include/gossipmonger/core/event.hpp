@@ -75,7 +75,7 @@ struct member {
   std::uint64_t generation = 0;
   endpoint address;
   peer_status status = peer_status::unjudged;
-  bool is_reachable = false;  ///< it answered me itself, lately; never while it is suspect, dead or left
+  bool is_reachable = false;  ///< it answered me itself lately; not suspect, dead or left
   bool is_suspect = false;    ///< somebody could not reach it: dead soon, unless it is heard
   std::uint64_t max_version = 0;
   std::uint64_t heartbeat = 0;
