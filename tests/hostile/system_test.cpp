@@ -91,7 +91,7 @@ class pair_of_nodes {
   loopback_node second;
 };
 
-struct refusal {
+struct refused_call {
   std::string_view name;
   int error;
   udp_send_error counter;
@@ -100,7 +100,7 @@ struct refusal {
 }  // namespace
 
 TEST_CASE("system: whatever the system says to a send, rounds go on, and it is counted") {
-  const refusal refusals[] = {
+  const refused_call refusals[] = {
       {"ENOBUFS", ENOBUFS, udp_send_error::no_buffers},
       {"ENOMEM", ENOMEM, udp_send_error::no_buffers},
       {"ECONNREFUSED", ECONNREFUSED, udp_send_error::connection_refused},
@@ -116,7 +116,7 @@ TEST_CASE("system: whatever the system says to a send, rounds go on, and it is c
       {"EADDRNOTAVAIL", EADDRNOTAVAIL, udp_send_error::invalid},
       {"EIO", EIO, udp_send_error::other},
   };
-  for (const refusal& planted : refusals) {
+  for (const refused_call& planted : refusals) {
     CAPTURE(std::string(planted.name));
     pair_of_nodes nodes;
     nodes.calls.send_error = planted.error;
