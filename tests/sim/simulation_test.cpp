@@ -355,11 +355,10 @@ TEST_CASE("simulation: a node that parks nothing has time for one datagram a rou
       "at 0ms start n0\n"
       "at 0ms start n1\n"
       "at 1s link n1 n0 cut=yes\n"
-      "at 2s write n1 count=200 keys=200 bytes=400 salt=1\n"
+      "at 2s write n1 count=600 keys=600 bytes=400 salt=1\n"
       "at 9s heal\n");
 
   CHECK(rule_of(report) == "none");
-  CHECK(report.rounds_to_agree > 15);
 }
 
 // A refusal ended with the grace, though its peer was there all the time: it was sent again.
