@@ -59,24 +59,6 @@ TEST_CASE("copies: after a refutation nobody holds what was written, until it is
   CHECK(a.find_member("b", world.now())->backlog == 0);
 }
 
-TEST_CASE("copies: after a refutation nobody knows that I leave, until it is told again") {
-  small_cluster world;
-  protocol& a = world.add("a");
-  world.add("b");
-  world.exchange("a", "b");
-  world.exchange("b", "a");
-  a.leave(world.now());
-  world.exchange("a", "b");
-  world.exchange("b", "a");
-  REQUIRE(a.replicated(0, true).holding == 1);
-  puppet teller(world, "a", "teller", 1);
-
-  tell_of_newer(world, teller);
-
-  REQUIRE(a.stats().refutations == 1);
-  CHECK(a.replicated(0, true).holding == 0);
-}
-
 TEST_CASE("copies: a peer that is back at its own address is sent to there") {
   small_cluster world;
   world.add("a");

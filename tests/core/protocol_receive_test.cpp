@@ -986,10 +986,10 @@ TEST_CASE("protocol: with suspicion off, an outage is no interval of the detecto
   far.p.cookie = 0;
   static_cast<void>(far.p.prove());
 
-  CHECK(far.relay(14) == peer_status::dead);
+  CHECK(far.relay(25) == peer_status::dead);
   CHECK(far.node.peers().detector(slot).samples() == 0);
   CHECK(far.node.peers().detector(slot).last_advance() == far.world.steady);
-  CHECK(far.relay(15) == peer_status::live);
+  CHECK(far.relay(26) == peer_status::live);
   CHECK(far.node.peers().detector(slot).samples() == 1);
 }
 

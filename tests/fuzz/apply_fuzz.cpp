@@ -370,6 +370,9 @@ class ordeal {
       forged_.known.extra.clear();
       forged_.kind = message_kind::reply;
       forged_.cookie_echo = cookies_[from];
+      forged_.receiver.name_hash = me_.peers().self().name_hash();
+      forged_.receiver.generation = me_.peers().self().generation();
+      forged_.receiver.heartbeat = me_.peers().self().heartbeat();
       identity_view& who = forged_.identities.emplace_back();
       who.name = maker_.words().names[i];
       who.generation = generation_base;

@@ -141,6 +141,12 @@ void arena::begin(message& m, message_kind kind) const {
   m.sender = entry_of(enemy_name);
   m.sender.generation = enemy_generation;
   m.sender.heartbeat = 1;
+  // It hears the node: what it says is fresh.
+  const peer_view heard = where[0].peers().self();
+  m.receiver.name_hash = heard.name_hash();
+  m.receiver.generation = heard.generation();
+  m.receiver.heartbeat = heard.heartbeat();
+  if (kind == message_kind::digest) m.known.extra.push_back(m.receiver);
 }
 
 doubt_entry arena::doubt_of(std::string_view name, std::uint16_t doubt_age,

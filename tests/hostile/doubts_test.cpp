@@ -65,6 +65,10 @@ class liar {
       lie.sender.name_hash = siphash(make_cluster_key("default"), name_of(node_));
       lie.sender.generation = known->generation;
       lie.sender.heartbeat = known->heartbeat;
+      const peer_view heard = where_[to].peers().self();
+      lie.receiver.name_hash = heard.name_hash();
+      lie.receiver.generation = heard.generation();
+      lie.receiver.heartbeat = heard.heartbeat();
       lie.cookie_echo = cookies_[to];
       lie.doubts.assign(doubts.begin(), doubts.begin() + static_cast<std::ptrdiff_t>(count));
       std::vector<std::uint64_t> words(150);

@@ -193,13 +193,13 @@ TEST_CASE("notices: peers of another interval are named once, by each, and nobod
   for (std::size_t node = 0; node < 3; ++node) {
     const std::vector<std::string> told = logs[node].read();
     CHECK(told.size() == 1);
-    CHECK(count_with(told, "n3: this peer gossips about every 1000 ms, this node every 100 ms") ==
+    CHECK(count_with(told, "n3: this peer gossips about every 960 ms, this node every 100 ms") ==
           1);
     CHECK(where[node].stats().convictions == 0);
   }
   const std::vector<std::string> told = logs[3].read();
   CHECK(told.size() == 3);
-  CHECK(count_with(told, "this peer gossips about every 100 ms, this node every 1000 ms") == 3);
+  CHECK(count_with(told, "this peer gossips about every 96 ms, this node every 1000 ms") == 3);
 }
 
 TEST_CASE(
@@ -223,7 +223,7 @@ TEST_CASE(
   for (std::size_t node = 0; node < 5; ++node) {
     const std::vector<std::string> told = logs[node].read();
     CHECK(told.size() == 1);
-    CHECK(count_with(told, "n5: this peer gossips about every 1000 ms") == 1);
+    CHECK(count_with(told, "n5: this peer gossips about every 960 ms") == 1);
   }
   CHECK(logs[5].read().size() == 5);
 }

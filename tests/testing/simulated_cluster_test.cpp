@@ -249,7 +249,7 @@ TEST_CASE("simulated cluster: an MTU stops what is larger, told or not, and the 
     cluster.add();
     cluster.run_for(10s);
     memory_network_options narrow = cluster.network().options();
-    narrow.datagram_bytes_max = 1400;
+    narrow.datagram_bytes_max = 1100;
     narrow.reports_too_large = is_told;
     cluster.network().set_options(narrow);
     for (int i = 0; i < 40; ++i) {

