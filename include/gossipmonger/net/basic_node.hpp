@@ -612,9 +612,10 @@ asio::awaitable<result<void>> basic_node<Storage, Transport>::run(std::shared_pt
   ended.expires_at(clock_type::time_point::max());
   const known_timer known(state->ended, ended);
 
+  // Before the first round, which asks a seed.
+  watch_seeds(state);
   spawn(state, receive_loop(state), asio::cancellation_slot());
   spawn(state, round_loop(state), asio::cancellation_slot());
-  watch_seeds(state);
   // Cancellation means stop; the loops are then awaited all the same. The caller's coroutine is
   // left as it was found.
   const bool was_throwing = co_await asio::this_coro::throw_if_cancelled();
