@@ -78,7 +78,7 @@ void arena::settle_in() {
   // The enemy proves its address, and then tells who it is and that it has three keys.
   message hello;
   begin(hello, message_kind::digest);
-  hello.known.extra = {hello.sender};
+  hello.known.extra.push_back(hello.sender);
   hello.padded_bytes = 400;
   send(hello);
   REQUIRE(cookie_ != 0);

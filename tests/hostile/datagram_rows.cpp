@@ -89,7 +89,7 @@ datagram own_digest(const arena& to) {
   message m;
   to.begin(m, message_kind::digest);
   m.sender = to.entry_of(to.node().name());
-  m.known.extra = {m.sender};
+  m.known.extra.push_back(m.sender);
   return to.encoded(m);
 }
 

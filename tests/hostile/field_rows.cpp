@@ -149,6 +149,7 @@ void send_fragment_with(arena& to, std::initializer_list<change> words,
 void send_partials_with(arena& to, std::initializer_list<change> entries, std::uint64_t count = 2) {
   message m;
   to.begin(m, message_kind::digest);
+  m.receiver = digest_entry();  // the places below are as without one
   m.known.extra = {m.sender};
   for (std::uint64_t hash = 1; hash <= 2; ++hash) {
     partial_entry& partial = m.partials.emplace_back();
@@ -169,6 +170,7 @@ void send_doubts_with(arena& to, std::size_t doubts, std::uint64_t count,
                       std::initializer_list<change> entries = {}) {
   message m;
   to.begin(m, message_kind::digest);
+  m.receiver = digest_entry();  // the places below are as without one
   m.known.extra = {m.sender};
   for (std::size_t i = 0; i < doubts; ++i) m.doubts.emplace_back().generation = 1;
   datagram wire = to.encoded(m);
@@ -193,6 +195,7 @@ void send_news_of_doubts(arena& to, std::uint64_t count, std::uint64_t generatio
 void send_33_doubts(arena& to) {
   message m;
   to.begin(m, message_kind::digest);
+  m.receiver = digest_entry();  // the places below are as without one
   m.known.extra = {m.sender, m.sender};
   for (std::size_t i = 0; i < doubt_entry::doubts_max; ++i) m.doubts.emplace_back().generation = 1;
   datagram wire = to.encoded(m);

@@ -135,7 +135,7 @@ void send_contradiction(arena& to) {
 void begin_digest(const arena& to, message& m) {
   to.begin(m, message_kind::digest);
   m.sender.max_version = 3;
-  m.known.extra = {m.sender};
+  m.known.extra.push_back(m.sender);
 }
 
 void send_versions(arena& to) {
@@ -194,7 +194,7 @@ void claim_my_name(arena& to) {
   m.kind = message_kind::digest;
   m.sender = to.entry_of(to.node().name());
   m.sender.generation += 1000;
-  m.known.extra = {m.sender};
+  m.known.extra.push_back(m.sender);
   m.cookie_echo = 1;
   to.send_from(to.stranger, to.encoded(m));
 }
@@ -293,7 +293,7 @@ void ask_unproved(arena& to) {
   message m;
   m.kind = message_kind::digest;
   m.sender = make_entry(42, 1, 0, 0);
-  m.known.extra = {m.sender};
+  m.known.extra.push_back(m.sender);
   for (const bool is_question : {true, false}) {
     m.doubts.push_back(to.doubt_of("n1", just_now));
     m.doubts.back().is_question = is_question;

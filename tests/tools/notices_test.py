@@ -48,7 +48,7 @@ class Notices(harness.ProgramTest):
         seen = slow.event("error", peer="fast")
 
         self.assertIn("every 192 ms, this node every 50 ms", told["message"])
-        self.assertIn("every 50 ms, this node every 200 ms", seen["message"])
+        self.assertIn("every 48 ms, this node every 200 ms", seen["message"])
         rounds = fast.ask("stats")["rounds"]
         fast.until("stats", lambda s: s["rounds"] > rounds + 50)
         self.assertEqual(len(self.errors(fast)), 1)
