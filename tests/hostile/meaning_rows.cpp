@@ -154,6 +154,7 @@ void send_twice(arena& to) {
   begin_digest(to, m);
   m.sender.max_version = 9;
   m.known.extra.own().assign(5, m.sender);
+  m.known.extra.push_back(m.receiver);
   to.send(m);
 }
 

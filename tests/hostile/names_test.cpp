@@ -85,7 +85,7 @@ TEST_CASE("names: digests from a million addresses leave no trace of them") {
 
   for (int number = 0; number < names_count; ++number) {
     m.sender = make_entry(1 + static_cast<std::uint64_t>(number), 1, 1, 1);
-    m.known.extra.push_back(m.sender);
+    m.known.extra = {m.sender};
     const endpoint source = endpoint::v4(100, static_cast<std::uint8_t>(number >> 16),
                                          static_cast<std::uint8_t>(number >> 8),
                                          static_cast<std::uint8_t>(number), 7000);

@@ -42,6 +42,7 @@ TEST_CASE("example: ten nodes follow one leader, the next when it crashes, one a
     return true;
   };
   CHECK(cluster.run_until([&] { return all_follow("n0", 0, 10); }, 60s));
+  cluster.run_for(10s);  // by then they know each other, not their seed alone
 
   cluster.crash(0);
   CHECK(cluster.run_until([&] { return all_follow("n1", 1, 10); }, 60s));
