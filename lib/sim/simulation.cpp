@@ -570,7 +570,8 @@ bool simulation::is_plain() const {
   };
   const auto has_odd_settings = [this](const scenario_node& one) {
     return one.settings.peers_max + 1 < scenario_.nodes.size() ||
-           one.wire != scenario_.nodes.front().wire;
+           one.wire != scenario_.nodes.front().wire ||
+           one.settings.gossip_interval != scenario_.nodes.front().settings.gossip_interval;
   };
   return scenario_.nodes.size() <= nodes_max &&
          std::none_of(scenario_.decisions.begin(), scenario_.decisions.end(), is_odd) &&
