@@ -58,9 +58,10 @@ class local_address_message {
   void write(msghdr& header, const endpoint& source, const endpoint& destination, int family);
 
  private:
-  static constexpr std::size_t bytes = 64;  // CMSG_SPACE of either, which is no constant everywhere
+  static constexpr std::size_t bytes_max =
+      64;  // CMSG_SPACE of either, which is no constant everywhere
 
-  alignas(cmsghdr) std::array<std::byte, bytes> control_{};
+  alignas(cmsghdr) std::array<std::byte, bytes_max> control_{};
 };
 
 /// AF_INET for IPv4 endpoints, AF_INET6 for all others.
