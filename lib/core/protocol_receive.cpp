@@ -405,7 +405,7 @@ bool protocol::hears_me(const message& received) {
     }
     path_rounds = of.path_rounds;
     const bool is_dead = peers_[*sender].status() == peer_status::dead;
-    if (is_dead && !is_on(defect::dead_revived)) after = of.died_at_heartbeat;
+    if (is_dead) after = of.died_at_heartbeat;
   }
   const std::uint64_t rounds_max = fresh_rounds(path_rounds);
   return is_fresh(of_me, self.entry(), peers_.details(self_slot).instance, rounds_max, after);

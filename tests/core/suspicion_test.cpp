@@ -152,7 +152,6 @@ TEST_CASE("suspicion: ages that do not fit saturate, and a doubt stays one") {
 }
 
 TEST_CASE("suspicion: a second one waits for an answer of its own, like the first") {
-  const suspicion_rules rules(1s, 0, 12);
   suspicion doubts;
   REQUIRE_FALSE(doubts.prove(1, 0s));
   REQUIRE(doubts.doubt(1s, 1, 1s));
