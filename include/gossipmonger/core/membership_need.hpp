@@ -1,5 +1,5 @@
 // What membership alone needs of a byte budget, measured by the node itself, and whether the budget
-// falls short of it for long. What users write is not counted. A value; reads no clock (I6).
+// falls short of it for long. Users' writes are not counted. A value; reads no clock (I6).
 #pragma once
 
 #include <cstddef>

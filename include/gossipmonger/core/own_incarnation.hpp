@@ -27,7 +27,7 @@ struct own_run {
   std::uint64_t generation_limit = 0;  ///< a higher one is of a far future
 };
 
-/// What somebody holds of my name.
+/// A peer's entry of my name.
 struct own_word {
   own_word() = default;
 
@@ -37,7 +37,7 @@ struct own_word {
   bool is_by_peer = false;
 };
 
-/// What follows from it.
+/// The conclusion from it.
 struct own_name_outcome {
   enum class what : std::uint8_t {
     nothing,

@@ -258,7 +258,7 @@ class protocol {
   void watch_path(const message& received, std::size_t bytes);
   /// An identity with an address that only its own host can send to, and I am on another.
   [[nodiscard]] bool is_loopback_elsewhere(const identity_view& who) const;
-  /// What a verified sender, which bears another name, says of this node's name.
+  /// Takes a word of this node's name from a verified sender of another name.
   void handle_word_of_me(const message& received);
   /// Looks whether an older run of `slot` lives beside the one held.
   void handle_older_run(const message& received, slot_index slot);
@@ -428,7 +428,7 @@ class protocol {
   [[nodiscard]] std::size_t kept_from_bulk() const;
   /// What of the budget answers to unverified addresses may take.
   [[nodiscard]] std::size_t strangers_bytes() const;
-  /// What one of them may take.
+  /// The part that one of them may take.
   [[nodiscard]] std::size_t stranger_bytes_max() const;
   /// A first contact is padded to so much.
   [[nodiscard]] std::size_t first_contact_bytes() const;
