@@ -106,9 +106,12 @@ if [ "$linkage" = shared ]; then
   fi
 fi
 
-# What the compiler says; a subproject leaves the containers to the linker.
+# What the compiler says. The containers are left to the linker in a subproject, and in a library
+# that clang built.
+built_by_clang=false
+if [ "$route" = cmake-external-project ] && [ "$compiler" != g++ ]; then built_by_clang=true; fi
 differ '#define _GLIBCXX_DEBUG 1'
-if [ "$route" = subproject ]; then
+if [ "$route" = subproject ] || $built_by_clang; then
   refused 'built_with<gossipmonger::glibcxx_debug<true>'
 else
   refused 'the library was built without _GLIBCXX_DEBUG, but this file is'

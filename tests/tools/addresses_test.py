@@ -1,6 +1,7 @@
 """Where a node listens and what it says of that; and a system that refuses calls or descriptors."""
 
 import ctypes
+import os
 import platform
 import resource
 import socket
@@ -107,6 +108,8 @@ class Refusals(harness.ProgramTest):
                 self.assertEqual(stats["udp_send_error_other"], 0)
                 self.assertEqual(stats["udp_receive_errors"], 0)
 
+    # UBSan reads an object's type through a pipe, and without a descriptor takes it for invalid.
+    @unittest.skipIf(os.environ.get("SANITIZED") == "1", "UBSan needs descriptors of its own")
     def test_with_too_few_descriptors_it_runs_or_says_why_not(self):
         statuses = set()
         for limit in range(4, 18):
