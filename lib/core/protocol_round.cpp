@@ -449,7 +449,10 @@ nanoseconds protocol::budget_opens_at() {
 }
 
 bool protocol::is_bare_sign(outbox_lane from, const exchange& leg) const {
-  if (!has_byte_budget() || !leg.is_sign_due || leg.is_short) return false;
+  if (!leg.is_sign_due || leg.is_short) return false;
+  // A digest that is under way was asked for a sign again, and may have no room left for one.
+  if (leg.kind == message_kind::digest && !leg.has_extra) return true;
+  if (!has_byte_budget()) return false;
   if (!budget_.has_room(kept_from_membership())) return true;
   return from == outbox_lane::strangers && !strangers_budget_.has_room(strangers_bytes() / 2);
 }
@@ -457,6 +460,7 @@ bool protocol::is_bare_sign(outbox_lane from, const exchange& leg) const {
 exchange protocol::take_sign(exchange& leg) {
   exchange sign;
   sign.to = leg.to;
+  sign.from = leg.from;
   sign.kind = leg.kind;
   sign.remote_hash = leg.remote_hash;
   sign.is_unproved = leg.is_unproved;
@@ -467,7 +471,7 @@ exchange protocol::take_sign(exchange& leg) {
   sign.spoken = leg.spoken;
   sign.unanswered = leg.unanswered;
   sign.bytes_left = leg.bytes_left;
-  sign.digest_bytes_left = leg.digest_bytes_left;
+  sign.digest_bytes_left = std::max(leg.digest_bytes_left, digest_bytes_min);
   sign.datagrams_left = 1;
   sign.is_short = true;
   sign.digest_rows_left = 1;
@@ -476,6 +480,7 @@ exchange protocol::take_sign(exchange& leg) {
   sign.awaited = std::exchange(leg.awaited, self_slot);
   sign.awaited_generation = leg.awaited_generation;
   sign.seen_heartbeat = leg.seen_heartbeat;
+  sign.refused = leg.refused;
   leg.is_sign_due = false;
   leg.is_news_due = leg.is_first;
   leg.is_first = false;
@@ -548,7 +553,7 @@ std::optional<endpoint> protocol::poll_transmit(moment now, message& out) {
     // What the 3x rule and the budget allow is for both.
     if (sign) {
       whole.bytes_left = sign->bytes_left;
-      whole.digest_bytes_left = sign->digest_bytes_left;
+      whole.digest_bytes_left -= std::min(whole.digest_bytes_left, sign->filled_bytes);
     }
     out.cookie = addresses_.cookie_for(leg.to, now.steady);
     out.wire_version = version_for(leg);

@@ -177,14 +177,15 @@ struct crowded {
 
   /// The peer asks by a digest that claims nobody, so that everybody is told of in answer; or by
   /// one without a claim.
-  void ask(bool is_short) {
+  void ask(bool is_short, const endpoint& local = endpoint()) {
     p.heartbeat += 1;
     message& digest = p.begin(message_kind::digest);
     if (!is_short) {
       digest.known.lo = 0;
       digest.known.hi = ~std::uint64_t{0};
     }
-    world.deliver(letter(digest, p.address, world["a"].address()));
+    const letter sent(digest, p.address, world["a"].address());
+    world["a"].handle_message(sent.content, p.address, sent.bytes, world.now(), local);
   }
 
   small_cluster world;
@@ -222,6 +223,98 @@ TEST_CASE("budget: an answer that there is no room for goes as a sign of life, a
   const auto bare = std::count(sizes.begin(), sizes.end(), reply_frame_bytes);
   CHECK(bare >= 12);
   CHECK(a.stats().sends_delayed > 0);
+}
+
+TEST_CASE("budget: a bare sign of life leaves from the address that was asked") {
+  crowded given;
+  limit(given.world, 1200);
+  protocol& a = given.world["a"];
+  const endpoint asked = endpoint::v4(10, 9, 9, 9, 7000);
+
+  std::size_t bare = 0;
+  for (int i = 0; i < 12; ++i) {
+    given.world.steady += 600ms;
+    given.ask(false, asked);
+    const letters sent = given.world.collect("a");
+    if (sent.empty() || sent.back().bytes != reply_frame_bytes) continue;
+    ++bare;
+    CHECK(a.transmit_source() == asked);
+  }
+
+  CHECK(bare >= 3);
+}
+
+TEST_CASE("budget: a bare sign of life says why the node refuses the peer") {
+  crowded given;
+  protocol& a = given.world["a"];
+  config settings = a.settings();
+  settings.keys_per_peer_max = 1;
+  REQUIRE(a.change(settings, given.world.now()));
+  static_cast<void>(given.p.tell(0, 2, {make_entry("k1", "v", 1), make_entry("k2", "v", 2)}));
+  limit(given.world, 1200);
+
+  std::size_t bare = 0;
+  for (int i = 0; i < 12; ++i) {
+    given.world.steady += 600ms;
+    given.ask(false);
+    for (const letter& one : given.world.collect("a")) {
+      if (one.content.identities.size() + one.content.heartbeats.size() > 0) continue;
+      ++bare;
+      CHECK(one.content.refused == refusal::capacity);
+    }
+  }
+
+  CHECK(bare >= 3);
+}
+
+TEST_CASE("budget: a digest that has no room left still gives the sign that a suspicion asks for") {
+  crowded given;
+  limit(given.world, 1200);
+  protocol& a = given.world["a"];
+  given.world.steady += 2s;
+  given.world.wall += 2s;
+  given.ask(false);  // its answer empties the bucket
+  a.handle_timeout(given.world.now());
+  // 600 bytes are the digest's share, which two datagrams use up. It stays in its queue until the
+  // bucket fills.
+  endpoint partner;
+  for (int datagrams = 0; datagrams < 2; given.world.steady += 10ms) {
+    for (const letter& one : given.world.collect("a")) {
+      if (one.content.kind != message_kind::digest || one.content.known.range.empty()) continue;
+      partner = one.to;
+      ++datagrams;
+    }
+  }
+  const auto is_partner = [&](const puppet& one) { return one.address == partner; };
+  puppet* suspect = &given.p;
+  if (!is_partner(given.p)) {
+    suspect = &*std::find_if(given.others.begin(), given.others.end(), is_partner);
+  }
+  puppet& teller = suspect == &given.p ? given.others.front() : given.p;
+
+  doubt_entry doubt;
+  doubt.name_hash = suspect->hash();
+  doubt.generation = suspect->generation;
+  doubt.heartbeat = suspect->heartbeat;
+  doubt.doubt_age = 0;
+  doubt.proof_age = 64;
+  teller.heartbeat += 1;
+  message& told = teller.begin(message_kind::digest);
+  told.known.extra.push_back(told.sender);
+  told.doubts.push_back(doubt);
+  given.world.deliver(letter(teller.draft, teller.address, a.address()));
+
+  REQUIRE(a.find_member(suspect->name, given.world.now())->is_suspect);
+  // The digest took its share of the budget before. The sign goes as soon as the bucket fills.
+  std::size_t signs = 0;
+  for (int i = 0; i < 5; ++i) {
+    given.world.steady += 100ms;
+    for (const letter& one : given.world.collect("a")) {
+      const bool is_digest = one.content.kind == message_kind::digest;
+      signs += is_digest && one.to == suspect->address ? 1 : 0;
+    }
+  }
+  CHECK(signs == 1);
 }
 
 TEST_CASE(

@@ -352,6 +352,18 @@ TEST_CASE("storage_suite: a refused put is checked where a capacity is reached")
   CHECK_FALSE(check_storage_refusal(memory_maker()).empty());
 }
 
+namespace {
+
+/// A storage that was filled without sequences: its entries are in no change order.
+class without_order : public memory_storage {
+ public:
+  [[nodiscard]] std::optional<changed_entry> first_changed(std::uint64_t) const {
+    return std::nullopt;
+  }
+};
+
+}  // namespace
+
 TEST_CASE("storage: one is empty without changes, retired entries and usage") {
   memory_storage entries;
   CHECK(is_empty(storage_ref(entries), 5));
@@ -359,17 +371,23 @@ TEST_CASE("storage: one is empty without changes, retired entries and usage") {
   entry_view entry;
   entry.key = "k";
   entry.version = 1;
-  REQUIRE(entries.put(3, entry));  // without a sequence, so in no change order
-  CHECK_FALSE(entries.first_changed(0));
+  entry.sequence = 1;
+  REQUIRE(entries.put(3, entry));
   CHECK_FALSE(is_empty(storage_ref(entries), 5));
   entries.forget(3);
   CHECK(is_empty(storage_ref(entries), 5));
 
-  entry.sequence = 1;
+  entry.sequence = 2;
   REQUIRE(entries.put(9, entry));
+  (void)entries.drop_upto(9, 1, 2);
+  CHECK(entries.retired_count() == 1);
   CHECK_FALSE(is_empty(storage_ref(entries), 5));
-  (void)entries.drop_upto(9, 1, 1);
-  CHECK_FALSE(is_empty(storage_ref(entries), 5));
-  entries.purge(2);
+  entries.purge(3);
   CHECK(is_empty(storage_ref(entries), 5));
+
+  without_order hidden;
+  CHECK(is_empty(storage_ref(hidden), 5));
+  entry.sequence = 1;
+  REQUIRE(hidden.put(4, entry));
+  CHECK_FALSE(is_empty(storage_ref(hidden), 5));
 }
