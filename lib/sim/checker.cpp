@@ -268,10 +268,11 @@ void checker::watch::handle_word(const message& received, const endpoint& source
   if (!is_heard) return;
   from.heard_at = owner_.world_.time();
   if (!is_mine) return;
-  heard.emplace();
-  heard->slot = *slot;
-  heard->generation = received.sender.generation;
-  heard->source = source;
+  speaker one;
+  one.slot = *slot;
+  one.generation = received.sender.generation;
+  one.source = source;
+  heard = one;
 }
 
 bool checker::watch::is_surely_fresh(const message& received) const {

@@ -55,9 +55,10 @@ void notice_watch::handle_arrival(const protocol& core, const endpoint& source,
   if (received.kind == message_kind::digest) {
     asked_.reset();
     if (is_sure) {
-      asked_.emplace();
-      asked_->from = source;
-      asked_->expected = refusal_by(core, received.sender);
+      asker one;
+      one.from = source;
+      one.expected = refusal_by(core, received.sender);
+      asked_ = one;
     }
     return watch_interval(core, received, is_sure, now);
   }

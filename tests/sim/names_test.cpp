@@ -372,7 +372,7 @@ TEST_CASE("names: a displaced node may leave, and its leave takes no name from i
       30s));
   both.where.crash(older);
   both.where.run_for(60s);
-  for (const std::size_t node : {0, 2, 3}) {
+  for (const std::size_t node : {0U, 2U, 3U}) {
     const std::optional<member> seen = both.where[node].find_member("n1", both.where.now(node));
     REQUIRE(seen);
     CHECK(seen->status == peer_status::live);
