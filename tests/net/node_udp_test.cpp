@@ -244,10 +244,12 @@ TEST_CASE("node over UDP: a seed that the socket's IP version cannot reach is na
   world.context.run_for(300ms);
 
   const std::string bound = world.transports[1]->local_endpoint().to_string();
-  CHECK(texts(events, event_kind::error) ==
-        std::vector<std::string>{"seed " + seed + ": a socket on " + bound +
-                                 " cannot send to any of its addresses, such as " + seed +
-                                 ", which are of the other IP version"});
+  std::vector<std::string> told = texts(events, event_kind::error);
+  // After 16 rounds without a peer it says that as well.
+  std::erase_if(told, [](const std::string& one) { return one.starts_with("nobody is known"); });
+  CHECK(told == std::vector<std::string>{"seed " + seed + ": a socket on " + bound +
+                                         " cannot send to any of its addresses, such as " + seed +
+                                         ", which are of the other IP version"});
 }
 
 }  // namespace gossipmonger
