@@ -56,7 +56,9 @@ TEST_CASE("seeds: a name that is not found is named with the cause, and the othe
 
   std::vector<std::string> told;
   while (const std::optional<event_view> seen = events.try_next_view()) {
-    if (seen->kind == event_kind::error) told.emplace_back(seen->text);
+    // On a slow machine it also says that it is alone.
+    const bool is_of_seed = seen->kind == event_kind::error && seen->text.starts_with("seed ");
+    if (is_of_seed) told.emplace_back(seen->text);
   }
   const std::error_code cause = asio::error::host_not_found;
   CHECK(told == std::vector<std::string>{"seed gone.test:7000: " + cause.message()});
