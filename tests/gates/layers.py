@@ -81,6 +81,8 @@ CORE_ORDER = [
     {"partial_values", "suspicion", "prober"},
     {"peer_table"},
     {"storage", "change_list"},
+    {"record_slab"},
+    {"order_log", "key_table"},
     {"memory_storage"},
     {"reconcile"},
     {"outbox"},
