@@ -1,10 +1,8 @@
 #include "gossipmonger/wire/codec.hpp"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cassert>
-#include <concepts>
 #include <cstring>
 #include <limits>
 #include <stdexcept>
@@ -12,8 +10,10 @@
 #include <type_traits>
 
 #include "capnp_body.hpp"
+#include "columns.hpp"
 #include "gossipmonger/core/packer.hpp"
-#include "gossipmonger/wire/crc32c.hpp"
+#include "header.hpp"
+#include "little_endian.hpp"
 #include "planted.hpp"
 
 namespace gossipmonger {
@@ -29,24 +29,6 @@ using capnp_body::verdict;
 
 using decoded = tl::expected<void, drop_reason>;
 
-// Places in the header, and values; gossip.capnp has the table.
-constexpr std::size_t versions_at = 1;
-constexpr std::size_t kind_at = 2;
-constexpr std::size_t features_at = 3;
-constexpr std::size_t cluster_at = 4;
-constexpr std::size_t checksum_at = 8;
-constexpr std::size_t cookie_echo_at = 12;
-constexpr std::size_t cookie_at = 18;
-constexpr std::uint8_t magic = 0x67;
-constexpr std::uint8_t more_bit = 0x80;
-constexpr std::uint8_t version_bits = 0x70;
-constexpr int version_shift = 4;
-constexpr std::size_t cookie_bytes = 6;
-constexpr std::uint64_t cookie_max = (std::uint64_t{1} << 48) - 1;
-
-constexpr std::size_t word_bytes = 8;
-constexpr std::size_t datagram_bytes_min = header_bytes + word_bytes;  // a root pointer at least
-
 // Packed fields: gossip.capnp has the bits.
 constexpr std::uint64_t left_bit_of_generation = std::uint64_t{1} << 44;
 constexpr int proof_age_at = 16;
@@ -54,123 +36,6 @@ constexpr std::uint64_t question_bit = std::uint64_t{1} << 40;
 constexpr std::uint64_t gapped_bit = std::uint64_t{1} << 60;
 constexpr std::uint64_t fragment_bit = std::uint64_t{1} << 61;
 constexpr std::uint64_t entry_count_max = 0xffff;
-
-constexpr std::size_t floor_value_bytes = 8;
-constexpr std::size_t entry_columns_min = 2;  // length of an empty key, and of its value
-
-template <std::unsigned_integral Number>
-Number swapped_if_big(Number number) {
-  if constexpr (std::endian::native == std::endian::big) {
-    Number swapped = 0;
-    for (std::size_t i = 0; i < sizeof number; ++i) {
-      swapped = static_cast<Number>(swapped << 8 | ((number >> (8 * i)) & 0xff));
-    }
-    return swapped;
-  }
-  return number;
-}
-
-template <std::unsigned_integral Number>
-Number load(const void* from) {
-  Number number = 0;
-  std::memcpy(&number, from, sizeof number);
-  return swapped_if_big(number);
-}
-
-template <std::unsigned_integral Number>
-void store(void* to, Number number) {
-  number = swapped_if_big(number);
-  std::memcpy(to, &number, sizeof number);
-}
-
-const unsigned char* bytes_of(std::string_view text) {
-  return reinterpret_cast<const unsigned char*>(text.data());
-}
-
-std::string_view text_of(const unsigned char* first, std::size_t count) {
-  return {reinterpret_cast<const char*>(first), count};
-}
-
-// ------------------------------------------------------------------------------------- header
-
-// Of the datagram with its checksum field zero.
-std::uint32_t checksum_of(std::span<const std::byte> datagram) {
-  static_assert(checksum_at == word_bytes);
-  constexpr std::uint64_t checksum_bits = 0xffffffff;
-  std::array<std::byte, 2 * word_bytes> front;
-  store(front.data(), load<std::uint64_t>(datagram.data()));
-  store(front.data() + word_bytes,
-        load<std::uint64_t>(datagram.data() + word_bytes) & ~checksum_bits);
-  return crc32c(datagram.subspan(front.size()), crc32c(front));
-}
-
-void store_cookie(std::byte* to, std::uint64_t cookie) {
-  assert(cookie <= cookie_max);
-  cookie = swapped_if_big(cookie << 16);
-  std::memcpy(to, reinterpret_cast<const std::byte*>(&cookie) + 2, cookie_bytes);
-}
-
-std::uint64_t load_cookie(const std::byte* from) {
-  std::array<std::byte, word_bytes> bytes{};
-  std::memcpy(bytes.data(), from, cookie_bytes);
-  return load<std::uint64_t>(bytes.data());
-}
-
-void write_header(const message& m, const wire_range& spoken, std::uint32_t cluster_id,
-                  std::span<std::byte> datagram) {
-  assert(m.wire_version >= spoken.lowest && m.wire_version <= spoken.highest);
-  std::byte* const at = datagram.data();
-  const int below_highest = spoken.highest - m.wire_version;
-  const int kind = static_cast<int>(m.kind) | below_highest << version_shift;
-  store(at, magic);
-  store(at + versions_at, static_cast<std::uint8_t>(spoken.highest << 4 | spoken.lowest));
-  store(at + kind_at, static_cast<std::uint8_t>(kind | (m.more ? more_bit : 0)));
-  store(at + features_at, m.features);
-  store(at + cluster_at, cluster_id);
-  store_cookie(at + cookie_echo_at, m.cookie_echo);
-  store_cookie(at + cookie_at, m.cookie);
-  store(at + checksum_at, checksum_of(datagram));
-}
-
-/// Who speaks what, and what this one is written in; whether I read that.
-bool read_versions(const std::byte* at, const wire_range& spoken, message& out) {
-  const auto versions = load<std::uint8_t>(at + versions_at);
-  out.versions.lowest = versions & 0x0f;
-  out.versions.highest = versions >> 4;
-  const int below_highest = (load<std::uint8_t>(at + kind_at) & version_bits) >> version_shift;
-  const int written = out.versions.highest - below_highest;
-  const bool is_sound = out.versions.lowest >= 1 && written >= out.versions.lowest;
-  if (!is_sound || written < spoken.lowest || written > spoken.highest) return false;
-  out.wire_version = static_cast<std::uint8_t>(written);
-  return true;
-}
-
-decoded read_header(std::span<const std::byte> datagram, const wire_range& spoken,
-                    std::uint32_t cluster_id, message& out) {
-  const std::byte* const at = datagram.data();
-  if (load<std::uint8_t>(at) != magic) return tl::unexpected(drop_reason::magic);
-  if (load<std::uint32_t>(at + cluster_at) != cluster_id) {
-    return tl::unexpected(drop_reason::cluster);
-  }
-  if (load<std::uint32_t>(at + checksum_at) != checksum_of(datagram) &&
-      !planted::is_on(planted::defect::no_checksum)) {
-    return tl::unexpected(drop_reason::checksum);
-  }
-  // After the checksum: who is told of as too old or too new shall have said so.
-  if (!read_versions(at, spoken, out)) return tl::unexpected(drop_reason::wire_version);
-
-  const auto kind = load<std::uint8_t>(at + kind_at);
-  const auto leg = static_cast<message_kind>(kind & 0x0f);
-  if (leg != message_kind::digest && leg != message_kind::reply && leg != message_kind::deltas) {
-    return tl::unexpected(drop_reason::kind);
-  }
-  out.kind = leg;
-  out.more = (kind & more_bit) != 0;
-  out.features = load<std::uint8_t>(at + features_at);
-  out.cookie_echo = load_cookie(at + cookie_echo_at);
-  out.cookie = load_cookie(at + cookie_at);
-  return {};
-}
 
 // ------------------------------------------------------------------------------------ entries
 
@@ -404,184 +269,6 @@ bool take_digest(const digest_body& body, const entry_run& run, message& out) {
   return has_valid_claim(known);
 }
 
-// ------------------------------------------------------------------------------------ columns
-
-unsigned char* write_varint(std::uint64_t number, unsigned char* to) {
-  for (; number >= 0x80; number >>= 7) {
-    *to++ = static_cast<unsigned char>(number | 0x80);
-  }
-  *to++ = static_cast<unsigned char>(number);
-  return to;
-}
-
-// Reads a LEB128 number. False if it ends after `end`, is longer than it need be, or over 63 bits
-// (nothing that travels as LEB128 has more than 47).
-bool read_varint(const unsigned char*& at, const unsigned char* end, std::uint64_t& number) {
-  number = 0;
-  for (int shift = 0; shift < 63; shift += 7) {
-    if (at == end) return false;
-    const std::uint64_t byte = *at++;
-    number |= (byte & 0x7f) << shift;
-    if (byte < 0x80) return byte != 0 || shift == 0;
-  }
-  return false;
-}
-
-// Where `count` LEB128 numbers end; null if that is after `end`.
-const unsigned char* skip_varints(const unsigned char* at, const unsigned char* end,
-                                  std::size_t count) {
-  while (count != 0) {
-    if (at == end) return nullptr;
-    if (*at++ < 0x80) --count;
-  }
-  return at;
-}
-
-std::uint64_t value_number(const entry_view& entry) {
-  return entry.is_tombstone ? 0 : std::uint64_t{entry.value.size()} + 1;
-}
-
-struct column_sizes {
-  std::size_t gaps = 0;  // 0: all gaps are 1
-  std::size_t values = 0;
-  std::size_t bytes = 0;
-};
-
-column_sizes measure(const delta_view& delta, std::span<const entry_view> entries) {
-  column_sizes sizes;
-  bool is_gapped = false;
-  std::uint64_t previous = delta.after.version;
-  for (const entry_view& entry : entries) {
-    assert(entry.version > previous && entry.version <= delta.upto.version);
-    assert(entry.key.size() <= key_bytes_max && (!entry.is_tombstone || entry.value.empty()));
-    const std::uint64_t gap = entry.version - previous;
-    previous = entry.version;
-    is_gapped = is_gapped || gap != 1;
-    sizes.gaps += varint_bytes(gap);
-    sizes.values += varint_bytes(value_number(entry));
-    sizes.bytes += entry.key.size() + entry.value.size();
-  }
-  if (!is_gapped) sizes.gaps = 0;
-  return sizes;
-}
-
-void write_columns(const delta_view& delta, std::span<const entry_view> entries,
-                   const column_sizes& sizes, unsigned char* room) {
-  unsigned char* gaps = room;
-  unsigned char* keys = gaps + sizes.gaps;
-  unsigned char* values = keys + entries.size();
-  unsigned char* bytes = values + sizes.values;
-  std::uint64_t previous = delta.after.version;
-  for (const entry_view& entry : entries) {
-    if (sizes.gaps != 0) gaps = write_varint(entry.version - previous, gaps);
-    previous = entry.version;
-    *keys++ = static_cast<unsigned char>(entry.key.size());
-    values = write_varint(value_number(entry), values);
-    bytes = std::copy_n(bytes_of(entry.key), entry.key.size(), bytes);
-    bytes = std::copy_n(bytes_of(entry.value), entry.value.size(), bytes);
-  }
-}
-
-bool is_valid_key(const entry_view& entry) {
-  if (entry.key == floor_key) return entry.value.size() == floor_value_bytes;  // no tombstone's
-  return is_valid_name(entry.key);
-}
-
-// Reads the columns of `delta` into `entries`, one for each.
-//   expects: columns.count >= entry_columns_min * entries.size()
-bool read_columns(const delta_view& delta, bool is_gapped, const byte_run& columns,
-                  std::span<entry_view> entries) {
-  const unsigned char* const end = columns.first + columns.count;
-  const unsigned char* gaps = columns.first;
-  const unsigned char* keys = is_gapped ? skip_varints(gaps, end, entries.size()) : gaps;
-  if (keys == nullptr || static_cast<std::size_t>(end - keys) < entries.size()) return false;
-  const unsigned char* const gaps_end = keys;
-  const unsigned char* values = keys + entries.size();
-  const unsigned char* bytes = skip_varints(values, end, entries.size());
-  if (bytes == nullptr) return false;
-  const unsigned char* const values_end = bytes;
-
-  std::uint64_t version = delta.after.version;
-  for (entry_view& entry : entries) {
-    std::uint64_t gap = 1;
-    if (is_gapped && !read_varint(gaps, gaps_end, gap)) return false;
-    if (gap == 0 || gap > delta.upto.version - version) return false;
-    version += gap;
-
-    const std::size_t key_bytes = *keys++;
-    std::uint64_t value = 0;
-    if (!read_varint(values, values_end, value)) return false;
-    const std::uint64_t value_bytes = value == 0 ? 0 : value - 1;
-    const auto left = static_cast<std::size_t>(end - bytes);
-    if (key_bytes > left || value_bytes > left - key_bytes) return false;
-    entry.version = version;
-    entry.is_tombstone = value == 0;
-    entry.key = text_of(bytes, key_bytes);
-    entry.value = text_of(bytes + key_bytes, value_bytes);
-    bytes += key_bytes + value_bytes;
-    if (!is_valid_key(entry)) return false;
-  }
-  return bytes == end;
-}
-
-// ----------------------------------------------------------------------------------- fragments
-
-struct fragment_sizes {
-  std::uint64_t gap = 0;  // 0: it is 1, and not written
-  std::size_t total = 0;
-};
-
-fragment_sizes measure_fragment(const delta_view& delta, const entry_view& entry) {
-  assert(delta.entry_count == 1 && !entry.is_tombstone && !entry.key.empty());
-  assert(entry.version > delta.after.version && entry.version <= delta.top);
-  assert(!entry.value.empty() && delta.value_bytes <= offset_max);
-  fragment_sizes sizes;
-  const std::uint64_t gap = entry.version - delta.after.version;
-  if (gap != 1) sizes.gap = gap;
-  sizes.total = (gap != 1 ? varint_bytes(gap) : 0) + 1 +
-                varint_bytes(std::uint64_t{delta.value_bytes} + 1) + word_bytes + entry.key.size() +
-                entry.value.size();
-  return sizes;
-}
-
-void write_fragment(const delta_view& delta, const entry_view& entry, const fragment_sizes& sizes,
-                    unsigned char* room) {
-  if (sizes.gap != 0) room = write_varint(sizes.gap, room);
-  *room++ = static_cast<unsigned char>(entry.key.size());
-  room = write_varint(std::uint64_t{delta.value_bytes} + 1, room);
-  store(room, delta.value_checksum);
-  room = std::copy_n(bytes_of(entry.key), entry.key.size(), room + word_bytes);
-  std::copy_n(bytes_of(entry.value), entry.value.size(), room);
-}
-
-// Reads the columns of a fragment, and holds them against where `delta` says it begins and ends.
-bool read_fragment(delta_view& delta, bool is_gapped, const byte_run& columns, entry_view& entry) {
-  const unsigned char* at = columns.first;
-  const unsigned char* const end = at + columns.count;
-  std::uint64_t gap = 1;
-  if (is_gapped && (!read_varint(at, end, gap) || gap == 0)) return false;
-  if (gap > delta.top - delta.after.version || at == end) return false;
-  const std::size_t key_bytes = *at++;
-  std::uint64_t value = 0;
-  if (!read_varint(at, end, value) || value < 2 || value - 1 > offset_max) return false;
-  if (static_cast<std::size_t>(end - at) <= word_bytes + key_bytes) return false;
-  const std::uint64_t checksum = load<std::uint64_t>(at);
-  at += word_bytes;
-
-  entry.version = delta.after.version + gap;
-  entry.key = text_of(at, key_bytes);
-  at += key_bytes;
-  entry.value = text_of(at, static_cast<std::size_t>(end - at));
-  delta.value_bytes = static_cast<std::uint32_t>(value - 1);
-  delta.value_checksum = checksum;
-  const std::uint64_t part_end = delta.after.offset + std::uint64_t{entry.value.size()};
-  if (part_end > delta.value_bytes || !is_valid_name(entry.key)) return false;
-  const bool is_last = part_end == delta.value_bytes;
-  return delta.upto == (is_last
-                            ? position(entry.version)
-                            : position(delta.after.version, static_cast<std::uint32_t>(part_end)));
-}
-
 // -------------------------------------------------------------------------------------- reply
 
 std::uint64_t position_word(const position& at) {
@@ -792,7 +479,7 @@ decoded read_body(std::span<const std::byte> segment, message& out) {
 codec::codec(std::uint32_t cluster_id, std::size_t datagram_bytes_max, wire_range spoken)
     : cluster_id_(cluster_id), datagram_bytes_max_(datagram_bytes_max), spoken_(spoken) {
   assert(spoken_.lowest >= 1 && spoken_.lowest <= spoken_.highest && spoken_.highest <= 15);
-  assert(spoken_.highest - spoken_.lowest <= version_bits >> version_shift);
+  assert(spoken_.highest - spoken_.lowest <= versions_below_max);
 }
 
 std::size_t codec::encode(const message& m, std::span<std::byte> buffer) const {
@@ -824,7 +511,7 @@ bool codec::is_of_another_cluster(std::span<const std::byte> datagram) const {
   }
   assert(is_word_aligned(datagram.data()));
   // As if I were of that cluster, and spoke all versions.
-  const auto cluster = load<std::uint32_t>(datagram.data() + cluster_at);
+  const std::uint32_t cluster = cluster_of(datagram);
   const wire_range any(1, 15);
   message header;
   return cluster != cluster_id_ && read_header(datagram, any, cluster, header).has_value();
