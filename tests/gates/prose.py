@@ -218,7 +218,7 @@ def all_slips(root):
 
 # ---- the self-test ----------------------------------------------------------------------------
 
-NUMBERS = " ".join(["word"] * 31)
+NUMBERS, HALF = " ".join(["word"] * 31), " ".join(["word"] * 16)
 SAMPLES = [  # a file, its text, and the kinds of slip that are found there
     ("a.hpp", "/// What waits for the budget.\nint a;\n", [BARE]),
     ("a.hpp", "int a;  ///< who is asked next\n", [BARE]),
@@ -243,18 +243,18 @@ SAMPLES = [  # a file, its text, and the kinds of slip that are found there
     ("a.hpp", "std::string what_it_is; // what\n", []),
     ("a.hpp", "int whatever(int who, int of_whom);  // 1'000 of them, 'who' knows\n", []),
     ("a.hpp", f'auto text = "// {NUMBERS}";\n', []),
-    ("a.hpp", f"///   shape:   {NUMBERS[:70]}\n///   errors:  {NUMBERS[:70]}\n", []),
-    ("a.hpp", "// " + NUMBERS[:75] + ".\n// `a_b` " + NUMBERS[:70] + "\n", []),
-    ("a.hpp", f"// {NUMBERS[:75]}\n\n// {NUMBERS[:75]}\n", []),
-    ("a.hpp", f"int a;  // {NUMBERS[:75]}\nint b;  // no run of its own\n// {NUMBERS[:75]}\n", []),
-    ("a.hpp", f"int a;  // {NUMBERS[:75]}\nint b;  // {NUMBERS[:75]}\n", []),
-    ("a.hpp", f"// 0  u8  {NUMBERS[:75]}\n// 1  u8  {NUMBERS[:75]}\n", []),
-    ("a.py", f'x = "# {NUMBERS}"\n"""Say:\n\n    what usage {NUMBERS}\n"""\n', []),
+    ("a.hpp", f"///   shape:   {HALF}\n///   errors:  {HALF}\n", []),
+    ("a.hpp", "// " + HALF + ".\n// `a_b` " + HALF + "\n", []),
+    ("a.hpp", f"// {HALF}\n\n// {HALF}\n", []),
+    ("a.hpp", f"int a;  // {HALF}\nint b;  // no run of its own\n// {HALF}\n", []),
+    ("a.hpp", f"int a;  // {HALF}\nint b;  // {HALF}\n", []),
+    ("a.hpp", f"// 0  u8  {HALF}\n// 1  u8  {HALF}\n", []),
+    ("a.py", f'"""Say:\n\n    what {NUMBERS}\n    who\n"""\nx = "# {NUMBERS}"\n', []),
     ("a.sh", f"echo '# {NUMBERS}' ${{#x}} $# \"# who is this\"\n", []),
     ("a.md", f"# What it is good for\n\n| what it does | {NUMBERS} |\n", []),
-    ("a.md", f"```\nwhat is this {NUMBERS}\n```\n", []),
-    ("a.md", "- " + "\n- ".join([NUMBERS[:75]] * 5) + "\n", []),
-    ("a.md", "1. " + "\n2. ".join([NUMBERS[:75]] * 5) + "\n", []),
+    ("a.md", f"```\n\nwhat is this {NUMBERS}\n\n```\n", []),
+    ("a.md", "- " + "\n- ".join([HALF] * 5) + "\n", []),
+    ("a.md", "1. " + "\n2. ".join([HALF] * 5) + "\n", []),
     ("a.md", "Names are " + ", ".join(["`a`"] * 40) + " and `b`.\n", []),
     ("a.md", f"`{NUMBERS}` and [a](https://example.org/{'a/' * 40}) https://a.b/c?d.\n", []),
 ]
