@@ -88,8 +88,10 @@ def python_comments(text):
     for node in ast.walk(ast.parse(text)):
         is_documented = isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
         if is_documented and ast.get_docstring(node):
-            for i, line in enumerate(ast.get_docstring(node).split("\n")):
-                yield node.body[0].lineno + i, -1, False, line
+            docstring = ast.get_docstring(node, clean=False)
+            for i, line in enumerate(docstring.split("\n")):
+                margin = node.body[0].col_offset if i > 0 else 0
+                yield node.body[0].lineno + i, -1, False, re.sub(f"^ {{,{margin}}}", "", line)
 
 
 def hash_comments(text):
@@ -243,7 +245,7 @@ SAMPLES = [  # a file, its text, and the kinds of slip that are found there
     ("a.hpp", "std::string what_it_is; // what\n", []),
     ("a.hpp", "int whatever(int who, int of_whom);  // 1'000 of them, 'who' knows\n", []),
     ("a.hpp", f'auto text = "// {NUMBERS}";\n', []),
-    ("a.hpp", f"///   shape:   {HALF}\n///   errors:  {HALF}\n", []),
+    ("a.hpp", f"///   shape: {HALF}\n///   errors: {HALF}\n", []),
     ("a.hpp", "// " + HALF + ".\n// `a_b` " + HALF + "\n", []),
     ("a.hpp", f"// {HALF}\n\n// {HALF}\n", []),
     ("a.hpp", f"int a;  // {HALF}\nint b;  // no run of its own\n// {HALF}\n", []),
@@ -251,7 +253,7 @@ SAMPLES = [  # a file, its text, and the kinds of slip that are found there
     ("a.hpp", f"// 0  u8  {HALF}\n// 1  u8  {HALF}\n", []),
     ("a.py", f'"""Say:\n\n    what {NUMBERS}\n    who\n"""\nx = "# {NUMBERS}"\n', []),
     ("a.sh", f"echo '# {NUMBERS}' ${{#x}} $# \"# who is this\"\n", []),
-    ("a.md", f"# What it is good for\n\n| what it does | {NUMBERS} |\n", []),
+    ("a.md", f"# What it is good for {NUMBERS}\n\n| what it does | {NUMBERS} |\n", []),
     ("a.md", f"```\n\nwhat is this {NUMBERS}\n\n```\n", []),
     ("a.md", "- " + "\n- ".join([HALF] * 5) + "\n", []),
     ("a.md", "1. " + "\n2. ".join([HALF] * 5) + "\n", []),
