@@ -961,8 +961,8 @@ TEST_CASE("protocol: of a live peer that a message names more than once the high
   }
 }
 
-// It died at heartbeat 13 without a suspicion. What it said before is on its way for twelve rounds:
-// an echo is fresh for so long among three nodes.
+// It died at heartbeat 13 without a suspicion. Its earlier datagrams are on their way for twelve
+// rounds: an echo is fresh for so long among three nodes.
 TEST_CASE("protocol: a relayed peer that died needs two advances again") {
   config settings = make_config("a");
   settings.suspicion_rounds = 0;

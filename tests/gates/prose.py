@@ -24,15 +24,15 @@ BARE, LONG = "bare relative clause", f"more than {WORDS_MAX} words"
 # (bare relative clauses, long sentences) of each part. The numbers only fall: a part that has got
 # better fails as well, until its row says so.
 BUDGET = {
-    "core": (157, 21),
-    "wire": (6, 5),
-    "net": (38, 20),
+    "core": (137, 17),
+    "wire": (3, 0),
+    "net": (36, 20),
     "sim": (68, 4),
     "testing": (7, 1),
-    "tests": (148, 25),
+    "tests": (138, 24),
     "tools": (27, 4),
     "bench": (7, 5),
-    "build": (2, 1),
+    "build": (0, 0),
     "documents": (42, 110),
 }
 
