@@ -33,7 +33,7 @@ BUDGET = {
     "tools": (27, 4),
     "bench": (7, 5),
     "build": (0, 0),
-    "documents": (37, 91),
+    "documents": (33, 80),
 }
 
 TOPS = ["include", "lib", "tests", "tools", "bench", ".ci", ".github"]
