@@ -1,5 +1,5 @@
-// What every transport must do, as a coroutine that tries it: each claim of the `transport` concept
-// that types cannot express. For whoever writes a transport; knows no test framework.
+// The suite that every transport must pass: a coroutine that tries each claim of the `transport`
+// concept that types cannot express. For authors of transports; knows no test framework.
 #pragma once
 
 #include "gossipmonger/net/asio_definitions.hpp"  // first
@@ -42,11 +42,11 @@ struct transport_failure {
       : claim(std::move(failed_claim)), what(std::move(seen)) {}
 
   std::string claim;  ///< one of transport_suite's names
-  std::string what;   ///< what was expected and what came
+  std::string what;   ///< the expected result, and the one that came
 };
 
 /// Makes transports for the suite. `make()` gives an open transport at a new endpoint, on the
-/// executor that the suite runs on; all of them reach each other without loss, and hold at least
+/// executor that the suite runs on. All of them reach each other without loss, and hold at least
 /// 128 datagrams. `datagram_bytes_max()` is the longest that the transport carries. A fixture of
 /// transports that may have several addresses also has `make_with_addresses(endpoints&)`: it gives
 /// an open transport, and at least two endpoints that it is reached at.
@@ -168,8 +168,8 @@ class transport_suite {
         }));
   }
 
-  /// Waits until the call is over. One that is not over at the deadline is cancelled, for a
-  /// transport takes one call of a kind at a time; where that does not end it, it is given up.
+  /// Waits until the call is over. A call that is not over at the deadline is cancelled, for a
+  /// transport takes one call of a kind at a time. Where that does not end it, it is given up.
   static asio::awaitable<void> end(call_pointer current) {
     co_await wait_for(current, deadline);
     if (!current->is_over) {
@@ -274,7 +274,7 @@ class transport_suite {
     }
   }
 
-  /// What became of a call, for a message.
+  /// The outcome of a call, for a message.
   static std::string outcome_of(const call& current) {
     if (!current.is_over || current.was_late) {
       return "did not return";
@@ -632,7 +632,7 @@ class transport_suite {
 
   Fixture& fixture_;
   std::vector<transport_failure> failures_;
-  std::vector<transport_pointer> stuck_receives_;  // whose receive did not even end by cancelling
+  std::vector<transport_pointer> stuck_receives_;  // not even cancelling ended the receive
   std::vector<transport_pointer> stuck_sends_;
 };
 
