@@ -30,7 +30,7 @@ BUDGET = {
     "sim": (68, 4),
     "testing": (7, 1),
     "tests": (138, 24),
-    "tools": (27, 4),
+    "tools": (0, 0),
     "bench": (7, 5),
     "build": (0, 0),
     "documents": (33, 80),
