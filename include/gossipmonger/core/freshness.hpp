@@ -12,7 +12,7 @@
 namespace gossipmonger {
 
 /// The age, in my rounds, of its entry of me above which a datagram is stale.
-///   nodes:       this one and all that it knows, >= 1
+///   nodes:       the known ones and self, >= 1
 ///   path_rounds: from `smoothed_path_rounds`; 0: not known.
 ///
 /// News reaches everybody within about log2(nodes) rounds. The limit is twice that and a margin,
