@@ -828,10 +828,7 @@ TEST_CASE("protocol: while a floor waits a peer may take twice its capacity, and
 
 TEST_CASE("protocol: a storage that refuses a peer's entries is said once, until it works again") {
   small_cluster world;
-  protocol& a = world.add("a");
-  memory_storage_limits limits;
-  limits.keys_total_max = 1;
-  world.find("a").entries = memory_storage(limits);
+  protocol& a = world.add_with_room_for(1, "a");
   puppet p(world, "a", "p", 1);
   p.enter();
   change_cursor cursor;
@@ -851,10 +848,7 @@ TEST_CASE("protocol: a storage that refuses a peer's entries is said once, until
 
 TEST_CASE("protocol: a storage that fails a second time is said again, and tried as soon again") {
   small_cluster world;
-  protocol& a = world.add("a");
-  memory_storage_limits limits;
-  limits.keys_total_max = 2;
-  world.find("a").entries = memory_storage(limits);
+  protocol& a = world.add_with_room_for(2, "a");
   puppet p(world, "a", "p", 1);
   puppet q(world, "a", "q", 2);
   p.enter();

@@ -222,6 +222,13 @@ class transport_suite {
     co_return current;
   }
 
+  /// One short datagram from `source` to `target`; its receipt.
+  asio::awaitable<call_pointer> hand_over(transport_pointer source, transport_pointer target) {
+    co_await send_once(std::move(source), target->local_endpoint(), make_contents(1, 8));
+    const call_pointer got = co_await receive_once(std::move(target), 1, 64);
+    co_return got;
+  }
+
   static bool is_stuck(const std::vector<transport_pointer>& stuck, const call_pointer& current) {
     return std::find(stuck.begin(), stuck.end(), current->target) != stuck.end();
   }
@@ -340,15 +347,12 @@ class transport_suite {
   asio::awaitable<void> try_reply() {
     const transport_pointer a = fixture_.make();
     const transport_pointer b = fixture_.make();
-    const auto contents = make_contents(1, 8);
-
-    co_await send_once(a, b->local_endpoint(), contents);
-    const call_pointer got = co_await receive_once(b, 1, 64);
+    const call_pointer got = co_await hand_over(a, b);
     const endpoint source = got->in[0].source;
     expect(source == a->local_endpoint(), "the source is the sender",
            "sent from " + a->local_endpoint().to_string() + ", came from " + source.to_string());
 
-    co_await send_once(b, source, contents);
+    co_await send_once(b, source, make_contents(1, 8));
     const call_pointer reply = co_await receive_once(a, 1, 64);
     expect(gave(*reply, 1) && reply->in[0].source == b->local_endpoint(),
            "the source can be replied to", "the reply: " + outcome_of(*reply));
@@ -361,16 +365,13 @@ class transport_suite {
   asio::awaitable<void> try_source() {
     const transport_pointer a = fixture_.make();
     const transport_pointer b = fixture_.make();
-    const auto contents = make_contents(1, 8);
-
-    co_await send_once(a, b->local_endpoint(), contents);
-    const call_pointer got = co_await receive_once(b, 1, 64);
+    const call_pointer got = co_await hand_over(a, b);
     const endpoint local = got->in[0].local;
     expect(local.is_wildcard() || local.has_address_of(b->local_endpoint()),
            "the local address is the one that was sent to",
            "sent to " + b->local_endpoint().to_string() + ", came to " + local.to_string());
 
-    const call_pointer sent = co_await send_once(b, a->local_endpoint(), contents,
+    const call_pointer sent = co_await send_once(b, a->local_endpoint(), make_contents(1, 8),
                                                  endpoint::v4(192, 0, 2, 1, 7000));  // TEST-NET-1
     const call_pointer reply = co_await receive_once(a, 1, 64);
     expect(gave(*sent, 1) && gave(*reply, 1) && reply->in[0].source == b->local_endpoint(),
