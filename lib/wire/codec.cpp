@@ -132,7 +132,8 @@ void write_header(const message& m, const wire_range& spoken, std::uint32_t clus
   store(at + checksum_at, checksum_of(datagram));
 }
 
-/// Who speaks what, and what this one is written in; whether I read that.
+/// Reads the versions that the sender speaks, and the one of this datagram; false where I do not
+/// read that.
 bool read_versions(const std::byte* at, const wire_range& spoken, message& out) {
   const auto versions = load<std::uint8_t>(at + versions_at);
   out.versions.lowest = versions & 0x0f;

@@ -25,13 +25,13 @@ BARE, LONG = "bare relative clause", f"more than {WORDS_MAX} words"
 # better fails as well, until its row says so.
 BUDGET = {
     "core": (137, 17),
-    "wire": (3, 0),
+    "wire": (0, 0),
     "net": (0, 0),
     "sim": (68, 4),
-    "testing": (7, 1),
+    "testing": (0, 0),
     "tests": (138, 24),
     "tools": (0, 0),
-    "bench": (7, 5),
+    "bench": (0, 0),
     "build": (0, 0),
     "documents": (33, 80),
 }
