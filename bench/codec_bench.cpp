@@ -1,5 +1,5 @@
-// Encode and decode alone: an idle digest of 45 entries, a reply full of keys of 20 and values of
-// 50 bytes, the checksum, and what one datagram of a forger costs.
+// Encode and decode alone: an idle digest of 45 entries, and a reply full of keys of 20 and values
+// of 50 bytes. Besides, the checksum, and the cost of one datagram of a forger.
 
 #include <chrono>
 #include <cstdint>
@@ -133,8 +133,8 @@ void checksum_of_1160_bytes_by_table(benchmark::State& state) {
 }
 BENCHMARK(checksum_of_1160_bytes_by_table);
 
-// The worst that somebody can ask for who knows the format: a valid checksum, and a pointer out of
-// bounds as late as there is one, so that Cap'n Proto throws.
+// The worst datagram of a forger that knows the format: its checksum is valid, and its last pointer
+// is out of bounds, so that Cap'n Proto throws.
 void refuse_malformed(benchmark::State& state) {
   message m;
   std::vector<std::string> texts;

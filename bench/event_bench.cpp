@@ -1,4 +1,4 @@
-// What it takes to hand an event to its reader: bursts of updates, read by view straight from the
+// The cost of handing an event to its reader: bursts of updates, read by view straight from the
 // core, and by a coroutine from a subscription. Times are per event; `allocations` counts what the
 // readers asked of `operator new` in the timed part, per event.
 

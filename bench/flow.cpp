@@ -1,6 +1,7 @@
-// What flow control gives, in the simulated world: how fast one node may write so that all others
-// keep up, and what of that a writer gets who awaits `writable`; in how many rounds a large value
-// is everywhere, and what is sent for it; what a compaction sends again.
+// The effect of flow control, in the simulated world. The mode `capacity` finds how fast one node
+// may write so that all others keep up, and how much of that a writer gets that awaits `writable`.
+// The mode `value` finds in how many rounds a large value is everywhere, and the bytes sent for it.
+// Last, `compaction` finds the bytes that a compaction sends again.
 //
 //     flow capacity   --nodes N [--budget B] [--rounds R]
 //     flow writer     --nodes N [--budget B] [--rounds R]    (the latter part of that alone)

@@ -4,10 +4,11 @@
 //     liveness [--nodes N] [--loss PERCENT] [--rounds R] [--crashes C] [--at-once K] [--seed S]
 //              [--seconds T] [--budget BYTES] [--fanout F]
 //
-// Runs N nodes until they agree; then R rounds in which nobody fails, and counts convictions; then
-// C crashes, one or K at a time, each seen through by every other node, before those that crashed
-// come back. T bounds what it may take: it stops early, and its line says what was run. BYTES is
-// the byte budget of each node in a round (`send_bytes_per_interval`), once all know each other.
+// Runs N nodes until they agree. Then come R rounds in which nobody fails, and it counts the nodes
+// declared dead. Then come C crashes, one or K at a time. Every other node sees each through before
+// those that crashed come back. T bounds what it may take: it stops early, and its line says what
+// was run. BYTES is the byte budget of each node in a round (`send_bytes_per_interval`), once all
+// know each other.
 #include <algorithm>
 #include <chrono>
 #include <cstddef>

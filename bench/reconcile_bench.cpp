@@ -1,5 +1,5 @@
-// What two nodes' cores and codecs take for one exchange: nothing in between but a buffer, every
-// message is encoded and decoded. Setting up and rounds are not timed. Beside the full sync
+// The cost of one exchange in the cores and codecs of two nodes: nothing in between but a buffer,
+// every message is encoded and decoded. Setting up and rounds are not timed. Beside the full sync
 // runs a bare loop over the same keys: what any program would have to do at least.
 //
 // Figures: `kv` is a key of 20 and a value of 50 bytes.
@@ -146,7 +146,7 @@ class node_pair {
     bool has_sent = false;
     while (const std::optional<endpoint> reached = from.core.poll_transmit(now(), outgoing_)) {
       has_sent = true;
-      // Whoever else is known has no process here.
+      // Other known peers have no process here.
       if (*reached == to.address) deliver(from, to, outgoing_);
     }
     return has_sent;

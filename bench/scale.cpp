@@ -1,6 +1,6 @@
-// What gossip costs as the cluster grows, in the simulated world: bytes a node sends in a round,
-// at rest and with one write a round in the whole cluster; in how many rounds such a write is
-// everywhere; and the CPU that the simulation takes.
+// The cost of gossip as the cluster grows, in the simulated world. Measured are the bytes that a
+// node sends in a round, at rest and with one write a round in the whole cluster. Further, in how
+// many rounds such a write is everywhere, and the CPU that the simulation takes.
 //
 //     scale [--nodes N,N,...] [--rounds R] [--digest-datagrams D] [--loss P] [--seeds S]
 //           [--budget BYTES]

@@ -1,6 +1,7 @@
-// Two nodes over real UDP on 127.0.0.1, each with a thread of its own: how fast a joiner comes to
-// hold and to tell what the other publishes, and how much of a stream of writes is told at the far
-// end. Counts what was delivered, as events, not what was sent. Bounded in keys and in time.
+// Two nodes over real UDP on 127.0.0.1, each with a thread of its own. Measured is how fast a
+// joiner comes to hold and to tell all that the other publishes. Further, how much of a stream of
+// writes is told at the far end. Counts what was delivered, as events, not what was sent. Bounded
+// in keys and in time.
 //
 //     throughput [--quick] [--keys N] [--seconds S] [--writes W]
 //
@@ -77,7 +78,7 @@ seconds cpu_time() {
   return of(used.ru_utime) + of(used.ru_stime);
 }
 
-/// What the reader saw. Written on its thread, read after that has ended.
+/// The reader's counts. Written on its thread, read after that has ended.
 struct reading {
   reading() = default;
 
@@ -158,7 +159,7 @@ asio::awaitable<void> read_updates(node& self, std::uint64_t wanted, reading& ou
   done.set_value();
 }
 
-/// What the writer did. Written on its thread, read after that has ended.
+/// The writer's counts. Written on its thread, read after that has ended.
 struct writing {
   writing() = default;
 

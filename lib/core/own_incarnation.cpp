@@ -70,8 +70,8 @@ own_name_outcome own_incarnation::handle_higher(const own_word& word, const own_
 
   // This run outbid another once already. Either this is one more relic, or a rival lives: then its
   // heartbeat rises during the watch, and I refute no more. No duel. The copies of one relic differ
-  // in heartbeat from peer to peer, and so seem to rise, until peers have compared theirs: only a
-  // run whose heartbeat rises after that lives.
+  // in heartbeat from peer to peer. So the heartbeat seems to rise until peers have compared
+  // theirs: only a run whose heartbeat rises after that lives.
   if (theirs.generation > rival_.generation) {
     watch(word, now);
     return {};
@@ -112,7 +112,7 @@ void own_incarnation::watch(const own_word& word, nanoseconds now) {
 
 bool own_incarnation::handle_older(std::uint64_t generation, nanoseconds longest_interval,
                                    nanoseconds grace, nanoseconds now) {
-  // What this node sent before it took its present generation may come back to it.
+  // A datagram that this node sent under its former generation may come back to it.
   if (generation == former_generation_) return false;
   if (generation != older_generation_) {
     older_generation_ = generation;

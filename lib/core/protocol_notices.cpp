@@ -1,5 +1,5 @@
-// What a node says of itself: it is alone, a peer refuses it, a peer's options do not fit its own.
-// All of it is information for its users: no state of the protocol follows from it.
+// Notices of a node about itself: it is alone, a peer refuses it, a peer's options do not fit its
+// own. All of it is information for its users: no state of the protocol follows from it.
 #include <algorithm>
 #include <chrono>
 #include <string>

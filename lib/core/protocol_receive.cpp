@@ -534,8 +534,8 @@ void protocol::advance_heartbeat(slot_index slot, std::uint64_t heartbeat) {
     peers_.set_suspect(slot, false);
     ++stats_.doubts_refuted;
   }
-  // What it said before it fell silent is still on its way: no sign of life. A suspicion knows how
-  // far its heartbeat can have come by then.
+  // A heartbeat from before it fell silent may still be on its way: that is no sign of life. A
+  // suspicion knows how far its heartbeat can have come by then.
   const bool is_from_before = row.is_suspect() || heartbeat < peers_.details(slot).returns_from;
   if (row.status() == peer_status::dead && is_from_before) {
     row.set_heartbeat(heartbeat);
@@ -606,7 +606,8 @@ void protocol::refuse(const identity_view& who, std::uint64_t name_hash, drop_re
 
 void protocol::refuse_silent(const identity_view& who, std::uint64_t name_hash) {
   drop(drop_reason::refused);
-  // Who tells of it remembers the silent for longer than I do, and would send it again each time.
+  // The peer that tells of it remembers silent peers for longer than I do, and would send it again
+  // each time.
   grave refused;
   refused.name_hash = name_hash;
   refused.generation = who.generation;

@@ -361,7 +361,7 @@ std::size_t protocol::digest_bytes(std::size_t digests) const {
 }
 
 void protocol::begin_budget_round() {
-  // What a digest could not say in its round the next one says.
+  // The rows that a digest could not tell in its round go into the next one.
   outbox_.end_digests([this](const exchange& leg) { end_exchange(leg); });
   if (!outbox_.has_sign_of_mine()) return;
   // My own probes wait: that nobody answers says nothing of the peers.
@@ -550,7 +550,7 @@ std::optional<endpoint> protocol::poll_transmit(moment now, message& out) {
     if (is_digest && (leg.is_sign_due || leg.padded_bytes != 0)) note_asked(leg);
     leg.is_sign_due = false;
     leg.is_news_due = false;
-    // What the 3x rule and the budget allow is for both.
+    // The sign and the rest of its leg share the limits of the 3x rule and of the budget.
     if (sign) {
       whole.bytes_left = sign->bytes_left;
       whole.digest_bytes_left -= std::min(whole.digest_bytes_left, sign->filled_bytes);

@@ -25,7 +25,7 @@ constexpr std::size_t draws_max = 16;
 /// A short leg takes about so much; all of a round take a part of the budget.
 constexpr std::size_t short_leg_bytes = 160;
 constexpr std::size_t short_legs_part = 2;
-/// What a leg tells of doubts takes this part of the budget at most.
+/// The suspicions in one leg take this part of the budget at most.
 constexpr std::size_t doubts_part = 16;
 constexpr std::size_t doubts_min = 4;
 /// Under a byte budget nobody is declared dead who was not asked so often.
@@ -130,9 +130,9 @@ void protocol::start_short(slot_index slot, std::optional<doubt_entry> told) {
 void protocol::start_short(const endpoint& to, std::uint64_t remote_hash,
                            std::optional<doubt_entry> told) {
   if (exchange* queued = outbox_.find_digest(to)) {
-    // What waits there for the budget goes first now.
+    // The leg that waits there for the budget goes first now.
     if (queued->padded_bytes == 0) queued->is_sign_due = true;
-    // What goes there anyway takes it along, unless that carries no doubts.
+    // A leg that goes there anyway takes the suspicion along, if it has room for it.
     if (told && queued->doubts.size() < doubts_a_leg()) queued->doubts.push_back(*told);
     return;
   }

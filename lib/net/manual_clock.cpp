@@ -57,7 +57,7 @@ bool manual_clock_driver::look_at_timers(std::size_t& handlers) {
     }
   });
   // The reactor learns through a kernel timer that one is due, a microsecond or so after it was
-  // set: soon enough to ask again and again, where sleeping until then costs fifty.
+  // set. That is soon enough to ask again and again: sleeping until then costs fifty microseconds.
   while (*looks_ == looks_before && !context_.stopped()) {
     handlers += context_.poll();
   }

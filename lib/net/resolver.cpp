@@ -45,7 +45,7 @@ namespace {
 /// Any port does for asking the routes; 9 discards (RFC 863).
 constexpr std::uint16_t port_of_no_service = 9;
 
-/// What is asked of the system: a host, or a service, whose records give hosts and ports.
+/// A question to the system, about a host or a service, whose records give hosts and ports.
 struct question {
   question() = default;
 
@@ -100,7 +100,7 @@ std::optional<question> parse(std::string_view text) {
   return asked;
 }
 
-/// What the system's resolver says, as EAI_NONAME and its like.
+/// The errors of the system's resolver, such as EAI_NONAME.
 class lookup_error_category : public std::error_category {
  public:
   [[nodiscard]] const char* name() const noexcept override { return "getaddrinfo"; }
@@ -223,7 +223,7 @@ void run_lookup(const std::shared_ptr<lookup>& of, const question& asked) {
   of->found = std::move(found);
   of->is_done = true;
   if (of->done == nullptr) return;
-  // Whoever waits is on the executor, and may have gone when this runs.
+  // The coroutine that waits is on the executor, and may have gone when this runs.
   asio::post(of->done->get_executor(), [of] {
     const std::lock_guard waiting(of->mutex);
     if (of->done != nullptr) of->done->cancel();

@@ -20,12 +20,12 @@ struct service_target {
 };
 
 /// All targets of the service's records, at most 64, in the order of the answer. `name` is fully
-/// qualified. Priority and weight choose one server among several: whoever asks here wants all of
-/// them. Takes as long as the system's resolver does.
+/// qualified. Priority and weight choose one server among several: a caller here wants all of them.
+/// Takes as long as the system's resolver does.
 ///   errors: asio::error::host_not_found where there is no such name, or it says that nobody offers
-///           the service; asio::error::no_data, host_not_found_try_again and no_recovery as the
-///           resolver does; std::errc::bad_message for an answer that makes no sense;
-///           std::errc::operation_not_supported where the system has no such resolver
+///           the service. As the resolver does, asio::error::no_data, host_not_found_try_again and
+///           no_recovery. An answer that makes no sense gives std::errc::bad_message, and a system
+///           that has no such resolver gives std::errc::operation_not_supported.
 [[nodiscard]] result<std::vector<service_target>> look_up_service(const std::string& name);
 
 }  // namespace gossipmonger

@@ -21,8 +21,8 @@ class socket_address {
   /// False, and unchanged, where an IPv6 address has no form in AF_INET.
   [[nodiscard]] bool assign(const endpoint& source, int family);
 
-  /// What the socket calls wrote here; IPv4 in mapped form. The scope is kept only for link-local
-  /// addresses, so that an address has one representation.
+  /// The address that the socket calls wrote here; IPv4 in mapped form. The scope is kept only for
+  /// link-local addresses, so that an address has one representation.
   [[nodiscard]] endpoint to_endpoint() const;
 
   /// For the socket calls: where it is, how long it is, how long it may become.
@@ -50,8 +50,8 @@ class local_address_message {
 
   /// Room for what the system tells, in `header`.
   void prepare(msghdr& header);
-  /// What it told; false, and nothing set, where it told nothing. The scope of `local` is that of a
-  /// link-local address.
+  /// Reads what the system told; false, and nothing set, where it told nothing. The scope of
+  /// `local` is that of a link-local address.
   [[nodiscard]] static bool read(const msghdr& header, endpoint& local, std::uint32_t& interface);
   /// Makes the datagram of `header` leave from `source`, by a socket of `family`. Nothing is set
   /// for a wildcard, or for an address whose family is not that of `destination`.

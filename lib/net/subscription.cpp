@@ -30,7 +30,7 @@ struct subscription::state final : wakeable {
   }
 
   [[nodiscard]] std::uint64_t position() const override {
-    // Who has not begun will begin with a snapshot.
+    // A reader that has not begun will begin with a snapshot.
     return cursor.has_begun ? cursor.sequence : std::numeric_limits<std::uint64_t>::max();
   }
 
@@ -120,8 +120,8 @@ asio::awaitable<result<void>> subscription::wait(std::shared_ptr<state> of, dura
 
 asio::awaitable<result<event_view>> subscription::next_view(std::shared_ptr<state> of,
                                                             duration timeout) {
-  // While another call waits there is nothing to take. What there is after a wait is taken before
-  // anything else runs.
+  // While another call waits there is nothing to take. An event that there is after a wait is taken
+  // before anything else runs.
   if (const std::optional<event_view> found = of->take()) co_return *found;
   const result<void> ready = co_await wait(of, timeout);
   if (!ready) co_return tl::unexpected<std::error_code>(ready.error());

@@ -496,7 +496,8 @@ asio::awaitable<result<std::size_t>> udp_transport::receive(std::shared_ptr<stat
       co_return fail(errc::cancelled);
     }
     // A socket that had more than the last call could take needs no wait, which saves half of the
-    // system calls; one that it emptied needs no look, which would save nothing and fail.
+    // system calls. A socket that the last call emptied needs no look: that would save nothing and
+    // fail.
     if (!self.is_dry && self.datagrams_since_wait < datagrams_between_waits) {
       const std::size_t count = self.drain(in);
       if (count > 0) {

@@ -148,11 +148,11 @@ void simulated_cluster::spawn(std::size_t index, asio::awaitable<void> body) {
 void simulated_cluster::crash(std::size_t index) {
   process& gone = *processes_[index];
   if (!gone.node) return;
-  // Off the network first: what its coroutines still do on their way out, nobody hears.
+  // Off the network first: nobody hears its coroutines on their way out.
   gone.transport->close();
   gone.node->stop();
   gone.driver->settle();
-  // What of the service waits for something else goes with its io_context, and may hold
+  // A part of the service that waits for something else goes with its io_context, and may hold
   // subscriptions, which outlive the node.
   gone.node.reset();
   gone.transport.reset();

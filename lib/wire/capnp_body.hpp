@@ -77,7 +77,7 @@ struct delta_body {
   std::size_t column_bytes = 0;
 };
 
-/// What a reply is written from: counts, then each part once, in ascending order.
+/// The source that a reply is written from: counts, then each part once, in ascending order.
 class reply_source {
  public:
   std::size_t delta_count = 0;
@@ -99,8 +99,8 @@ class reply_source {
   ~reply_source() = default;
 };
 
-/// What a reply is read into: the root first, then the news, then the deltas. False refuses the
-/// datagram.
+/// The sink that a reply is read into: the root first, then the news, then the deltas. False
+/// refuses the datagram.
 class reply_sink {
  public:
   virtual bool take_root(const reply_body& root) = 0;

@@ -28,12 +28,13 @@ $Cxx.namespace("gossipmonger::schema");
 # nothing points to are ignored, since they may hold fields of a later schema; the same goes for
 # bits of packed fields that no comment names. A number is checked against its limit.
 #
-# Evolution: fields are only ever added, at the end of a struct; the meaning of a field never
-# changes; a reader ignores what it does not know; a default (0, null) always means "as before
-# the field existed". What an older reader would misread takes a new kind or a new wire version.
+# Evolution: fields are only ever added, at the end of a struct. The meaning of a field never
+# changes. A reader ignores fields that it does not know. A default (0, null) always means "as
+# before the field existed". A change that an older reader would misread takes a new kind or a new
+# wire version.
 
 struct Entry {
-  # What the sender knows of one peer: 24 bytes. Widths: version 47, left 1, generation 44,
+  # The sender's knowledge of one peer: 24 bytes. Widths: version 47, left 1, generation 44,
   # heartbeat 36 bits.
   nameHash @0 :UInt64;
   # SipHash-2-4 of the name, under the cluster's key.
@@ -63,8 +64,8 @@ struct Digest {
   partialCount @8 :UInt8;
   # The last `partialCount` entries before the doubts are partials, with strictly ascending hashes:
   # how much the sender holds of a value that spans datagrams. In place of the max version stands
-  # the version of that value, in place of the heartbeat the number of its first bytes that are
-  # there, 1 to 2^24 - 1; the left bit is 0.
+  # the version of that value. In place of the heartbeat stands the number of its first bytes that
+  # are there, 1 to 2^24 - 1; the left bit is 0.
   doubtCount @9 :UInt8;
   # Bits 0-6: so many elements of `entries`, at most 32, the last of all, are of the form Doubt.
   # Bit 7: the sender heard, lately, an older run of the receiver's name that lives beside the
@@ -79,12 +80,12 @@ struct Digest {
 }
 
 struct Doubt {
-  # What the sender knows of whether one incarnation lives, in the place of an Entry. Ages are in
+  # The sender's knowledge of whether one incarnation lives, in the place of an Entry. Ages are in
   # sixteenths of the gossip interval, at the time of sending.
   nameHash @0 :UInt64;
   agesAndHeartbeat @1 :UInt64;
-  # bits 0-15 age of the doubt, 65535: there is none; bits 16-39 age of the latest direct proof,
-  # saturating; bit 40: a question, of the receiver alone; bits 48-63 the upper 16 bits of the
+  # Bits 0-15: age of the doubt; 65535: there is none. Bits 16-39: age of the latest direct proof,
+  # saturating. Bit 40: a question, of the receiver alone. Bits 48-63: the upper 16 bits of the
   # heartbeat that the proof bore. A proof younger than the doubt refutes it.
   generationAndHeartbeat @2 :UInt64;
   # as in Entry
@@ -119,10 +120,10 @@ struct News {
   doubtCount @4 :UInt8;
   # As in Digest.
   refusal @5 :UInt8;
-  # Why the sender takes nothing, or nothing further, of the receiver; for the receiver alone. 0: it
-  # does. 1: the receiver's generation is more than a day ahead of the sender's clock. 2: the sender
-  # knows as many peers as it may. 3: the receiver's entries exceed what the sender takes of a peer.
-  # 4: the sender's storage refused one. Others are ignored.
+  # Why the sender takes nothing, or nothing further, of the receiver; for the receiver alone. 0: It
+  # does. 1: The receiver's generation is more than a day ahead of the sender's clock. 2: The sender
+  # knows as many peers as it may. 3: The receiver's entries exceed what the sender takes of a peer.
+  # 4: The sender's storage refused one. Others are ignored.
 }
 
 struct Identity {
@@ -178,6 +179,6 @@ struct Delta {
   #   checksum 8 bytes, the same in each fragment of a value: SipHash-2-4 of the value under the
   #            cluster's key with its first half XORed with the SipHash-2-4 of the key
   #   bytes    the key, then the part of the value, at least one byte: all that follows
-  # `upto` is where the part ends: the version of `after` and the offset there, or, if that is the
-  # end of the value, its version and 0. The version of the value is at most `top`.
+  # `upto` is where the part ends: the version of `after` and the offset there. A part that ends the
+  # value has that value's version and 0. The version of the value is at most `top`.
 }

@@ -26,7 +26,7 @@ class own_node {
     run.generation_limit = 100'000;
   }
 
-  /// What a live peer says.
+  /// The word of a live peer.
   own_name_outcome hear(std::uint64_t generation, std::uint64_t heartbeat,
                         std::uint32_t instance = 0, bool is_by_peer = true) {
     own_word word;

@@ -1,4 +1,4 @@
-// What a node says of its copies at others, and where it finds them: never more than they told.
+// A node's account of its copies at others, and where it finds them: never more than they told.
 #include <algorithm>
 #include <vector>
 

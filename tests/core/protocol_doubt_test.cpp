@@ -93,13 +93,7 @@ struct watched {
 
   [[nodiscard]] protocol& node() { return world["a"]; }
   /// The next round of "a", and all it has to say in it.
-  letters round() {
-    const auto due = std::max(world.steady, node().next_deadline());
-    world.wall += due - world.steady;
-    world.steady = due;
-    node().handle_timeout(world.now());
-    return world.collect("a");
-  }
+  letters round() { return world.collect_round("a"); }
   [[nodiscard]] peer_status status(const puppet& of) {
     return node().find_member(of.name, world.now())->status;
   }

@@ -54,6 +54,14 @@ protocol& small_cluster::add(const config& settings) {
   return nodes_.back()->core;
 }
 
+protocol& small_cluster::add_with_room_for(std::size_t keys, std::string_view name) {
+  protocol& added = add(name);
+  memory_storage_limits limits;
+  limits.keys_total_max = keys;
+  find(name).entries = memory_storage(limits);
+  return added;
+}
+
 protocol& small_cluster::restart(std::string_view name) {
   for (std::unique_ptr<node>& one : nodes_) {
     if (one->core.name() != name) continue;
@@ -78,12 +86,21 @@ void small_cluster::exchange(std::string_view one, std::string_view other) {
 }
 
 void small_cluster::round(std::string_view name) {
+  begin_round(name);
+  settle();
+}
+
+letters small_cluster::collect_round(std::string_view name) {
+  begin_round(name);
+  return collect(name);
+}
+
+void small_cluster::begin_round(std::string_view name) {
   protocol& core = find(name).core;
   const std::chrono::nanoseconds due = std::max(steady, core.next_deadline());
   wall += due - steady;
   steady = due;
   core.handle_timeout(now());
-  settle();
 }
 
 void small_cluster::run_for(std::chrono::nanoseconds length) {

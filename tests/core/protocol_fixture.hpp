@@ -62,6 +62,8 @@ class small_cluster {
 
   protocol& add(const config& settings);
   protocol& add(std::string_view name) { return add(make_config(name)); }
+  /// A node whose storage takes so many keys of all peers together.
+  protocol& add_with_room_for(std::size_t keys, std::string_view name);
   /// A new run of the same name at the same address, empty.
   protocol& restart(std::string_view name);
   void stop(std::string_view name) { find(name).is_up = false; }
@@ -73,6 +75,8 @@ class small_cluster {
   void exchange(std::string_view one, std::string_view other);
   /// The next round of one node, when it is due, with all that follows from it.
   void round(std::string_view name);
+  /// The next round of one node, when it is due; its datagrams are returned, not handed over.
+  letters collect_round(std::string_view name);
   /// Each node that is up runs its rounds as they fall due, for `length`.
   void run_for(std::chrono::nanoseconds length);
   /// Hands over until nobody has anything to say.
@@ -90,6 +94,8 @@ class small_cluster {
   std::size_t bytes_max_seen = 0;
 
  private:
+  void begin_round(std::string_view name);
+
   std::vector<std::unique_ptr<node>> nodes_;
 };
 

@@ -157,10 +157,7 @@ TEST_CASE("protocol forget: who is not known, or is myself, is refused") {
 
 TEST_CASE("protocol forget: what the storage refused of the peer is not waited for in its slot") {
   small_cluster world;
-  protocol& a = world.add("a");
-  memory_storage_limits limits;
-  limits.keys_total_max = 1;
-  world.find("a").entries = memory_storage(limits);
+  protocol& a = world.add_with_room_for(1, "a");
   puppet p(world, "a", "p", 1);
   p.enter();
   static_cast<void>(p.tell(0, 2, {make_entry("k", "1", 1), make_entry("l", "2", 2)}));

@@ -20,16 +20,6 @@ member seen(small_cluster& world, const puppet& who) {
   return *world["a"].find_member(who.name, world.now());
 }
 
-/// The next round of "a", and all it has to say in it.
-letters round_of_a(small_cluster& world) {
-  protocol& a = world["a"];
-  const auto due = std::max(world.steady, a.next_deadline());
-  world.wall += due - world.steady;
-  world.steady = due;
-  a.handle_timeout(world.now());
-  return world.collect("a");
-}
-
 /// "a" and two peers: `deaf` is what the test is about, `other` hears "a" and is live.
 struct deaf_peer {
   deaf_peer() : deaf(world, "a", "deaf", 1), other(world, "a", "other", 2) {
@@ -42,7 +32,7 @@ struct deaf_peer {
   /// `deaf` hears nothing more; its heartbeat goes on.
   void pass_rounds(int count) {
     for (int i = 0; i < count; ++i) {
-      static_cast<void>(round_of_a(world));
+      static_cast<void>(world.collect_round("a"));
       ++deaf.heartbeat;
       ++other.heartbeat;
       other.begin(message_kind::reply);
@@ -65,7 +55,7 @@ struct deaf_peer {
   /// Silent until "a" has declared it dead.
   void die() {
     for (int i = 0; i < 200 && seen(world, deaf).status != peer_status::dead; ++i) {
-      static_cast<void>(round_of_a(world));
+      static_cast<void>(world.collect_round("a"));
       ++other.heartbeat;
       other.begin(message_kind::reply);
       static_cast<void>(other.send());
@@ -303,7 +293,7 @@ TEST_CASE("freshness: a stale word that tells of a leaving is believed") {
 TEST_CASE("freshness: a stale word of a dead peer is asked back once, by a short leg") {
   deaf_peer given;
   given.die();
-  static_cast<void>(round_of_a(given.world));
+  static_cast<void>(given.world.collect_round("a"));
 
   ++given.deaf.heartbeat;
   given.begin_stale(message_kind::digest);
@@ -341,7 +331,7 @@ TEST_CASE("freshness: a dead peer is live again by a word that echoes a heartbea
   given.deaf.begin(message_kind::reply).receiver.heartbeat = died_at;
   static_cast<void>(given.deaf.send());
   CHECK(seen(given.world, given.deaf).status == peer_status::dead);
-  static_cast<void>(round_of_a(given.world));
+  static_cast<void>(given.world.collect_round("a"));
   given.deaf.begin(message_kind::reply).receiver.heartbeat = died_at + 1;
   static_cast<void>(given.deaf.send());
 
@@ -351,7 +341,7 @@ TEST_CASE("freshness: a dead peer is live again by a word that echoes a heartbea
 TEST_CASE("freshness: no claim of others keeps a peer dead that is heard itself") {
   deaf_peer given;
   given.die();
-  static_cast<void>(round_of_a(given.world));
+  static_cast<void>(given.world.collect_round("a"));
   for (std::uint64_t claimed = 60; claimed <= 6000; claimed += 60) {
     given.other.begin(message_kind::reply)
         .heartbeats.push_back(given.entry_of(given.deaf, claimed));

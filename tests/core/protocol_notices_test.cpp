@@ -1,4 +1,4 @@
-// What a node says of itself: that it is alone, that a peer refuses it, that options do not fit.
+// Notices of a node about itself: it is alone, a peer refuses it, options do not fit.
 #include <doctest/doctest.h>
 
 #include <string>
@@ -87,7 +87,7 @@ class node_and_member {
   change_cursor cursor;
 };
 
-/// What the answer to a digest of `who` says.
+/// The reason in the answer to a digest of `who`.
 refusal answer_to(puppet& who) {
   const letters answers = who.prove();
   REQUIRE(answers.size() == 1);
@@ -394,7 +394,7 @@ TEST_CASE("protocol notices: up to twice the interval, or half of it, is nothing
   given.world.run_for(400s);
   CHECK(given.read_after_saying(0ms, 10).empty());  // it does not say
   given.world.run_for(400s);
-  // What it said last changed just now.
+  // The interval that it says changed just now.
   CHECK(given.read_after_saying(440ms, 10).empty());
   given.world.run_for(299s);
   CHECK(given.read_after_saying(440ms, 1).empty());

@@ -828,10 +828,7 @@ TEST_CASE("protocol: while a floor waits a peer may take twice its capacity, and
 
 TEST_CASE("protocol: a storage that refuses a peer's entries is said once, until it works again") {
   small_cluster world;
-  protocol& a = world.add("a");
-  memory_storage_limits limits;
-  limits.keys_total_max = 1;
-  world.find("a").entries = memory_storage(limits);
+  protocol& a = world.add_with_room_for(1, "a");
   puppet p(world, "a", "p", 1);
   p.enter();
   change_cursor cursor;
@@ -851,10 +848,7 @@ TEST_CASE("protocol: a storage that refuses a peer's entries is said once, until
 
 TEST_CASE("protocol: a storage that fails a second time is said again, and tried as soon again") {
   small_cluster world;
-  protocol& a = world.add("a");
-  memory_storage_limits limits;
-  limits.keys_total_max = 2;
-  world.find("a").entries = memory_storage(limits);
+  protocol& a = world.add_with_room_for(2, "a");
   puppet p(world, "a", "p", 1);
   puppet q(world, "a", "q", 2);
   p.enter();
@@ -961,8 +955,8 @@ TEST_CASE("protocol: of a live peer that a message names more than once the high
   }
 }
 
-// It died at heartbeat 13 without a suspicion. What it said before is on its way for twelve rounds:
-// an echo is fresh for so long among three nodes.
+// It died at heartbeat 13 without a suspicion. Its earlier datagrams are on their way for twelve
+// rounds: an echo is fresh for so long among three nodes.
 TEST_CASE("protocol: a relayed peer that died needs two advances again") {
   config settings = make_config("a");
   settings.suspicion_rounds = 0;

@@ -53,16 +53,6 @@ std::size_t count_to(const letters& all, const endpoint& to) {
       std::count_if(all.begin(), all.end(), [&](const letter& one) { return one.to == to; }));
 }
 
-/// The next round of "a", and all it has to say in it.
-letters round_of_a(small_cluster& world) {
-  protocol& a = world["a"];
-  const auto due = std::max(world.steady, a.next_deadline());
-  world.wall += due - world.steady;
-  world.steady = due;
-  a.handle_timeout(world.now());
-  return world.collect("a");
-}
-
 /// It beats and is heard by "a".
 void beat(puppet& who) {
   ++who.heartbeat;
@@ -120,7 +110,7 @@ TEST_CASE("suspicion: the verdict comes twelve rounds after the doubt, by silenc
 
   while (status_of(given.world, "a", "suspect") == peer_status::live) {
     REQUIRE(given.world.steady - doubt_at < 20s);
-    round_of_a(given.world);
+    given.world.collect_round("a");
     beat(given.teller);
   }
 
@@ -133,7 +123,7 @@ TEST_CASE("suspicion: the verdict comes twelve rounds after the doubt, by silenc
 TEST_CASE("suspicion: the suspect's own word refutes, and is passed on") {
   doubted given;
   tell(given.teller, make_doubt(given.suspect, 0, 32));
-  for (int i = 0; i < 10; ++i) round_of_a(given.world);
+  for (int i = 0; i < 10; ++i) given.world.collect_round("a");
 
   beat(given.suspect);
 
@@ -148,7 +138,7 @@ TEST_CASE("suspicion: the suspect's own word refutes, and is passed on") {
 TEST_CASE("suspicion: another's later proof refutes, if its heartbeat is higher") {
   doubted given;
   tell(given.teller, make_doubt(given.suspect, 0, 32));
-  round_of_a(given.world);
+  given.world.collect_round("a");
 
   doubt_entry proof = make_doubt(given.suspect, doubt_entry::no_doubt, 0);
   tell(given.teller, proof);
@@ -198,7 +188,7 @@ TEST_CASE("suspicion: with suspicion_rounds 0 nobody is doubted, nor asked twice
   world.steady += 500ms;
 
   tell(teller, make_doubt(suspect, 0, 32));
-  for (int i = 0; i < 30; ++i) CHECK(round_of_a(world).size() <= 1);
+  for (int i = 0; i < 30; ++i) CHECK(world.collect_round("a").size() <= 1);
 
   CHECK(world["a"].stats().peers_suspect == 0);
   CHECK(world["a"].stats().probes_unanswered == 0);
@@ -211,7 +201,7 @@ TEST_CASE("suspicion: switched off while digests wait for their turn, none await
   for (int i = 0; i < 4; ++i) {
     beat(given.teller);
     beat(given.suspect);
-    round_of_a(given.world);
+    given.world.collect_round("a");
   }
   const auto due = a.next_deadline();
   given.world.wall += due - given.world.steady;
@@ -223,7 +213,7 @@ TEST_CASE("suspicion: switched off while digests wait for their turn, none await
   const std::uint64_t unanswered = a.stats().probes_unanswered;
   CHECK_FALSE(given.world.collect("a").empty());
 
-  for (int i = 0; i < 30; ++i) round_of_a(given.world);
+  for (int i = 0; i < 30; ++i) given.world.collect_round("a");
 
   CHECK(a.stats().probes_unanswered == unanswered);
   CHECK(a.stats().doubts_raised == 0);
@@ -297,7 +287,7 @@ TEST_CASE("suspicion: a claim of the highest heartbeat makes nobody a suspect wh
   tell(given.teller, proof);
 
   for (int i = 0; i < 30; ++i) {
-    round_of_a(given.world);
+    given.world.collect_round("a");
     beat(given.teller);
     beat(given.suspect);
   }
@@ -314,7 +304,7 @@ TEST_CASE(
   leaver.begin(message_kind::digest).sender.has_left = true;
   static_cast<void>(leaver.send());
   tell(given.teller, make_doubt(given.suspect, 0, 32));
-  for (int i = 0; i < 14; ++i) round_of_a(given.world);
+  for (int i = 0; i < 14; ++i) given.world.collect_round("a");
   REQUIRE(status_of(given.world, "a", "leaver") == peer_status::left);
   REQUIRE(status_of(given.world, "a", "suspect") == peer_status::dead);
   const std::uint64_t convictions = given.world["a"].stats().convictions;
@@ -327,7 +317,7 @@ TEST_CASE(
     }
   }
   for (int i = 0; i < 5; ++i) {
-    round_of_a(given.world);
+    given.world.collect_round("a");
     beat(given.teller);
   }
 
@@ -346,7 +336,7 @@ TEST_CASE("suspicion: an unanswered probe is asked again and around, and then do
     peers.back()->enter();
   }
   world.steady += 10ms;
-  letters sent = round_of_a(world);
+  letters sent = world.collect_round("a");
   REQUIRE(sent.size() == 1);
   const endpoint silent = sent.front().to;
   const auto about = std::find_if(peers.begin(), peers.end(),
@@ -358,7 +348,7 @@ TEST_CASE("suspicion: an unanswered probe is asked again and around, and then do
   };
 
   others_speak();
-  sent = round_of_a(world);
+  sent = world.collect_round("a");
   CHECK(count_to(sent, silent) == 1);
   CHECK(world["a"].stats().probes_unanswered == 1);
   std::size_t questions = 0;
@@ -375,7 +365,7 @@ TEST_CASE("suspicion: an unanswered probe is asked again and around, and then do
   CHECK_FALSE(is_suspect(world, "a", (*about)->name));
 
   others_speak();
-  sent = round_of_a(world);
+  sent = world.collect_round("a");
   CHECK(is_suspect(world, "a", (*about)->name));
   CHECK(world["a"].stats().doubts_raised == 1);
   const std::optional<doubt_entry> told = told_of(sent, **about);
@@ -390,12 +380,12 @@ TEST_CASE("suspicion: an answer within the private round ends it") {
   puppet p(world, "a", "p", 1);
   p.enter();
   world.steady += 10ms;
-  round_of_a(world);
-  round_of_a(world);
+  world.collect_round("a");
+  world.collect_round("a");
   REQUIRE(world["a"].stats().probes_unanswered == 1);
 
   beat(p);
-  round_of_a(world);
+  world.collect_round("a");
 
   CHECK(world["a"].stats().doubts_raised == 0);
   CHECK_FALSE(is_suspect(world, "a", "p"));
@@ -404,7 +394,7 @@ TEST_CASE("suspicion: an answer within the private round ends it") {
 TEST_CASE("suspicion: what a suspect said before it fell silent does not bring it back") {
   doubted given;
   tell(given.teller, make_doubt(given.suspect, 0, 32));
-  for (int i = 0; i < 14; ++i) round_of_a(given.world);
+  for (int i = 0; i < 14; ++i) given.world.collect_round("a");
   REQUIRE(status_of(given.world, "a", "suspect") == peer_status::dead);
 
   const auto relay = [&](std::uint64_t heartbeat) {
@@ -429,7 +419,7 @@ TEST_CASE("suspicion: what a suspect said before it fell silent does not bring i
 TEST_CASE("suspicion: after a pause a doubt is confirmed anew before there is a verdict") {
   doubted given;
   tell(given.teller, make_doubt(given.suspect, 0, 32));
-  for (int i = 0; i < 11; ++i) round_of_a(given.world);
+  for (int i = 0; i < 11; ++i) given.world.collect_round("a");
   REQUIRE(status_of(given.world, "a", "suspect") == peer_status::live);
 
   given.world.steady += 1h;
@@ -437,7 +427,7 @@ TEST_CASE("suspicion: after a pause a doubt is confirmed anew before there is a 
   std::size_t rounds = 0;
   while (status_of(given.world, "a", "suspect") == peer_status::live) {
     REQUIRE(++rounds < 20);
-    round_of_a(given.world);
+    given.world.collect_round("a");
   }
 
   CHECK(rounds >= 4);
@@ -455,7 +445,7 @@ TEST_CASE("suspicion: a refuted one is told a few times, and then no more") {
     }
   };
   const auto round_of_all = [&] {
-    count(round_of_a(given.world));
+    count(given.world.collect_round("a"));
     for (puppet* one : {&given.teller, &given.suspect}) {
       ++one->heartbeat;
       one->begin(message_kind::digest);

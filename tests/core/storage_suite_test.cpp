@@ -121,7 +121,7 @@ struct shows_one_buffer : storage_model {
   mutable std::string buffer = std::string(99, ' ');
 };
 
-/// What it was moved to refuses every put.
+/// The storage that it was moved to refuses every put.
 struct stays_behind : storage_model {
   stays_behind() = default;
   stays_behind(stays_behind&&) noexcept : was_moved(true) {}

@@ -1,5 +1,5 @@
-// What is said to happen at once takes no time of the clock, at an interval of a minute; and what
-// is awaited leaves nothing behind in the node, however it ends.
+// Operations that happen at once, as documented, take no time of the clock at an interval of a
+// minute. Awaited operations leave nothing behind in the node, however they end.
 #include <algorithm>
 #include <chrono>
 #include <cstddef>

@@ -1,4 +1,4 @@
-// What a node does where a storage or a transport of the user's bends its contract.
+// The behaviour of a node where a storage or a transport of the user's bends its contract.
 #include <algorithm>
 #include <chrono>
 #include <cstddef>

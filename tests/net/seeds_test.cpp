@@ -19,6 +19,18 @@ namespace gossipmonger {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+/// Adds "b" with a seed that leads to nobody so far.
+void add_alone(pair_of_nodes& both, const std::string& seed,
+               std::chrono::milliseconds resolve_interval = 1s) {
+  both.add("b", {seed}, resolve_interval);
+  both.context.run_for(100ms);
+  REQUIRE(both.nodes[1]->stats().peers_live == 0);
+}
+
+}  // namespace
+
 TEST_CASE("seeds: a name whose look-up hangs holds up no other, be that numeric or a name") {
   const hanging_resolver resolver;
   for (const std::string host : {"127.0.0.1:", "found.test:"}) {
@@ -35,9 +47,7 @@ TEST_CASE("seeds: a name whose look-up hangs holds up no other, be that numeric 
 TEST_CASE("seeds: other seeds are followed at once, though a look-up of the former ones hangs") {
   const hanging_resolver resolver;
   pair_of_nodes both;
-  both.add("b", {"hang.test:7000"});
-  both.context.run_for(50ms);
-  REQUIRE(both.nodes[1]->stats().peers_live == 0);
+  add_alone(both, "hang.test:7000");
 
   config other = both.nodes[1]->settings();
   other.seeds = {"found.test:" + both.port};
@@ -66,9 +76,7 @@ TEST_CASE("seeds: a name that is not found is named with the cause, and the othe
 
 TEST_CASE("seeds: a name is looked up again, and who is found at its new address is met") {
   pair_of_nodes both;
-  both.add("b", {"moved.test:" + both.port});  // nobody is there
-  both.context.run_for(100ms);
-  REQUIRE(both.nodes[1]->stats().peers_live == 0);
+  add_alone(both, "moved.test:" + both.port);  // nobody is there
 
   move_host();
 
@@ -77,14 +85,7 @@ TEST_CASE("seeds: a name is looked up again, and who is found at its new address
 
 TEST_CASE("seeds: while nobody is live a name is looked up again soon, whatever the interval") {
   pair_of_nodes both;
-  config settings;
-  settings.name = "b";
-  settings.gossip_interval = 20ms;
-  settings.resolve_interval = 1h;
-  settings.seeds = {"late.test:" + both.port};  // found at an address where nobody is
-  both.udp_world::add(settings);
-  both.context.run_for(100ms);
-  REQUIRE(both.nodes[1]->stats().peers_live == 0);
+  add_alone(both, "late.test:" + both.port, 1h);  // found at an address where nobody is
 
   move_late_host();
 

@@ -61,12 +61,13 @@ struct pair_of_nodes : udp_world {
     port = std::to_string(nodes[0]->local_endpoint().port);
   }
 
-  void add(std::string name, std::vector<std::string> seeds) {
+  void add(std::string name, std::vector<std::string> seeds,
+           std::chrono::milliseconds resolve_interval = std::chrono::seconds(1)) {
     config settings;
     settings.name = std::move(name);
     settings.gossip_interval = std::chrono::milliseconds(20);
     settings.seeds = std::move(seeds);
-    settings.resolve_interval = std::chrono::seconds(1);
+    settings.resolve_interval = resolve_interval;
     udp_world::add(settings);
   }
 

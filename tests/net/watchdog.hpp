@@ -1,5 +1,5 @@
-// Names the test case that hangs: on the manual clock, a wake-up that comes too early is asked for
-// again and again, and no time passes in which anybody could give up.
+// Names the test case that hangs. On the manual clock, a wake-up that comes too early is asked for
+// again and again: no time passes in which anybody could give up.
 #pragma once
 
 #include <chrono>

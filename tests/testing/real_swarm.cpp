@@ -254,7 +254,8 @@ void real_swarm::write_in_two_runs(std::size_t node) {
   }
 }
 
-/// What its storage refuses of a peer waits for some rounds: meanwhile that peer is forgotten.
+/// A peer's entries that the node's storage refuses wait for some rounds: meanwhile that peer is
+/// forgotten.
 void real_swarm::forget_while_failing(std::size_t node) {
   const std::size_t other = any_node();
   const storage_conditions before = members_[node].storage;

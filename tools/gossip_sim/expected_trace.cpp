@@ -15,8 +15,8 @@ namespace gossipmonger {
 
 namespace {
 
-/// What each node's reader saw between two decisions: in no order, and each thing once, so that the
-/// text tells the story and not the chance of the network.
+/// The events that each node's reader saw between two decisions, sorted, and each once. So the text
+/// tells the story and not the chance of the network.
 class trace_text {
  public:
   explicit trace_text(const scenario& of) : scenario_(of) {}

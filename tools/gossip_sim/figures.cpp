@@ -115,7 +115,7 @@ class bare_loop {
 /// turn is held against the one beside it: what else the machine does meets both.
 void print_large(std::size_t datagram_bytes_max, bool is_checked, std::size_t turns) {
   constexpr std::size_t nodes = 1000;
-  constexpr std::size_t rounds = 100;  // to which the seconds are scaled
+  constexpr std::size_t rounds = 100;  // the seconds are scaled to these
   constexpr std::size_t rounds_a_turn = 5;
 
   world where(1);

@@ -1,6 +1,6 @@
 // `gossip_sim`: runs simulated clusters under faults and holds them to the invariants. Exit status:
-// 0 where all held, 1 where one did not or not all were run, 2 for a bad option. What failed stands
-// on standard error with the command that replays it: standard output is for programs, too.
+// 0 where all held, 1 where one did not or not all were run, 2 for a bad option. Failures stand on
+// standard error with the command that replays each: standard output is for programs, too.
 
 #include <algorithm>
 #include <charconv>
@@ -242,7 +242,7 @@ int check_files(const sim_options& options) {
 }
 
 void describe(CLI::App& app, sim_options& options) {
-  // What to run: one of them.
+  // The ways to run: one of them.
   CLI::Option* const what[] = {
       app.add_option("--seed", options.seed_text, "run one seed"),
       app.add_option("--seeds", options.seeds, "run a range of seeds, as 1..2000"),
@@ -268,7 +268,7 @@ void describe(CLI::App& app, sim_options& options) {
   app.add_flag("--stop", options.stops_at_failure, "end at the first failure");
 }
 
-/// What is wrong with the options, each as the command line has it; empty for nothing.
+/// The first fault in the options, named as the command line has it; empty for none.
 std::string check(sim_options& options) {
   if (options.seed_text) {
     options.seed = parse_number(*options.seed_text);

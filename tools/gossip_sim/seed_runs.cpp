@@ -58,7 +58,7 @@ void limit_time() {
   ::setitimer(ITIMER_VIRTUAL, &limit, nullptr);
 }
 
-/// What is said of a run whose child ended by itself.
+/// Describes a run whose child ended by itself.
 void describe_end(int status, seed_outcome& out) {
   const bool is_endless = WIFSIGNALED(status) && WTERMSIG(status) == SIGVTALRM;
   out.rule = is_endless ? "livelock" : "crash";

@@ -15,7 +15,7 @@
 
 namespace gossipmonger {
 
-/// What one seed came to. `rule` is empty where all held; "crash" where the process ended.
+/// The outcome of one seed. `rule` is empty where all held; "crash" where the process ended.
 struct seed_outcome {
   seed_outcome() = default;
 

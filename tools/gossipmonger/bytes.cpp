@@ -11,7 +11,7 @@ std::uint8_t byte_at(std::string_view bytes, std::size_t at) {
   return static_cast<std::uint8_t>(bytes[at]);
 }
 
-/// What the first byte of a character says of its length; 0: nothing begins with it.
+/// The length of a character by its first byte; 0: nothing begins with it.
 std::size_t size_by_lead(std::uint8_t lead) {
   if (lead < 0x80) return 1;
   if (lead < 0xc2) return 0;

@@ -38,7 +38,7 @@ struct command {
   std::chrono::milliseconds time{};  ///< of set-ttl, writable
 };
 
-/// What is wrong with a line.
+/// An error about a line.
 struct command_error {
   command_error() = default;
 
@@ -52,9 +52,9 @@ struct command_error {
 /// Whether the line asks for anything: blank ones do not, and get no answer.
 [[nodiscard]] bool is_blank(std::string_view line);
 
-/// Words are separated by blanks. The last argument is the rest of the line as it stands, so that
-/// a value may hold blanks, or begin or end with some. Any argument may stand in quotation marks
-/// instead: then it ends with the closing one, and \" \\ \n \t and \xHH stand in it for a quotation
+/// Words are separated by blanks. The last argument is the rest of the line as it stands, so that a
+/// value may hold blanks, or begin or end with some. Any argument may stand in quotation marks
+/// instead: then it ends with the closing one. In it \" \\ \n \t and \xHH stand for a quotation
 /// mark, a backslash, a line end, a tabulator and any byte. One that begins with a quotation mark
 /// must be written so.
 [[nodiscard]] tl::expected<command, command_error> parse_command(std::string_view line);

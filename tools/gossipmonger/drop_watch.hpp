@@ -1,5 +1,5 @@
-// What a node and its socket refused since the last look: for a line a second and reason at most,
-// however much an enemy sends.
+// Counts of refusals by a node and its socket since the last look. They make a line a second and
+// reason at most, however much an enemy sends.
 #pragma once
 
 #include <cstdint>

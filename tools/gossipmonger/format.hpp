@@ -21,7 +21,7 @@ namespace gossipmonger {
 
 using wall_time = std::chrono::sys_time<std::chrono::milliseconds>;
 
-/// What is known of one peer at one moment. A value.
+/// The knowledge of one peer at one moment. A value.
 struct peer_state {
   peer_state() = default;
 
@@ -59,8 +59,8 @@ class format {
                                             std::string_view value) const = 0;
   [[nodiscard]] virtual std::string options(
       const std::vector<std::pair<std::string, std::string>>& named) const = 0;
-  /// The answer to `state` may be long, so it is appended to `to` piece by piece: its beginning,
-  /// and for each peer a beginning, its entries and an end; then the end.
+  /// The answer to `state` may be long, so it is appended to `to` piece by piece. It has a
+  /// beginning, then for each peer a beginning, its entries and an end, and then the end.
   virtual void begin_state(std::string& to) const = 0;
   virtual void begin_peer(const peer_state& of, bool is_first, std::string& to) const = 0;
   virtual void add_entry(std::string_view key, std::string_view value, bool is_first,

@@ -44,7 +44,7 @@ std::string json_format::started(const node& of, const endpoint& bound, wall_tim
   line["name"] = of.name();
   line["generation"] = of.generation();
   line["endpoint"] = bound.to_string();
-  // What peers send to; null while it is not known.
+  // The address that peers send to; null while it is not known.
   const endpoint address = of.local_endpoint();
   line["advertise"] = address.is_wildcard() ? json() : json(address.to_string());
   return to_line(line);

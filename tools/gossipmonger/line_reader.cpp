@@ -80,8 +80,8 @@ bool line_reader::wait_for_input(bool& has_hung_up) {
 }
 
 void line_reader::run() {
-  // Who reads a terminal from the background is refused (SIGTTIN is ignored), and may try again
-  // when it is in front.
+  // A process that reads a terminal from the background is refused (SIGTTIN is ignored), and may
+  // try again when it is in front.
   constexpr useconds_t background_pause_us = 200'000;
   std::array<char, 65536> buffer{};
   bool has_hung_up = false;

@@ -36,11 +36,11 @@ class line_reader {
   line_reader& operator=(const line_reader&) = delete;
   ~line_reader();
 
-  /// The next line; none at the end of input and after `stop`. What follows the last line end
+  /// The next line; none at the end of input and after `stop`. The text after the last line end
   /// counts as a line unless it is empty. Resumes on the executor; one pending call.
   [[nodiscard]] asio::awaitable<std::optional<input_line>> next();
 
-  /// What of a line is read at most; a longer one is told as too long.
+  /// The most bytes of a line that are read; a longer one is told as too long.
   [[nodiscard]] std::size_t line_bytes_max() const { return line_bytes_max_; }
 
   /// Ends the thread, and with it a pending `next`.

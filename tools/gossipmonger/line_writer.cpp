@@ -42,7 +42,7 @@ void line_writer::write(std::string_view text) {
   wake_.wake();
 }
 
-/// What `room` says now; none: it has to wait.
+/// The answer of `room` now; none: it has to wait.
 std::optional<bool> line_writer::find_room() {
   const std::lock_guard lock(mutex_);
   if (is_broken_) return false;

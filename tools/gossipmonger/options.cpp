@@ -58,7 +58,7 @@ std::optional<milliseconds> parse_seconds(std::string_view text) {
   return milliseconds(static_cast<std::int64_t>(count * 1000));
 }
 
-/// What CLI11 fills in, before it is checked.
+/// The options as CLI11 fills them in, before they are checked.
 struct raw_options {
   std::string interval = "1s";
   std::int64_t fanout = 1;

@@ -33,7 +33,7 @@ struct early_exit {
   std::string text;  ///< to standard output if status is 0, else to standard error
 };
 
-/// What the command line says. Hosts are not looked up.
+/// Reads the command line. Hosts are not looked up.
 ///   errors: --help, --version, and the first option that is not allowed, as one line
 [[nodiscard]] tl::expected<options, early_exit> parse_options(int argc, const char* const* argv);
 

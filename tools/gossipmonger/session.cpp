@@ -110,7 +110,7 @@ asio::awaitable<void> session::live(std::optional<milliseconds> lifetime) {
   }
   is_ending_ = true;
   if (!has_quit_) {
-    // Whoever has not heard of it will find out by itself.
+    // A peer that has not heard of it will find out by itself.
     [[maybe_unused]] const result<leave_result> left = co_await node_.leave(leave_grace());
   }
   node_.stop();
@@ -126,7 +126,7 @@ asio::awaitable<void> session::gossip() {
 }
 
 asio::awaitable<void> session::print_events(subscription events) {
-  // So many at a time: what else waits on this executor gets its turn.
+  // So many at a time: other work of this executor gets its turn.
   constexpr std::size_t burst = 64;
   for (std::size_t count = 1;; ++count) {
     const bool has_room = co_await output_.room();
@@ -248,7 +248,7 @@ std::string session::answer_at_once(const command& asked, std::string_view line)
       return version ? format_.set(asked.key, *version) : refused(version.error());
     }
     case command_kind::set_ttl: {
-      // What is too long for nanoseconds is too long for the node as well.
+      // A time that is too long for nanoseconds is too long for the node as well.
       const milliseconds ttl = std::min(asked.time, milliseconds(std::chrono::hours(24 * 1000)));
       const result<std::uint64_t> version = node_.set(asked.key, asked.value, ttl);
       return version ? format_.set_ttl(asked.key, *version, asked.time) : refused(version.error());

@@ -30,7 +30,7 @@ class session {
   session& operator=(const session&) = delete;
 
   /// Starts all of it on the node's executor, whose work ends after `end`, a signal, `quit` or
-  /// `lifetime`: the node then leaves, as far as that can be done within a bounded time.
+  /// `lifetime`. The node then leaves, as far as that can be done within a bounded time.
   ///   throws: out of the io_context's run, what the transport threw
   void start(std::optional<std::chrono::milliseconds> lifetime);
 

@@ -1,5 +1,5 @@
-// Lines for people, with colour where the reader wants it. What others publish is escaped, so that
-// no value can drive the terminal.
+// Lines for people, with colour where the reader wants it. Values of other nodes are escaped, so
+// that none can drive the terminal.
 #pragma once
 
 #include "format.hpp"

@@ -25,7 +25,7 @@ class wake_pipe {
     for (const int end : ends_) ::close(end);
   }
 
-  /// What to poll for reading.
+  /// The descriptor to poll for reading.
   [[nodiscard]] int descriptor() const { return ends_[0]; }
 
   /// A pipe that is full wakes as well, so failing is no harm.

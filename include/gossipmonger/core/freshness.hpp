@@ -11,12 +11,13 @@
 
 namespace gossipmonger {
 
-/// A datagram is stale when its entry of me is more than this many of my rounds old.
-///   nodes:       all that are known, this one included, >= 1
-///   path_rounds: rounds from a leg to its answer, as `smoothed_path_rounds` says; 0: not known
-///   source:      news reaches everybody within about log2(nodes) rounds, so twice that and a
-///                margin, and twice the path. The path counts up to `path_max`, so that answers
-///                which somebody recorded and sends again are soon stale.
+/// The age, in my rounds, of its entry of me above which a datagram is stale.
+///   nodes:       the known ones and self, >= 1
+///   path_rounds: from `smoothed_path_rounds`; 0: not known.
+///
+/// News reaches everybody within about log2(nodes) rounds. The limit is twice that and a margin,
+/// and twice the path. The path counts up to `path_max`, so that answers which somebody recorded
+/// and sends again are soon stale.
 [[nodiscard]] std::uint64_t fresh_rounds_max(std::size_t nodes, std::chrono::nanoseconds interval,
                                              std::uint32_t path_rounds);
 
@@ -41,9 +42,11 @@ struct echo {
 /// Whether a leg with that echo shows that its sender hears me.
 ///   self, instance: this run
 ///   rounds_max:     as fresh_rounds_max says
-///   after:          only an echo of a heartbeat above this one counts; 0: any. A node keeps here
-///                   the heartbeat at which it declared the sender dead: no datagram that the
-///                   sender wrote before it died can bear a later one.
+///   after:          the echo's heartbeat must be above it; 0: any.
+///
+/// A node keeps in `after` the heartbeat at which it declared the sender dead. No datagram that the
+/// sender wrote before it died can bear a later one.
+///
 /// An answer that names a higher run of mine is fresh too, unless `after` is given: a node that
 /// lost its clock judges its peers by such answers.
 [[nodiscard]] bool is_fresh(const echo& of_me, const packed_entry& self, std::uint32_t instance,

@@ -1,5 +1,6 @@
-// What membership alone needs of a byte budget, measured by the node itself, and whether the budget
-// falls short of it for long. Users' writes are not counted. A value; reads no clock (I6).
+// The bytes that membership alone needs of a byte budget, as the node measures them, and whether
+// the budget stays below that for long. Users' writes are not counted. A value; reads no clock
+// (I6).
 #pragma once
 
 #include <cstddef>
@@ -20,7 +21,7 @@ class membership_need {
 
   /// So many digests of mine begin: they count as if the budget let them be whole.
   void handle_digests(std::size_t count) { digests_ += count; }
-  /// Whatever else of membership takes that many bytes, whatever the budgets are.
+  /// Other traffic of membership, of so many bytes whatever the budgets are.
   void handle_other(std::size_t bytes) { other_bytes_ += bytes; }
   /// A datagram of somebody's digest came, the first of that digest or not; what answers it takes
   /// `answer_bytes`, entries of users left out.

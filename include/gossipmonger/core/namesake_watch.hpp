@@ -1,10 +1,9 @@
-// What a node remembers of an older run of a peer: whether it lives beside the one that is held. A
-// value. Times are on the liveness clock.
+// A node's record of an older run of one peer: whether that run lives beside the newer one that is
+// held. A value. Times are on the liveness clock.
 //
-// Two things look like an older run that lives, and are none: a datagram that comes late, and the
-// run of a node that restarted with an earlier date and has not taken a higher generation yet. The
-// first bears no heartbeat of mine that is younger than my knowledge of the newer run. Beside the
-// second, the run that is held makes no progress.
+// Two cases look like a living older run, and are none. A datagram may come late: then it bears no
+// heartbeat of mine from after the newer run came in. Or a node restarted with an earlier date and
+// has not taken a higher generation yet: then the run that is held makes no progress.
 #pragma once
 
 #include <chrono>
@@ -23,10 +22,12 @@ class namesake_watch {
   void begin(std::uint64_t my_heartbeat);
 
   /// An older run spoke, from a verified address. Whether two nodes live under that name.
-  ///   seen_heartbeat: of this run of mine, that the older run knows; 0 if none
-  ///   last_advance: of the heartbeat of the run that is held
-  ///   settling: within so long, the copies of one run are equal at all peers
-  ///   lapse: a longer silence of the older run begins the watch anew
+  ///   seen_heartbeat:  mine that the older run knows; 0: none
+  ///   last_advance:    of the held run's heartbeat
+  ///   settling, lapse: see below.
+  ///
+  /// Within `settling`, the copies of one run become equal at all peers. A silence of the older run
+  /// longer than `lapse` begins the watch anew.
   [[nodiscard]] bool hear(std::uint64_t seen_heartbeat, std::chrono::nanoseconds last_advance,
                           std::chrono::nanoseconds settling, std::chrono::nanoseconds lapse,
                           std::chrono::nanoseconds now);

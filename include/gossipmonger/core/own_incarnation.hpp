@@ -1,4 +1,4 @@
-// What a node concludes when somebody speaks of its own name: nothing, that it has to take a higher
+// A node's conclusion when somebody speaks of its own name: nothing, that it has to take a higher
 // generation, or that another node lives under that name. A value; sees neither clock nor message.
 //
 // A run of a higher generation is a relic of a former run of this node, or a rival: another node

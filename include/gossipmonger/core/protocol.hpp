@@ -115,8 +115,8 @@ class protocol {
   [[nodiscard]] std::chrono::nanoseconds writable_at() const;
 
   // Inputs.
-  /// `bytes` is the size of the datagram it came in, `local` the address of this host that it was
-  /// sent to, and what answers it leaves from; a wildcard: not known.
+  /// `bytes` is the size of the datagram that it came in. It was sent to `local`, an address of
+  /// this host, and the answer leaves from there; a wildcard: not known.
   void handle_message(const message& received, const endpoint& source, std::size_t bytes,
                       moment now, const endpoint& local = endpoint());
   void handle_timeout(moment now);
@@ -324,7 +324,7 @@ class protocol {
   /// An event about a name, the first time there is anything to say of it.
   void report_once(event_kind kind, const identity_view& who, std::uint64_t name_hash,
                    std::string text);
-  // What is told of this node itself (protocol_notices.cpp).
+  // Notices of this node about itself (protocol_notices.cpp).
   /// After the choice of partners: tells once that nobody is known though a seed was to be asked in
   /// that many rounds, and when that ends.
   void watch_alone(bool has_seed_to_ask);
@@ -362,7 +362,7 @@ class protocol {
   /// What I take for true of that peer has changed: it is to be told.
   void spread(slot_index slot);
   [[nodiscard]] std::uint32_t told_max() const;
-  /// What a leg tells of; less under a byte budget.
+  /// The most suspicions that one leg carries; fewer under a byte budget.
   [[nodiscard]] std::size_t doubts_a_leg() const;
   void plan_doubts(exchange& leg);
   void spread_doubts();
@@ -426,13 +426,13 @@ class protocol {
   [[nodiscard]] bool has_byte_budget() const { return settings_.send_bytes_per_interval != 0; }
   [[nodiscard]] std::size_t kept_from_membership() const { return kept_from_bulk() / 2; }
   [[nodiscard]] std::size_t kept_from_bulk() const;
-  /// What of the budget answers to unverified addresses may take.
+  /// The part of the budget for answers to unverified addresses.
   [[nodiscard]] std::size_t strangers_bytes() const;
-  /// The part that one of them may take.
+  /// The most bytes that one such answer may take.
   [[nodiscard]] std::size_t stranger_bytes_max() const;
   /// A first contact is padded to so much.
   [[nodiscard]] std::size_t first_contact_bytes() const;
-  /// What a digest may take of the budget where so many begin in a round.
+  /// The budget's bytes for one digest of so many that begin in a round.
   [[nodiscard]] std::size_t digest_bytes(std::size_t digests) const;
   void begin_budget_round();
   /// The budget's part for digests goes evenly to those that begin in this round.

@@ -81,7 +81,7 @@ struct exchange {
   std::uint64_t digest_from = 0;
   std::size_t digest_rows_left = 0;
   std::size_t digest_graves_left = 0;
-  /// What the byte budget leaves to this digest.
+  /// The bytes that the byte budget leaves to this digest.
   std::size_t digest_bytes_left = std::numeric_limits<std::size_t>::max();
   // Where graves end the range early, rows are told without a claim, from here on, once each.
   std::uint64_t extra_from = 0;

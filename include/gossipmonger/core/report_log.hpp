@@ -1,5 +1,6 @@
-// What events named already, so that each thing is named once in a while and not with each
-// datagram. A resource with a capacity: when it is full of recent ones, nothing further is named.
+// The subjects that events have named already, so that each is named once in a while and not with
+// each datagram. A resource with a capacity: when it is full of recent ones, nothing further is
+// named.
 #pragma once
 
 #include <chrono>

@@ -38,8 +38,8 @@ struct changed_entry {
 /// The caller (the protocol) MUST
 ///   - begin with an empty storage;
 ///   - put with a version above every version the slot holds or held since its last `forget`;
-///   - put with a sequence that is above 0, and is either the one the key already has (the entry
-///     keeps its place in the change order) or above every sequence ever given;
+///   - put with the sequence that the key already has (the entry keeps its place in the change
+///     order), or with one above 0 and above every sequence ever given;
 ///   - not use a view after the next call of a non-const member.
 /// The storage MUST
 ///   - `put(slot, entry)`: insert or replace the key of `entry`, all or nothing

@@ -1,7 +1,7 @@
-// What must hold before the first Asio header is read, in every file of a program alike: without it
-// Asio 1.22 lacks `awaitable` under clang, and mixes two allocators for coroutine frames. And the
-// file must see the Asio that the library was built with. So this comes first in each header that
-// includes Asio.
+// Checks the definitions that must stand before the first Asio header, alike in every file of a
+// program. Without them Asio 1.22 lacks `awaitable` under clang, and mixes two allocators for
+// coroutine frames. The file must also see the Asio that the library was built with. So this header
+// comes first in each header that includes Asio.
 #pragma once
 
 #if __cplusplus < 202002L

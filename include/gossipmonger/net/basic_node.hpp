@@ -73,15 +73,15 @@ struct leave_result {
   std::size_t live = 0;          ///< live peers
 };
 
-/// A resource; the transport outlives it. Its destructor is `stop`: what is still awaited then, and
-/// `run` itself, ends by itself, or goes with the io_context; it needs the node no more, and the
-/// transport only as far as the contract of `transport` says (ours: not at all). Subscriptions may
-/// outlive it.
+/// A resource; the transport outlives it. Its destructor is `stop`. Operations that are still
+/// awaited then, and `run` itself, end by themselves or go with the io_context. They need the node
+/// no more, and the transport only as far as the contract of `transport` says (ours: not at all).
+/// Subscriptions may outlive it.
 ///
 /// The awaited operations (`replicated`, `wait_for`, `wait_live`, `writable`, `leave`) take a
-/// trailing timeout on the transport's clock (duration::max(): for ever), resume on the executor of
-/// the awaiting coroutine, which must be the node's, and end with errc::timed_out, errc::cancelled
-/// or errc::stopped.
+/// trailing timeout on the transport's clock (duration::max(): for ever). They resume on the
+/// executor of the awaiting coroutine, which must be the node's. They fail with errc::timed_out,
+/// errc::cancelled or errc::stopped.
 template <storage Storage, transport Transport>
 class basic_node {
  public:
@@ -90,9 +90,9 @@ class basic_node {
 
   /// A node at the address of the open `over`, or as `settings.advertise` says. Does not gossip
   /// before `run`.
-  ///   errors: the first option that is not allowed; `advertise` where the transport listens on a
-  ///           wildcard and there are no seeds to find the local address by; `transport` where that
-  ///           is not open
+  ///   errors: the first option that is not allowed; `transport` where that is not open. A
+  ///           transport on a wildcard finds the local address by the seeds: without any,
+  ///           `advertise`
   [[nodiscard]] static tl::expected<std::unique_ptr<basic_node>, config_error> create(
       config settings, Transport& over) {
     // No requires-clause: clang 19 mangles it, g++ 12 does not, and the library of one could not be
@@ -146,7 +146,7 @@ class basic_node {
   basic_node& operator=(const basic_node&) = delete;
   ~basic_node() { state_->begin_stop(); }
 
-  // What is known.
+  // Queries.
   [[nodiscard]] std::string_view name() const { return core().name(); }
   [[nodiscard]] std::uint64_t generation() const { return core().generation(); }
   /// My latest version; 0 before the first write.
@@ -173,14 +173,14 @@ class basic_node {
   /// Self first, then the others by name.
   [[nodiscard]] std::vector<member> peers() const { return core().members(now()); }
   [[nodiscard]] protocol_stats stats() const { return core().stats(); }
-  /// What each table holds, for tests: O(1).
+  /// The size of each table, for tests: O(1).
   [[nodiscard]] table_sizes tables() const { return core().tables(); }
-  /// For what a storage does besides: counters, faults in a test. On the node's executor, as all
+  /// For other members of the storage: counters, faults in a test. On the node's executor, as all
   /// else.
   ///   expects: only the node changes what it holds (I1, I2)
   [[nodiscard]] Storage& entries() { return state_->entries; }
 
-  // What I publish. None of these waits; gossip carries it on.
+  // Publishing. None of these waits; gossip carries the writes on.
   /// Errors as protocol::set.
   [[nodiscard]] result<std::uint64_t> set(std::string_view key, std::string_view value) {
     if (state_->is_stopped) return fail(errc::stopped);
@@ -265,7 +265,7 @@ class basic_node {
   /// Ends `run`, closes the transport, and ends what is awaited. Idempotent.
   void stop() { state_->begin_stop(); }
 
-  // What can be awaited.
+  // Awaited operations.
   /// Until `version` of mine is held as the policy says.
   ///   errors: lost_owner, if I took a new generation meanwhile; timed_out, cancelled, stopped
   [[nodiscard]] asio::awaitable<result<replication>> replicated(std::uint64_t version,
@@ -344,7 +344,8 @@ class basic_node {
     timer* pause = nullptr;  // between two look-ups, while it waits
   };
 
-  /// What the loops of `run` need, and what may be awaited: it goes with the last of them.
+  /// The state that the loops of `run` and the awaited operations need: it goes with the last of
+  /// them.
   struct shared : node_state_of<Storage> {
     shared(Storage held, Transport& over, std::uint32_t cluster, const wire_range& spoken)
         : node_state_of<Storage>(std::move(held)),
@@ -761,7 +762,7 @@ asio::awaitable<void> basic_node<Storage, Transport>::send_all(std::shared_ptr<s
     if (state->is_stopped) break;
   }
   state->is_sending = false;
-  // What the budget keeps waiting goes on before the next round.
+  // Datagrams that the budget keeps waiting go on before the next round.
   if (state->round_timer != nullptr && state->core->next_deadline() < state->core->next_timeout()) {
     state->round_timer->cancel();
   }

@@ -1,5 +1,5 @@
-// A clock that is moved by hand, and what drives an io_context on it: hours of timers pass in as
-// long as their handlers take, in the same order every time.
+// A clock that is moved by hand, and a driver that runs an io_context on it. Hours of timers pass
+// in as long as their handlers take, in the same order every time.
 //
 // The clock is a thread-local: now() is static because Asio's timers want it so. All timers on it
 // are used from its thread; several io_contexts may share it, each with a driver, one at a time.
@@ -48,8 +48,8 @@ class manual_clock {
 /// resource, used from the thread that it was made on.
 ///
 /// How: Asio looks at its timers only when the earliest is due, and asks the wait traits below how
-/// long that is; so a timer of the driver's own, due before all others, makes it look now, and the
-/// question that follows tells what comes next.
+/// long that is. So a timer of the driver's own, due before all others, makes it look now. The
+/// question that follows tells which timer comes next.
 class manual_clock_driver {
  public:
   explicit manual_clock_driver(asio::io_context& context);

@@ -1,4 +1,4 @@
-// Datagrams between endpoints of one process, on the manual clock: a network that delays, loses and
+// Datagrams between endpoints of one process, on the manual clock. The network delays, loses and
 // duplicates by a seeded generator, so that a test of real nodes runs the same way every time.
 //
 // One thread and one io_context: the network and all its transports are used from there.
@@ -32,7 +32,7 @@ namespace gossipmonger {
 struct memory_network_options {
   memory_network_options() = default;
 
-  /// Probabilities, 0 to 1, a datagram. What is lost is not duplicated.
+  /// Probabilities, 0 to 1, a datagram. A lost datagram is not duplicated.
   double loss = 0.0;
   double duplication = 0.0;
   double corruption = 0.0;  ///< one flipped bit
@@ -43,16 +43,16 @@ struct memory_network_options {
   manual_clock::duration delay_min{0};
   manual_clock::duration delay_max{0};
 
-  /// What may be on the way to, or wait at, one receiver; what comes beyond is dropped.
+  /// Datagrams that may be on the way to, or wait at, one receiver; further ones are dropped.
   std::size_t queue_datagrams_max = 4096;
 
-  /// The longest datagram that the network carries; UDP over IPv4 carries this much. Who sends more
-  /// learns nothing of it, or is told as by EMSGSIZE: the datagram is then not sent.
+  /// The longest datagram that the network carries; UDP over IPv4 carries this much. The sender of
+  /// a longer one learns nothing of it, or is told as by EMSGSIZE: the datagram is then not sent.
   std::size_t datagram_bytes_max = 65507;
   bool reports_too_large = false;
 };
 
-/// What became of datagrams. A value.
+/// Counts of datagrams, by what became of them. A value.
 struct memory_network_counters {
   memory_network_counters() = default;
   friend bool operator==(const memory_network_counters&, const memory_network_counters&) = default;
@@ -83,17 +83,19 @@ class memory_network {
   memory_network(const memory_network&) = delete;
   memory_network& operator=(const memory_network&) = delete;
 
-  /// For what is sent from now on: a loss of 1 cuts the network, 0 heals it.
+  /// For datagrams sent from now on: a loss of 1 cuts the network, 0 heals it.
   void set_options(memory_network_options options);
   [[nodiscard]] const memory_network_options& options() const { return options_; }
-  /// In place of the common options, for what `from` sends to `to`: addresses as seen from outside.
+  /// In place of the common options, for datagrams from `from` to `to`: addresses as seen from
+  /// outside.
   void set_link_options(const endpoint& from, const endpoint& to, memory_network_options options);
   /// All links have the common options again.
   void clear_links() { links_.clear(); }
-  /// What links from and to `before` have is now of `after`, in place of what links of `after` had.
+  /// The options of the links from and to `before` move to `after`, in place of those that its
+  /// links had.
   void move_links(const endpoint& before, const endpoint& after);
   /// The transport is seen at `outside` from now on, as behind a NAT that binds anew; it does not
-  /// notice. What is on the way to the old address still comes.
+  /// notice. Datagrams on the way to the old address still come.
   ///   errors: std::errc::address_in_use; expects: it is open
   [[nodiscard]] result<void> rebind(memory_transport& transport, const endpoint& outside);
   [[nodiscard]] const memory_network_counters& counters() const { return counters_; }
@@ -139,8 +141,8 @@ class memory_transport {
   ///   errors: std::errc::address_in_use, and it can be opened anew; errc::stopped after `close`;
   ///           asio::error::already_open
   [[nodiscard]] result<void> open(endpoint listen);
-  /// Takes one more address, with the port of the first, as a host with several does: what is sent
-  /// there arrives here, and what names it as its source leaves from it.
+  /// Takes one more address, with the port of the first, as a host with several does. Datagrams
+  /// sent there arrive here. Those that name it as their source leave from it.
   ///   errors: std::errc::address_in_use; expects: it is open
   [[nodiscard]] result<void> add_address(endpoint address);
 
@@ -149,12 +151,13 @@ class memory_transport {
   /// When the first datagram that waits here, or is on the way, is due; max() for none.
   [[nodiscard]] manual_clock::time_point next_arrival() const;
 
-  /// Takes what is due, in the order of (due time, sent); waits for one. `transport`'s contract.
+  /// Takes the datagrams that are due, in the order of (due time, sent); waits for one.
+  /// `transport`'s contract.
   ///   errors:  errc::stopped, also where it was never opened; errc::cancelled
   ///   expects: in.size() > 0; no other receive pending
   [[nodiscard]] asio::awaitable<result<std::size_t>> receive(std::span<inbound> in);
 
-  /// Hands all of `out` to the network; never suspends. What is refused is counted and skipped.
+  /// Hands all of `out` to the network; never suspends. A refused datagram is counted and skipped.
   ///   errors:  errc::stopped, errc::cancelled; then nothing was sent
   [[nodiscard]] asio::awaitable<result<std::size_t>> send(std::span<const outbound> out);
 
@@ -162,7 +165,7 @@ class memory_transport {
   /// that lies. None by default.
   void set_mutation(double probability) { mutation_ = probability; }
 
-  /// What it has done, as a udp_transport counts it; what it had no room for are kernel drops.
+  /// Its counts, as a udp_transport counts; datagrams that it had no room for are kernel drops.
   [[nodiscard]] const udp_counters& counters() const { return counters_; }
 
   /// Leaves the network; what was on the way is gone. Pending calls get errc::stopped. Idempotent.
@@ -190,12 +193,12 @@ class memory_transport {
   asio::any_io_executor executor_;
   asio::basic_waitable_timer<manual_clock> arrival_;
   endpoint local_;
-  endpoint outside_;              // what others see: local_, unless it was bound anew
+  endpoint outside_;              // as others see it: local_, unless it was bound anew
   std::vector<endpoint> others_;  // addresses besides, seen as they are
   double mutation_ = 0.0;
   udp_counters counters_;
-  std::uint64_t latest_sequence_ = 0;  // of what was delivered
-  /// What a pending `receive` reads before it touches the transport, which may have gone.
+  std::uint64_t latest_sequence_ = 0;  // among those delivered
+  /// The flags that a pending `receive` reads before it touches the transport, which may have gone.
   struct shared_flags {
     shared_flags() = default;
 

@@ -1,5 +1,5 @@
-// What a node shares with its subscriptions and pending operations, so that they may outlive it.
-// Not for users. Everything here belongs to the node's executor.
+// The state that a node shares with its subscriptions and pending operations, so that they may
+// outlive it. Not for users. Everything here belongs to the node's executor.
 #pragma once
 
 #include "gossipmonger/net/asio_definitions.hpp"  // first
@@ -30,7 +30,7 @@ class wakeable {
 
   /// The node changed, or stopped: look again.
   virtual void wake() = 0;
-  /// What it has read of the change list; the node keeps removals until everybody has.
+  /// How far it has read the change list; the node keeps removals until everybody has read them.
   [[nodiscard]] virtual std::uint64_t position() const = 0;
 
  private:

@@ -18,7 +18,7 @@ namespace gossipmonger {
 
 struct node_state;
 
-/// What a subscription wants to see. A value.
+/// The events that a subscription wants to see. A value.
 struct event_filter {
   event_filter() = default;
 
@@ -36,8 +36,8 @@ struct event_filter {
 /// (terminal, or what else the coroutine lets in) ends them with errc::cancelled; a timeout, on the
 /// node's clock (duration::max(): for ever), with errc::timed_out. Either way no event is lost.
 ///
-/// Under `||`, an event can get lost: where both sides complete before the awaiting coroutine
-/// resumes, Asio drops the result of one, and a `next` that has completed has taken its event. For
+/// Under `||`, an event can get lost. Where both sides complete before the awaiting coroutine
+/// resumes, Asio drops the result of one; and a `next` that has completed has taken its event. For
 /// a deadline use `next(timeout)`; to race with anything else, `wait` and then `try_next`, for
 /// `wait` takes nothing:
 ///
@@ -53,9 +53,8 @@ class subscription {
   ~subscription();
 
   /// Waits until there is an event, and leaves it for the next call.
-  ///   errors: stopped, when nothing is left; timed_out, cancelled; capacity_reached if another
-  ///   call
-  ///           is pending
+  ///   errors: stopped, when nothing is left; timed_out, cancelled;
+  ///           capacity_reached if another call is pending
   [[nodiscard]] asio::awaitable<result<void>> wait(duration timeout = duration::max());
 
   /// Waits for the next event and takes it; errors as `wait`.

@@ -38,20 +38,20 @@ struct outbound {
 
 /// A transport sends and receives datagrams in batches. It MUST
 ///   - `receive`: wait for one datagram, then take what else is there, up to the span's size;
-///     return how many (>= 1), or errc::stopped after `close`. No other error ends it: what a
-///     network reports of single datagrams is counted and skipped;
-///   - `send`: hand on all of them, in order, and return how many were taken; wait where there is
-///     no room. One that the network refuses counts as taken (UDP loses datagrams anyway) and is
-///     counted; errc::stopped after `close`. A count below that of the datagrams means that the
-///     rest is lost: the node offers none of them again, and what they carried is sent anew as
-///     after any loss. So a transport that cannot wait may drop, but it costs time;
-///   - where it receives at several addresses, say in `local` which one a datagram was sent to, and
-///     send from the address in `source`: an answer that leaves from another address than was asked
-///     proves nothing to its receiver. The port of `source` is not read. A `source` that is none of
-///     its addresses, or of another family than `destination`, is the same as none;
-///   - resume the caller on `get_executor()`, and obey its cancellation (any type): the awaiting
-///     coroutine gets errc::cancelled, and no received datagram that was not reported is lost
-///     from the batch being returned;
+///     return how many (>= 1), or errc::stopped after `close`. No other error ends it; errors of
+///     single datagrams are counted and skipped;
+///   - `send`: hand on all, in order, and return how many were taken; wait for room. One that the
+///     network refuses counts as taken (UDP loses datagrams anyway) and is counted; errc::stopped
+///     after `close`. A count below that of the datagrams means that the rest is lost. The node
+///     offers none of them again, and sends their content anew as after any loss. So a transport
+///     that cannot wait may drop, but it costs time;
+///   - where it receives at several addresses, say in `local` which one a datagram was sent to.
+///     Then it MUST send from the address in `source`, too. An answer that leaves from another
+///     address than was asked proves nothing to its receiver. The port of `source` is not read. A
+///     `source` that is none of its addresses, or not of `destination`'s family, counts as none;
+///   - resume the caller on `get_executor()`, and obey its cancellation (any type). The awaiting
+///     coroutine gets errc::cancelled, and no received datagram that was not reported is lost from
+///     the batch being returned;
 ///   - `close()`: idempotent; wakes every pending call with errc::stopped.
 /// `local_endpoint()` has a port as soon as it is open, and 0 before. A transport whose calls end
 /// with an error that its node did not ask for ends the node's `run`.

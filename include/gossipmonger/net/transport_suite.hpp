@@ -1,5 +1,5 @@
-// What every transport must do, as a coroutine that tries it: each claim of the `transport` concept
-// that types cannot express. For whoever writes a transport; knows no test framework.
+// The suite that every transport must pass: a coroutine that tries each claim of the `transport`
+// concept that types cannot express. For authors of transports; knows no test framework.
 #pragma once
 
 #include "gossipmonger/net/asio_definitions.hpp"  // first
@@ -42,11 +42,11 @@ struct transport_failure {
       : claim(std::move(failed_claim)), what(std::move(seen)) {}
 
   std::string claim;  ///< one of transport_suite's names
-  std::string what;   ///< what was expected and what came
+  std::string what;   ///< the expected result, and the one that came
 };
 
 /// Makes transports for the suite. `make()` gives an open transport at a new endpoint, on the
-/// executor that the suite runs on; all of them reach each other without loss, and hold at least
+/// executor that the suite runs on. All of them reach each other without loss, and hold at least
 /// 128 datagrams. `datagram_bytes_max()` is the longest that the transport carries. A fixture of
 /// transports that may have several addresses also has `make_with_addresses(endpoints&)`: it gives
 /// an open transport, and at least two endpoints that it is reached at.
@@ -168,8 +168,8 @@ class transport_suite {
         }));
   }
 
-  /// Waits until the call is over. One that is not over at the deadline is cancelled, for a
-  /// transport takes one call of a kind at a time; where that does not end it, it is given up.
+  /// Waits until the call is over. A call that is not over at the deadline is cancelled, for a
+  /// transport takes one call of a kind at a time. Where that does not end it, it is given up.
   static asio::awaitable<void> end(call_pointer current) {
     co_await wait_for(current, deadline);
     if (!current->is_over) {
@@ -220,6 +220,13 @@ class transport_suite {
       note(stuck_sends_, current);
     }
     co_return current;
+  }
+
+  /// One short datagram from `source` to `target`; its receipt.
+  asio::awaitable<call_pointer> hand_over(transport_pointer source, transport_pointer target) {
+    co_await send_once(std::move(source), target->local_endpoint(), make_contents(1, 8));
+    const call_pointer got = co_await receive_once(std::move(target), 1, 64);
+    co_return got;
   }
 
   static bool is_stuck(const std::vector<transport_pointer>& stuck, const call_pointer& current) {
@@ -274,7 +281,7 @@ class transport_suite {
     }
   }
 
-  /// What became of a call, for a message.
+  /// The outcome of a call, for a message.
   static std::string outcome_of(const call& current) {
     if (!current.is_over || current.was_late) {
       return "did not return";
@@ -340,15 +347,12 @@ class transport_suite {
   asio::awaitable<void> try_reply() {
     const transport_pointer a = fixture_.make();
     const transport_pointer b = fixture_.make();
-    const auto contents = make_contents(1, 8);
-
-    co_await send_once(a, b->local_endpoint(), contents);
-    const call_pointer got = co_await receive_once(b, 1, 64);
+    const call_pointer got = co_await hand_over(a, b);
     const endpoint source = got->in[0].source;
     expect(source == a->local_endpoint(), "the source is the sender",
            "sent from " + a->local_endpoint().to_string() + ", came from " + source.to_string());
 
-    co_await send_once(b, source, contents);
+    co_await send_once(b, source, make_contents(1, 8));
     const call_pointer reply = co_await receive_once(a, 1, 64);
     expect(gave(*reply, 1) && reply->in[0].source == b->local_endpoint(),
            "the source can be replied to", "the reply: " + outcome_of(*reply));
@@ -361,16 +365,13 @@ class transport_suite {
   asio::awaitable<void> try_source() {
     const transport_pointer a = fixture_.make();
     const transport_pointer b = fixture_.make();
-    const auto contents = make_contents(1, 8);
-
-    co_await send_once(a, b->local_endpoint(), contents);
-    const call_pointer got = co_await receive_once(b, 1, 64);
+    const call_pointer got = co_await hand_over(a, b);
     const endpoint local = got->in[0].local;
     expect(local.is_wildcard() || local.has_address_of(b->local_endpoint()),
            "the local address is the one that was sent to",
            "sent to " + b->local_endpoint().to_string() + ", came to " + local.to_string());
 
-    const call_pointer sent = co_await send_once(b, a->local_endpoint(), contents,
+    const call_pointer sent = co_await send_once(b, a->local_endpoint(), make_contents(1, 8),
                                                  endpoint::v4(192, 0, 2, 1, 7000));  // TEST-NET-1
     const call_pointer reply = co_await receive_once(a, 1, 64);
     expect(gave(*sent, 1) && gave(*reply, 1) && reply->in[0].source == b->local_endpoint(),
@@ -632,7 +633,7 @@ class transport_suite {
 
   Fixture& fixture_;
   std::vector<transport_failure> failures_;
-  std::vector<transport_pointer> stuck_receives_;  // whose receive did not even end by cancelling
+  std::vector<transport_pointer> stuck_receives_;  // not even cancelling ended the receive
   std::vector<transport_pointer> stuck_sends_;
 };
 

@@ -1,4 +1,4 @@
-// What a UDP socket has done, by name. Values.
+// The counters of a UDP socket, by name. Values.
 #pragma once
 
 #include "gossipmonger/net/asio_definitions.hpp"  // first, as in all of net
@@ -29,7 +29,7 @@ inline constexpr std::size_t udp_send_error_count = 10;
 /// "no_buffers", …: the name of the counter.
 [[nodiscard]] std::string_view to_string(udp_send_error error);
 
-/// What a transport has done since it was opened. A value.
+/// Counts of a transport since it was opened. A value.
 struct udp_counters {
   udp_counters() = default;
 

@@ -37,8 +37,9 @@ struct udp_options {
 };
 
 /// The system calls that move datagrams, as a seam: a test derives from it to inject errors. Both
-/// never block, and return a count or -1 with errno, as recvmmsg and sendmmsg do; `receive` sets
-/// msg_len to the length that was sent, also where the buffer is shorter. A resource.
+/// never block, and return a count or -1 with errno, as recvmmsg and sendmmsg do. A call of
+/// `receive` sets msg_len to the length that was sent, even where the buffer is shorter. A
+/// resource.
 class udp_system_calls {
  public:
   udp_system_calls() = default;
@@ -60,8 +61,9 @@ class udp_system_calls {
 /// more. In a child after `fork` the destructor gives up the child's descriptor alone: the parent
 /// goes on receiving.
 ///
-/// A socket on a wildcard address learns of each datagram which address it was sent to, and sends
-/// from the address that `outbound::source` names, where the system can tell and choose.
+/// A socket on a wildcard address learns of each datagram which address it was sent to, where the
+/// system can tell. It sends from the address that `outbound::source` names, where the system can
+/// choose.
 ///
 /// Cancellation is level-triggered: a coroutine that was cancelled gets errc::cancelled from every
 /// call until it resets its cancellation state. Which types get through is the coroutine's choice:
@@ -87,7 +89,8 @@ class udp_transport {
   /// The address it is bound to, with the port that the system chose; stays after `close`.
   [[nodiscard]] endpoint local_endpoint() const;
 
-  /// What the kernel granted, in the unit of udp_options::receive_buffer_bytes; 0 unless open.
+  /// The bytes that the kernel granted, in the unit of udp_options::receive_buffer_bytes; 0 unless
+  /// open.
   [[nodiscard]] std::size_t receive_buffer_bytes() const;
 
   [[nodiscard]] udp_counters counters() const;
@@ -99,8 +102,8 @@ class udp_transport {
   ///   expects: in.size() > 0; no other receive pending
   [[nodiscard]] asio::awaitable<result<std::size_t>> receive(std::span<inbound> in);
 
-  /// Sends all of `out`, waiting while the socket's buffer is full. What the system refuses is
-  /// counted by its reason and skipped.
+  /// Sends all of `out`, waiting while the socket's buffer is full. A datagram that the system
+  /// refuses is counted by its reason and skipped.
   ///   errors:  errc::stopped, errc::cancelled; some of `out` may have been sent
   ///   expects: no other send pending
   [[nodiscard]] asio::awaitable<result<std::size_t>> send(std::span<const outbound> out);

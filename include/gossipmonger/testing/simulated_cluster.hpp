@@ -1,4 +1,4 @@
-// A cluster of real nodes, and of the services on top of them, in one thread: their coroutines run
+// A cluster of real nodes, and of the services on top of them, in one thread. Their coroutines run
 // over a simulated network and a clock that jumps from timer to timer. Hours pass in moments, and
 // one seed gives one schedule. For the tests of whoever builds on nodes; lib/ uses it for its own.
 //
@@ -35,14 +35,15 @@ namespace gossipmonger {
 
 extern template class basic_node<simulated_storage, memory_transport>;
 
-/// What `node` is over UDP. A service under test is a template over its node, or takes this one.
+/// The counterpart of `node`, which runs over UDP. A service under test is a template over its
+/// node, or takes this one.
 using simulated_node = basic_node<simulated_storage, memory_transport>;
 
 /// A resource. Time and dates: `manual_clock`, which a cluster sets to 0 when it is made.
 class simulated_cluster {
  public:
-  /// What runs beside a node, from each start of it to its crash; with the node it ends, at the
-  /// latest. An exception that leaves it is thrown by whoever runs the cluster.
+  /// A service runs beside a node, from each start of it to its crash; with the node it ends, at
+  /// the latest. An exception that leaves it is thrown by whoever runs the cluster.
   using service = std::function<asio::awaitable<void>(simulated_node&)>;
 
   /// `seed` decides everything that is left to chance, on the network and in the nodes. Datagrams
@@ -82,8 +83,9 @@ class simulated_cluster {
   /// kept on a disk. Nothing is filled in, as `add` does: begin with `settings(index)`.
   ///   throws: std::invalid_argument with the message of a config_error; nothing has changed then
   void restart(std::size_t index, std::optional<config> settings = std::nullopt);
-  /// What it reads and writes from its next start on: a release that speaks other wire versions.
-  ///   expects: what `codec` does of them
+  /// The versions that it reads and writes from its next start on: a release that speaks other wire
+  /// versions.
+  ///   expects: the same of them as `codec`
   void set_wire_versions(std::size_t index, const wire_range& spoken);
   /// The process stands still, its timers and its socket with it. A pause within a pause does not
   /// end that early.
@@ -100,10 +102,10 @@ class simulated_cluster {
   void set_wall_offset(std::size_t index, std::chrono::nanoseconds offset);
   /// It is seen at another address from now on, without noticing: a NAT that binds anew.
   void move(std::size_t index);
-  /// What `from` sends to `to` is treated so, in place of the network's common options; until
+  /// Datagrams from `from` to `to` are treated so, in place of the network's common options; until
   /// `network().clear_links()`.
   void set_link(std::size_t from, std::size_t to, const memory_network_options& options);
-  /// What `from` sends does not arrive at `to`; the other way it does.
+  /// Datagrams from `from` do not arrive at `to`; the other way they do.
   void cut(std::size_t from, std::size_t to);
   /// Two halves: those of `one_side`, and all others.
   void partition(const std::vector<std::size_t>& one_side);

@@ -17,7 +17,7 @@ inline constexpr std::size_t checksum_place = 8;
 [[nodiscard]] bool try_garble(std::span<std::byte> datagram, random_source& random);
 
 /// Changes up to four bytes of a gossip datagram under a checksum that holds, as a node does that
-/// lies: the header's magic, range of versions and cluster stay, so that somebody reads it.
+/// lies. The header's magic, range of versions and cluster stay, so that somebody reads it.
 ///   errors: false where it is shorter than a header, and stays as it was
 [[nodiscard]] bool try_mutate(std::span<std::byte> datagram, random_source& random);
 
