@@ -1,5 +1,5 @@
-// What memory_storage keeps of an entry, and where: records in chunks that never move. A resource,
-// of one storage.
+// The records of memory_storage, one an entry, in chunks that never move. A resource, of one
+// storage.
 #pragma once
 
 #include <cstddef>
