@@ -73,8 +73,8 @@ if grep -q -i 'download.* doctest\|doctest.*download ' "$dir/hidden.log"; then
 fi
 [ "$(asio_of hidden)" = "$version" ] || fail hidden "says Asio $(asio_of hidden), not $version"
 objects=lib/net/libgossipmonger_net.a.p
-ninja -C "$dir/hidden" $objects/asio_definitions.cpp.o $objects/manual_clock.cpp.o
-ninja -C "$dir/hidden" -t deps $objects/manual_clock.cpp.o |
+ninja -C "$dir/hidden" $objects/asio_definitions.cpp.o $objects/subscription.cpp.o
+ninja -C "$dir/hidden" -t deps $objects/subscription.cpp.o |
   grep "source/subprojects/$asio/include/asio/" >/dev/null ||
   fail hidden "compiled with another Asio"
 

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "allocations.hpp"
-#include "gossipmonger/core/storage_suite.hpp"
+#include "gossipmonger/testing/storage_suite.hpp"
 
 using namespace gossipmonger;
 

@@ -12,8 +12,8 @@
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 
-#include "gossipmonger/net/manual_clock.hpp"
-#include "gossipmonger/net/memory_transport.hpp"
+#include "gossipmonger/testing/manual_clock.hpp"
+#include "gossipmonger/testing/memory_transport.hpp"
 
 namespace gossipmonger {
 

@@ -11,7 +11,7 @@
 
 #include <asio/co_spawn.hpp>
 
-#include "gossipmonger/net/memory_node.hpp"
+#include "gossipmonger/testing/memory_node.hpp"
 
 #include "memory_fixture.hpp"
 

@@ -27,9 +27,9 @@
 #include "gossipmonger/core/random.hpp"
 #include "gossipmonger/core/types.hpp"
 #include "gossipmonger/net/basic_node.hpp"
-#include "gossipmonger/net/manual_clock.hpp"
-#include "gossipmonger/net/memory_transport.hpp"
 #include "gossipmonger/sim/simulated_storage.hpp"
+#include "gossipmonger/testing/manual_clock.hpp"
+#include "gossipmonger/testing/memory_transport.hpp"
 
 namespace gossipmonger {
 

@@ -1,4 +1,4 @@
-#include "gossipmonger/net/memory_transport.hpp"
+#include "gossipmonger/testing/memory_transport.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "gossipmonger/net/manual_clock.hpp"
+#include "gossipmonger/testing/manual_clock.hpp"
 
 #include <algorithm>
 #include <cassert>

@@ -1,4 +1,4 @@
-#include "gossipmonger/core/storage_suite.hpp"
+#include "gossipmonger/testing/storage_suite.hpp"
 
 #include <doctest/doctest.h>
 

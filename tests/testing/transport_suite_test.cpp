@@ -1,5 +1,5 @@
 // The suite passes both transports, and each of its claims fails for a transport with one defect.
-#include "gossipmonger/net/transport_suite.hpp"
+#include "gossipmonger/testing/transport_suite.hpp"
 
 #include <algorithm>
 #include <cstring>

@@ -1,4 +1,4 @@
-#include "gossipmonger/net/memory_node.hpp"
+#include "gossipmonger/testing/memory_node.hpp"
 
 namespace gossipmonger {
 

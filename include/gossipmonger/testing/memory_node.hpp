@@ -5,7 +5,7 @@
 
 #include "gossipmonger/core/memory_storage.hpp"
 #include "gossipmonger/net/basic_node.hpp"
-#include "gossipmonger/net/memory_transport.hpp"
+#include "gossipmonger/testing/memory_transport.hpp"
 
 namespace gossipmonger {
 

@@ -22,9 +22,9 @@
 #include "gossipmonger/core/endpoint.hpp"
 #include "gossipmonger/core/error.hpp"
 #include "gossipmonger/core/random.hpp"
-#include "gossipmonger/net/manual_clock.hpp"
 #include "gossipmonger/net/transport.hpp"
 #include "gossipmonger/net/udp_counters.hpp"
+#include "gossipmonger/testing/manual_clock.hpp"
 
 namespace gossipmonger {
 
