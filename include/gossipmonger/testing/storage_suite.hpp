@@ -169,7 +169,7 @@ class storage_model {
 
   struct slot_orders {
     std::map<std::string, held, std::less<>> by_key;
-    std::map<std::uint64_t, std::string> by_version;  // what is retired has left it
+    std::map<std::uint64_t, std::string> by_version;  // a retired entry has left it
   };
 
   [[nodiscard]] const held* held_at(slot_index slot, std::string_view key) const {
@@ -198,7 +198,7 @@ class storage_model {
 
 static_assert(storage<storage_model>);
 
-/// What a storage shows, as text: equal texts are equal contents. Walks both orders.
+/// The contents of a storage as text. Equal texts are equal contents. Walks both orders.
 template <storage S>
 [[nodiscard]] std::string describe(const S& shown, slot_index slots, std::size_t entries_max);
 
