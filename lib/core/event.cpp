@@ -63,20 +63,4 @@ std::string_view to_string(peer_status status) {
   return "unknown";
 }
 
-std::string_view to_string(trace_kind kind) {
-  switch (kind) {
-    case trace_kind::digest_send:
-      return "digest_send";
-    case trace_kind::digest_receive:
-      return "digest_receive";
-    case trace_kind::deltas_send:
-      return "deltas_send";
-    case trace_kind::deltas_receive:
-      return "deltas_receive";
-    case trace_kind::unknown_peer:
-      return "unknown_peer";
-  }
-  return "unknown";
-}
-
 }  // namespace gossipmonger

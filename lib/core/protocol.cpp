@@ -21,7 +21,6 @@ using std::chrono::nanoseconds;
 // Besides the forgotten, who was refused for want of room: they lie in the graveyard too.
 constexpr std::size_t refused_max = 1024;
 constexpr std::size_t kept_changes_max = 1024;
-constexpr std::size_t traces_max = 1024;
 // What the wire takes for an entry besides key and value, about.
 constexpr std::size_t entry_overhead_bytes = 8;
 constexpr std::size_t compaction_tombstones_min = 64;
@@ -106,6 +105,13 @@ protocol::protocol(config settings, storage_ref entries, const endpoint& address
 
 std::optional<slot_index> protocol::find_slot(std::string_view peer) const {
   return peers_.find_name(peer, siphash(cluster_key_, peer));
+}
+
+std::string_view protocol::find_name(std::uint64_t name_hash) const {
+  const std::uint64_t own = peers_.self().name_hash();
+  if (name_hash == own || name_hash == (own & 0xffffffff)) return settings_.name;
+  const std::optional<slot_index> slot = peers_.find(name_hash);
+  return slot ? std::string_view(peers_.details(*slot).name) : std::string_view();
 }
 
 std::optional<entry_view> protocol::get(std::string_view peer, std::string_view key) const {
@@ -239,7 +245,6 @@ table_sizes protocol::tables() const {
   held.changes = changes_.size();
   held.kept_changes = changes_.kept();
   held.retired_entries = entries_.retired_count();
-  held.traces = traces_.size();
   held.deadlines = expiry_.size();
   return held;
 }
@@ -365,29 +370,6 @@ void protocol::release_changes(std::uint64_t sequence) {
 
 void protocol::report(std::string text) {
   changes_.notice(event_kind::error, {}, 0, std::move(text));
-}
-
-void protocol::enable_trace(bool is_enabled) {
-  is_traced_ = is_enabled;
-  if (!is_enabled) traces_.clear();
-}
-
-void protocol::trace(trace_kind kind, const endpoint& address, std::uint64_t name_hash,
-                     std::size_t items) {
-  if (!is_traced_) return;
-  if (traces_.size() == traces_max) traces_.pop_front();
-  trace_event& traced = traces_.emplace_back();
-  traced.kind = kind;
-  traced.peer_address = address;
-  traced.name_hash = name_hash;
-  traced.items = items;
-}
-
-std::optional<trace_event> protocol::poll_trace() {
-  if (traces_.empty()) return std::nullopt;
-  const trace_event traced = traces_.front();
-  traces_.pop_front();
-  return traced;
 }
 
 // ------------------------------------------------------------------------------------ writing

@@ -27,10 +27,6 @@ constexpr milliseconds year_2020{1'577'836'800'000};
 
 std::uint32_t low_half(std::uint64_t hash) { return static_cast<std::uint32_t>(hash); }
 
-std::size_t count_known(const digest& known) {
-  return known.range.size() + known.extra.size() + known.unwanted.size();
-}
-
 /// How many bytes of the value that follows what it holds of me the sender has.
 std::size_t part_of_mine(const message& received, peer_view self) {
   for (const partial_entry& one : received.partials) {
@@ -140,6 +136,7 @@ void protocol::handle_namesake(const message& received, const endpoint& source, 
 
 void protocol::handle_message(const message& received, const endpoint& source, std::size_t bytes,
                               moment now, const endpoint& local) {
+  if (on_message_) on_message_(message_direction::received, source, received);
   observe_time(now);
   asked_at_ = local;
   const peer_view self = peers_.self();
@@ -161,8 +158,6 @@ void protocol::handle_message(const message& received, const endpoint& source, s
   }
   if (received.kind == message_kind::digest) {
     ++stats_.digests_received;
-    trace(trace_kind::digest_receive, source, received.sender.name_hash,
-          count_known(received.known));
     handle_digest(received, source, bytes, is_proved, is_heard);
     return;
   }
@@ -171,7 +166,6 @@ void protocol::handle_message(const message& received, const endpoint& source, s
     return drop(drop_reason::unproved);
   }
   ++stats_.replies_received;
-  trace(trace_kind::deltas_receive, source, received.sender.name_hash, received.entries.size());
   handle_reply(received, source, is_heard);
   // To an address without proof went one datagram only: now the rest may follow, at once.
   const bool was_partial = !was_proved && peers_.by_hash().size() + graves_.all().size() >
@@ -354,10 +348,7 @@ void protocol::handle_reply(const message& received, const endpoint& source, boo
   handle_heartbeats(received.heartbeats, compared_.range, is_fresh);
   handle_doubts(received, source, is_fresh);
   stats_.deltas_received += received.deltas.size();
-  for (const delta_view& delta : received.deltas) {
-    if (!peers_.find(delta.name_hash)) trace(trace_kind::unknown_peer, source, delta.name_hash, 0);
-    reconciler_.apply(received, delta);
-  }
+  for (const delta_view& delta : received.deltas) reconciler_.apply(received, delta);
 
   if (received.kind != message_kind::reply || received.requests.empty()) return;
   exchange leg;

@@ -556,6 +556,7 @@ std::optional<endpoint> protocol::poll_transmit(moment now, message& out) {
       whole.digest_bytes_left -= std::min(whole.digest_bytes_left, sign->filled_bytes);
     }
     out.cookie = addresses_.cookie_for(leg.to, now.steady);
+    out.versions = spoken_;
     out.wire_version = version_for(leg);
     if (has_byte_budget()) {
       const std::size_t bytes = std::max(encoded_bytes(out), out.padded_bytes);
@@ -570,16 +571,13 @@ std::optional<endpoint> protocol::poll_transmit(moment now, message& out) {
     if (is_digest) {
       await_answer(leg);
       ++stats_.digests_sent;
-      const digest& known = out.known;
-      trace(trace_kind::digest_send, leg.to, leg.remote_hash,
-            known.range.size() + known.extra.size() + known.unwanted.size());
     } else {
       ++stats_.replies_sent;
       stats_.deltas_sent += out.deltas.size();
-      trace(trace_kind::deltas_send, leg.to, leg.remote_hash, out.entries.size());
     }
     const endpoint to = leg.to;
     outbox_.end_turn(*lane);
+    if (on_message_) on_message_(message_direction::sent, to, out);
     return to;
   }
 }

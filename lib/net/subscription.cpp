@@ -135,33 +135,4 @@ asio::awaitable<result<event>> subscription::next(std::shared_ptr<state> of, dur
   co_return event(of->take().value());
 }
 
-namespace {
-
-/// While it lives the node traces; shared by the streams of the node.
-struct tracing {
-  explicit tracing(std::shared_ptr<node_state> node) : of(std::move(node)) {
-    of->core->enable_trace(true);
-  }
-  tracing(const tracing&) = delete;
-  tracing& operator=(const tracing&) = delete;
-  ~tracing() { of->core->enable_trace(false); }
-
-  std::shared_ptr<node_state> of;
-};
-
-}  // namespace
-
-trace_stream::trace_stream(std::shared_ptr<node_state> of)
-    : state_(std::move(of)), tracing_(state_->tracing.lock()) {
-  if (tracing_) return;
-  tracing_ = std::make_shared<tracing>(state_);
-  state_->tracing = tracing_;
-}
-
-trace_stream::trace_stream(trace_stream&&) noexcept = default;
-trace_stream& trace_stream::operator=(trace_stream&&) noexcept = default;
-trace_stream::~trace_stream() = default;
-
-std::optional<trace_event> trace_stream::try_next() { return state_->core->poll_trace(); }
-
 }  // namespace gossipmonger

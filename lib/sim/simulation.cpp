@@ -16,6 +16,7 @@
 #include "gossipmonger/core/freshness.hpp"
 #include "gossipmonger/core/random.hpp"
 #include "gossipmonger/sim/application.hpp"
+#include "gossipmonger/sim/run_hash.hpp"
 
 namespace gossipmonger {
 
@@ -76,7 +77,8 @@ class simulation {
     if (checker_) report_.sums.expired = checker_->expired();
     if (checker_) report_.fault = checker_->fault();
     if (world_.stuck() && !report_.fault) report_stuck();
-    report_.trace_hash = world_.trace_hash();
+    hash_.add(world_.trace_hash());
+    report_.trace_hash = hash_.value();
     report_.time = world_.time() - start_;
     report_.counters = world_.counters();
     return report_;
@@ -109,6 +111,9 @@ class simulation {
   }
   void show_event(std::size_t node, const event_view& seen) {
     if (seen.kind == event_kind::conflict) ++members_[node].conflicts;
+    hash_.add(node);
+    hash_.add(static_cast<std::uint64_t>(world_.time().count()));
+    hash_.add(seen);
     if (how_.on_event) how_.on_event(node, seen);
     if (!how_.on_trace) return;
     std::string line = "n" + std::to_string(node) + " reads " + std::string(to_string(seen.kind)) +
@@ -251,6 +256,8 @@ class simulation {
   void add_up(std::size_t node) {
     if (!world_.is_running(node)) return;
     const protocol_stats stats = world_[node].stats();
+    hash_.add(node);
+    hash_.add(stats);
     const auto drops = [&stats](drop_reason why) {
       return stats.drops[static_cast<std::size_t>(why)];
     };
@@ -472,6 +479,7 @@ class simulation {
   std::map<std::size_t, nanoseconds> offsets_;
   nanoseconds start_ = world_.time();
   std::uint64_t written_ = 0;
+  run_hash hash_;  // of events and counters
   bool has_liar_ = false;
   bool has_agreed_ = false;  // since the last heal, and by demand
   simulation_report report_;

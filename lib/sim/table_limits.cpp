@@ -12,7 +12,7 @@ namespace {
 
 using named_size = std::pair<std::string_view, std::size_t table_sizes::*>;
 
-constexpr std::array<named_size, 30> all_tables{
+constexpr std::array<named_size, 29> all_tables{
     named_size("peers", &table_sizes::peers),
     named_size("partners", &table_sizes::partners),
     named_size("graves", &table_sizes::graves),
@@ -41,13 +41,12 @@ constexpr std::array<named_size, 30> all_tables{
     named_size("changes", &table_sizes::changes),
     named_size("changes kept", &table_sizes::kept_changes),
     named_size("retired entries", &table_sizes::retired_entries),
-    named_size("traces", &table_sizes::traces),
     named_size("deadlines", &table_sizes::deadlines),
 };
 // A table that is not named would not be looked at.
 static_assert(sizeof(table_sizes) == all_tables.size() * sizeof(std::size_t));
 
-constexpr std::size_t kept_max = 1024;  // forgettings and notices; traces; flows; refusals
+constexpr std::size_t kept_max = 1024;  // forgettings and notices; flows; refusals
 constexpr std::size_t addresses_beside_peers = 256;
 constexpr std::size_t parked_a_peer = 256;
 constexpr std::size_t names_max = 64;  // and whatever else a round, or a message, is made of
@@ -89,7 +88,6 @@ table_sizes table_limits(const config& settings, const table_sizes& held) {
   most.kept_changes = kept_max;
   // Between two releases there are more: a reader has to see them first.
   most.retired_entries = std::numeric_limits<std::size_t>::max();
-  most.traces = kept_max;
   most.deadlines = std::numeric_limits<std::size_t>::max();
   return most;
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "gossipmonger/core/packer.hpp"
+#include "gossipmonger/sim/run_hash.hpp"
 #include "gossipmonger/wire/crc32c.hpp"
 #include "gossipmonger/wire/damage.hpp"
 
@@ -17,14 +18,6 @@ using std::chrono::nanoseconds;
 
 // The simulated worlds begin on 2024-01-01.
 constexpr nanoseconds wall_start = std::chrono::seconds{1'704'067'200};
-
-// One step of splitmix64 (Steele, Lea, Flood, OOPSLA 2014): every bit of both reaches every bit.
-std::uint64_t mixed(std::uint64_t hash, std::uint64_t number) {
-  std::uint64_t mix = (hash ^ number) + 0x9e3779b97f4a7c15;
-  mix = (mix ^ (mix >> 30)) * 0xbf58476d1ce4e5b9;
-  mix = (mix ^ (mix >> 27)) * 0x94d049bb133111eb;
-  return mix ^ (mix >> 31);
-}
 
 /// What the sender computed over all of it.
 std::uint32_t checksum_in(std::span<const std::byte> datagram) {

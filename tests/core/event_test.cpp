@@ -31,15 +31,6 @@ TEST_CASE("event: statuses are named as users read them, an unjudged peer is new
   CHECK(to_string(static_cast<peer_status>(99)) == "unknown");
 }
 
-TEST_CASE("event: traces are named") {
-  CHECK(to_string(trace_kind::digest_send) == "digest_send");
-  CHECK(to_string(trace_kind::digest_receive) == "digest_receive");
-  CHECK(to_string(trace_kind::deltas_send) == "deltas_send");
-  CHECK(to_string(trace_kind::deltas_receive) == "deltas_receive");
-  CHECK(to_string(trace_kind::unknown_peer) == "unknown_peer");
-  CHECK(to_string(static_cast<trace_kind>(99)) == "unknown");
-}
-
 TEST_CASE("event: an owning event keeps all of its view after what it pointed at is gone") {
   event kept;
   {

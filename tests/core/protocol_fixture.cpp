@@ -12,6 +12,9 @@ namespace gossipmonger {
 letter::letter(const message& original, const endpoint& sender, const endpoint& receiver)
     : from(sender), to(receiver), bytes(std::max(encoded_bytes(original), original.padded_bytes)) {
   content.kind = original.kind;
+  content.versions = original.versions;
+  content.wire_version = original.wire_version;
+  content.features = original.features;
   content.cookie_echo = original.cookie_echo;
   content.cookie = original.cookie;
   content.padded_bytes = original.padded_bytes;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "gossipmonger/core/message_text.hpp"
 #include "protocol_fixture.hpp"
 
 using namespace gossipmonger;
@@ -860,25 +861,57 @@ TEST_CASE("protocol round: the graveyard tells a peer that lost its clock of its
   CHECK(world["a"].is_known("b"));
 }
 
-TEST_CASE("protocol round: traces are kept where asked for, and counted either way") {
+TEST_CASE("protocol round: each message is shown to the hook, until it is taken away") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  const endpoint there = world.add("b").address();
+  world.exchange("a", "b");
+  std::vector<std::string> seen;
+  a.on_message([&](message_direction direction, const endpoint& remote, const message& what) {
+    CHECK(remote == there);
+    const bool is_sent = direction == message_direction::sent;
+    seen.push_back((is_sent ? "sent " : "received ") + std::string(to_string(what.kind)));
+  });
+
+  world.round("a");
+  world.round("b");
+
+  CHECK(seen == std::vector<std::string>{"sent digest leg", "received answer leg",
+                                         "received digest leg", "sent answer leg"});
+  a.on_message(nullptr);
+  world.round("a");
+  CHECK(seen.size() == 4);
+}
+
+TEST_CASE("protocol round: the hook sees a message that is dropped, and before it is handled") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  puppet b(world, "a", "b", 1);
+  std::vector<bool> is_known;
+  a.on_message([&](message_direction direction, const endpoint&, const message&) {
+    if (direction == message_direction::received) is_known.push_back(a.is_known("b"));
+  });
+
+  static_cast<void>(b.prove());
+  b.begin(message_kind::reply).identities.push_back(b.identity());
+  static_cast<void>(b.send());
+  b.begin(message_kind::reply).cookie_echo = 1;
+  static_cast<void>(b.send());
+
+  CHECK(is_known == std::vector<bool>{false, false, true});
+  CHECK(drops(a, drop_reason::unproved) == 1);
+}
+
+TEST_CASE("protocol round: the name of each node that is known is found by its hash") {
   small_cluster world;
   protocol& a = world.add("a");
   world.add("b");
   world.exchange("a", "b");
-  CHECK_FALSE(a.poll_trace().has_value());
 
-  a.enable_trace(true);
-  world.round("a");
-  const auto sent = a.poll_trace();
-  REQUIRE(sent);
-  CHECK(sent->kind == trace_kind::digest_send);
-  CHECK(sent->peer_address == world["b"].address());
-  CHECK(sent->items == 2);
-  CHECK(a.poll_trace()->kind == trace_kind::deltas_receive);
-  a.enable_trace(false);
-  CHECK_FALSE(a.poll_trace().has_value());
-  CHECK(a.stats().digests_sent == 2);
-  CHECK(a.stats().replies_received == 2);
+  CHECK(a.find_name(hash_of("a")) == "a");
+  CHECK(a.find_name(hash_of("a") & 0xffffffff) == "a");  // as an answer leg echoes it
+  CHECK(a.find_name(hash_of("b")) == "b");
+  CHECK(a.find_name(hash_of("c")).empty());
 }
 
 TEST_CASE("protocol: a digest of nobody but the usual is the rows themselves, not copied") {

@@ -75,6 +75,7 @@ CORE_ORDER = [
     {"hash"},
     {"event", "digest", "delta", "table_sizes"},
     {"message", "config", "random"},
+    {"message_text"},
     {"failure_detector", "packer", "parking", "peer_ring", "address_book", "own_incarnation",
      "graveyard", "expiry", "value_checksums", "flight_log", "send_budget", "write_rate",
      "report_log", "path_watch", "namesake_watch", "membership_need", "freshness"},

@@ -113,15 +113,16 @@ subscription read_out(memory_node& of) {
 /// Digests that tell of everybody, from one node to an address, in so much time.
 std::size_t whole_digests(node_world& world, memory_node& from, const endpoint& to,
                           std::chrono::nanoseconds time) {
-  trace_stream traced = from.trace();
   std::size_t count = 0;
-  for (const auto end = clock::now() + time; clock::now() < end;) {
-    world.driver.run_for(1s);
-    while (const std::optional<trace_event> one = traced.try_next()) {
-      const bool is_whole = one->items > 3;  // a short leg names its two ends
-      count += one->kind == trace_kind::digest_send && one->peer_address == to && is_whole ? 1 : 0;
-    }
-  }
+  from.on_message([&](message_direction direction, const endpoint& remote, const message& what) {
+    const bool is_sent = direction == message_direction::sent && remote == to;
+    if (!is_sent || what.kind != message_kind::digest) return;
+    const digest& known = what.known;
+    const std::size_t rows = known.range.size() + known.extra.size() + known.unwanted.size();
+    if (rows > 3) ++count;  // a short leg names its two ends
+  });
+  for (const auto end = clock::now() + time; clock::now() < end;) world.driver.run_for(1s);
+  from.on_message(nullptr);
   return count;
 }
 

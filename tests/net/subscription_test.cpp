@@ -140,38 +140,4 @@ TEST_CASE("subscription: a moved one goes on where it stood") {
   CHECK(drain(moved) == lines{"update n0 b=2"});
 }
 
-TEST_CASE("trace_stream: digests and deltas, sent and received, and peers not known") {
-  node_world world;
-  memory_node& one = world.add();
-  world.add();
-  trace_stream trace = one.trace();
-  REQUIRE(one.set("a", "1"));
-  world.driver.run_for(2s);
-
-  std::vector<std::size_t> counts(5);
-  while (const std::optional<trace_event> seen = trace.try_next()) {
-    ++counts[static_cast<std::size_t>(seen->kind)];
-  }
-
-  CHECK(counts[static_cast<std::size_t>(trace_kind::digest_send)] > 0);
-  CHECK(counts[static_cast<std::size_t>(trace_kind::digest_receive)] > 0);
-  CHECK(counts[static_cast<std::size_t>(trace_kind::deltas_send)] > 0);
-  CHECK(counts[static_cast<std::size_t>(trace_kind::deltas_receive)] > 0);
-}
-
-TEST_CASE("trace_stream: one of two goes, or is moved over, and the other goes on") {
-  node_world world;
-  memory_node& one = world.add();
-  world.add();
-  trace_stream kept = one.trace();
-  {
-    const trace_stream gone = one.trace();
-  }
-  trace_stream replaced = one.trace();
-  replaced = one.trace();
-  world.driver.run_for(2s);
-
-  CHECK(kept.try_next());
-}
-
 }  // namespace gossipmonger

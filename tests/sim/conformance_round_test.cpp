@@ -419,36 +419,30 @@ TEST_CASE("conformance: an answer stays within exchange_bytes_max and exchange_d
 }
 
 // The events that the ancestor marks as internal.
-TEST_CASE("conformance: the trace shows digests and deltas sent and received, and unknown peers") {
+TEST_CASE(
+    "conformance: a hook sees each message sent and received, and unknown peers are counted") {
+  using sides = std::pair<message_direction, message_kind>;
   world where(14);
   add_cluster(where, 2);
   where.run_for(100ms);
-  std::map<trace_kind, std::size_t> counts;
-  const auto read = [&](std::size_t node) {
-    counts.clear();
-    while (const std::optional<trace_event> traced = where[node].poll_trace()) {
-      ++counts[traced->kind];
-      if (traced->kind == trace_kind::digest_send) {
-        CHECK(traced->peer_address == where.address(1 - node));
-        CHECK(traced->items == 2);
-      }
-    }
-  };
-  read(0);
-  CHECK(counts.empty());  // nobody asked
+  std::map<sides, std::size_t> counts;
+  where[0].on_message(
+      [&](message_direction direction, const endpoint& remote, const message& what) {
+        ++counts[sides(direction, what.kind)];
+        CHECK(remote == where.address(1));
+        if (what.kind == message_kind::digest) CHECK(what.known.range.size() == 2);
+      });
 
-  where[0].enable_trace(true);
-  where[1].enable_trace(true);
   REQUIRE(where[0].set("key", "value"));
   where.run_for(10s);
-  read(0);
+
   // Ten rounds, 10 % jitter, both sides.
-  for (const trace_kind kind : {trace_kind::digest_send, trace_kind::digest_receive,
-                                trace_kind::deltas_send, trace_kind::deltas_receive}) {
-    CHECK(counts[kind] >= 9);
-    CHECK(counts[kind] <= 12);
+  for (const message_direction direction : {message_direction::sent, message_direction::received}) {
+    for (const message_kind kind : {message_kind::digest, message_kind::reply}) {
+      CHECK(counts[sides(direction, kind)] >= 9);
+      CHECK(counts[sides(direction, kind)] <= 12);
+    }
   }
-  CHECK(counts[trace_kind::unknown_peer] == 0);
 
   // Deltas that come before the identity of whom they are about.
   config common;
@@ -457,17 +451,14 @@ TEST_CASE("conformance: the trace shows digests and deltas sent and received, an
   lossy.conditions.loss = 0.5;
   add_cluster(lossy, 40, common);
   for (std::size_t node = 0; node < 40; ++node) {
-    lossy[node].enable_trace(true);
     for (int key = 0; key < 20; ++key) {
       REQUIRE(lossy[node].set("key" + std::to_string(key), std::string(100, 'x')));
     }
   }
   lossy.run_for(20s);
-  std::size_t unknown = 0;
+  std::uint64_t unknown = 0;
   for (std::size_t node = 0; node < 40; ++node) {
-    while (const std::optional<trace_event> traced = lossy[node].poll_trace()) {
-      unknown += traced->kind == trace_kind::unknown_peer ? 1 : 0;
-    }
+    unknown += lossy[node].stats().drops[static_cast<std::size_t>(drop_reason::unknown_peer)];
   }
   CHECK(unknown > 0);
 }

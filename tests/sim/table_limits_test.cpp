@@ -42,7 +42,6 @@ const std::vector<limit>& limits() {
       {&table_sizes::probes, 64},          {&table_sizes::askers, 64},
       {&table_sizes::rumours, 4},          {&table_sizes::told_addresses, 64},
       {&table_sizes::changes, 1024 + 8},   {&table_sizes::kept_changes, 1024},
-      {&table_sizes::traces, 1024},
   };
   return all;
 }

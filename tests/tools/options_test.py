@@ -19,7 +19,8 @@ class Options(harness.ProgramTest):
         status, output, errors = self.run_program("run", "--help")
         self.assertEqual((status, errors), (0, ""))
         for option in ("--name", "--cluster", "--listen", "--advertise", "--seed", "--set",
-                       "--interval", "--fanout", "--value-bytes-max", "--seconds", "--json"):
+                       "--interval", "--fanout", "--value-bytes-max", "--seconds", "--json",
+                       "--trace"):
             self.assertIn(option, output)
         status, output, errors = self.run_program("--version")
         self.assertEqual((status, errors), (0, ""))

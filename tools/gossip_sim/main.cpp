@@ -263,7 +263,10 @@ void describe(CLI::App& app, sim_options& options) {
   app.add_flag("--shrink", options.is_shrinking,
                "cut a failing run down, and print it as a scenario file");
   app.add_flag("--print", options.is_printing, "print the scenario, and do not run it");
-  app.add_flag("--hashes", options.has_hashes, "print the trace hash of each seed");
+  app.add_flag(
+      "--hashes", options.has_hashes,
+      "print a hash of each seed: of each datagram delivered, each event read and the final "
+      "counters of each node");
   app.add_flag("--unchecked", options.is_unchecked, "without the checks, to see what they cost");
   app.add_flag("--stop", options.stops_at_failure, "end at the first failure");
 }

@@ -35,6 +35,9 @@ class line_writer {
 
   void write(std::string_view text);
 
+  /// Whether a text that is written now finds room; a writer that may leave it out asks this.
+  [[nodiscard]] bool has_room() { return find_room().value_or(false); }
+
   /// Waits for room; false where there will be none, since nobody reads any more, or there is none
   /// after `stop_waiting`. Resumes on the executor.
   [[nodiscard]] asio::awaitable<bool> room();

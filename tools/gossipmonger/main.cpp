@@ -26,6 +26,7 @@
 #include "json_format.hpp"
 #include "line_reader.hpp"
 #include "line_writer.hpp"
+#include "message_log.hpp"
 #include "options.hpp"
 #include "session.hpp"
 #include "text_format.hpp"
@@ -169,6 +170,12 @@ int run(options wanted) {
   session one(**made, over, *speech, input, output);
   running = &one;
   one.start(wanted.lifetime);
+  std::optional<line_writer> traces;
+  std::optional<message_log> log;
+  if (wanted.is_traced) {
+    traces.emplace(io.get_executor(), STDERR_FILENO, [](std::error_code) {});  // the node goes on
+    log.emplace(**made, *traces);
+  }
   try {
     io.run();
   } catch (const std::exception& error) {
@@ -177,7 +184,10 @@ int run(options wanted) {
   }
 
   constexpr std::chrono::milliseconds output_grace{1000};
-  if (!output.try_finish(output_grace)) std::_Exit(status);
+  log.reset();
+  const bool is_written = output.try_finish(output_grace);
+  const bool is_traced = !traces || traces->try_finish(output_grace);
+  if (!is_written || !is_traced) std::_Exit(status);
   return status;
 }
 

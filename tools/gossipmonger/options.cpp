@@ -99,6 +99,8 @@ void declare(CLI::App& run, options& to, raw_options& raw) {
   run.add_option("--seconds", raw.seconds, "Leave and end after so many; else run until a signal")
       ->type_name("N");
   run.add_flag("--json", to.is_json, "One JSON object a line");
+  run.add_flag("--trace", to.is_traced,
+               "Show each message, sent or received, as a line on standard error");
 }
 
 /// Adds `raw` to `to`; what CLI11 cannot know is checked here.

@@ -22,6 +22,7 @@ struct options {
   std::vector<std::pair<std::string, std::string>> pairs;  ///< of --set, in their order
   std::optional<std::chrono::milliseconds> lifetime;       ///< none: until a signal or `quit`
   bool is_json = false;
+  bool is_traced = false;  ///< each message is shown on standard error
 };
 
 /// Why the program ends before it began: what to print, and the exit status.

@@ -17,18 +17,6 @@ std::string padded(std::string text, std::size_t width) {
   return text;
 }
 
-/// "12:00:00.123", of this machine's day.
-std::string time_of_day(wall_time at) {
-  const std::int64_t milliseconds = at.time_since_epoch().count();
-  const std::time_t seconds = static_cast<std::time_t>(milliseconds / 1000);
-  std::tm local{};
-  ::localtime_r(&seconds, &local);
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%02d:%02d:%02d.%03d", local.tm_hour, local.tm_min,
-                local.tm_sec, static_cast<int>(milliseconds % 1000));
-  return text.data();
-}
-
 std::string one_decimal(double number) {
   std::array<char, 32> text{};
   std::snprintf(text.data(), text.size(), "%.1f", number);
@@ -64,6 +52,17 @@ std::string_view word_of(event_kind kind) {
 }
 
 }  // namespace
+
+std::string time_of_day(wall_time at) {
+  const std::int64_t milliseconds = at.time_since_epoch().count();
+  const std::time_t seconds = static_cast<std::time_t>(milliseconds / 1000);
+  std::tm local{};
+  ::localtime_r(&seconds, &local);
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%02d:%02d:%02d.%03d", local.tm_hour, local.tm_min,
+                local.tm_sec, static_cast<int>(milliseconds % 1000));
+  return text.data();
+}
 
 text_format::colour text_format::colour_of(event_kind kind) {
   switch (kind) {

@@ -6,6 +6,9 @@
 
 namespace gossipmonger {
 
+/// "12:00:00.123", of this machine's day.
+[[nodiscard]] std::string time_of_day(wall_time at);
+
 class text_format final : public format {
  public:
   explicit text_format(bool with_colour) : has_colour_(with_colour) {}

@@ -85,26 +85,6 @@ struct member {
   std::uint64_t backlog = 0;  ///< versions of mine that it is not known to hold; 0 for self
 };
 
-/// What happens below the events, for people who look at the protocol: opt-in.
-enum class trace_kind : std::uint8_t {
-  digest_send,
-  digest_receive,
-  deltas_send,
-  deltas_receive,
-  unknown_peer,
-};
-
-[[nodiscard]] std::string_view to_string(trace_kind kind);
-
-struct trace_event {
-  trace_event() = default;
-
-  trace_kind kind = trace_kind::digest_send;
-  endpoint peer_address;
-  std::uint64_t name_hash = 0;  ///< the remote peer's; of unknown_peer: the one not known
-  std::size_t items = 0;        ///< digest entries, or entries of deltas
-};
-
 /// Counters since the start; they only rise, save the gauges named so.
 struct protocol_stats {
   protocol_stats() = default;

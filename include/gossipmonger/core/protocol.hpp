@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -65,6 +66,11 @@ struct replication {
   std::size_t live_holding = 0;
 };
 
+/// Whether the node sent or received the message that its hook sees.
+enum class message_direction : std::uint8_t { sent, received };
+using message_hook =
+    std::function<void(message_direction, const endpoint& remote, const message& what)>;
+
 class protocol {
  public:
   /// `settings` must be validated. `address` is where peers reach me. `seed` feeds every random
@@ -81,6 +87,8 @@ class protocol {
   [[nodiscard]] std::uint64_t version() const { return peers_.self().max_version(); }
   [[nodiscard]] const endpoint& address() const { return peers_.details(self_slot).address; }
   [[nodiscard]] bool has_left() const { return peers_.self().has_left(); }
+  /// The name with that hash, as `to_string` of a message wants it; empty if no such peer is known.
+  [[nodiscard]] std::string_view find_name(std::uint64_t name_hash) const;
   [[nodiscard]] bool is_known(std::string_view peer) const { return find_slot(peer).has_value(); }
   /// The entry, if it is there and not erased. Valid until the next non-const call.
   [[nodiscard]] std::optional<entry_view> get(std::string_view peer, std::string_view key) const;
@@ -177,7 +185,10 @@ class protocol {
   void leave(moment now);
   /// While this is not 0, rounds choose first among peers not known to hold it.
   void prefer_lacking(std::uint64_t version) { preferred_version_ = version; }
-  void enable_trace(bool is_enabled);
+  /// Shows each message to `seen`, with the address of the other end: a received one before it is
+  /// handled, a sent one when it is polled. Each is valid during the call, which must not change
+  /// this node. A null hook ends that, and costs one branch a message.
+  void on_message(message_hook seen) { on_message_ = std::move(seen); }
 
   // Outputs.
   /// Sets the next message, and says where it goes; its views are valid until the next call into
@@ -187,7 +198,6 @@ class protocol {
   [[nodiscard]] const endpoint& transmit_source() const { return transmit_source_; }
   /// The next event above the cursor; its view is valid until the next call.
   [[nodiscard]] std::optional<event_view> poll_event(change_cursor& cursor);
-  [[nodiscard]] std::optional<trace_event> poll_trace();
   /// The sequence of the latest change: a cursor below it has something to read, or to skip.
   [[nodiscard]] std::uint64_t last_change() const { return changes_.last(); }
   /// No cursor is below `sequence`.
@@ -234,7 +244,6 @@ class protocol {
                                                      const change_cursor& cursor) const;
   [[nodiscard]] std::optional<event_view> show_item(const change_item& item,
                                                     change_cursor& cursor) const;
-  void trace(trace_kind kind, const endpoint& address, std::uint64_t name_hash, std::size_t items);
   void observe_time(moment now);
 
   // Receiving.
@@ -538,8 +547,7 @@ class protocol {
   std::optional<std::chrono::nanoseconds> interval_moved_;  // mine or a peer's, last
   std::size_t alone_rounds_ = 0;
   bool is_alone_told_ = false;
-  bool is_traced_ = false;
-  std::deque<trace_event> traces_;
+  message_hook on_message_;
 };
 
 }  // namespace gossipmonger

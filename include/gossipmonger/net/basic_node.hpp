@@ -254,7 +254,14 @@ class basic_node {
   [[nodiscard]] subscription subscribe(const event_filter& filter = event_filter()) {
     return subscription(state_, filter);
   }
-  [[nodiscard]] trace_stream trace() { return trace_stream(state_); }
+  /// Shows each message to `seen`, on the node's executor: `protocol::on_message` says when. It may
+  /// call `find_name` of this node, and nothing else. It is kept until it is replaced, and is
+  /// called as long as the loops of `run` go on.
+  void on_message(message_hook seen) { core().on_message(std::move(seen)); }
+  /// The name with that hash, for `to_string(message, ...)`; empty if no such node is known.
+  [[nodiscard]] std::string_view find_name(std::uint64_t name_hash) const {
+    return core().find_name(name_hash);
+  }
 
   // Running.
   /// Gossips until `stop`, cancellation (which means the same) or an exception of the transport.

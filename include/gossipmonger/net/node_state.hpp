@@ -62,7 +62,6 @@ struct node_state : std::enable_shared_from_this<node_state> {
 
   std::unique_ptr<protocol> core;
   std::vector<wakeable*> waiting;
-  std::weak_ptr<void> tracing;  // held by its trace streams
   bool is_stopped = false;
 };
 

@@ -80,21 +80,4 @@ class subscription {
   std::shared_ptr<state> state_;
 };
 
-/// A reader of what happens below the events: digests and deltas sent and received, peers not
-/// known. At most 1,024 are kept; the oldest go first. Polled, so that it
-/// costs nothing unread. Two of a node share its events: each goes to who asks first.
-class trace_stream {
- public:
-  explicit trace_stream(std::shared_ptr<node_state> of);
-  trace_stream(trace_stream&&) noexcept;
-  trace_stream& operator=(trace_stream&&) noexcept;
-  ~trace_stream();
-
-  [[nodiscard]] std::optional<trace_event> try_next();
-
- private:
-  std::shared_ptr<node_state> state_;
-  std::shared_ptr<void> tracing_;  // the last to let go of it ends it
-};
-
 }  // namespace gossipmonger

@@ -52,6 +52,8 @@ struct simulation_report {
   simulation_report() = default;
 
   std::optional<violation> fault;
+  /// Of each datagram delivered, each event that was read (none where unchecked), and the final
+  /// counters of each run of each node.
   std::uint64_t trace_hash = 0;
   std::chrono::nanoseconds time{};       ///< simulated
   std::chrono::nanoseconds node_time{};  ///< of all nodes that ran, added up
