@@ -80,10 +80,18 @@ void protocol::handle_unreadable(const wire_range& theirs, const endpoint& sourc
 std::uint8_t protocol::version_for(const exchange& leg) const {
   // Losses alone make nobody write what a peer does not read.
   constexpr std::uint32_t patience = 2;
-  const std::uint8_t common =
-      leg.spoken ? common_wire_version(*leg.spoken, spoken_) : std::uint8_t{0};
+  std::optional<wire_range> spoken = leg.spoken;
+  std::uint32_t unanswered = leg.unanswered;
+  // What its receiver said while the leg waited for the budget counts.
+  const std::optional<slot_index> slot = peers_.find(leg.remote_hash);
+  if (slot && peers_.details(*slot).way() == leg.to) {
+    const peer_details& of = peers_.details(*slot);
+    if (of.last_reply && *of.last_reply >= leg.planned) spoken = of.spoken;
+    if (peers_[*slot].status() == peer_status::live) unanswered = 0;
+  }
+  const std::uint8_t common = spoken ? common_wire_version(*spoken, spoken_) : std::uint8_t{0};
   const std::uint32_t usual = common != 0 ? common : spoken_.lowest;
-  const std::uint32_t turns = leg.unanswered - std::min(leg.unanswered, patience);
+  const std::uint32_t turns = unanswered - std::min(unanswered, patience);
   const std::uint32_t count = spoken_.highest - spoken_.lowest + 1U;
   if (is_on(defect::version_unread)) return spoken_.highest;
   if (is_on(defect::version_untried)) return static_cast<std::uint8_t>(usual);

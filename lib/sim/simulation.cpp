@@ -428,6 +428,9 @@ class simulation {
   /// Within so many rounds phi alone convicts whoever is silent.
   [[nodiscard]] std::size_t silence_rounds_max() const;
   [[nodiscard]] std::optional<peer_view> find_row(std::size_t node, const std::string& name) const;
+  /// Whether membership needs more than half of some node's byte budget. Signs of life and
+  /// membership go before entries: these may wait for ever then, and nothing is promised of them.
+  [[nodiscard]] bool is_starved() const;
   [[nodiscard]] std::size_t backlog_rounds() const;
   [[nodiscard]] std::size_t waiting_rounds() const;
   void run_to_joined();
@@ -474,11 +477,13 @@ class simulation {
   std::uint64_t written_ = 0;
   bool has_liar_ = false;
   bool has_agreed_ = false;  // since the last heal, and by demand
+  bool is_starved_ = false;  // and so without progress
   simulation_report report_;
 };
 
 void simulation::heal() {
   has_agreed_ = false;
+  is_starved_ = false;
   end_faults();
   // News goes through whoever takes everybody in: with a table too small, nothing is promised but
   // that the refused is not sent again and again.
@@ -511,6 +516,7 @@ void simulation::heal() {
     run_to(last_lease() + round());
     if (!has_failed()) demand_progress();
   }
+  if (is_starved_) return;
   if (!has_failed()) demand_expired();
   if (!has_failed()) demand_departures();
   if (!has_failed()) run_to_met();
@@ -877,11 +883,28 @@ void simulation::demand_detection() {
   }
 }
 
+bool simulation::is_starved() const {
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    const std::size_t budget = members_[i].settings.send_bytes_per_interval;
+    if (!world_.is_running(i) || budget == 0) continue;
+    if (2 * world_[i].stats().membership_bytes_per_interval > budget) return true;
+  }
+  return false;
+}
+
 std::size_t simulation::backlog_rounds() const {
   std::size_t bytes = 0;
   std::size_t budget = config().exchange_bytes_max;
   std::size_t datagram = config().exchange_bytes_max;
   bool parks_all = true;
+  std::size_t running = 0;
+  std::size_t fanout = 1;
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    if (!world_.is_running(i)) continue;
+    ++running;
+    fanout = std::max(fanout, members_[i].settings.fanout);
+  }
+  const std::size_t peers = std::max<std::size_t>(2, running) - 1;
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (!world_.is_running(i)) continue;
     const config& settings = members_[i].settings;
@@ -892,9 +915,14 @@ std::size_t simulation::backlog_rounds() const {
     // the first datagram only.
     if (settings.parked_bytes_max < settings.exchange_bytes_max) parks_all = false;
     datagram = std::min(datagram, settings.datagram_bytes_max);
-    // Half of what all sends share is for the rounds themselves.
-    const std::size_t shared = settings.send_bytes_per_interval;
-    if (shared != 0) budget = std::min(budget, shared / 2);
+    if (settings.send_bytes_per_interval == 0) continue;
+    // Half of what all sends share is for the rounds themselves. In a round `fanout` peers ask a
+    // node, on average, and the first datagram of each answer goes before bulk. Where these take
+    // the other half, the copies for all peers advance side by side, and the last byte of each
+    // comes after the bytes of all.
+    const std::size_t half = settings.send_bytes_per_interval / 2;
+    const bool has_bulk = half > fanout * settings.datagram_bytes_max;
+    budget = std::min(budget, has_bulk ? half : half / peers);
   }
   if (!parks_all) budget = std::min(budget, datagram);
   // Datagrams are not filled to the brim.
@@ -1076,6 +1104,8 @@ void simulation::demand_progress() {
     if (open.empty()) open = difference();
     if (open.empty()) break;
     if (rounds >= (has_agreed ? verdict_limit : limit) && checker_) {
+      is_starved_ = is_starved();
+      if (is_starved_) return;
       checker_->report("progress",
                        open + ", " + std::to_string(rounds) + " rounds after all healed", {});
       return;

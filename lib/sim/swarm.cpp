@@ -323,9 +323,10 @@ class swarm_drawing {
     if (chance(2)) change("interval", 100 + 100 * below(5));
     if (chance(3)) change("fanout", 1 + below(3));
     if (chance(3)) {
+      // The smallest is about what a cluster of a dozen needs for membership alone, or less.
       const bool has_none = chance(3);
       const std::uint64_t times = has_none ? 0 : 1 + below(4);
-      change("budget", least_budget * times);
+      change("budget", times == 1 && !is_large_ ? 1500 : least_budget * times);
     }
     if (chance(4)) change("exchange", 8400 + 1200 * below(8));
     if (chance(4)) change("burst", 8 + below(120));
