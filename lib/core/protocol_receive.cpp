@@ -413,7 +413,11 @@ bool protocol::hears_me(const message& received) {
     }
     path_rounds = of.path_rounds;
     const bool is_dead = peers_[*sender].status() == peer_status::dead;
-    if (is_dead) after = of.died_at_heartbeat;
+    // An answer that names a higher run of mine bears no heartbeat of mine: its own tells its age.
+    const bool is_of_higher_run = of_me.is_answer && of_me.generation > self.generation();
+    const bool is_from_after =
+        is_of_higher_run && received.sender.heartbeat > of.died_at_own_heartbeat;
+    if (is_dead && !is_from_after) after = of.died_at_heartbeat;
   }
   const std::uint64_t rounds_max = fresh_rounds(path_rounds);
   return is_fresh(of_me, self.entry(), peers_.details(self_slot).instance, rounds_max, after);
@@ -516,6 +520,17 @@ std::uint64_t protocol::credible_heartbeat(slot_index slot) const {
                                        static_cast<std::uint64_t>(faster_max * rounds));
 }
 
+std::uint64_t protocol::reachable_heartbeat(slot_index slot) const {
+  const peer_details& of = peers_.details(slot);
+  const std::uint64_t held = credible_heartbeat(slot);
+  if (!of.doubts.has_proof()) return held + fresh_rounds(0);
+  suspicion_rules rules = make_suspicion_rules();
+  if (of.interval.is_said()) {
+    rules.interval = std::min<nanoseconds>(rules.interval, of.interval.length());
+  }
+  return std::max(held, of.doubts.heartbeat_after(now_, rules));
+}
+
 void protocol::handle_heartbeat(slot_index slot, const digest_entry& entry) {
   if (slot == self_slot) return handle_own_entry(entry, 0);
   const peer row = peers_[slot];
@@ -577,6 +592,7 @@ void protocol::judge(slot_index slot, peer_status status) {
   if (!was_live && is_live) ring_.add(slot, random_);
   if (status == peer_status::dead) {
     peers_.details(slot).died_at_heartbeat = peers_.self().heartbeat();
+    peers_.details(slot).died_at_own_heartbeat = reachable_heartbeat(slot);
     // Without a suspicion nobody knows when it fell silent; what it said is as old as a fresh echo.
     peers_.details(slot).returns_from =
         row.is_suspect() ? 0 : credible_heartbeat(slot) + fresh_rounds(0);

@@ -532,6 +532,12 @@ void simulation::end_faults() {
   world_.conditions = network_conditions();
   world_.links.clear();
   std::map<std::string, std::size_t> owners;
+  // Who is somebody's seed comes back, or nobody could find anybody.
+  const auto is_seed = [this](std::size_t sought) {
+    return std::ranges::any_of(scenario_.nodes, [sought](const scenario_node& one) {
+      return std::ranges::find(one.seeds, sought) != one.seeds.end();
+    });
+  };
   for (std::size_t i = 0; i < members_.size(); ++i) {
     participant& one = members_[i];
     one.read_interval = {};
@@ -543,6 +549,9 @@ void simulation::end_faults() {
     offsets_.erase(i);
   }
   for (std::size_t i = 0; i < members_.size(); ++i) {
+    if (is_seed(i)) start(i);
+  }
+  for (std::size_t i = 0; i < members_.size(); ++i) {
     const std::string& name = scenario_.nodes[i].settings.name;
     const auto [first, is_first] = owners.try_emplace(name, i);
     if (is_first) continue;
@@ -552,12 +561,7 @@ void simulation::end_faults() {
     if (scenario_.seed % 2 == 0) stop(first->second);
   }
   for (const auto& [name, node] : owners) {
-    // Who is somebody's seed comes back, or nobody could find anybody.
-    const auto knows = [sought = node](const scenario_node& one) {
-      return std::find(one.seeds.begin(), one.seeds.end(), sought) != one.seeds.end();
-    };
-    const bool is_seed = std::any_of(scenario_.nodes.begin(), scenario_.nodes.end(), knows);
-    if (!members_[node].has_left || is_seed) start(node);
+    if (!members_[node].has_left || is_seed(node)) start(node);
   }
   share_wire_versions();
   // Nobody can end a pause early: what waits in the socket waits with the process. A late copy of a
