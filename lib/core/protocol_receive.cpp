@@ -417,7 +417,7 @@ bool protocol::hears_me(const message& received) {
     const bool is_of_higher_run = of_me.is_answer && of_me.generation > self.generation();
     const bool is_from_after =
         is_of_higher_run && received.sender.heartbeat > of.died_at_own_heartbeat;
-    if (is_dead && !is_from_after) after = of.died_at_heartbeat;
+    if (is_dead && !is_from_after && !is_on(defect::dead_revived)) after = of.died_at_heartbeat;
   }
   const std::uint64_t rounds_max = fresh_rounds(path_rounds);
   return is_fresh(of_me, self.entry(), peers_.details(self_slot).instance, rounds_max, after);

@@ -414,6 +414,7 @@ class swarm_drawing {
     if (has_quick_restarts_ && chance(2)) return restart_quickly();
     const std::size_t node = any_node();
     if (has_crashes_ && chance(2)) {
+      if (has_bad_links_ && chance(4)) return crash_before_its_copies(node);
       if (chance(2)) {
         decide(decision_kind::crash, node);
         return;
@@ -454,6 +455,19 @@ class swarm_drawing {
     written.bytes = below(200);
     written.salt = below(1'000'000);
     now_ += milliseconds(below(600));
+  }
+
+  /// A node crashes on a long path. Copies of its last datagrams come after the others declared it
+  /// dead, and some of them would still count as fresh.
+  void crash_before_its_copies(std::size_t node) {
+    decision& slow = decide(decision_kind::link, node);
+    slow.other = decision::everybody;
+    slow.way.duplication = 0.5;
+    slow.way.delay_max = 800ms;
+    slow.way.late_max = milliseconds(3000 + below(3000));
+    now_ += milliseconds(2000 + below(2000));
+    decide(decision_kind::crash, node);
+    now_ += milliseconds(4000);
   }
 
   void happen_to_time() {
