@@ -501,4 +501,23 @@ TEST_CASE("simulation: within a small budget the copies of a large value advance
   CHECK(rule_of(report) == "none");
 }
 
+// A cookie of a moment ago was out of date at once, so its bearer was told no reason.
+TEST_CASE("simulation: whoever is refused is told why after a change to a shorter interval") {
+  const simulation_report report = run_text(
+      "seed 2001602\n"
+      "node n0 interval=200ms\n"
+      "node n1 seeds=n0 interval=200ms peers=2 parked=0\n"
+      "node n2 seeds=n0 interval=200ms\n"
+      "node n3 seeds=n0 interval=200ms\n"
+      "at 0ms start n0\n"
+      "at 160ms start n1\n"
+      "at 243ms start n2\n"
+      "at 379ms start n3\n"
+      "at 31965ms change n1 interval=300ms\n"
+      "at 45133ms change n1 interval=100ms\n"
+      "at 47559ms set n2 fewer a\n");
+
+  CHECK(rule_of(report) == "none");
+}
+
 }  // namespace gossipmonger
