@@ -41,6 +41,14 @@ void address_book::rotate(std::chrono::nanoseconds now) {
   rotated_ = is_long_ago ? now : rotated_ + secret_lifetime_;
 }
 
+void address_book::set_secret_lifetime(std::chrono::nanoseconds length,
+                                       std::chrono::nanoseconds now) {
+  rotate(now);
+  secret_lifetime_ = length;
+  // A cookie that was given a moment ago, under an older secret, is good for a lifetime.
+  rotated_ = std::max(rotated_, now - length);
+}
+
 std::uint64_t address_book::make_cookie(const hash_key& secret, const endpoint& address) {
   const std::uint64_t cookie = siphash(secret, address) & cookie_mask;
   return cookie == 0 ? 1 : cookie;

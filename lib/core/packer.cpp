@@ -88,6 +88,10 @@ std::size_t encoded_bytes(const message& m) {
   return bytes;
 }
 
+std::size_t datagram_bytes(const message& m) {
+  return std::max(encoded_bytes(m), padded(m.padded_bytes));
+}
+
 std::size_t entry_bytes_limit(std::size_t datagram_bytes_max) {
   const std::size_t frame = seal_bytes + reply_frame_bytes + list_tag + delta_frame;
   const std::size_t lengths = varint_bytes(version_max) + 1 + varint_bytes(datagram_bytes_max);

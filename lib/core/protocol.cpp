@@ -386,7 +386,7 @@ tl::expected<void, config_error> protocol::change(config settings, moment now) {
                              checked->bytes_per_peer_max > settings_.bytes_per_peer_max;
   if (checked->suspicion_rounds == 0) end_suspicion();
   settings_ = std::move(*checked);
-  addresses_.set_secret_lifetime(secret_lifetime(settings_));
+  addresses_.set_secret_lifetime(secret_lifetime(settings_), now.steady);
   update_expectation();
   if (is_slower) {
     // The others become as slow, one after the other: what was seen of them convicts nobody.

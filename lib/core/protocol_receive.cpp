@@ -76,10 +76,18 @@ void protocol::handle_unreadable(const wire_range& theirs, const endpoint& sourc
 std::uint8_t protocol::version_for(const exchange& leg) const {
   // Losses alone make nobody write what a peer does not read.
   constexpr std::uint32_t patience = 2;
-  const std::uint8_t common =
-      leg.spoken ? common_wire_version(*leg.spoken, spoken_) : std::uint8_t{0};
+  std::optional<wire_range> spoken = leg.spoken;
+  std::uint32_t unanswered = leg.unanswered;
+  // The version is chosen now: the receiver may have named others while the leg waited.
+  const std::optional<slot_index> slot = peers_.find(leg.remote_hash);
+  if (slot && peers_.details(*slot).way() == leg.to) {
+    const peer_details& of = peers_.details(*slot);
+    if (of.last_reply && *of.last_reply >= leg.planned) spoken = of.spoken;
+    if (peers_[*slot].status() == peer_status::live) unanswered = 0;
+  }
+  const std::uint8_t common = spoken ? common_wire_version(*spoken, spoken_) : std::uint8_t{0};
   const std::uint32_t usual = common != 0 ? common : spoken_.lowest;
-  const std::uint32_t turns = leg.unanswered - std::min(leg.unanswered, patience);
+  const std::uint32_t turns = unanswered - std::min(unanswered, patience);
   const std::uint32_t count = spoken_.highest - spoken_.lowest + 1U;
   if (is_on(defect::version_unread)) return spoken_.highest;
   if (is_on(defect::version_untried)) return static_cast<std::uint8_t>(usual);
@@ -396,7 +404,11 @@ bool protocol::hears_me(const message& received) {
     }
     path_rounds = of.path_rounds;
     const bool is_dead = peers_[*sender].status() == peer_status::dead;
-    if (is_dead) after = of.died_at_heartbeat;
+    // An answer that names a higher run of mine bears no heartbeat of mine: its own tells its age.
+    const bool is_of_higher_run = of_me.is_answer && of_me.generation > self.generation();
+    const bool is_from_after =
+        is_of_higher_run && received.sender.heartbeat > of.died_at_own_heartbeat;
+    if (is_dead && !is_from_after && !is_on(defect::dead_revived)) after = of.died_at_heartbeat;
   }
   const std::uint64_t rounds_max = fresh_rounds(path_rounds);
   return is_fresh(of_me, self.entry(), peers_.details(self_slot).instance, rounds_max, after);
@@ -499,6 +511,17 @@ std::uint64_t protocol::credible_heartbeat(slot_index slot) const {
                                        static_cast<std::uint64_t>(faster_max * rounds));
 }
 
+std::uint64_t protocol::reachable_heartbeat(slot_index slot) const {
+  const peer_details& of = peers_.details(slot);
+  const std::uint64_t held = credible_heartbeat(slot);
+  if (!of.doubts.has_proof()) return held + fresh_rounds(0);
+  suspicion_rules rules = make_suspicion_rules();
+  if (of.interval.is_said()) {
+    rules.interval = std::min<nanoseconds>(rules.interval, of.interval.length());
+  }
+  return std::max(held, of.doubts.heartbeat_after(now_, rules));
+}
+
 void protocol::handle_heartbeat(slot_index slot, const digest_entry& entry) {
   if (slot == self_slot) return handle_own_entry(entry, 0);
   const peer row = peers_[slot];
@@ -560,6 +583,7 @@ void protocol::judge(slot_index slot, peer_status status) {
   if (!was_live && is_live) ring_.add(slot, random_);
   if (status == peer_status::dead) {
     peers_.details(slot).died_at_heartbeat = peers_.self().heartbeat();
+    peers_.details(slot).died_at_own_heartbeat = reachable_heartbeat(slot);
     // Without a suspicion nobody knows when it fell silent; what it said is as old as a fresh echo.
     peers_.details(slot).returns_from =
         row.is_suspect() ? 0 : credible_heartbeat(slot) + fresh_rounds(0);

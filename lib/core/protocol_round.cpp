@@ -30,6 +30,7 @@ constexpr std::size_t identity_bytes = 64;
 constexpr std::size_t stranger_answer_bytes_min = 320;
 /// A first contact has room for a row beside sender and receiver.
 constexpr std::size_t first_contact_bytes_min = 160;
+constexpr std::size_t word_bytes = 8;
 /// Who leaves has few rounds left: it tells so many in each, until they know.
 constexpr std::size_t leaving_fanout = 16;
 /// What is left of an answer is good for so long.
@@ -292,6 +293,7 @@ exchange* protocol::try_start(const endpoint& to, std::uint64_t remote_hash) {
 exchange& protocol::start_exchange(const endpoint& to, std::uint64_t remote_hash) {
   const bool is_proved = addresses_.is_proved(to);
   exchange& leg = outbox_.add_digest(to);
+  leg.planned = now_;
   leg.from = source_;
   leg.remote_hash = remote_hash;
   leg.cookie_echo = addresses_.cookie_from(to);
@@ -352,7 +354,9 @@ std::size_t protocol::stranger_bytes_max() const {
 
 std::size_t protocol::first_contact_bytes() const {
   if (!has_byte_budget()) return address_book::unproved_bytes_min;
-  return std::clamp(strangers_bytes(), first_contact_bytes_min, address_book::unproved_bytes_min);
+  // A datagram is made of whole words: down to one, so that a contact stays within its part.
+  const std::size_t part = strangers_bytes() / word_bytes * word_bytes;
+  return std::clamp(part, first_contact_bytes_min, address_book::unproved_bytes_min);
 }
 
 std::size_t protocol::digest_bytes(std::size_t digests) const {
@@ -468,6 +472,7 @@ exchange protocol::take_sign(exchange& leg) {
   sign.asked_heartbeat = leg.asked_heartbeat;
   sign.is_sign_due = true;
   sign.cookie_echo = leg.cookie_echo;
+  sign.planned = leg.planned;
   sign.spoken = leg.spoken;
   sign.unanswered = leg.unanswered;
   sign.bytes_left = leg.bytes_left;
@@ -559,7 +564,7 @@ std::optional<endpoint> protocol::poll_transmit(moment now, message& out) {
     out.versions = spoken_;
     out.wire_version = version_for(leg);
     if (has_byte_budget()) {
-      const std::size_t bytes = std::max(encoded_bytes(out), out.padded_bytes);
+      const std::size_t bytes = datagram_bytes(out);
       budget_.take(bytes);
       if (*lane == outbox_lane::strangers) strangers_budget_.take(bytes);
     }

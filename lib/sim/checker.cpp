@@ -88,6 +88,7 @@ class checker::watch : public storage_observer {
     std::uint64_t bytes_received = 0;
     std::uint64_t bytes_replied = 0;
     std::uint64_t digest_round = 0;
+    std::size_t digests = 0;  // in that round, while it was unproved
     // What it speaks by its latest word, and by the one before that said otherwise.
     std::optional<wire_range> spoken;
     std::optional<wire_range> spoken_before;
@@ -147,8 +148,11 @@ class checker::watch : public storage_observer {
   bool had_budget = false;       // so that answers may have waited
   std::size_t answer_bytes = 0;  // since the last step
   std::size_t answer_datagrams = 0;
+  std::uint64_t round = 0;  // of the last step
   std::uint64_t unproved_round = 0;
   std::size_t unproved_count = 0;
+  std::size_t digests_waiting = 0;               // after the last step or datagram
+  std::size_t digests_left = 0;                  // of the rounds before, when the present one began
   std::map<std::string, nanoseconds> deadlines;  // of own keys that expire
   nanoseconds excused_until{};                  // from expiring: it stood still, or its disk failed
   std::unordered_map<std::string, double> phi;  // by peer, after the last round
@@ -432,6 +436,9 @@ void checker::handle_step(node_index node, bool is_timer) {
   if (watched.own->generations.back() != core.generation()) {
     watched.own->generations.push_back(core.generation());
   }
+  const std::uint64_t round = core.peers()[self_slot].heartbeat();
+  if (std::exchange(watched.round, round) != round) watched.digests_left = watched.digests_waiting;
+  watched.digests_waiting = core.tables().digests;
   check_leaver(node);
   check_route(node);
   check_rows(node);
@@ -466,6 +473,7 @@ void checker::handle_send(node_index node, const endpoint& to, const message& se
   if (bytes > limit) {
     report("I4 size", std::to_string(bytes) + " bytes, limit " + std::to_string(limit), {node});
   }
+  watched.digests_waiting = world_[node].tables().digests;
   check_spending(node, sent, bytes);
   if (trusts_content_) check_wire_version(node, to, sent);
   if (!watched.had_budget) watched.notices.handle_send(to, sent);
@@ -483,16 +491,18 @@ void checker::handle_send(node_index node, const endpoint& to, const message& se
     return;
   }
   const std::uint64_t round = world_[node].peers()[self_slot].heartbeat();
-  // Under a byte budget, that of one round may go out in the next.
-  if (with.digest_round == round && round > 0 && !watched.had_budget) {
-    report("3x rule", "two digests to an unproved address in one round", {node});
-  }
+  // A node begins one a round for an address, and none while one waits there. So under a byte
+  // budget at most one of the rounds before goes out together with that of the present round.
+  if (with.digest_round != round) with.digests = 0;
   with.digest_round = round;
+  if (++with.digests > (watched.had_budget ? 2U : 1U) && round > 0) {
+    report("3x rule", "more digests to an unproved address than a round may have", {node});
+  }
   if (watched.unproved_round != round) watched.unproved_count = 0;
   watched.unproved_round = round;
-  // Under a byte budget those of one round may go out in the next.
-  if (watched.had_budget) return;
-  if (++watched.unproved_count > world_.settings(node).unproved_addresses_max) {
+  // Under a byte budget those that waited when the round began go out besides.
+  const std::size_t left = watched.had_budget ? watched.digests_left : 0;
+  if (++watched.unproved_count > world_.settings(node).unproved_addresses_max + left) {
     report("I5 bounds", "digests to more unproved addresses than a round may have", {node});
   }
 }
@@ -705,13 +715,17 @@ void checker::check_copies(node_index node) {
       most = copy->second;
       is_held = true;
     }
-    if (is_held && most.max_version >= core.version()) ++holding;
-    // A peer that holds a later run of the name need not hear that this one leaves.
+    // A run that leaves need not tell a peer that holds a later run of its name: that peer never
+    // goes back to this run (I1). It counts as told, and so as one that holds version 0.
     const auto later =
         run == nullptr ? decltype(run->copies.end())() : run->copies.upper_bound(self);
     const bool has_later =
         run != nullptr && later != run->copies.end() && later->first.first == self.first;
-    if ((is_held && most.has_left) || has_later) ++told;
+    const bool is_past = has_later && core.has_left();
+    if ((is_held && most.max_version >= core.version()) || (is_past && core.version() == 0)) {
+      ++holding;
+    }
+    if ((is_held && most.has_left) || is_past) ++told;
     const std::uint64_t lacking = core.find_member(name, world_.now(node))->backlog;
     if (core.version() - lacking <= most.max_version) continue;
     report("copies",
@@ -723,8 +737,7 @@ void checker::check_copies(node_index node) {
   }
   const std::size_t said = core.replicated(core.version()).holding;
   const std::size_t said_told = core.replicated(0, true).holding;
-  // Version 0 is no write: nobody lacks it.
-  if ((said <= holding || core.version() == 0) && said_told <= told) return;
+  if (said <= holding && said_told <= told) return;
   report("copies",
          std::to_string(said) + " peers are said to hold version " +
              std::to_string(core.version()) + ", which at most " + std::to_string(holding) +

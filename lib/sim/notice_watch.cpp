@@ -94,9 +94,7 @@ void notice_watch::watch_interval(const protocol& core, const message& received,
 
 void notice_watch::handle_send(const endpoint& to, const message& sent) {
   if (!asked_ || sent.kind != message_kind::reply || to != asked_->from) return;
-  // What the datagram itself brought may have made room.
-  const bool has_ended = asked_->expected == refusal::no_room && sent.refused == refusal::none;
-  if (sent.refused != asked_->expected && !has_ended) {
+  if (sent.refused != asked_->expected) {
     fail("answers with refusal " + std::to_string(static_cast<int>(sent.refused)) + ", not " +
          std::to_string(static_cast<int>(asked_->expected)));
   }

@@ -423,6 +423,11 @@ class simulation {
   [[nodiscard]] std::vector<std::size_t> deaf_nodes() const;
   /// In rounds of the slowest node: for so long a deaf node's words are fresh.
   [[nodiscard]] std::size_t stale_rounds() const;
+  /// How often `node` may declare one deaf node dead anew. Where intervals differ, a slower node
+  /// goes on taking the deaf one's words, for as many of its own rounds, and vouches for it: that
+  /// brings it back. Each verdict takes all rounds of suspicion.
+  ///   expects: suspicion is on
+  [[nodiscard]] std::size_t revivals_max(std::size_t node) const;
   /// Who is not found yet. Of one generation, or of any (0).
   [[nodiscard]] std::string undetected(std::size_t gone, std::uint64_t generation) const;
   [[nodiscard]] std::string undetected(const std::vector<std::size_t>& gone) const;
@@ -435,6 +440,9 @@ class simulation {
   /// Within so many rounds phi alone convicts whoever is silent.
   [[nodiscard]] std::size_t silence_rounds_max() const;
   [[nodiscard]] std::optional<peer_view> find_row(std::size_t node, const std::string& name) const;
+  /// Whether membership needs more than half of some node's byte budget. Signs of life and
+  /// membership go before entries: these may wait for ever then, and nothing is promised of them.
+  [[nodiscard]] bool is_starved() const;
   [[nodiscard]] std::size_t backlog_rounds() const;
   [[nodiscard]] std::size_t waiting_rounds() const;
   void run_to_joined();
@@ -482,11 +490,13 @@ class simulation {
   run_hash hash_;  // of events and counters
   bool has_liar_ = false;
   bool has_agreed_ = false;  // since the last heal, and by demand
+  bool is_starved_ = false;  // and so without progress
   simulation_report report_;
 };
 
 void simulation::heal() {
   has_agreed_ = false;
+  is_starved_ = false;
   end_faults();
   // News goes through whoever takes everybody in: with a table too small, nothing is promised but
   // that the refused is not sent again and again.
@@ -519,6 +529,7 @@ void simulation::heal() {
     run_to(last_lease() + round());
     if (!has_failed()) demand_progress();
   }
+  if (is_starved_) return;
   if (!has_failed()) demand_expired();
   if (!has_failed()) demand_departures();
   if (!has_failed()) run_to_met();
@@ -534,6 +545,12 @@ void simulation::end_faults() {
   world_.conditions = network_conditions();
   world_.links.clear();
   std::map<std::string, std::size_t> owners;
+  // Who is somebody's seed comes back, or nobody could find anybody.
+  const auto is_seed = [this](std::size_t sought) {
+    return std::ranges::any_of(scenario_.nodes, [sought](const scenario_node& one) {
+      return std::ranges::find(one.seeds, sought) != one.seeds.end();
+    });
+  };
   for (std::size_t i = 0; i < members_.size(); ++i) {
     participant& one = members_[i];
     one.read_interval = {};
@@ -545,6 +562,9 @@ void simulation::end_faults() {
     offsets_.erase(i);
   }
   for (std::size_t i = 0; i < members_.size(); ++i) {
+    if (is_seed(i)) start(i);
+  }
+  for (std::size_t i = 0; i < members_.size(); ++i) {
     const std::string& name = scenario_.nodes[i].settings.name;
     const auto [first, is_first] = owners.try_emplace(name, i);
     if (is_first) continue;
@@ -554,12 +574,7 @@ void simulation::end_faults() {
     if (scenario_.seed % 2 == 0) stop(first->second);
   }
   for (const auto& [name, node] : owners) {
-    // Who is somebody's seed comes back, or nobody could find anybody.
-    const auto knows = [sought = node](const scenario_node& one) {
-      return std::find(one.seeds.begin(), one.seeds.end(), sought) != one.seeds.end();
-    };
-    const bool is_seed = std::any_of(scenario_.nodes.begin(), scenario_.nodes.end(), knows);
-    if (!members_[node].has_left || is_seed) start(node);
+    if (!members_[node].has_left || is_seed(node)) start(node);
   }
   share_wire_versions();
   // Nobody can end a pause early: what waits in the socket waits with the process. A late copy of a
@@ -578,8 +593,7 @@ bool simulation::is_plain() const {
   };
   const auto has_odd_settings = [this](const scenario_node& one) {
     return one.settings.peers_max + 1 < scenario_.nodes.size() ||
-           one.wire != scenario_.nodes.front().wire ||
-           one.settings.gossip_interval != scenario_.nodes.front().settings.gossip_interval;
+           one.wire != scenario_.nodes.front().wire;
   };
   return scenario_.nodes.size() <= nodes_max &&
          std::none_of(scenario_.decisions.begin(), scenario_.decisions.end(), is_odd) &&
@@ -725,6 +739,18 @@ std::size_t simulation::stale_rounds() const {
   return static_cast<std::size_t>((longest + round() - nanoseconds{1}) / round());
 }
 
+std::size_t simulation::revivals_max(std::size_t node) const {
+  const bool is_even = std::ranges::all_of(members_, [this](const participant& one) {
+    return one.settings.gossip_interval == members_.front().settings.gossip_interval;
+  });
+  if (is_even) return 0;
+  const config& settings = members_[node].settings;
+  const nanoseconds verdict =
+      settings.gossip_interval * static_cast<std::int64_t>(settings.suspicion_rounds);
+  const nanoseconds heard = static_cast<std::int64_t>(stale_rounds()) * round();
+  return static_cast<std::size_t>(heard / verdict);
+}
+
 std::string simulation::undetected(std::size_t gone, std::uint64_t generation) const {
   for (std::size_t node = 0; node < members_.size(); ++node) {
     if (!world_.is_running(node) || is_deaf(node)) continue;
@@ -837,13 +863,7 @@ void simulation::demand_detection() {
     if (world_.is_running(i) && members_[i].settings.suspicion_rounds == 0) return;
   }
   std::vector<std::size_t> crashes = stopped(false);
-  // Where intervals differ, each node takes a deaf one's words for as many of its own rounds, and
-  // may hear from a slower node that it lives.
-  const bool is_even = std::ranges::all_of(members_, [this](const participant& one) {
-    return one.settings.gossip_interval == members_.front().settings.gossip_interval;
-  });
   const std::vector<std::size_t> deaf = deaf_nodes();
-  if (!deaf.empty() && !is_even) return;
   crashes.insert(crashes.end(), deaf.begin(), deaf.end());
   const nanoseconds begin = world_.time();
   const std::size_t limit = detection_rounds_max(now) + (deaf.empty() ? 0 : stale_rounds());
@@ -876,7 +896,7 @@ void simulation::demand_detection() {
     const std::uint64_t verdicts =
         world_[node].stats().convictions - members_[node].convictions_before;
     report_.sums.detected += verdicts;
-    if (verdicts > crashes.size() && checker_) {
+    if (verdicts > crashes.size() + deaf.size() * revivals_max(node) && checker_) {
       checker_->report("detection",
                        "n" + std::to_string(node) + " convicted " + std::to_string(verdicts) +
                            " peers, though " + std::to_string(crashes.size()) + " crashed",
@@ -885,11 +905,28 @@ void simulation::demand_detection() {
   }
 }
 
+bool simulation::is_starved() const {
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    const std::size_t budget = members_[i].settings.send_bytes_per_interval;
+    if (!world_.is_running(i) || budget == 0) continue;
+    if (2 * world_[i].stats().membership_bytes_per_interval > budget) return true;
+  }
+  return false;
+}
+
 std::size_t simulation::backlog_rounds() const {
   std::size_t bytes = 0;
   std::size_t budget = config().exchange_bytes_max;
   std::size_t datagram = config().exchange_bytes_max;
   bool parks_all = true;
+  std::size_t running = 0;
+  std::size_t fanout = 1;
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    if (!world_.is_running(i)) continue;
+    ++running;
+    fanout = std::max(fanout, members_[i].settings.fanout);
+  }
+  const std::size_t peers = std::max<std::size_t>(2, running) - 1;
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (!world_.is_running(i)) continue;
     const config& settings = members_[i].settings;
@@ -900,9 +937,14 @@ std::size_t simulation::backlog_rounds() const {
     // the first datagram only.
     if (settings.parked_bytes_max < settings.exchange_bytes_max) parks_all = false;
     datagram = std::min(datagram, settings.datagram_bytes_max);
-    // Half of what all sends share is for the rounds themselves.
-    const std::size_t shared = settings.send_bytes_per_interval;
-    if (shared != 0) budget = std::min(budget, shared / 2);
+    if (settings.send_bytes_per_interval == 0) continue;
+    // Half of what all sends share is for the rounds themselves. In a round `fanout` peers ask a
+    // node, on average, and the first datagram of each answer goes before bulk. Where these take
+    // the other half, the copies for all peers advance side by side, and the last byte of each
+    // comes after the bytes of all.
+    const std::size_t half = settings.send_bytes_per_interval / 2;
+    const bool has_bulk = half > fanout * settings.datagram_bytes_max;
+    budget = std::min(budget, has_bulk ? half : half / peers);
   }
   if (!parks_all) budget = std::min(budget, datagram);
   // Datagrams are not filled to the brim.
@@ -1084,6 +1126,8 @@ void simulation::demand_progress() {
     if (open.empty()) open = difference();
     if (open.empty()) break;
     if (rounds >= (has_agreed ? verdict_limit : limit) && checker_) {
+      is_starved_ = is_starved();
+      if (is_starved_) return;
       checker_->report("progress",
                        open + ", " + std::to_string(rounds) + " rounds after all healed", {});
       return;

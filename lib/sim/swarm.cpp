@@ -323,9 +323,10 @@ class swarm_drawing {
     if (chance(2)) change("interval", 100 + 100 * below(5));
     if (chance(3)) change("fanout", 1 + below(3));
     if (chance(3)) {
+      // The smallest is about what a cluster of a dozen needs for membership alone, or less.
       const bool has_none = chance(3);
       const std::uint64_t times = has_none ? 0 : 1 + below(4);
-      change("budget", least_budget * times);
+      change("budget", times == 1 && !is_large_ ? 1500 : least_budget * times);
     }
     if (chance(4)) change("exchange", 8400 + 1200 * below(8));
     if (chance(4)) change("burst", 8 + below(120));
@@ -413,6 +414,7 @@ class swarm_drawing {
     if (has_quick_restarts_ && chance(2)) return restart_quickly();
     const std::size_t node = any_node();
     if (has_crashes_ && chance(2)) {
+      if (has_bad_links_ && chance(4)) return crash_before_its_copies(node);
       if (chance(2)) {
         decide(decision_kind::crash, node);
         return;
@@ -453,6 +455,19 @@ class swarm_drawing {
     written.bytes = below(200);
     written.salt = below(1'000'000);
     now_ += milliseconds(below(600));
+  }
+
+  /// A node crashes on a long path. Copies of its last datagrams come after the others declared it
+  /// dead, and some of them would still count as fresh.
+  void crash_before_its_copies(std::size_t node) {
+    decision& slow = decide(decision_kind::link, node);
+    slow.other = decision::everybody;
+    slow.way.duplication = 0.5;
+    slow.way.delay_max = 800ms;
+    slow.way.late_max = milliseconds(3000 + below(3000));
+    now_ += milliseconds(2000 + below(2000));
+    decide(decision_kind::crash, node);
+    now_ += milliseconds(4000);
   }
 
   void happen_to_time() {

@@ -69,6 +69,18 @@ TEST_CASE("address_book: a cookie is good for one lifetime at least, and for two
   }
 }
 
+TEST_CASE("address_book: a shorter lifetime takes no cookie that was given within it") {
+  address_book book(16, 100s, 1);
+  static_cast<void>(book.cookie_for(host(9), 1s));
+  const std::uint64_t cookie = book.cookie_for(host(1), 90s);
+
+  book.set_secret_lifetime(20s, 91s);
+
+  CHECK(book.is_proof(cookie, host(1), 92s));
+  CHECK(book.is_proof(cookie, host(1), 110s));
+  CHECK_FALSE(book.is_proof(cookie, host(1), 131s));
+}
+
 TEST_CASE("address_book: the cookie of another is kept until it gives a newer one") {
   address_book book(16, 100s, 1);
   CHECK(book.cookie_from(host(1)) == 0);

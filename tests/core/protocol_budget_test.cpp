@@ -82,6 +82,51 @@ TEST_CASE("budget: digests to whoever was joined wait in a bounded queue") {
   CHECK(waiting <= outbox::digests_max);
 }
 
+TEST_CASE("budget: a first contact is counted with all of its padding") {
+  small_cluster world;
+  config settings = make_config("a");
+  settings.unproved_addresses_max = 64;
+  protocol& a = world.add(settings);
+  limit(world, 1500);  // an eighth of which is no whole number of words
+  for (std::uint8_t i = 0; i < 64; ++i) a.join(endpoint::v4(10, 1, 0, i, 7000));
+  world.steady += 1s;
+  a.handle_timeout(world.now());
+
+  std::size_t bytes = 0;
+  std::size_t bytes_max = 0;
+  for (int tenths = 0; tenths < 50; ++tenths) {
+    for (const letter& one : world.collect("a")) {
+      bytes += one.bytes;
+      bytes_max = std::max(bytes_max, one.bytes);
+    }
+    world.steady += 100ms;
+  }
+
+  // A full bucket and 4.9 intervals, of which a quarter of a bucket is left to signs of life.
+  constexpr std::size_t allowed = 1500 + 7350 - 375;
+  CHECK(bytes_max == 184);  // 1500 / 8, in whole words
+  CHECK(bytes >= allowed);
+  CHECK(bytes < allowed + bytes_max);
+}
+
+TEST_CASE("budget: what waits is written in a version that its receiver reads by then") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  a.set_wire_versions(wire_range(1, 2));
+  puppet p(world, "a", "p", 1);
+  p.enter();  // it reads version 1 alone
+  world.steady += 1s;
+  world.wall += 1s;
+  a.handle_timeout(world.now());  // a digest for p waits
+
+  p.heartbeat += 1;
+  p.begin(message_kind::reply).versions = wire_range(2, 2);
+  const letters sent = p.send();
+
+  REQUIRE(sent.size() == 1);
+  CHECK(sent.front().content.wire_version == 2);
+}
+
 TEST_CASE("budget: a seed that is a partner of the round gets one digest in it") {
   small_cluster world;
   config settings = make_config("a");

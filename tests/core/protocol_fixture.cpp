@@ -10,7 +10,7 @@
 namespace gossipmonger {
 
 letter::letter(const message& original, const endpoint& sender, const endpoint& receiver)
-    : from(sender), to(receiver), bytes(std::max(encoded_bytes(original), original.padded_bytes)) {
+    : from(sender), to(receiver), bytes(datagram_bytes(original)) {
   content.kind = original.kind;
   content.versions = original.versions;
   content.wire_version = original.wire_version;
@@ -18,6 +18,8 @@ letter::letter(const message& original, const endpoint& sender, const endpoint& 
   content.cookie_echo = original.cookie_echo;
   content.cookie = original.cookie;
   content.padded_bytes = original.padded_bytes;
+  content.versions = original.versions;
+  content.wire_version = original.wire_version;
   content.sender = original.sender;
   content.receiver = original.receiver;
   content.receiver_instance = original.receiver_instance;

@@ -288,6 +288,30 @@ TEST_CASE("freshness: a stale word that tells of a leaving is believed") {
   CHECK(seen(given.world, given.other).status == peer_status::left);
 }
 
+TEST_CASE("freshness: a dead peer that holds a higher run of mine lives by its own heartbeat") {
+  deaf_peer given;
+  given.deaf.heartbeat = 50;
+  given.deaf.begin(message_kind::reply);
+  static_cast<void>(given.deaf.send());
+  const auto begin = given.world.steady;
+  given.die();
+  const auto silent = static_cast<std::uint64_t>((given.world.steady - begin) / 1s);
+  const auto answer_with = [&given](std::uint64_t heartbeat) {
+    given.deaf.heartbeat = heartbeat;
+    message& told = given.deaf.begin(message_kind::reply);
+    told.receiver.generation = given.world["a"].generation() + 1;
+    told.receiver.heartbeat = 1;
+    static_cast<void>(given.deaf.send());
+  };
+
+  answer_with(50);
+  CHECK(seen(given.world, given.deaf).status == peer_status::dead);
+  answer_with(50 + silent - 1);  // it may have said that before it died
+  CHECK(seen(given.world, given.deaf).status == peer_status::dead);
+  answer_with(50 + silent + 10);
+  CHECK(seen(given.world, given.deaf).status == peer_status::live);
+}
+
 // -------------------------------------------------------------------------------- asking back
 
 TEST_CASE("freshness: a stale word of a dead peer is asked back once, by a short leg") {

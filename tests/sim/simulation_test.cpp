@@ -428,4 +428,96 @@ TEST_CASE("simulation: what two nodes tell each other when they meet late is no 
   CHECK(rule_of(report) == "none");
 }
 
+// All peers name the newer run to the older one: none of their words bears a heartbeat of its own.
+TEST_CASE("simulation: an older run that was deaf finds its peers again, and writes nothing") {
+  const simulation_report report = run_text(
+      "node n0 interval=200ms\n"
+      "node n1 seeds=n0 interval=200ms\n"
+      "node n2 seeds=n0 interval=200ms\n"
+      "node n3 name=n1 seeds=n0 interval=200ms\n"
+      "at 0ms start n0\n"
+      "at 138ms start n1\n"
+      "at 376ms start n2\n"
+      "at 656ms start n3\n"
+      "at 9s link * n1 cut=yes\n"
+      "at 9s link * n3 cut=yes\n"
+      "at 18s link * n1\n"
+      "at 18s link * n3\n"
+      "at 36s heal\n");
+
+  CHECK(rule_of(report) == "none");
+}
+
+// The seed was down when the conflict was demanded: the two could not know of each other.
+TEST_CASE("simulation: two nodes of one name meet once their seed is back") {
+  const simulation_report report = run_text(
+      "seed 165\n"
+      "node n0 interval=200ms\n"
+      "node n1 seeds=n0 interval=200ms\n"
+      "node n2 seeds=n0 interval=200ms\n"
+      "node n3 name=n1 seeds=n0 interval=200ms\n"
+      "at 16ms start n1\n"
+      "at 457ms start n2\n"
+      "at 535ms start n3\n"
+      "at 52786ms heal\n");
+
+  CHECK(rule_of(report) == "none");
+}
+
+// A digest waited for the budget, and was written as to a peer that did not answer.
+TEST_CASE("simulation: what waits for a budget is written as its receiver reads by then") {
+  const simulation_report report = run_text(
+      "seed 1068\n"
+      "node n0 interval=200ms wire=2\n"
+      "node n1 seeds=n0 interval=200ms wire=1-2\n"
+      "node n2 seeds=n0 interval=200ms wire=1-2\n"
+      "at 0ms start n0\n"
+      "at 63ms start n1\n"
+      "at 161ms start n2\n"
+      "at 502ms write n2 count=57 keys=50 bytes=165 salt=694884\n"
+      "at 663ms restart n2 disk=intact generation=kept salt=943512\n"
+      "at 914ms pause n0 7631ms\n"
+      "at 6412ms change n2 budget=1500\n"
+      "at 7863ms restart n1 disk=intact generation=kept wire=2\n"
+      "at 7863ms move n1\n"
+      "at 9545ms flood n1 count=1\n");
+
+  CHECK(rule_of(report) == "none");
+}
+
+// With so small a budget the first datagrams of answers take what there is.
+TEST_CASE("simulation: within a small budget the copies of a large value advance side by side") {
+  const simulation_report report = run_text(
+      "seed 2001628\n"
+      "node n0 interval=200ms\n"
+      "node n1 seeds=n0 interval=200ms\n"
+      "node n2 seeds=n0 interval=200ms\n"
+      "node n3 seeds=n0 interval=200ms\n"
+      "at 687ms start n3\n"
+      "at 44123ms write n3 count=1 keys=1 bytes=34803 salt=280873\n"
+      "at 44804ms change n3 budget=1500\n"
+      "at 66025ms heal\n");
+
+  CHECK(rule_of(report) == "none");
+}
+
+// A cookie of a moment ago was out of date at once, so its bearer was told no reason.
+TEST_CASE("simulation: whoever is refused is told why after a change to a shorter interval") {
+  const simulation_report report = run_text(
+      "seed 2001602\n"
+      "node n0 interval=200ms\n"
+      "node n1 seeds=n0 interval=200ms peers=2 parked=0\n"
+      "node n2 seeds=n0 interval=200ms\n"
+      "node n3 seeds=n0 interval=200ms\n"
+      "at 0ms start n0\n"
+      "at 160ms start n1\n"
+      "at 243ms start n2\n"
+      "at 379ms start n3\n"
+      "at 31965ms change n1 interval=300ms\n"
+      "at 45133ms change n1 interval=100ms\n"
+      "at 47559ms set n2 fewer a\n");
+
+  CHECK(rule_of(report) == "none");
+}
+
 }  // namespace gossipmonger

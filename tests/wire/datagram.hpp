@@ -41,8 +41,7 @@ class datagram {
   }
 
   /// `m` as the codec encodes it.
-  explicit datagram(const message& m)
-      : datagram(std::max(encoded_bytes(m), (m.padded_bytes + 7) / 8 * 8)) {
+  explicit datagram(const message& m) : datagram(datagram_bytes(m)) {
     size_ = codec(test_cluster, 65504).encode(m, bytes());
   }
 

@@ -36,8 +36,8 @@ class address_book {
   address_book(const address_book&) = delete;
   address_book& operator=(const address_book&) = delete;
 
-  /// From the next rotation on.
-  void set_secret_lifetime(std::chrono::nanoseconds length) { secret_lifetime_ = length; }
+  /// A cookie that was given before is good for as long as one that is given now.
+  void set_secret_lifetime(std::chrono::nanoseconds length, std::chrono::nanoseconds now);
 
   /// The cookie that `address` shall echo; 48 bits, never 0.
   [[nodiscard]] std::uint64_t cookie_for(const endpoint& address, std::chrono::nanoseconds now);

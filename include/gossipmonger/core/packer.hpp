@@ -33,6 +33,11 @@ inline constexpr std::size_t datagram_bytes_ceiling = 65504;
 ///   expects: m.deltas[i] covers m.entries[first_entry, first_entry + entry_count), in order
 [[nodiscard]] std::size_t encoded_bytes(const message& m);
 
+/// The size of the datagram that carries `m`: encoded, and padded to whole words where it asks for
+/// padding. A multiple of 8.
+///   expects: as encoded_bytes
+[[nodiscard]] std::size_t datagram_bytes(const message& m);
+
 /// The largest key + value that travels whole: the entry alone with its delta frame fits into a
 /// datagram together with header and seal, whatever its version gap. What is larger travels in
 /// fragments.

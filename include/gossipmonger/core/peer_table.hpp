@@ -242,6 +242,7 @@ struct peer_details {
   std::optional<std::chrono::nanoseconds> last_reply;  ///< proved, straight from it
   std::uint32_t path_rounds = 0;        ///< from a leg of mine to its answer, smoothed; 0: at hand
   std::uint64_t died_at_heartbeat = 0;  ///< mine, when I declared it dead; 0: I never did
+  std::uint64_t died_at_own_heartbeat = 0;  ///< the highest of its own that it can have had then
   std::optional<std::chrono::nanoseconds> sign_given;  ///< my last answer that it surely waits for
   std::uint64_t returns_from = 0;  ///< when it died without a suspicion: the least of its own that
                                    ///< others may tell of as a sign of life

@@ -311,6 +311,8 @@ class protocol {
   /// The heartbeat above which a forgotten peer comes back: the one held, but no more than it can
   /// have reached by what was heard of it directly. A relayed claim alone does not keep it away.
   [[nodiscard]] std::uint64_t credible_heartbeat(slot_index slot) const;
+  /// The highest heartbeat that a peer can have by now, by what was heard of it.
+  [[nodiscard]] std::uint64_t reachable_heartbeat(slot_index slot) const;
   void handle_own_entry(const digest_entry& mine, std::uint32_t instance);
   /// Takes a generation above `generation`, which others hold of this node.
   void refute(std::uint64_t generation);

@@ -31,8 +31,8 @@ class codec {
 
   [[nodiscard]] const wire_range& versions() const { return spoken_; }
 
-  /// Writes `m` to the start of `buffer` and returns the datagram's size, a multiple of 8, which
-  /// is max(encoded_bytes(m), m.padded_bytes). The range in the header is the codec's own.
+  /// Writes `m` to the start of `buffer` and returns the datagram's size, which is
+  /// datagram_bytes(m). The range in the header is the codec's own.
   ///   expects: buffer is 8-byte aligned and holds that size; every field of m within its limits,
   ///            m.wire_version within the range
   [[nodiscard]] std::size_t encode(const message& m, std::span<std::byte> buffer) const;

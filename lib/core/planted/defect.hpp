@@ -58,6 +58,7 @@ enum class defect : std::uint8_t {
   deadline_kept,         ///< an erased key keeps its deadline
   grave_overwritten,     ///< a refusal takes the place of what lay there
   deaf_believed,         ///< a datagram is a sign of life, however old its entry of me is
+  dead_revived,          ///< a peer that was declared dead lives again by a datagram from before
   deaf_vouches,          ///< a node that does not hear me vouches for others
   alone_untold,          ///< no event says that nobody is known
   refusal_untold,        ///< a refused peer is not told the reason
