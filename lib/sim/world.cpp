@@ -72,6 +72,8 @@ world::node_index world::add_stopped(config settings) {
 }
 
 void world::set_seeds(node_index node, const std::vector<node_index>& seeds) {
+  assert(std::all_of(seeds.begin(), seeds.end(),
+                     [this](node_index seed) { return seed < nodes_.size(); }));
   nodes_[node].seeds.clear();
   for (const node_index seed : seeds) nodes_[node].seeds.push_back(nodes_[seed].address);
   if (nodes_[node].core) nodes_[node].core->set_seeds(nodes_[node].seeds);

@@ -64,9 +64,11 @@ TEST_CASE(
   for (std::size_t node = 0; node < nodes; ++node) {
     common.name = name_of(node);
     where.add_stopped(common);
-    where.set_seeds(node, seeds);
   }
-  for (std::size_t node = 0; node < nodes; ++node) where.restart(node);
+  for (std::size_t node = 0; node < nodes; ++node) {
+    where.set_seeds(node, seeds);
+    where.restart(node);
+  }
   const auto knows_all = [&] {
     for (std::size_t node = 0; node < nodes; ++node) {
       if (where[node].stats().peers_known != nodes - 1) return false;

@@ -98,7 +98,8 @@ class world {
   node_index add(config settings, std::optional<node_index> seed = std::nullopt);
   /// A node that does not run yet: `restart` starts it.
   node_index add_stopped(config settings);
-  /// Whose addresses it knows, from now on and when it starts.
+  /// The nodes whose addresses it knows, from now on and when it starts.
+  ///   expects: each of them was added before
   void set_seeds(node_index node, const std::vector<node_index>& seeds);
   [[nodiscard]] const std::vector<endpoint>& seeds(node_index node) const {
     return nodes_[node].seeds;
