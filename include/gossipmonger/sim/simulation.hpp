@@ -67,27 +67,4 @@ struct simulation_report {
 
 [[nodiscard]] simulation_report simulate(const scenario& of, const simulation_options& how);
 
-/// What must be there so many rounds after everything healed: entries and generations agree.
-[[nodiscard]] std::size_t agreement_rounds_max(const scenario& of);
-
-/// The longest interval between two advances of a heartbeat that counts, in rounds. A run whose
-/// heartbeat stands still for longer is a relic, or its node is gone.
-[[nodiscard]] std::size_t longest_rounds_max(const scenario& of);
-
-/// So many rounds of the slowest node after a crash, in a network that loses nothing, every other
-/// node has found it, where all have suspicion on. With n nodes, fan-out f, S suspicion rounds and
-/// L = ceil(log2 n), it is the sum of
-///   min(2 (n - 1) / f, 21)  until somebody asks it: two turns of one node's ring at most, and all
-///   n
-///                           leave it out for k rounds with the probability e^-k only
-///   1                       for the answer that is missing, which dates the doubt
-///   max(S, 4 + 2 L + 4 + S / 3)  for the suspicion. Whoever hears of it late waits for a third of
-///   it:
-///                           4 tries before it is public, 2 L + 4 rounds to tell all
-///   2                       for the round in which it is judged, and the one under way
-/// times 1 + jitter. Where intervals differ, ages of doubts and proofs, told in rounds, are read by
-/// a clock of another length: then one more suspicion, for a doubt that a proof read as too young
-/// ended once.
-[[nodiscard]] std::size_t detection_rounds_max(const scenario& of);
-
 }  // namespace gossipmonger
