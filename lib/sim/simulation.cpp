@@ -244,7 +244,7 @@ class simulation {
     members_[node].conflicts = 0;
     world_.crash(node);
   }
-  /// What this run did, which ends with it.
+  /// Adds the counters of this run, which end with it.
   void add_up(std::size_t node) {
     if (!world_.is_running(node)) return;
     const protocol_stats stats = world_[node].stats();
@@ -344,7 +344,7 @@ class simulation {
     members_[node].app.set(key, value);
     lease(node, key, std::nullopt);
   }
-  /// What has a time to live is for this run only: it is on no disk.
+  /// A key with a time to live is for this run only: it is on no disk.
   void set_ttl(std::size_t node, const std::string& key, const std::string& value,
                milliseconds ttl) {
     if (!world_[node].set(key, value, ttl, world_.now(node))) return;
@@ -364,7 +364,7 @@ class simulation {
   void leave(std::size_t node) {
     world_[node].leave(world_.now(node));
     members_[node].has_left = true;
-    members_[node].leases.clear();  // whoever has left writes no more
+    members_[node].leases.clear();  // a node that has left writes no more
     members_[node].ends_at = world_.time() + 3 * members_[node].settings.gossip_interval;
   }
   void change(const decision& what) {
@@ -375,7 +375,7 @@ class simulation {
     if (!what.seeds.empty()) world_.set_seeds(what.node, what.seeds);
     if (!world_.try_change(what.node, settings)) return;
     ++report_.sums.changes;
-    // Its application starts it so from now on.
+    // From now on its application starts it with these options.
     apply_options(what.options, members_[what.node].settings);
   }
 
@@ -406,7 +406,7 @@ void simulation::end_faults() {
   world_.conditions = network_conditions();
   world_.links.clear();
   std::map<std::string, std::size_t> owners;
-  // Who is somebody's seed comes back, or nobody could find anybody.
+  // A seed comes back, or the others could not find each other.
   const auto is_seed = [this](std::size_t sought) {
     return std::ranges::any_of(scenario_.nodes, [sought](const scenario_node& one) {
       return std::ranges::find(one.seeds, sought) != one.seeds.end();
@@ -431,7 +431,7 @@ void simulation::end_faults() {
     if (is_first) continue;
     const std::string value = std::to_string(written_ + 1);
     if (promises_.demand_conflict(first->second, i, value)) ++written_;
-    // Of two under one name, the operator ends one; and now and then starts the other anew.
+    // The operator ends one of two nodes under one name, and now and then starts the other anew.
     stop(i);
     if (scenario_.seed % 2 == 0) stop(first->second);
   }
@@ -439,8 +439,8 @@ void simulation::end_faults() {
     if (!members_[node].has_left || is_seed(node)) start(node);
   }
   share_wire_versions();
-  // Nobody can end a pause early: what waits in the socket waits with the process. A late copy of a
-  // digest is answered with entries.
+  // No pause ends early: datagrams in the socket wait with the process. A late copy of a digest is
+  // answered with entries.
   nanoseconds awake = std::max(world_.time(), world_.late_until());
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (world_.is_running(i)) awake = std::max(awake, world_.paused_until(i));
@@ -449,7 +449,7 @@ void simulation::end_faults() {
 }
 
 void simulation::share_wire_versions() {
-  // Whoever shares no version with somebody is replaced by a release that speaks all.
+  // If the releases share no wire version, one that speaks all of them replaces each.
   wire_range all;
   wire_range common(1, 15);
   for (std::size_t i = 0; i < members_.size(); ++i) {

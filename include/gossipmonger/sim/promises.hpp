@@ -32,7 +32,7 @@ namespace gossipmonger {
 ///              and each node asks a seed every s-th round (`seed_every_rounds`)
 [[nodiscard]] std::size_t agreement_rounds_max(const scenario& of);
 
-/// What one running node adds to a backlog. A value.
+/// The part of one running node in a backlog. A value.
 struct backlog_part {
   backlog_part() = default;
 
@@ -129,7 +129,7 @@ class promises {
   void demand_detection();
   /// Two nodes run under one name. The one with the lower generation must know it and write no
   /// more. The other one and the rest must know it too.
-  ///   value:   what the older one tries to write
+  ///   value:   the older one tries to write it
   ///   returns: whether it tried
   bool demand_conflict(std::size_t one, std::size_t other, const std::string& value);
 

@@ -1,5 +1,5 @@
-// Runs a scenario: applications that write and keep a disk, readers of events, the faults, and what
-// is demanded after they healed. Pure: the same scenario gives the same report, on every compiler.
+// Runs a scenario: applications that write and keep a disk, readers of events, the faults, and the
+// promises after they healed. Pure: the same scenario gives the same report, on every compiler.
 #pragma once
 
 #include <array>
@@ -33,19 +33,19 @@ struct simulation_options {
   std::function<void(std::size_t node, const event_view& seen)> on_event;
 };
 
-/// What the nodes did, over all runs of all of them.
+/// Counts over all runs of all nodes.
 struct simulation_sums {
   simulation_sums() = default;
 
   std::uint64_t fragments = 0;       ///< parts of large values that brought something
-  std::uint64_t fragments_bad = 0;   ///< that contradicted what was held of the value
+  std::uint64_t fragments_bad = 0;   ///< parts that contradicted the held part of the value
   std::uint64_t expired = 0;         ///< own keys, by their time to live; 0 where unchecked
   std::uint64_t forgotten = 0;       ///< peers, by an operator
-  std::uint64_t changes = 0;         ///< of options, that were allowed
+  std::uint64_t changes = 0;         ///< of options that were allowed
   std::uint64_t unreadable = 0;      ///< datagrams in a wire version of others
-  std::uint64_t doubts_refuted = 0;  ///< by any node that shared the doubt
+  std::uint64_t doubts_refuted = 0;  ///< by any node that shared the suspicion
   std::uint64_t convictions = 0;
-  std::uint64_t detected = 0;  ///< verdicts on crashes that were demanded
+  std::uint64_t detected = 0;  ///< peers declared dead while that was demanded
 };
 
 struct simulation_report {
