@@ -72,6 +72,35 @@ bool cluster_view::must_agree(std::size_t owner, std::size_t replica,
   return !row.is_over_capacity() && row.generation() <= limit;
 }
 
+bool cluster_view::is_level(std::size_t owner, std::size_t replica) const {
+  const std::optional<slot_index> slot = find_slot(replica, owner);
+  if (!slot) return false;
+  const peer_view held = world_[replica].peers()[*slot];
+  return held.generation() == world_[owner].generation() &&
+         held.max_version() == world_[owner].version();
+}
+
+std::string cluster_view::estrangement() const {
+  for (std::size_t owner = 0; owner < members_.size(); ++owner) {
+    if (!is_staying(owner)) continue;
+    for (std::size_t replica = 0; replica < members_.size(); ++replica) {
+      if (replica == owner || !is_staying(replica)) continue;
+      const std::optional<slot_index> slot = find_slot(replica, owner);
+      if (!must_agree(owner, replica, slot)) continue;
+      const std::string pair = "n" + std::to_string(replica) + " of n" + std::to_string(owner);
+      if (!slot) return pair + ": unknown";
+      const peer_view row = world_[replica].peers()[*slot];
+      if (row.generation() != world_[owner].generation()) {
+        return pair + ": generation " + std::to_string(row.generation()) + "; it has " +
+               std::to_string(world_[owner].generation());
+      }
+      if (row.status() != peer_status::live)
+        return pair + ": " + std::string(to_string(row.status()));
+    }
+  }
+  return {};
+}
+
 std::string cluster_view::disagreement(bool with_verdicts) const {
   for (std::size_t owner = 0; owner < members_.size(); ++owner) {
     if (!is_staying(owner)) continue;
@@ -135,10 +164,7 @@ std::string cluster_view::difference() const {
           world_[replica].peers().find_name(world_[owner].name(), name_hash);
       if (!slot || !must_agree(owner, replica, slot)) continue;
       // A storage that failed may have let a key expire late: then the versions are not equal.
-      const peer_view held = world_[replica].peers()[*slot];
-      const bool is_level = held.generation() == world_[owner].generation() &&
-                            held.max_version() == world_[owner].version();
-      if (!is_level) continue;
+      if (!is_level(owner, replica)) continue;
       std::string found = difference(owner, replica, *slot);
       if (!found.empty()) return found;
     }

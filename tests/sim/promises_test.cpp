@@ -3,9 +3,12 @@
 #include <chrono>
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <doctest/doctest.h>
+
+#include "gossipmonger/sim/simulation.hpp"
 
 namespace gossipmonger {
 
@@ -33,6 +36,35 @@ decision heal_at(std::chrono::milliseconds at) {
   decision made;
   made.at = at;
   return made;
+}
+
+// Four nodes whose rounds take 100 ms, and n1, whose rounds take 500 ms: it is asked so often that
+// membership needs more than 750 bytes of its interval.
+std::string cluster_text(std::size_t budget_of_n1, std::string_view options_of_n4 = "seeds=n0") {
+  return "node n0 interval=100ms\n"
+         "node n1 seeds=n0 interval=500ms budget=" +
+         std::to_string(budget_of_n1) +
+         "\n"
+         "node n2 seeds=n0 interval=100ms\n"
+         "node n3 seeds=n0 interval=100ms\n"
+         "node n4 interval=100ms " +
+         std::string(options_of_n4) +
+         "\n"
+         "at 0ms start n0\n"
+         "at 0ms start n1\n"
+         "at 0ms start n2\n"
+         "at 0ms start n3\n"
+         "at 0ms start n4\n";
+}
+
+simulation_report run_text(const std::string& text) {
+  const auto read = parse_scenario(text);
+  REQUIRE_MESSAGE(read, read.error());
+  return simulate(*read, simulation_options());
+}
+
+std::string rule_of(const simulation_report& report) {
+  return report.fault ? report.fault->rule + ": " + report.fault->text : "none";
 }
 
 }  // namespace
@@ -178,6 +210,29 @@ TEST_CASE(
   // 10 answers of 1,200 bytes leave the lane in 2 * 12,000 / 6,000 rounds.
   running[1].answers_waiting = 10;
   CHECK(backlog_rounds_max(running) == 61 + 4);
+}
+
+// Membership may leave nothing of a budget. Then entries wait, and every other promise is kept.
+TEST_CASE("promises: where membership needs a budget, entries may wait, and a crash is found") {
+  const std::string end = "at 9s set n1 large " + std::string(5000, 'x') +
+                          "\nat 9s heal\nat 9s crash n3\nat 9s detect\n";
+
+  const simulation_report starved = run_text(cluster_text(1500) + end);
+  const simulation_report fed = run_text(cluster_text(24000) + end);
+
+  CHECK(rule_of(starved) == "none");
+  CHECK(starved.rounds_to_agree < 0);
+  CHECK(starved.sums.detected == 4);
+  CHECK(rule_of(fed) == "none");
+  CHECK(fed.rounds_to_agree >= 0);
+  CHECK(fed.sums.detected == 4);
+}
+
+TEST_CASE("promises: where membership needs a budget, nodes must know each other all the same") {
+  // n4 has no seed, and is no seed.
+  const simulation_report apart = run_text(cluster_text(1500, "") + "at 9s heal\n");
+
+  CHECK(rule_of(apart).starts_with("progress: n4 of n0: unknown"));
 }
 
 }  // namespace gossipmonger

@@ -61,6 +61,10 @@ class cluster_view {
                                 std::optional<slot_index> slot) const;
   /// The row that `replica` has of `owner`.  expects: both run
   [[nodiscard]] std::optional<slot_index> find_slot(std::size_t replica, std::size_t owner) const;
+  /// The replica has all versions of the owner's run.  expects: both run
+  [[nodiscard]] bool is_level(std::size_t owner, std::size_t replica) const;
+  /// A replica that does not show an owner's run as live, whatever it has of the entries.
+  [[nodiscard]] std::string estrangement() const;
   /// A replica that lacks versions or the generation of an owner, or, with `with_verdicts`, does
   /// not show it as live.
   [[nodiscard]] std::string disagreement(bool with_verdicts) const;

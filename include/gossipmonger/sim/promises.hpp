@@ -156,12 +156,16 @@ class promises {
   [[nodiscard]] std::chrono::nanoseconds last_lease() const;
   /// Nothing but one name twice keeps nodes apart.
   [[nodiscard]] bool is_plain() const;
-  /// Membership needs more than half of some node's byte budget. Signs of life and membership go
-  /// before entries: entries may wait for ever then, and nothing is promised of them.
+  /// Some node says that membership needs more than half of its byte budget. Signs of life and
+  /// membership go before entries: entries may wait for ever then.
   [[nodiscard]] bool is_starved() const;
 
-  void demand_progress();
-  void demand_expired();
+  /// Runs until entries, generations and statuses agree, within the bound. A round in which the
+  /// cluster is starved does not count towards it: then only membership is owed.
+  ///   returns: whether they agree
+  bool try_progress();
+  void fail_progress(const std::string& open, std::size_t rounds);
+  void demand_expired(bool has_entries);
   /// No node goes on showing a peer that left as live or new.
   void demand_departures();
   /// Two nodes that need not agree meet as late as others do.
@@ -184,7 +188,6 @@ class promises {
   const bool has_liar_;                            // a node forges
   std::vector<std::uint64_t> convictions_before_;  // by node, when all had healed
   bool has_agreed_ = false;                        // since the last heal, and by demand
-  bool is_starved_ = false;                        // and so without progress
   promise_figures figures_;
 };
 
