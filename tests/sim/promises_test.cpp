@@ -131,6 +131,18 @@ TEST_CASE("promises: a crash is found later by long suspicions and by unequal in
   CHECK(detection_rounds_max(of) == 76);
 }
 
+TEST_CASE("promises: a crash is found sooner where every node asks several a round") {
+  scenario of = nodes_of(7);
+  for (scenario_node& one : of.nodes) one.settings.fanout = 3;
+  // 2 * 6 / 3 + 1 + max(12, 4 + 6 + 4 + 4) + 2 = 25, and a tenth.
+  CHECK(detection_rounds_max(of) == 28);
+
+  of.nodes[4].settings.fanout = 1;
+
+  // 12 + 1 + 18 + 2 = 33.
+  CHECK(detection_rounds_max(of) == 37);
+}
+
 TEST_CASE("promises: silence alone counts once phi's longest mean is over") {
   // 8 * 2.302585 * 16 * 1.1 is 324.2; with 60 nodes it is four times that, 1296.8.
   CHECK(silence_rounds_max(nodes_of(2)) == 325 + 30);

@@ -70,7 +70,7 @@ struct backlog_part {
 [[nodiscard]] std::size_t name_rounds_max(const scenario& of);
 
 /// After a crash, in a network that loses nothing, until every other node has found it, where all
-/// have suspicion on. With fan-out f and S suspicion rounds it is the sum of
+/// have suspicion on. With the least fan-out f and the most suspicion rounds S it is the sum of
 ///   min(2 (n - 1) / f, 21)        until a node asks the crashed one: two turns of one node's ring
 ///                                 at most. All n nodes leave it out for k rounds with the
 ///                                 probability e^-k only
