@@ -408,6 +408,10 @@ class simulation {
   void demand_conflict(std::size_t one, std::size_t other);
   /// Whether nothing but one name twice keeps nodes apart.
   [[nodiscard]] bool is_plain() const;
+  [[nodiscard]] bool has_one_interval() const;
+  /// Whether the ages of proofs that nodes tell from now on are true. A pause, or intervals that
+  /// differ, make a proof look younger.
+  [[nodiscard]] bool tells_true_ages() const;
   void share_wire_versions();
   void demand_progress();
   /// When the last key that may expire has done so.
@@ -536,6 +540,7 @@ void simulation::heal() {
   if (!has_failed()) demand_idle(0);
   if (!has_failed()) demand_same_entries();
   has_agreed_ = !has_failed();
+  if (checker_ && tells_true_ages()) checker_->expect_true_proofs();
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (world_.is_running(i)) members_[i].convictions_before = world_[i].stats().convictions;
   }
@@ -584,6 +589,15 @@ void simulation::end_faults() {
     if (world_.is_running(i)) awake = std::max(awake, world_.paused_until(i));
   }
   run_to(awake);
+}
+
+bool simulation::tells_true_ages() const {
+  const auto is_odd = [this](const decision& one) {
+    return start_ + one.at >= world_.time() &&
+           (one.kind == decision_kind::pause || one.kind == decision_kind::change);
+  };
+  return !has_failed() && !has_liar_ && has_one_interval() &&
+         std::ranges::none_of(scenario_.decisions, is_odd);
 }
 
 bool simulation::is_plain() const {
@@ -739,11 +753,14 @@ std::size_t simulation::stale_rounds() const {
   return static_cast<std::size_t>((longest + round() - nanoseconds{1}) / round());
 }
 
-std::size_t simulation::revivals_max(std::size_t node) const {
-  const bool is_even = std::ranges::all_of(members_, [this](const participant& one) {
+bool simulation::has_one_interval() const {
+  return std::ranges::all_of(members_, [this](const participant& one) {
     return one.settings.gossip_interval == members_.front().settings.gossip_interval;
   });
-  if (is_even) return 0;
+}
+
+std::size_t simulation::revivals_max(std::size_t node) const {
+  if (has_one_interval()) return 0;
   const config& settings = members_[node].settings;
   const nanoseconds verdict =
       settings.gossip_interval * static_cast<std::int64_t>(settings.suspicion_rounds);
