@@ -3,6 +3,7 @@
 #include "gossipmonger/sim/checker.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <optional>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "checker_watch.hpp"
 #include "gossipmonger/core/hash.hpp"
 #include "gossipmonger/core/packer.hpp"
+#include "gossipmonger/core/suspicion.hpp"
 #include "gossipmonger/sim/table_limits.hpp"
 
 namespace gossipmonger {
@@ -210,6 +212,8 @@ void checker::handle_send(node_index node, const endpoint& to, const message& se
   watched.digests_waiting = world_[node].tables().digests;
   check_spending(node, sent, bytes);
   if (trusts_content_) check_wire_version(node, to, sent);
+  if (trusts_content_) check_fragments(node, sent);
+  if (true_proofs_since_) check_proofs(node, sent);
   if (!watched.had_budget) watched.notices.handle_send(to, sent);
   watch::contact& with = watched.contacts[to];
   with.remember_cookie(sent.cookie, world_.time());
@@ -521,6 +525,54 @@ void checker::check_exchange(node_index node, const message& sent, std::size_t b
          std::to_string(watched.answer_datagrams) + " datagrams, " +
              std::to_string(watched.answer_bytes) + " bytes in answer to one",
          {node});
+}
+
+void checker::check_proofs(node_index node, const message& sent) {
+  const peer_table& known = world_[node].peers();
+  const nanoseconds unit = age_unit(world_.settings(node).gossip_interval);
+  nanoseconds path = world_.conditions.delay_max;
+  for (const auto& [ends, on_link] : world_.links) path = std::max(path, on_link.delay_max);
+  // Ages are told in whole units, and the time on the way is not counted. So each hop makes a sign
+  // of life younger: by half a unit on average. It takes about log2 n hops, since no node takes the
+  // same heartbeat twice. Seen in 2,000 seeds: 0.9 units up to 9 nodes, 1.5 with 60.
+  const auto hops = static_cast<std::int64_t>(std::bit_width(world_.size() - 1));
+  const nanoseconds slack = (hops + 2) * (path + unit) / 2;
+  for (const doubt_entry& told : sent.doubts) {
+    const std::optional<slot_index> slot = known.find(told.name_hash);
+    if (!slot || told.proof_age == doubt_entry::proof_age_max) continue;
+    std::size_t count = 0;
+    const std::string& name = known.details(*slot).name;
+    const ledger* run = find_run(name, told.generation, count);
+    if (run == nullptr || !run->ended_at || *run->ended_at < *true_proofs_since_) continue;
+    const nanoseconds latest = std::max(*run->ended_at + slack, world_.late_until() + slack);
+    const nanoseconds proved = world_.time() - unit * std::int64_t{told.proof_age};
+    if (proved <= latest) continue;
+    report("suspicion",
+           name + " is said to have been heard " +
+               std::to_string((proved - *run->ended_at) / std::chrono::milliseconds{1}) +
+               " ms after it ended",
+           {node});
+  }
+}
+
+void checker::check_fragments(node_index node, const message& sent) {
+  const peer_table& known = world_[node].peers();
+  for (const delta_view& delta : sent.deltas) {
+    if (delta.value_bytes == 0) continue;
+    const std::optional<slot_index> slot = known.find(delta.name_hash);
+    if (!slot) continue;
+    std::size_t count = 0;
+    const std::string& name = known.details(*slot).name;
+    const ledger* run = find_run(name, delta.generation, count);
+    const std::uint64_t version = sent.entries[delta.first_entry].version;
+    if (run == nullptr || version > run->records.size()) continue;
+    const record& written = run->records[version - 1];
+    if (written.value_checksum == delta.value_checksum) continue;
+    report("I2 prefix",
+           "a fragment of " + quoted(name, written.key, version) +
+               " bears another checksum than the value that its owner wrote",
+           {node});
+  }
 }
 
 void checker::check_phi(node_index node) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "gossipmonger/core/freshness.hpp"
+#include "gossipmonger/core/hash.hpp"
+#include "gossipmonger/core/value_checksums.hpp"
 
 namespace gossipmonger {
 
@@ -36,6 +38,8 @@ void checker::watch::handle_own_put(const entry_view& entry) {
   record& written = own->records.emplace_back();
   written.key = entry.key;
   written.value_hash = hash_of(entry.value);
+  written.value_checksum =
+      value_checksum(make_cluster_key(core().settings().cluster_name), entry.key, entry.value);
   written.is_tombstone = entry.is_tombstone;
   own->latest[written.key] = entry.version;
   if (entry.is_tombstone) own->erasures[written.key] = entry.version;

@@ -43,6 +43,12 @@ nanoseconds longest_interval(const scenario& of) {
   return longest;
 }
 
+bool has_one_interval(const scenario& of) {
+  return std::ranges::all_of(of.nodes, [&of](const scenario_node& one) {
+    return one.settings.gossip_interval == of.nodes.front().settings.gossip_interval;
+  });
+}
+
 std::size_t rounded_up(double rounds) { return static_cast<std::size_t>(std::ceil(rounds)); }
 
 /// How often a node asks a peer before it asks in a wire version that the peer reads.
@@ -59,12 +65,6 @@ std::size_t tries_max(const scenario& of) {
     versions = std::max<std::size_t>(versions, one.highest - one.lowest + 1U);
   }
   return is_same ? 1 : versions;
-}
-
-std::size_t waiting_rounds(const backlog_part& of) {
-  if (of.settings.send_bytes_per_interval == 0) return 0;
-  const std::size_t bytes = of.answers_waiting * of.settings.datagram_bytes_max;
-  return 2 * bytes / of.settings.send_bytes_per_interval;
 }
 
 }  // namespace
@@ -97,12 +97,13 @@ std::size_t backlog_rounds_max(std::span<const backlog_part> running) {
   for (const backlog_part& one : running) {
     const config& settings = one.settings;
     bytes += one.entry_bytes;
-    waiting = std::max(waiting, waiting_rounds(one));
     moved = std::min(moved, settings.exchange_bytes_max);
     moved = std::min(moved, settings.exchange_datagrams_max * settings.datagram_bytes_max);
     if (settings.parked_bytes_max < settings.exchange_bytes_max) parks_all = false;
     datagram = std::min(datagram, settings.datagram_bytes_max);
     if (settings.send_bytes_per_interval == 0) continue;
+    const std::size_t answer_bytes = one.answers_waiting * settings.datagram_bytes_max;
+    waiting = std::max(waiting, 2 * answer_bytes / settings.send_bytes_per_interval);
     const std::size_t half = settings.send_bytes_per_interval / 2;
     const bool has_bulk = half > fanout * settings.datagram_bytes_max;
     moved = std::min(moved, has_bulk ? half : half / peers);
@@ -172,10 +173,7 @@ std::size_t stale_rounds_max(const scenario& of) {
 }
 
 std::size_t revivals_max(const scenario& of, std::size_t node) {
-  const bool is_even = std::ranges::all_of(of.nodes, [&of](const scenario_node& one) {
-    return one.settings.gossip_interval == of.nodes.front().settings.gossip_interval;
-  });
-  if (is_even) return 0;
+  if (has_one_interval(of)) return 0;
   const config& settings = of.nodes[node].settings;
   const nanoseconds verdict =
       settings.gossip_interval * static_cast<std::int64_t>(settings.suspicion_rounds);
@@ -235,6 +233,15 @@ nanoseconds promises::last_lease() const {
     for (const auto& [key, deadline] : one.leases) last = std::max(last, deadline);
   }
   return last;
+}
+
+bool promises::tells_true_ages() const {
+  const auto is_odd = [this](const decision& one) {
+    return begin_ + one.at >= world_.time() &&
+           (one.kind == decision_kind::pause || one.kind == decision_kind::change);
+  };
+  return !has_failed() && !has_liar_ && has_one_interval(present()) &&
+         std::ranges::none_of(scenario_.decisions, is_odd);
 }
 
 bool promises::is_plain() const {
@@ -300,6 +307,7 @@ void promises::demand_healed() {
   if (!has_failed()) demand_idle(has_entries ? 0 : any_number);
   if (!has_failed()) demand_same_entries();
   has_agreed_ = !has_failed();
+  if (checker_ && tells_true_ages()) checker_->expect_true_proofs();
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (world_.is_running(i)) convictions_before_[i] = world_[i].stats().convictions;
   }
@@ -423,29 +431,21 @@ void promises::demand_idle(std::uint64_t entries_max) {
   });
   const std::size_t settling = settling_rounds + (has_budget ? backlog_rounds() : 0);
   run_rounds(settling);
+  const std::vector<traffic> before = count_traffic();
+  run_rounds(idle_rounds);
+  const std::vector<traffic> after = count_traffic();
   std::uint64_t entries = 0;
   std::uint64_t deltas = 0;
-  const auto count = [&] {
-    entries = deltas = 0;
-    for (std::size_t i = 0; i < members_.size(); ++i) {
-      if (!world_.is_running(i)) continue;
-      const protocol_stats stats = world_[i].stats();
-      entries += stats.entries_sent;
-      deltas += stats.deltas_sent;
-    }
-  };
-  count();
-  const std::vector<traffic> traffic_before = count_traffic();
-  const std::uint64_t entries_before = entries;
-  const std::uint64_t deltas_before = deltas;
-  run_rounds(idle_rounds);
-  count();
-  const bool is_silent = entries == entries_before && deltas == deltas_before;
-  demand_quiet(traffic_before, is_silent);
-  if (!is_silent && entries - entries_before >= entries_max) {
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    entries += after[i].entries - before[i].entries;
+    deltas += after[i].deltas - before[i].deltas;
+  }
+  const bool is_silent = entries == 0 && deltas == 0;
+  demand_quiet(before, is_silent);
+  if (!is_silent && entries >= entries_max) {
     checker_->report("idle",
-                     std::to_string(entries - entries_before) + " entries and " +
-                         std::to_string(deltas - deltas_before) + " deltas sent though all agree",
+                     std::to_string(entries) + " entries and " + std::to_string(deltas) +
+                         " deltas sent though all agree",
                      {});
   }
 }
@@ -493,6 +493,8 @@ std::vector<promises::traffic> promises::count_traffic() const {
     counted[i].rounds = stats.rounds;
     counted[i].digests = stats.digests_sent;
     counted[i].replies = stats.replies_sent;
+    counted[i].entries = stats.entries_sent;
+    counted[i].deltas = stats.deltas_sent;
   }
   return counted;
 }

@@ -88,7 +88,7 @@ class swarm_drawing {
       }
       if (has_slow_readers_ && chance(2)) {
         node.read_interval = milliseconds(500 + below(20'000));
-        if (chance(2)) node.settings.retired_max = 64;
+        if (!chance(4)) node.settings.retired_max = 64;
       }
     }
     if (has_duplicate_ && count > 2) drawn_.nodes.back().settings.name = "n1";

@@ -218,15 +218,20 @@ const network_conditions& world::link(node_index from, node_index to) const {
 
 void world::send(node_index from, const endpoint& to) {
   buffer_.resize(nodes_[from].settings.datagram_bytes_max / 8);
-  const std::size_t size =
+  std::size_t size =
       nodes_[from].wire->encode(outgoing_, std::as_writable_bytes(std::span(buffer_)));
   ++counters_.datagrams;
   counters_.bytes += size;
   counters_.datagram_bytes_max = std::max(counters_.datagram_bytes_max, size);
   if (observer != nullptr) observer->handle_send(from, to, outgoing_, size);
   if (nodes_[from].mutation > 0 && random_.unit() < nodes_[from].mutation) {
-    const auto datagram = std::as_writable_bytes(std::span(buffer_)).first(size);
-    if (try_mutate(datagram, random_)) ++counters_.mutated;
+    constexpr std::uint64_t forged_every = 8;
+    if (random_.below(forged_every) == 0 && try_forge(to)) {
+      size = nodes_[from].wire->encode(outgoing_, std::as_writable_bytes(std::span(buffer_)));
+      ++counters_.mutated;
+    } else if (try_mutate(std::as_writable_bytes(std::span(buffer_)).first(size), random_)) {
+      ++counters_.mutated;
+    }
   }
   if (on_send) on_send(from, to, std::as_bytes(std::span(buffer_)).first(size));
 
@@ -279,6 +284,24 @@ void world::send(node_index from, const endpoint& to) {
     damage(arrival, way);
     schedule(place, now_ + delay);
   }
+}
+
+bool world::try_forge(const endpoint& to) {
+  const std::optional<node_index> target = find(to);
+  if (!target || !nodes_[*target].core || outgoing_.deltas.empty()) return false;
+  delta_view& forged = outgoing_.deltas.front();
+  if (forged.value_bytes != 0 || forged.entry_count == 0) return false;
+  const peer_view victim = nodes_[*target].core->peers()[self_slot];
+  forged.name_hash = victim.name_hash();
+  forged.generation = victim.generation();
+  forged.after = position(nodes_[*target].core->version());
+  std::uint64_t version = forged.after.version;
+  for (std::size_t i = 0; i < forged.entry_count; ++i) {
+    outgoing_.entries[forged.first_entry + i].version = ++version;
+  }
+  forged.upto = position(version);
+  forged.top = version;
+  return true;
 }
 
 void world::damage(happening& arrival, const network_conditions& on_link) {

@@ -291,9 +291,20 @@ void real_swarm::happen_to_leases(std::size_t node) {
   }
 }
 
+/// It hears nobody, and all hear it; or the other way round.
+void real_swarm::deafen(std::size_t node) {
+  const bool is_deaf = chance(2);
+  count(is_deaf ? "deaf" : "mute");
+  for (std::size_t other = 0; other < members_.size(); ++other) {
+    if (other == node) continue;
+    cluster_.cut(is_deaf ? other : node, is_deaf ? node : other);
+  }
+}
+
 void real_swarm::happen_to_links(std::size_t node) {
   if (has_cuts_ && chance(2)) {
     if (chance(3)) return cluster_.heal();
+    if (chance(3)) return deafen(node);
     if (chance(2)) return cluster_.partition({node});
     return cluster_.cut(node, any_node());
   }
@@ -422,7 +433,12 @@ void real_swarm::change_options(std::size_t node) {
   std::vector<option_value> options;
   if (chance(2)) options.emplace_back("interval", 200 + 200 * below(8));
   if (chance(3)) options.emplace_back("fanout", 1 + below(3));
-  if (chance(3)) options.emplace_back("budget", chance(3) ? 0 : 8000 * (1 + below(4)));
+  if (chance(3)) {
+    const std::uint64_t times = chance(3) ? 0 : 1 + below(4);
+    // The smallest is about what membership alone needs.
+    const bool is_small = times == 1 && chance(2);
+    options.emplace_back("budget", is_small ? 1500 : 8000 * times);
+  }
   if (chance(4)) options.emplace_back("burst", 8 + below(120));
   if (chance(4)) options.emplace_back("digests", 1 + below(8));
   if (chance(4)) options.emplace_back("suspicion", chance(4) ? 0 : 4 + below(17));
@@ -674,6 +690,14 @@ void real_swarm::share_wire_versions() {
 std::size_t real_swarm::backlog_rounds() const {
   std::size_t bytes = 0;
   std::size_t budget = config().exchange_bytes_max;
+  std::size_t running = 0;
+  std::size_t fanout = 1;
+  for (std::size_t node = 0; node < members_.size(); ++node) {
+    if (!cluster_.is_running(node)) continue;
+    ++running;
+    fanout = std::max(fanout, members_[node].settings.fanout);
+  }
+  const std::size_t peers = std::max<std::size_t>(2, running) - 1;
   for (std::size_t node = 0; node < members_.size(); ++node) {
     if (!cluster_.is_running(node)) continue;
     const config& settings = members_[node].settings;
@@ -681,9 +705,12 @@ std::size_t real_swarm::backlog_rounds() const {
       bytes += entry.key.size() + entry.value.size();
     });
     budget = std::min(budget, settings.exchange_datagrams_max * settings.datagram_bytes_max);
-    // Half of what all sends share is for the rounds themselves.
-    const std::size_t shared = settings.send_bytes_per_interval;
-    if (shared != 0) budget = std::min(budget, shared / 2);
+    if (settings.send_bytes_per_interval == 0) continue;
+    // Half of what all sends share is for the rounds themselves; where the first datagrams of
+    // answers take the rest, the copies for all peers advance side by side.
+    const std::size_t half = settings.send_bytes_per_interval / 2;
+    const bool has_bulk = half > fanout * settings.datagram_bytes_max;
+    budget = std::min(budget, has_bulk ? half : half / peers);
   }
   return 2 * bytes / budget + 1;  // datagrams are not filled to the brim
 }

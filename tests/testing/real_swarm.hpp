@@ -74,6 +74,7 @@ class real_swarm {
   void happen_to_large_values(std::size_t node);
   void write_in_two_runs(std::size_t node);
   void forget_while_failing(std::size_t node);
+  void deafen(std::size_t node);
   void happen_to_links(std::size_t node);
   void happen_to_runs(std::size_t node);
   void happen_to_time(std::size_t node);

@@ -23,6 +23,8 @@ constexpr std::string_view wanted[] = {
     "checksum",
     "truncated",
     "cut",
+    "deaf",
+    "mute",
     "over a silent MTU",
     "over a reported MTU",
     "full queue",

@@ -56,6 +56,10 @@ class checker : public world_observer {
   void set_prompt(node_index node, bool is_prompt);
   void read_events(node_index node);
 
+  /// From now on no node pauses and all intervals are equal. So no node tells of a sign of life
+  /// that is later than the end of a run that ends from now on.
+  void expect_true_proofs() { true_proofs_since_ = world_.time(); }
+
   [[nodiscard]] const std::optional<violation>& fault() const { return fault_; }
   /// For rules that hold over more than one step; kept if it is the first.
   void report(std::string rule, std::string text, std::vector<std::size_t> nodes);
@@ -78,6 +82,7 @@ class checker : public world_observer {
 
     std::string key;
     std::uint64_t value_hash = 0;
+    std::uint64_t value_checksum = 0;  // as its fragments bear it
     bool is_tombstone = false;
   };
   /// The most that a run ever held of one incarnation of another.
@@ -135,11 +140,16 @@ class checker : public world_observer {
   /// How many nodes of the world bear that name.
   [[nodiscard]] std::size_t count_nodes(const std::string& name) const;
   void check_wire_version(node_index node, const endpoint& to, const message& sent);
+  /// The ages of signs of life that a datagram tells of.
+  void check_proofs(node_index node, const message& sent);
+  /// The checksums of the fragments that a datagram carries.
+  void check_fragments(node_index node, const message& sent);
   /// The notices that a node must tell of itself.
   void check_notices(node_index node, bool is_timer);
 
   world& world_;
   bool trusts_content_;
+  std::optional<std::chrono::nanoseconds> true_proofs_since_;
   std::uint64_t expired_ = 0;
   std::optional<violation> fault_;
   std::vector<std::unique_ptr<watch>> watches_;  // by node; null while it does not run

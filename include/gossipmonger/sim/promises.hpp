@@ -136,13 +136,15 @@ class promises {
   [[nodiscard]] const promise_figures& figures() const { return figures_; }
 
  private:
-  /// Digests and answers that a node sent in its rounds. A value.
+  /// A node's rounds, and what it sent in them. A value.
   struct traffic {
     traffic() = default;
 
     std::uint64_t rounds = 0;
     std::uint64_t digests = 0;
     std::uint64_t replies = 0;
+    std::uint64_t entries = 0;
+    std::uint64_t deltas = 0;
   };
 
   [[nodiscard]] bool has_failed() const;
@@ -154,6 +156,9 @@ class promises {
   [[nodiscard]] std::size_t backlog_rounds() const;
   /// When the last key that may expire has done so.
   [[nodiscard]] std::chrono::nanoseconds last_lease() const;
+  /// The ages of signs of life that nodes tell from now on are true. A pause, or intervals that
+  /// differ, make them look younger.
+  [[nodiscard]] bool tells_true_ages() const;
   /// Nothing but one name twice keeps nodes apart.
   [[nodiscard]] bool is_plain() const;
   /// Some node says that membership needs more than half of its byte budget. Signs of life and
@@ -185,6 +190,7 @@ class promises {
   const std::vector<participant>& members_;
   cluster_view view_;
   runner run_to_;
+  const std::chrono::nanoseconds begin_ = world_.time();
   const bool has_liar_;                            // a node forges
   std::vector<std::uint64_t> convictions_before_;  // by node, when all had healed
   bool has_agreed_ = false;                        // since the last heal, and by demand

@@ -261,6 +261,8 @@ class world {
   [[nodiscard]] bool try_step(node_index node);
   void send(node_index from, const endpoint& to);
   [[nodiscard]] const network_conditions& link(node_index from, node_index to) const;
+  /// Turns the first delta of what is sent into news of the receiver's own keys, as a liar would.
+  [[nodiscard]] bool try_forge(const endpoint& to);
   void damage(happening& arrival, const network_conditions& on_link);
   /// A place for something that will happen, empty but for its order.
   [[nodiscard]] std::size_t prepare();
