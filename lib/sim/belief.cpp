@@ -12,7 +12,7 @@ std::string named(const event_view& seen) {
          std::string(seen.key) + " @" + std::to_string(seen.version);
 }
 
-/// What a reader was told last of a peer with that verdict.
+/// Whether `verdict` is the event that told a reader of a peer's present status.
 bool is_told_by(peer_status status, event_kind verdict) {
   switch (status) {
     case peer_status::unjudged:
@@ -107,7 +107,7 @@ void belief::fold_entry(const event_view& seen) {
   shown_peer& of = peers_[std::string(seen.peer)];
   shown_key& key = of.keys[std::string(seen.key)];
   const bool is_removal = seen.kind == event_kind::removed;
-  // What a floor drops goes with the version it was shown with.
+  // A floor removes a key with the version that it was shown with.
   const bool may_equal = is_removal && key.is_live;
   if (may_equal ? seen.version < key.version : seen.version <= key.version) {
     fail(named(seen) + " after version " + std::to_string(key.version));

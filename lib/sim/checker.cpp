@@ -1,18 +1,17 @@
+// Longer than other files: each step of a node goes through these rules in one order, and all rules
+// read the same ledgers and the same watch. The watch has a file of its own, checker_watch.hpp.
 #include "gossipmonger/sim/checker.hpp"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
 #include <optional>
 #include <utility>
 
-#include "gossipmonger/core/freshness.hpp"
+#include "checker_watch.hpp"
 #include "gossipmonger/core/hash.hpp"
 #include "gossipmonger/core/packer.hpp"
 #include "gossipmonger/core/suspicion.hpp"
-#include "gossipmonger/core/value_checksums.hpp"
-#include "gossipmonger/sim/notice_watch.hpp"
 #include "gossipmonger/sim/table_limits.hpp"
 
 namespace gossipmonger {
@@ -22,277 +21,8 @@ namespace {
 using std::chrono::nanoseconds;
 
 constexpr std::uint64_t amplification_max = 3;
-constexpr int cookie_rounds_min = 64;
-
-std::string quoted(std::string_view peer, std::string_view key, std::uint64_t version) {
-  return std::string(peer) + " " + (key.empty() ? "(floor)" : std::string(key)) + " @" +
-         std::to_string(version);
-}
 
 }  // namespace
-
-// ------------------------------------------------------------------------- one node's watch
-
-/// What is remembered of one run of one node.
-class checker::watch : public storage_observer {
- public:
-  /// A row as it was after the last step.
-  struct replica {
-    replica() = default;
-
-    std::uint64_t name_hash = 0;  // 0: none
-    std::uint64_t generation = 0;
-    std::uint64_t max_version = 0;
-    std::uint64_t heartbeat = 0;
-    bool has_left = false;
-    std::uint64_t seen_step = 0;
-    peer_status status = peer_status::unjudged;
-    nanoseconds beat_at{};  // when a heartbeat that was news came from itself, proved
-    nanoseconds died_at{};  // when it was declared dead last
-    std::unordered_map<std::string, std::uint64_t> erased;  // version, by key
-  };
-  struct forgotten {
-    forgotten() = default;
-
-    std::uint64_t generation = 0;
-    std::uint64_t heartbeat = 0;
-    nanoseconds until{};
-  };
-  /// What went to and came from an address.
-  struct given_cookie {
-    given_cookie() = default;
-
-    std::uint64_t cookie = 0;
-    nanoseconds at{};  // last
-  };
-  struct contact {
-    contact() = default;
-
-    /// When that cookie was given to it last; nullopt: not lately, or never.
-    [[nodiscard]] std::optional<nanoseconds> find_cookie(std::uint64_t cookie) const {
-      for (const given_cookie& one : cookies) {
-        if (one.cookie == cookie && cookie != 0) return one.at;
-      }
-      return std::nullopt;
-    }
-    void remember_cookie(std::uint64_t cookie, nanoseconds now) {
-      for (given_cookie& one : cookies) {
-        if (one.cookie == cookie) one.at = now;
-      }
-      if (cookie == 0 || find_cookie(cookie)) return;
-      given_cookie& next = cookies[next_cookie++ % cookies.size()];
-      next.cookie = cookie;
-      next.at = now;
-    }
-
-    std::array<given_cookie, 4> cookies{};  // the latest
-    std::size_t next_cookie = 0;
-    bool is_proved = false;
-    std::uint64_t bytes_received = 0;
-    std::uint64_t bytes_replied = 0;
-    std::uint64_t digest_round = 0;
-    std::size_t digests = 0;  // in that round, while it was unproved
-    // What it speaks by its latest word, and by the one before that said otherwise.
-    std::optional<wire_range> spoken;
-    std::optional<wire_range> spoken_before;
-    nanoseconds heard_at{};
-  };
-  /// Who spoke, and from where.
-  struct speaker {
-    speaker() = default;
-
-    slot_index slot = 0;
-    std::uint64_t generation = 0;
-    endpoint source;
-  };
-  /// What was sent, against the budget of that many bytes an interval: a bucket of one interval's
-  /// worth, which the last datagram may overdraw.
-  struct spending {
-    spending() = default;
-
-    std::size_t budget = 0;
-    nanoseconds interval{};
-    double spent = 0;
-    nanoseconds at{};
-  };
-  enum class input { command, datagram, timer };
-
-  watch(checker& owner, node_index node) : owner_(owner), node_(node) {}
-
-  void handle_put(slot_index slot, const entry_view& entry) override;
-  void handle_drop_upto(slot_index slot, std::uint64_t version) override;
-  void handle_forget(slot_index slot) override { row(slot).erased.clear(); }
-
-  [[nodiscard]] const protocol& core() const { return owner_.world_[node_]; }
-  [[nodiscard]] replica& row(slot_index slot) {
-    if (rows.size() <= slot) rows.resize(slot + 1);
-    return rows[slot];
-  }
-  void report(std::string rule, std::string text) {
-    owner_.report(std::move(rule), std::move(text), {node_});
-  }
-
-  /// It said something itself, from `source`, under a cookie of mine.
-  void handle_word(const message& received, const endpoint& source, contact& from);
-  /// Whether that word shows beyond doubt that its sender hears this node.
-  [[nodiscard]] bool is_surely_fresh(const message& received) const;
-
-  ledger* own = nullptr;
-  input running = input::timer;  // what comes next, unless a datagram or a command does
-  std::vector<replica> rows;     // by slot
-  std::uint64_t step = 0;
-  std::map<std::uint64_t, forgotten> graves;  // by name hash
-  std::map<endpoint, contact> contacts;
-  storage_usage own_usage;  // after the last step or command
-  nanoseconds shortest_round = nanoseconds::max() / cookie_rounds_min;  // that this run ever had
-  std::optional<slot_index> leaver;  // who said so in what comes next
-  std::optional<speaker> heard;      // in what comes next
-  spending spent;
-  bool had_budget = false;       // so that answers may have waited
-  std::size_t answer_bytes = 0;  // since the last step
-  std::size_t answer_datagrams = 0;
-  std::uint64_t round = 0;  // of the last step
-  std::uint64_t unproved_round = 0;
-  std::size_t unproved_count = 0;
-  std::size_t digests_waiting = 0;               // after the last step or datagram
-  std::size_t digests_left = 0;                  // of the rounds before, when the present one began
-  std::map<std::string, nanoseconds> deadlines;  // of own keys that expire
-  nanoseconds excused_until{};                  // from expiring: it stood still, or its disk failed
-  std::unordered_map<std::string, double> phi;  // by peer, after the last round
-  belief reader;                                // reads at once
-  notice_watch notices;                         // by what that reads
-  std::unique_ptr<belief> late;                 // reads when it is told to
-
- private:
-  void touch(slot_index slot, std::string_view key) {
-    reader.touch(slot, key);
-    if (late) late->touch(slot, key);
-  }
-  void handle_own_put(const entry_view& entry);
-
-  checker& owner_;
-  node_index node_;
-};
-
-void checker::watch::handle_own_put(const entry_view& entry) {
-  const std::optional<entry_view> held = owner_.world_.storage_of(node_).find(self_slot, entry.key);
-  const bool is_same =
-      held && !held->is_tombstone && !entry.is_tombstone && held->value == entry.value;
-  // In its own time a node may expire keys and give them new versions: nothing that shows new
-  // bytes.
-  const auto lease = deadlines.find(std::string(entry.key));
-  const bool is_due = lease != deadlines.end() && lease->second <= owner_.world_.time();
-  const bool is_expiry = running == input::timer && entry.is_tombstone && is_due;
-  const bool is_allowed = running == input::command || is_expiry ||
-                          (running == input::timer && (is_same || entry.key == floor_key));
-  if (!is_allowed) report("I3 single writer", quoted("self", entry.key, entry.version));
-  if (is_expiry) ++owner_.expired_;
-  if (entry.is_tombstone && lease != deadlines.end()) deadlines.erase(lease);
-  if (is_same && entry.key != floor_key && held->sequence != entry.sequence) {
-    report("events",
-           "equal bytes moved in the change order: " + quoted("self", entry.key, entry.version));
-  }
-  if (entry.version != own->records.size() + 1) {
-    report("I1 monotone",
-           "own versions are not consecutive: " + quoted("self", entry.key, entry.version));
-    own->records.resize(entry.version - 1);
-  }
-  record& written = own->records.emplace_back();
-  written.key = entry.key;
-  written.value_hash = hash_of(entry.value);
-  written.value_checksum =
-      value_checksum(make_cluster_key(core().settings().cluster_name), entry.key, entry.value);
-  written.is_tombstone = entry.is_tombstone;
-  own->latest[written.key] = entry.version;
-  if (entry.is_tombstone) own->erasures[written.key] = entry.version;
-  touch(self_slot, entry.key);
-}
-
-void checker::watch::handle_put(slot_index slot, const entry_view& entry) {
-  if (slot == self_slot) return handle_own_put(entry);
-  const peer_view of = core().peers()[slot];
-  const std::string& name = core().peers().details(slot).name;
-  replica& before = row(slot);
-  touch(slot, entry.key);
-  if (entry.version <= of.max_version()) {
-    report("I1 monotone", "applied again: " + quoted(name, entry.key, entry.version) +
-                              ", max version " + std::to_string(of.max_version()));
-  }
-  if (owner_.trusts_content_ && !owner_.has_written(name, of.generation(), entry)) {
-    report("I2 prefix", "its owner never wrote " + quoted(name, entry.key, entry.version) +
-                            " in generation " + std::to_string(of.generation()));
-  }
-  const std::optional<entry_view> held = owner_.world_.storage_of(node_).find(slot, entry.key);
-  const bool is_same =
-      held && held->value == entry.value && held->is_tombstone == entry.is_tombstone;
-  if (is_same && entry.key != floor_key && held->sequence != entry.sequence) {
-    report("events",
-           "equal bytes moved in the change order: " + quoted(name, entry.key, entry.version));
-  }
-  const std::string key(entry.key);
-  if (entry.is_tombstone) {
-    before.erased[key] = entry.version;
-  } else if (const auto erased = before.erased.find(key);
-             erased != before.erased.end() && entry.version <= erased->second) {
-    report("I7 no resurrection", quoted(name, entry.key, entry.version) + " was erased @" +
-                                     std::to_string(erased->second));
-  }
-}
-
-void checker::watch::handle_drop_upto(slot_index slot, std::uint64_t version) {
-  const simulated_storage& entries = owner_.world_.storage_of(node_);
-  const peer_view of = core().peers()[slot];
-  const std::string& name = core().peers().details(slot).name;
-  std::size_t count = 0;
-  const ledger* run = slot == self_slot ? own : owner_.find_run(name, of.generation(), count);
-  if (slot == self_slot) own->floor = std::max(own->floor, version);
-  std::uint64_t from = 0;
-  while (const std::optional<entry_view> entry = entries.first_above(slot, from)) {
-    if (entry->version > version) break;
-    from = entry->version;
-    if (entry->is_tombstone || entry->key == floor_key) continue;
-    const std::string key(entry->key);
-    touch(slot, key);
-    row(slot).erased[key] = entry->version;
-    if (run == nullptr || !owner_.trusts_content_) continue;
-    const auto erased = run->erasures.find(key);
-    if (erased == run->erasures.end() || erased->second <= entry->version) {
-      report("I2 prefix", "a floor drops what nobody erased: " + quoted(name, key, entry->version));
-    }
-  }
-}
-
-void checker::watch::handle_word(const message& received, const endpoint& source, contact& from) {
-  const peer_table& known = core().peers();
-  const std::optional<slot_index> slot = known.find(received.sender.name_hash);
-  if (!slot || *slot == self_slot) return;
-  if (known[*slot].generation() != received.sender.generation) return;
-  const bool is_heard = is_surely_fresh(received) && known[*slot].status() != peer_status::dead;
-  if (is_heard && received.sender.heartbeat > known[*slot].heartbeat()) {
-    row(*slot).beat_at = owner_.world_.time();
-  }
-  const bool is_mine = received.receiver.generation == 0 ||
-                       received.receiver.name_hash == known[self_slot].name_hash();
-  if (received.sender.has_left && is_mine) leaver = slot;
-  if (!is_heard) return;
-  from.heard_at = owner_.world_.time();
-  if (!is_mine) return;
-  speaker one;
-  one.slot = *slot;
-  one.generation = received.sender.generation;
-  one.source = source;
-  heard = one;
-}
-
-bool checker::watch::is_surely_fresh(const message& received) const {
-  const peer_view self = core().peers().self();
-  const bool is_this_run =
-      received.receiver.generation == self.generation() &&
-      (received.receiver_instance == 0 || received.receiver_instance == own->instance);
-  const std::uint64_t rounds =
-      fresh_rounds_max(core().peers().by_hash().size(), core().settings().gossip_interval, 0);
-  return is_this_run && received.receiver.heartbeat + rounds >= self.heartbeat();
-}
 
 // ------------------------------------------------------------------------------------ ledgers
 
@@ -425,8 +155,9 @@ void checker::handle_arrival(node_index node, const endpoint& source, const mess
   const std::optional<nanoseconds> given = from.find_cookie(received.cookie_echo);
   if (!given) return;
   from.is_proved = true;
-  // A cookie is good for so long at least; of an older one nobody can tell.
-  const bool is_surely_good = world_.time() - *given < cookie_rounds_min * watched.shortest_round;
+  // A cookie is good for so long at least. An older one may be good or not.
+  const bool is_surely_good =
+      world_.time() - *given < watch::cookie_rounds_min * watched.shortest_round;
   if (is_surely_good) watched.handle_word(received, source, from);
   watched.notices.handle_arrival(world_[node], source, received, is_surely_good, world_.time());
 }
@@ -656,7 +387,7 @@ void checker::check_tables(node_index node) {
 }
 
 void checker::check_own_usage(node_index node) {
-  // Of its own the old gives way at once, and the marker is nobody's key.
+  // An own entry gives way to its successor at once. The compaction marker is no key.
   constexpr std::size_t marker_bytes = 8;
   watch& watched = *watches_[node];
   const config& settings = world_.settings(node);
@@ -715,7 +446,7 @@ void checker::check_copies(node_index node) {
     held_copy most;
     bool is_held = false;
     if (run == nullptr) {
-      // Of two runs of one generation nobody can tell which it was.
+      // Two runs of one generation cannot be told apart.
       most.max_version = core.version();
       most.has_left = is_held = true;
     } else if (const auto copy = run->copies.find(self); copy != run->copies.end()) {
@@ -801,8 +532,8 @@ void checker::check_proofs(node_index node, const message& sent) {
   const nanoseconds unit = age_unit(world_.settings(node).gossip_interval);
   nanoseconds path = world_.conditions.delay_max;
   for (const auto& [ends, on_link] : world_.links) path = std::max(path, on_link.delay_max);
-  // Ages are told in whole units, and the time on the way is not counted. So each hop makes a proof
-  // younger: by half a unit on average. A proof takes about log2 n hops, since no node takes the
+  // Ages are told in whole units, and the time on the way is not counted. So each hop makes a sign
+  // of life younger: by half a unit on average. It takes about log2 n hops, since no node takes the
   // same heartbeat twice. Seen in 2,000 seeds: 0.9 units up to 9 nodes, 1.5 with 60.
   const auto hops = static_cast<std::int64_t>(std::bit_width(world_.size() - 1));
   const nanoseconds slack = (hops + 2) * (path + unit) / 2;
@@ -860,7 +591,7 @@ void checker::check_conviction(node_index node, slot_index slot) {
   const config& settings = world_.settings(node);
   const std::string& name = world_[node].peers().details(slot).name;
   const auto phi = watched.phi.find(name);
-  // Phi convicts by other figures; within one round it does not double.
+  // Phi declares dead by other figures. Within one round it does not double.
   const bool is_by_phi = settings.suspicion_rounds == 0 || phi == watched.phi.end() ||
                          phi->second >= settings.dead_peer_phi / 2;
   const nanoseconds beat_at = watched.row(slot).beat_at;
@@ -895,16 +626,16 @@ std::size_t checker::count_nodes(const std::string& name) const {
 }
 
 void checker::check_expiry(node_index node) {
-  // What falls due at once goes in batches, a millisecond apart.
+  // Keys that fall due at one time go in batches, a millisecond apart.
   constexpr nanoseconds batches = std::chrono::milliseconds{10};
   watch& watched = *watches_[node];
   if (watched.deadlines.empty()) return;
   if (world_[node].has_left()) {
-    watched.deadlines.clear();  // whoever has left writes no more
+    watched.deadlines.clear();  // a node that has left writes no more
     return;
   }
-  // Until a process goes on, it expires nothing; and what its storage refuses, or its rival keeps
-  // it from writing, it tries again a round later.
+  // A process that stands still expires nothing. If its storage refuses that, or a rival of its
+  // name keeps it from writing, it tries again a round later.
   watched.excused_until = std::max(watched.excused_until, world_.paused_until(node));
   const bool is_in_conflict = world_[node].peers()[self_slot].status() == peer_status::conflict;
   if (world_.storage_of(node).conditions.failure > 0 || is_in_conflict) {
@@ -936,7 +667,8 @@ void checker::check_wire_version(node_index node, const endpoint& to, const mess
             (sent.wire_version >= spoken->lowest && sent.wire_version <= spoken->highest));
   };
   if (reads(with.spoken) || reads(with.spoken_before)) return;
-  // Who is not live is tried in others too; and of two under one name, the last to speak counts.
+  // A peer that is not live is tried in other versions too. Of two under one name, the last to
+  // speak counts.
   const auto is_meant = [&](peer_view one) {
     const peer_table& known = world_[node].peers();
     const peer_details& of = known.details(one.slot());

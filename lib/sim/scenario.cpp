@@ -226,7 +226,7 @@ std::string options_text(const decision& of) {
 
 // ------------------------------------------------------------------------------------- reading
 
-/// A line in words; each may be taken once. What is wrong is kept, the first only.
+/// A line in words; each may be taken once. Keeps the first error.
 class line_words {
  public:
   explicit line_words(std::string_view line) {

@@ -333,7 +333,7 @@ class swarm_drawing {
     if (chance(4)) change("digests", 1 + below(8));
     if (chance(4)) change("suspicion", any_suspicion());
     if (chance(4)) change("seed_rounds", 4 + below(12));
-    // The first one stays: who knows nobody else must find the others.
+    // The first one stays: a node that knows no other seed must find the others.
     if (chance(4) || made.options.empty()) made.seeds = {0, any_node()};
   }
 
@@ -354,7 +354,7 @@ class swarm_drawing {
     }
   }
 
-  /// A node hears nobody, or nobody hears it, or that ends.
+  /// A node hears no other, or no other hears it, or that ends.
   void happen_to_hearing() {
     const std::size_t node = any_node();
     const bool is_deaf = chance(2);
@@ -441,8 +441,7 @@ class swarm_drawing {
     }
   }
 
-  /// What a run wrote last is on its way to others when the next one begins, on a long way from
-  /// one.
+  /// The last writes of a run are on a long way to the others when the next run begins.
   void write_before_restart(std::size_t node) {
     if (has_bad_links_) {
       decision& slow = decide(decision_kind::link, any_node());
@@ -497,7 +496,7 @@ class swarm_drawing {
     }
   }
 
-  /// What its storage refuses of a peer waits for some rounds: meanwhile that peer is forgotten.
+  /// A node forgets a peer while entries that its storage refused wait for a few rounds.
   void forget_while_failing() {
     const std::size_t node = any_node();
     const std::size_t other = any_node();

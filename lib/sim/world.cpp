@@ -19,7 +19,7 @@ using std::chrono::nanoseconds;
 // The simulated worlds begin on 2024-01-01.
 constexpr nanoseconds wall_start = std::chrono::seconds{1'704'067'200};
 
-/// What the sender computed over all of it.
+/// The checksum that the sender computed over all of it.
 std::uint32_t checksum_in(std::span<const std::byte> datagram) {
   std::uint32_t sum = 0;
   for (std::size_t i = 0; i < sizeof sum; ++i) {
@@ -133,7 +133,7 @@ void world::move_back(node_index node) {
 }
 
 void world::pause(node_index node, nanoseconds length) {
-  // What waits for the end of an earlier pause waits for all of it.
+  // A pause within a longer one does not end the longer one.
   nodes_[node].resumes = std::max(nodes_[node].resumes, now_ + length);
 }
 
@@ -355,7 +355,7 @@ void world::deliver(happening& arrived) {
     target.digest_source = arrived.source;
   }
   finish_step(arrived.node, false);
-  // What the budget keeps waiting goes on before the next round.
+  // Legs that wait for the byte budget go out before the next round.
   reschedule(arrived.node);
 }
 

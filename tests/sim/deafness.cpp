@@ -7,7 +7,7 @@
 
 #include "cluster.hpp"
 #include "gossipmonger/core/freshness.hpp"
-#include "gossipmonger/sim/simulation.hpp"
+#include "gossipmonger/sim/promises.hpp"
 
 namespace gossipmonger {
 

@@ -5,7 +5,7 @@
 
 #include "cluster.hpp"
 #include "gossipmonger/core/random.hpp"
-#include "gossipmonger/sim/simulation.hpp"
+#include "gossipmonger/sim/promises.hpp"
 #include "gossipmonger/sim/world.hpp"
 
 namespace gossipmonger {

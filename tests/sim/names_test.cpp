@@ -13,7 +13,7 @@
 #include <doctest/doctest.h>
 
 #include "cluster.hpp"
-#include "gossipmonger/sim/simulation.hpp"
+#include "gossipmonger/sim/promises.hpp"
 #include "gossipmonger/sim/world.hpp"
 #include "name_restarts.hpp"
 

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "gossipmonger/sim/promises.hpp"
 #include "gossipmonger/sim/simulation.hpp"
 
 namespace gossipmonger {

@@ -10,7 +10,7 @@
 #include <asio/execution/context.hpp>
 #include <asio/io_context.hpp>
 
-#include "gossipmonger/sim/simulation.hpp"
+#include "gossipmonger/sim/promises.hpp"
 
 namespace gossipmonger {
 

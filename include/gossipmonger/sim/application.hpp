@@ -1,5 +1,5 @@
-// What an application sets on its node and keeps on a disk, to set it again when both start anew. A
-// value.
+// An application's entries on its disk: it sets them on its node, and sets them again when both
+// start anew. A value.
 #pragma once
 
 #include <map>
@@ -14,11 +14,11 @@ namespace gossipmonger {
 
 class application {
  public:
-  /// It has set, or erased, a key, and its disk knows.
+  /// The application has set, or erased, a key; the disk keeps that.
   void set(const std::string& key, const std::string& value);
   void erase(const std::string& key);
-  /// It starts anew: what its disk became stands in `how` (`disk`, `count`, `salt`). True: the disk
-  /// is not what it was.
+  /// The application starts anew, and its disk changes as `how` says (`disk`, `count`, `salt`).
+  ///   returns: whether the disk has changed
   [[nodiscard]] bool lose(const decision& how);
   [[nodiscard]] const std::map<std::string, std::string>& disk() const { return disk_; }
 
@@ -26,7 +26,7 @@ class application {
   void remember(const std::string& key);
 
   std::map<std::string, std::string> disk_;
-  std::vector<std::pair<std::string, std::optional<std::string>>> history_;  // what it was before
+  std::vector<std::pair<std::string, std::optional<std::string>>> history_;  // the values before
 };
 
 }  // namespace gossipmonger

@@ -1,4 +1,4 @@
-// What a reader of a node's events believes, by folding them; and whether that is the state. A
+// A reader of a node's events folds them into a belief, and compares that with the node's state. A
 // resource; not thread-safe.
 #pragma once
 
@@ -55,7 +55,7 @@ class belief {
   void fold_entry(const event_view& seen);
   /// Those that were touched.
   void compare_keys(const protocol& from, const simulated_storage& entries);
-  /// Each has as many keys, and the verdict, as were shown, and nobody else is shown.
+  /// Each peer has the status and as many keys as were shown, and no other peer is shown.
   void compare_peers(const protocol& from, const simulated_storage& entries);
 
   change_cursor cursor_;

@@ -1,6 +1,6 @@
 // Watches a world, and holds every node to the invariants of lib/README.md at every step: each
-// datagram sent or received, each write to a storage, each event. Looks only at what changed. A
-// resource; the world outlives it; not thread-safe. What it finds first it keeps.
+// datagram sent or received, each write to a storage, each event. Looks only at what changed, and
+// keeps its first finding. A resource; the world outlives it; not thread-safe.
 //
 // It keeps a ledger of what each run of each name wrote, from the writes to its own storage, and
 // compares with it whatever any replica stores.
@@ -38,7 +38,7 @@ struct violation {
 
 class checker : public world_observer {
  public:
-  /// `trusts_content`: nobody forges; else what nodes say of each other is not held against them.
+  /// `trusts_content`: no node forges. Else no node is held to what nodes say of each other.
   checker(world& watched, bool trusts_content);
   ~checker() override;
 
@@ -49,15 +49,15 @@ class checker : public world_observer {
   /// deadline no node erases its own key unasked; after it, the key goes.
   void expect_expiry(node_index node, const std::string& key,
                      std::optional<std::chrono::nanoseconds> deadline);
-  /// Own keys that went by their time to live.
+  /// Own keys that expired.
   [[nodiscard]] std::uint64_t expired() const { return expired_; }
   /// Every node has a reader that folds its events at once, and compares with the state. Where
   /// `is_prompt` is not set, it has a second one that waits for `read_events`.
   void set_prompt(node_index node, bool is_prompt);
   void read_events(node_index node);
 
-  /// From now on nobody pauses and all intervals are equal. So no node tells of a proof of life
-  /// from after the end of a run that ends from now on.
+  /// From now on no node pauses and all intervals are equal. So no node tells of a sign of life
+  /// that is later than the end of a run that ends from now on.
   void expect_true_proofs() { true_proofs_since_ = world_.time(); }
 
   [[nodiscard]] const std::optional<violation>& fault() const { return fault_; }
@@ -92,7 +92,7 @@ class checker : public world_observer {
     std::uint64_t max_version = 0;
     bool has_left = false;
   };
-  /// What one run of one name wrote, and held.
+  /// The writes of one run of one name, and the copies that it held.
   struct ledger {
     ledger() = default;
 
@@ -114,18 +114,18 @@ class checker : public world_observer {
   [[nodiscard]] bool has_written(const std::string& name, std::uint64_t generation,
                                  const entry_view& entry) const;
   void read(node_index node, belief& by, bool is_shown);
-  /// What every reader has passed may go.
+  /// Lets the node drop changes that every reader has passed.
   void release(node_index node);
   void check_rows(node_index node);
   void check_row(node_index node, slot_index slot);
   void check_prefix(node_index node, slot_index slot, std::uint64_t from);
   void check_tables(node_index node);
   void check_own_usage(node_index node);
-  /// Who says of itself that it leaves is shown so at once.
+  /// A node that says that it leaves is shown as left at once.
   void check_leaver(node_index node);
   /// A peer that spoke from an address is sent to there.
   void check_route(node_index node);
-  /// Nobody is said to hold more of this node than it ever held.
+  /// No peer is said to hold more of this node than it ever held.
   void check_copies(node_index node);
   /// The byte budget, and the limits of an answer.
   void check_spending(node_index node, const message& sent, std::size_t bytes);
@@ -140,11 +140,11 @@ class checker : public world_observer {
   /// How many nodes of the world bear that name.
   [[nodiscard]] std::size_t count_nodes(const std::string& name) const;
   void check_wire_version(node_index node, const endpoint& to, const message& sent);
-  /// The ages of proofs that a datagram tells of.
+  /// The ages of signs of life that a datagram tells of.
   void check_proofs(node_index node, const message& sent);
   /// The checksums of the fragments that a datagram carries.
   void check_fragments(node_index node, const message& sent);
-  /// What a node tells of itself.
+  /// The notices that a node must tell of itself.
   void check_notices(node_index node, bool is_timer);
 
   world& world_;

@@ -1,6 +1,6 @@
-// What one run of a node must tell of itself, and may tell with cause only: that it is alone, that
-// a peer refuses it, that a peer has another gossip interval; and that it tells a refused peer so.
-// Part of the checker. A resource; not thread-safe.
+// The notices of one run of a node: it must tell them, and may tell them with cause only. They are
+// that it is alone, that a peer refuses it, and that a peer has another gossip interval. Checks
+// also that a node tells a refused peer why. Part of the checker. A resource; not thread-safe.
 #pragma once
 
 #include <array>
@@ -24,10 +24,11 @@ class notice_watch {
   notice_watch(const notice_watch&) = delete;
   notice_watch& operator=(const notice_watch&) = delete;
 
-  /// The node gets `received` next, under a cookie that it may take; `is_sure`: that it takes.
+  /// The node gets `received` next, under a cookie that it may accept; `is_sure`: it does accept
+  /// it.
   void handle_arrival(const protocol& core, const endpoint& source, const message& received,
                       bool is_sure, std::chrono::nanoseconds now);
-  /// What it sends; not where a byte budget may keep answers waiting.
+  /// A datagram that the node sends. Not called where a byte budget may keep answers waiting.
   void handle_send(const endpoint& to, const message& sent);
   /// It runs with another interval from now on.
   void handle_interval(std::chrono::milliseconds interval, std::chrono::nanoseconds now);
@@ -46,7 +47,7 @@ class notice_watch {
     endpoint from;
     refusal expected = refusal::none;
   };
-  /// What a peer said in a row, while it stood in one row of the table.
+  /// The interval that a peer said in a row, while it stood in one row of the table.
   struct said_interval {
     said_interval() = default;
 

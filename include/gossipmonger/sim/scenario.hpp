@@ -49,16 +49,16 @@ enum class decision_kind : std::uint8_t {
   clock,    ///< NODE's wall clock is off by LENGTH, and drifts by `ppm`
   move,     ///< NODE gets another address
   back,     ///< NODE is at the address again at which this run of it started
-  join,     ///< NODE is given `count` addresses that nobody has
+  join,     ///< NODE is given `count` addresses at which no node is
   replay,   ///< the digest that came to NODE last comes again `count` times
-  flood,    ///< the same, each time from an address of its own, of which nobody has proof
-  forget,   ///< NODE OTHER: an operator lets NODE let go of OTHER
+  flood,    ///< the same, each time from an unverified address of its own
+  forget,   ///< NODE OTHER: an operator has NODE forget OTHER
   change,   ///< NODE: other options from now on, and after a restart
   link,     ///< FROM TO: conditions of a directed link; `*` for all
   storage,  ///< NODE's storage fails, or is slow
   reader,   ///< NODE's reader of events reads every LENGTH; 0: at once
   mutate,   ///< this part of what NODE sends is changed at random, under a checksum that holds
-  heal,     ///< every fault ends, whoever crashed starts again, and progress is demanded
+  heal,     ///< every fault ends, crashed nodes start again, and progress is demanded
   detect,   ///< each node that crashed or became deaf since it healed must be found dead in time,
             ///< and nobody else
 };
@@ -66,15 +66,15 @@ enum class decision_kind : std::uint8_t {
 /// "start", "crash", …
 [[nodiscard]] std::string_view to_string(decision_kind kind);
 
-/// What a restarted application finds on its disk, and sets again.
+/// The disk of a restarted application, which sets again all that it finds there.
 enum class disk_state : std::uint8_t {
   intact,  ///< all that it had set
   lost,    ///< nothing
-  stale,   ///< what it was `count` writes ago
+  stale,   ///< the state `count` writes ago
   torn,    ///< half of its keys
 };
 
-/// What a restarted node knows of its last generation.
+/// The knowledge that a restarted node has of its last generation.
 enum class generation_state : std::uint8_t {
   kept,    ///< it was kept: generation_last
   lost,    ///< only the clock tells
@@ -98,7 +98,7 @@ struct decision {
   std::chrono::milliseconds at{};
   decision_kind kind = decision_kind::heal;
   std::size_t node = 0;   ///< or `everybody`, with link
-  std::size_t other = 0;  ///< link: to whom; forget: whom
+  std::size_t other = 0;  ///< link: the receiver; forget: the peer
   std::string key;
   std::string value;
   std::uint64_t count = 0;             ///< write, wipe, join, replay, flood; restart: stale disk

@@ -28,7 +28,7 @@ class storage_observer {
   virtual void handle_forget(slot_index slot) = 0;
 };
 
-/// What is wrong with a storage. A value.
+/// The faults of a storage. A value.
 struct storage_conditions {
   storage_conditions() = default;
 

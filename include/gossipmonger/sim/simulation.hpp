@@ -1,5 +1,5 @@
-// Runs a scenario: applications that write and keep a disk, readers of events, the faults, and what
-// is demanded after they healed. Pure: the same scenario gives the same report, on every compiler.
+// Runs a scenario: applications that write and keep a disk, readers of events, the faults, and the
+// promises after they healed. Pure: the same scenario gives the same report, on every compiler.
 #pragma once
 
 #include <array>
@@ -33,19 +33,19 @@ struct simulation_options {
   std::function<void(std::size_t node, const event_view& seen)> on_event;
 };
 
-/// What the nodes did, over all runs of all of them.
+/// Counts over all runs of all nodes.
 struct simulation_sums {
   simulation_sums() = default;
 
   std::uint64_t fragments = 0;       ///< parts of large values that brought something
-  std::uint64_t fragments_bad = 0;   ///< that contradicted what was held of the value
+  std::uint64_t fragments_bad = 0;   ///< parts that contradicted the held part of the value
   std::uint64_t expired = 0;         ///< own keys, by their time to live; 0 where unchecked
   std::uint64_t forgotten = 0;       ///< peers, by an operator
-  std::uint64_t changes = 0;         ///< of options, that were allowed
+  std::uint64_t changes = 0;         ///< of options that were allowed
   std::uint64_t unreadable = 0;      ///< datagrams in a wire version of others
-  std::uint64_t doubts_refuted = 0;  ///< by any node that shared the doubt
+  std::uint64_t doubts_refuted = 0;  ///< by any node that shared the suspicion
   std::uint64_t convictions = 0;
-  std::uint64_t detected = 0;  ///< verdicts on crashes that were demanded
+  std::uint64_t detected = 0;  ///< peers declared dead while that was demanded
 };
 
 struct simulation_report {
@@ -66,28 +66,5 @@ struct simulation_report {
 };
 
 [[nodiscard]] simulation_report simulate(const scenario& of, const simulation_options& how);
-
-/// What must be there so many rounds after everything healed: entries and generations agree.
-[[nodiscard]] std::size_t agreement_rounds_max(const scenario& of);
-
-/// The longest interval between two advances of a heartbeat that counts, in rounds. A run whose
-/// heartbeat stands still for longer is a relic, or its node is gone.
-[[nodiscard]] std::size_t longest_rounds_max(const scenario& of);
-
-/// So many rounds of the slowest node after a crash, in a network that loses nothing, every other
-/// node has found it, where all have suspicion on. With n nodes, fan-out f, S suspicion rounds and
-/// L = ceil(log2 n), it is the sum of
-///   min(2 (n - 1) / f, 21)  until somebody asks it: two turns of one node's ring at most, and all
-///   n
-///                           leave it out for k rounds with the probability e^-k only
-///   1                       for the answer that is missing, which dates the doubt
-///   max(S, 4 + 2 L + 4 + S / 3)  for the suspicion. Whoever hears of it late waits for a third of
-///   it:
-///                           4 tries before it is public, 2 L + 4 rounds to tell all
-///   2                       for the round in which it is judged, and the one under way
-/// times 1 + jitter. Where intervals differ, ages of doubts and proofs, told in rounds, are read by
-/// a clock of another length: then one more suspicion, for a doubt that a proof read as too young
-/// ended once.
-[[nodiscard]] std::size_t detection_rounds_max(const scenario& of);
 
 }  // namespace gossipmonger

@@ -1,5 +1,5 @@
-// What I5 allows each table of a node to hold, after the table of capacities in lib/README.md, and
-// not after the code that keeps to it. Pure functions.
+// The limits of I5 for each table of a node. They follow the table of capacities in lib/README.md,
+// and not the code that keeps to it. Pure functions.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 namespace gossipmonger {
 
 /// The most that each table may hold of a node with those options that knows as many peers as
-/// `held` says. What depends on its storage, the deadlines of its own keys, has no bound here.
+/// `held` says. The deadlines of its own keys depend on its storage and have no bound here.
 [[nodiscard]] table_sizes table_limits(const config& settings, const table_sizes& held);
 
 /// "257 addresses, at most 256", of the first table that holds too much; empty where none does.

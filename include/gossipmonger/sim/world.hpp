@@ -27,7 +27,7 @@
 
 namespace gossipmonger {
 
-/// What happens to datagrams on their way.
+/// The faults that meet datagrams on their way.
 struct network_conditions {
   network_conditions() = default;
 
@@ -41,8 +41,8 @@ struct network_conditions {
   std::size_t mtu_bytes = 0;            ///< larger datagrams vanish silently; 0: all pass
   std::chrono::nanoseconds delay_min = std::chrono::milliseconds{1};
   std::chrono::nanoseconds delay_max = std::chrono::milliseconds{2};  ///< reordering emerges
-  /// What comes to a process that stands still is dropped where its socket holds so many already,
-  /// from whomever. Of a link: by what was so when it was sent.
+  /// The socket of a process that stands still holds so many datagrams, from all senders, and drops
+  /// the rest. Of a link: as it was when the datagram was sent.
   std::size_t inbox_datagrams_max = 4096;
 };
 
@@ -52,7 +52,7 @@ struct world_counters {
   std::uint64_t datagrams = 0;    ///< sent
   std::uint64_t bytes = 0;        ///< sent
   std::uint64_t lost = 0;         ///< by chance
-  std::uint64_t unreachable = 0;  ///< cut off, or nobody has that address
+  std::uint64_t unreachable = 0;  ///< cut off, or no node has that address
   std::uint64_t duplicated = 0;
   std::uint64_t corrupted = 0;
   std::uint64_t garbled = 0;
@@ -108,7 +108,7 @@ class world {
   void crash(node_index node);
   /// It starts anew, empty, with the same configuration, or another; as a new run.
   void restart(node_index node, std::optional<config> settings = std::nullopt);
-  /// What it reads and writes from its next start on: a release that speaks other wire versions.
+  /// From its next start on, the node is a release that speaks these wire versions.
   void set_wire_versions(node_index node, const wire_range& spoken) {
     nodes_[node].spoken = spoken;
   }
@@ -141,7 +141,7 @@ class world {
 
   [[nodiscard]] protocol& operator[](node_index node) { return *nodes_[node].core; }
   [[nodiscard]] const protocol& operator[](node_index node) const { return *nodes_[node].core; }
-  /// What a running node keeps its entries in.
+  /// The storage of a running node.
   [[nodiscard]] simulated_storage& storage_of(node_index node) { return *nodes_[node].entries; }
   [[nodiscard]] const simulated_storage& storage_of(node_index node) const {
     return *nodes_[node].entries;
@@ -176,10 +176,10 @@ class world {
   void inject(node_index to, const endpoint& source, std::span<const std::byte> datagram);
 
   /// The digest that came to a running node last comes again so often, at once: from where it came,
-  /// or, with `is_spoofed`, each time from an address that nobody has.
+  /// or, with `is_spoofed`, each time from a vacant address.
   ///   expects: keeps_digests, since before that digest came
   void replay(node_index node, std::size_t count, bool is_spoofed);
-  /// Where nobody is.
+  /// An address at which no node is.
   [[nodiscard]] endpoint vacant_address();
 
   /// Whether every running node holds exactly what every running node publishes, and knows none
@@ -201,7 +201,7 @@ class world {
     simulated_node() = default;
 
     std::unique_ptr<simulated_storage> entries;  // outlives the core
-    // What each step looks at lies together.
+    // Each step looks at these: they lie together.
     std::unique_ptr<protocol> core;
     std::unique_ptr<codec> wire;
     std::uint64_t run = 0;
@@ -266,7 +266,7 @@ class world {
   void damage(happening& arrival, const network_conditions& on_link);
   /// A place for something that will happen, empty but for its order.
   [[nodiscard]] std::size_t prepare();
-  /// What stands there is over.
+  /// The happening at that place is over.
   void release(std::size_t place);
   void schedule(std::size_t place, std::chrono::nanoseconds at);
   void happen(std::size_t place);
@@ -275,7 +275,7 @@ class world {
   void fetch_next() const;
   void deliver(happening& arrived);
   enum class put_off : std::uint8_t { no, waits, dropped };
-  /// What comes to a paused node waits for its end.
+  /// A datagram for a paused node waits for the end of the pause.
   [[nodiscard]] put_off try_put_off(std::size_t place);
   [[nodiscard]] endpoint fresh_address(node_index of);
   [[nodiscard]] std::optional<node_index> find(const endpoint& address) const;
@@ -291,7 +291,7 @@ class world {
   // is used again is in the nearest cache.
   std::vector<std::vector<std::uint64_t>> spare_words_;
   std::uint64_t order_ = 0;
-  std::vector<node_index> given_addresses_;  // to whom; an address is the number of its place
+  std::vector<node_index> given_addresses_;  // of each address; its number is its place
   std::uint32_t vacant_addresses_ = 0;
   world_counters counters_;
   std::uint64_t trace_hash_ = 0;
