@@ -15,7 +15,6 @@ namespace {
 
 using planted::defect;
 using planted::is_on;
-using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
 // Besides the forgotten, who was refused for want of room: they lie in the graveyard too.
@@ -83,17 +82,14 @@ protocol::protocol(config settings, storage_ref entries, const endpoint& address
       reconciler_(settings_, peers_, graves_, entries_, changes_, stats_, random_),
       addresses_(settings_.peers_max + 256, secret_lifetime(settings_), random_.next()),
       write_rate_(first_write_bytes(settings_), now.steady),
-      now_(now.steady),
-      wall_(now.wall),
+      clock_(now),
       next_round_(now.steady) {
-  const auto wall_ms = std::chrono::duration_cast<milliseconds>(now.wall).count();
-  const auto clock_generation = static_cast<std::uint64_t>(std::max<std::int64_t>(1, wall_ms));
   const std::optional<slot_index> slot =
       peers_.try_add(settings_.name, siphash(cluster_key_, settings_.name));
   const peer self = peers_[*slot];
   self.set_generation(
       std::min(std::max(settings_.generation_last + (is_on(defect::generation_reused) ? 0 : 1),
-                        clock_generation),
+                        clock_.date_generation()),
                generation_max));
   peers_.details(self_slot).instance = static_cast<std::uint32_t>(1 + random_.below(0xffffffff));
   peers_.details(self_slot).address = address;
@@ -138,8 +134,6 @@ storage_usage protocol::usage(std::string_view peer) const {
   return slot ? entries_.usage(*slot) : storage_usage();
 }
 
-nanoseconds protocol::liveness_time(moment now) const { return now.steady - paused_; }
-
 nanoseconds protocol::silence_max() const {
   // Everyone is met once in a turn of the ring; two turns without a reply are too long.
   const auto rounds = static_cast<std::int64_t>(2 * peers_.size() / settings_.fanout + 16);
@@ -150,7 +144,7 @@ bool protocol::is_reachable(slot_index slot) const {
   const std::optional<nanoseconds>& last = peers_.details(slot).last_reply;
   const peer_view row = peers_[slot];
   if (row.is_gone() || row.is_suspect()) return false;
-  return last && now_ - *last < silence_max();
+  return last && clock_.now() - *last < silence_max();
 }
 
 bool protocol::is_of_present_run(const peer_details& of) const {
@@ -187,9 +181,9 @@ member protocol::describe(slot_index slot, nanoseconds now) const {
 std::vector<member> protocol::members(moment now) const {
   std::vector<member> all;
   all.reserve(peers_.by_hash().size());
-  all.push_back(describe(self_slot, liveness_time(now)));
+  all.push_back(describe(self_slot, clock_.liveness_time(now)));
   for (const peer_view one : peers_.by_hash()) {
-    if (one.slot() != self_slot) all.push_back(describe(one.slot(), liveness_time(now)));
+    if (one.slot() != self_slot) all.push_back(describe(one.slot(), clock_.liveness_time(now)));
   }
   std::sort(all.begin() + 1, all.end(),
             [](const member& one, const member& other) { return one.name < other.name; });
@@ -199,7 +193,7 @@ std::vector<member> protocol::members(moment now) const {
 std::optional<member> protocol::find_member(std::string_view peer, moment now) const {
   const std::optional<slot_index> slot = find_slot(peer);
   if (!slot) return std::nullopt;
-  return describe(*slot, liveness_time(now));
+  return describe(*slot, clock_.liveness_time(now));
 }
 
 protocol_stats protocol::stats() const {
@@ -381,7 +375,7 @@ tl::expected<void, config_error> protocol::change(config settings, moment now) {
   const std::size_t first = first_write_bytes(*checked);
   if (first != first_write_bytes(settings_)) write_rate_.begin_anew(first);
   const bool is_slower = checked->gossip_interval > settings_.gossip_interval;
-  if (checked->gossip_interval != settings_.gossip_interval) interval_moved_ = now_;
+  if (checked->gossip_interval != settings_.gossip_interval) interval_moved_ = clock_.now();
   const bool has_more_room = checked->keys_per_peer_max > settings_.keys_per_peer_max ||
                              checked->bytes_per_peer_max > settings_.bytes_per_peer_max;
   if (checked->suspicion_rounds == 0) end_suspicion();
@@ -391,7 +385,7 @@ tl::expected<void, config_error> protocol::change(config settings, moment now) {
   if (is_slower) {
     // The others become as slow, one after the other: what was seen of them convicts nobody.
     for (const peer_view one : peers_.by_hash()) {
-      peers_.reset_detector(one.slot(), now_);
+      peers_.reset_detector(one.slot(), clock_.now());
     }
   }
   if (has_more_room) end_capacity_refusals();
@@ -435,7 +429,7 @@ void protocol::join(const endpoint& address) {
 
 std::error_code protocol::check_write(std::string_view key, std::string_view value) const {
   if (has_left()) return make_error_code(errc::stopped);
-  const bool is_displaced = own_.is_displaced(expected_.maximum, now_);
+  const bool is_displaced = own_.is_displaced(expected_.maximum, clock_.now());
   if (is_displaced && !is_on(defect::displaced_writes)) return make_error_code(errc::name_taken);
   if (!is_valid_name(key)) return make_error_code(errc::key_invalid);
   if (value.size() > settings_.value_bytes_max) {

@@ -24,10 +24,10 @@ BARE, LONG = "bare relative clause", f"more than {WORDS_MAX} words"
 # (bare relative clauses, long sentences) of each part. The numbers only fall: a part that has got
 # better fails as well, until its row says so.
 BUDGET = {
-    "core": (134, 17),
+    "core": (133, 16),
     "wire": (0, 0),
     "net": (0, 0),
-    "sim": (67, 4),
+    "sim": (66, 4),
     "testing": (0, 0),
     "tests": (138, 24),
     "tools": (0, 0),

@@ -38,6 +38,7 @@
 #include "gossipmonger/core/hash.hpp"
 #include "gossipmonger/core/membership_need.hpp"
 #include "gossipmonger/core/message.hpp"
+#include "gossipmonger/core/node_clock.hpp"
 #include "gossipmonger/core/outbox.hpp"
 #include "gossipmonger/core/own_incarnation.hpp"
 #include "gossipmonger/core/peer_ring.hpp"
@@ -232,7 +233,6 @@ class protocol {
   };
 
   [[nodiscard]] std::optional<slot_index> find_slot(std::string_view peer) const;
-  [[nodiscard]] std::chrono::nanoseconds liveness_time(moment now) const;
   [[nodiscard]] bool is_reachable(slot_index slot) const;
   /// Whether what that peer is known to hold is of my present generation.
   [[nodiscard]] bool is_of_present_run(const peer_details& of) const;
@@ -251,7 +251,7 @@ class protocol {
   void handle_namesake(const message& received, const endpoint& source, std::size_t bytes,
                        bool is_proved);
   void add_answer(exchange&& leg) {
-    leg.planned = now_;
+    leg.planned = clock_.now();
     leg.from = asked_at_;
     stats_.exchanges_dropped += outbox_.add_answer(std::move(leg));
   }
@@ -317,9 +317,6 @@ class protocol {
   /// Takes a generation above `generation`, which others hold of this node.
   void refute(std::uint64_t generation);
   void end_conflict();
-  /// The highest generation that is not of a far future, by my own clock.
-  [[nodiscard]] std::uint64_t generation_limit() const;
-  [[nodiscard]] bool is_far_future(std::uint64_t generation) const;
   void refuse(const identity_view& who, std::uint64_t name_hash, drop_reason reason);
   /// An identity that was silent for my whole grace.
   void refuse_silent(const identity_view& who, std::uint64_t name_hash);
@@ -511,9 +508,7 @@ class protocol {
   std::optional<std::chrono::nanoseconds> sends_at_;  // until when the budget is spent
   digest_comparison compared_;                        // of the message in hand
 
-  std::chrono::nanoseconds now_{};     // liveness clock, of the latest input
-  std::chrono::nanoseconds paused_{};  // what the liveness clock lags behind the steady one
-  std::chrono::nanoseconds wall_{};
+  node_clock clock_;
   std::chrono::nanoseconds next_round_{};
   std::uint64_t judge_from_round_ = 0;
   detector_expectation expected_;
