@@ -82,7 +82,7 @@ CORE_ORDER = [
     {"partial_values", "suspicion", "prober"},
     {"peer_table"},
     {"storage", "change_list"},
-    {"record_slab"},
+    {"change_reader", "record_slab"},
     {"order_log", "key_table"},
     {"memory_storage"},
     {"reconcile"},

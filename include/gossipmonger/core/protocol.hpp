@@ -240,10 +240,6 @@ class protocol {
   [[nodiscard]] std::uint64_t held_version(slot_index slot) const;
   [[nodiscard]] member describe(slot_index slot, std::chrono::nanoseconds now) const;
   void drop(drop_reason reason) { ++stats_.drops[static_cast<std::size_t>(reason)]; }
-  [[nodiscard]] std::optional<event_view> show_entry(const changed_entry& changed,
-                                                     const change_cursor& cursor) const;
-  [[nodiscard]] std::optional<event_view> show_item(const change_item& item,
-                                                    change_cursor& cursor) const;
   void observe_time(moment now);
 
   // Receiving.
