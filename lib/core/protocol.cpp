@@ -227,7 +227,7 @@ table_sizes protocol::tables() const {
   held.reported_names = reported_names_.size();
   held.reported_clusters = reported_clusters_.size();
   held.reported_intervals = reported_intervals_.size();
-  held.feeds = feeds_.size();
+  held.feeds = transfers_.all().size();
   held.digests = outbox_.waiting(outbox_lane::digests);
   held.answers = outbox_.waiting(outbox_lane::answers) + outbox_.waiting(outbox_lane::bulk);
   held.strangers = outbox_.waiting(outbox_lane::strangers);

@@ -177,48 +177,40 @@ void protocol::handle_message(const message& received, const endpoint& source, s
 }
 
 bool protocol::handle_parts(const message& received, const endpoint& source) {
+  value_transfer part;
+  part.source = source;
+  part.remote_hash = received.sender.name_hash;
+  part.round = stats_.rounds;
   bool has_part = false;
   for (const delta_view& delta : received.deltas) {
     if (delta.upto.offset == 0) continue;
     const std::optional<slot_index> slot = peers_.find(delta.name_hash);
     if (!slot || !reconciler_.partial_of(*slot)) continue;
-    auto place = std::find_if(feeds_.begin(), feeds_.end(),
-                              [&](const feed& one) { return one.slot == *slot; });
-    if (place == feeds_.end()) {
-      if (feeds_.size() == feeds_max) continue;  // they go on when they meet again
-      place = feeds_.emplace(feeds_.end());
-    } else if (place->source != source && place->round + feed_rounds >= stats_.rounds) {
-      continue;  // one at a time: two would send the same
-    }
-    place->slot = *slot;
-    place->source = source;
-    place->remote_hash = received.sender.name_hash;
-    place->round = stats_.rounds;
+    part.slot = *slot;
+    if (!transfers_.handle_part(part)) continue;
     has_part = true;
-    if (received.more) try_continue(*place);
+    if (received.more) try_continue(part);
   }
   return has_part;
 }
 
-void protocol::try_continue(const feed& from) {
-  if (continuations_left_ == 0 || !addresses_.is_proved(from.source)) return;
-  if (!outbox_.has_room_for_digest(from.source)) return;
-  --continuations_left_;
-  exchange& leg = start_exchange(from.source, from.remote_hash);
+void protocol::try_continue(const value_transfer& one) {
+  if (!transfers_.may_continue() || !addresses_.is_proved(one.source)) return;
+  if (!outbox_.has_room_for_digest(one.source)) return;
+  transfers_.handle_continued();
+  exchange& leg = start_exchange(one.source, one.remote_hash);
   leg.is_short = true;
   leg.is_sign_due = false;
-  leg.about = from.slot;
+  leg.about = one.slot;
   leg.has_extra = false;
   leg.datagrams_left = 1;
 }
 
 void protocol::continue_values() {
-  continuations_left_ = continuations_max;
-  std::erase_if(feeds_, [this](const feed& one) {
-    return one.round + feed_rounds < stats_.rounds || !peers_.is_used(one.slot) ||
-           !reconciler_.partial_of(one.slot);
+  transfers_.begin_round(stats_.rounds, [this](slot_index slot) {
+    return peers_.is_used(slot) && reconciler_.partial_of(slot).has_value();
   });
-  for (const feed& one : feeds_) {
+  for (const value_transfer& one : transfers_.all()) {
     if (!is_started(one.source)) try_continue(one);
   }
 }

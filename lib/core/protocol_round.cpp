@@ -157,7 +157,7 @@ void protocol::bury(slot_index slot) {
   reconciler_.forget(slot);
   std::erase(rumours_, slot);
   std::erase(gone_, slot);
-  std::erase_if(feeds_, [slot](const feed& one) { return one.slot == slot; });
+  transfers_.forget(slot);
   ring_.remove(slot);
   newcomers_.remove(slot);
   peers_.remove(slot);

@@ -51,6 +51,7 @@
 #include "gossipmonger/core/storage.hpp"
 #include "gossipmonger/core/suspicion.hpp"
 #include "gossipmonger/core/table_sizes.hpp"
+#include "gossipmonger/core/value_transfers.hpp"
 #include "gossipmonger/core/write_rate.hpp"
 
 namespace gossipmonger {
@@ -213,16 +214,6 @@ class protocol {
     bool is_mine = false;           ///< what went there came back to me
   };
 
-  /// Who sends me a value in parts.
-  struct feed {
-    feed() = default;
-
-    slot_index slot = 0;  // of the value's owner
-    endpoint source;
-    std::uint64_t remote_hash = 0;
-    std::uint64_t round = 0;  // of the last part
-  };
-
   /// Somebody named in an error already, by the hash of a name or an address.
   struct reported_name {
     reported_name(std::uint64_t of_hash, std::chrono::nanoseconds at_time)
@@ -289,8 +280,8 @@ class protocol {
   void ask_back(slot_index slot, const message& received, const endpoint& source);
   /// A fresh leg 1, at once, but once a round and address.
   void begin_anew(const endpoint& source, std::uint64_t remote_hash);
-  /// Remembers who sends parts of values, and asks for more where a part is not the last; true:
-  /// there was such a part.
+  /// Notes the sender of each part of a value, and asks it for more unless the part is the last.
+  /// True: a transfer took a part of this message.
   bool handle_parts(const message& received, const endpoint& source);
   /// expects: the message came from a verified address
   void handle_sender(const message& received, const endpoint& source, bool is_fresh);
@@ -419,8 +410,9 @@ class protocol {
   void await_answer(exchange& leg);
   /// A suspect is asked whether it lives.
   void note_asked(const exchange& leg);
-  /// A short leg 1 to who sends me a value, that it may go on; a bounded number in a round.
-  void try_continue(const feed& from);
+  /// Asks the sender of a value for more of it by a short leg 1, if this round has one left.
+  void try_continue(const value_transfer& one);
+  /// Asks once a round for more of each value, unless a leg to its sender waits already.
   void continue_values();
   /// Nothing is left of a leg that fits its budgets.
   void end_exchange(const exchange& leg);
@@ -519,12 +511,7 @@ class protocol {
   std::size_t short_legs_left_ = short_legs_max;  // in this round
   std::optional<std::uint64_t> unasked_from_;     // the first suspect for whom none was left
 
-  static constexpr std::size_t feeds_max = 16;
-  static constexpr std::uint64_t feed_rounds = 2;  // then another may take its place
-  /// Legs a round that ask for more of a value (I5).
-  static constexpr std::size_t continuations_max = 16;
-  std::vector<feed> feeds_;
-  std::size_t continuations_left_ = continuations_max;  // in this round
+  value_transfers transfers_;
 
   std::uint64_t digest_cursor_ = 0;
   std::uint64_t extra_cursor_ = 0;  // of the rows that are told where graves end the range
