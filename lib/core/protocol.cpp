@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <utility>
 
+#include "gossipmonger/core/change_reader.hpp"
 #include "planted.hpp"
 
 namespace gossipmonger {
@@ -15,7 +15,6 @@ namespace {
 
 using planted::defect;
 using planted::is_on;
-using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
 // Besides the forgotten, who was refused for want of room: they lie in the graveyard too.
@@ -83,17 +82,14 @@ protocol::protocol(config settings, storage_ref entries, const endpoint& address
       reconciler_(settings_, peers_, graves_, entries_, changes_, stats_, random_),
       addresses_(settings_.peers_max + 256, secret_lifetime(settings_), random_.next()),
       write_rate_(first_write_bytes(settings_), now.steady),
-      now_(now.steady),
-      wall_(now.wall),
+      clock_(now),
       next_round_(now.steady) {
-  const auto wall_ms = std::chrono::duration_cast<milliseconds>(now.wall).count();
-  const auto clock_generation = static_cast<std::uint64_t>(std::max<std::int64_t>(1, wall_ms));
   const std::optional<slot_index> slot =
       peers_.try_add(settings_.name, siphash(cluster_key_, settings_.name));
   const peer self = peers_[*slot];
   self.set_generation(
       std::min(std::max(settings_.generation_last + (is_on(defect::generation_reused) ? 0 : 1),
-                        clock_generation),
+                        clock_.date_generation()),
                generation_max));
   peers_.details(self_slot).instance = static_cast<std::uint32_t>(1 + random_.below(0xffffffff));
   peers_.details(self_slot).address = address;
@@ -138,8 +134,6 @@ storage_usage protocol::usage(std::string_view peer) const {
   return slot ? entries_.usage(*slot) : storage_usage();
 }
 
-nanoseconds protocol::liveness_time(moment now) const { return now.steady - paused_; }
-
 nanoseconds protocol::silence_max() const {
   // Everyone is met once in a turn of the ring; two turns without a reply are too long.
   const auto rounds = static_cast<std::int64_t>(2 * peers_.size() / settings_.fanout + 16);
@@ -150,7 +144,7 @@ bool protocol::is_reachable(slot_index slot) const {
   const std::optional<nanoseconds>& last = peers_.details(slot).last_reply;
   const peer_view row = peers_[slot];
   if (row.is_gone() || row.is_suspect()) return false;
-  return last && now_ - *last < silence_max();
+  return last && clock_.now() - *last < silence_max();
 }
 
 bool protocol::is_of_present_run(const peer_details& of) const {
@@ -187,9 +181,9 @@ member protocol::describe(slot_index slot, nanoseconds now) const {
 std::vector<member> protocol::members(moment now) const {
   std::vector<member> all;
   all.reserve(peers_.by_hash().size());
-  all.push_back(describe(self_slot, liveness_time(now)));
+  all.push_back(describe(self_slot, clock_.liveness_time(now)));
   for (const peer_view one : peers_.by_hash()) {
-    if (one.slot() != self_slot) all.push_back(describe(one.slot(), liveness_time(now)));
+    if (one.slot() != self_slot) all.push_back(describe(one.slot(), clock_.liveness_time(now)));
   }
   std::sort(all.begin() + 1, all.end(),
             [](const member& one, const member& other) { return one.name < other.name; });
@@ -199,7 +193,7 @@ std::vector<member> protocol::members(moment now) const {
 std::optional<member> protocol::find_member(std::string_view peer, moment now) const {
   const std::optional<slot_index> slot = find_slot(peer);
   if (!slot) return std::nullopt;
-  return describe(*slot, liveness_time(now));
+  return describe(*slot, clock_.liveness_time(now));
 }
 
 protocol_stats protocol::stats() const {
@@ -233,7 +227,7 @@ table_sizes protocol::tables() const {
   held.reported_names = reported_names_.size();
   held.reported_clusters = reported_clusters_.size();
   held.reported_intervals = reported_intervals_.size();
-  held.feeds = feeds_.size();
+  held.feeds = transfers_.all().size();
   held.digests = outbox_.waiting(outbox_lane::digests);
   held.answers = outbox_.waiting(outbox_lane::answers) + outbox_.waiting(outbox_lane::bulk);
   held.strangers = outbox_.waiting(outbox_lane::strangers);
@@ -267,105 +261,11 @@ replication protocol::replicated(std::uint64_t version, bool leave) const {
 // ------------------------------------------------------------------------------------- events
 
 std::optional<event_view> protocol::poll_event(change_cursor& cursor) {
-  if (!cursor.has_begun) changes_.begin(cursor);
-  if (changes_.has_lost(cursor)) {
-    changes_.begin(cursor);
-    event_view lagged;
-    lagged.kind = event_kind::lagged;
-    return lagged;
-  }
-  for (;;) {
-    std::uint64_t item_at = std::numeric_limits<std::uint64_t>::max();
-    const change_item* item = changes_.first_above(cursor.sequence, item_at);
-    const std::optional<changed_entry> changed = entries_.first_changed(cursor.sequence);
-    if (item == nullptr && !changed) return std::nullopt;
-
-    if (item == nullptr || (changed && changed->entry.sequence < item_at)) {
-      cursor.sequence = changed->entry.sequence;
-      if (std::optional<event_view> shown = show_entry(*changed, cursor)) return shown;
-    } else {
-      cursor.sequence = item_at;
-      if (std::optional<event_view> shown = show_item(*item, cursor)) return shown;
-    }
-  }
-}
-
-std::optional<event_view> protocol::show_entry(const changed_entry& changed,
-                                               const change_cursor& cursor) const {
-  const std::string& peer_name = peers_.details(changed.slot).name;
-  const entry_view& entry = changed.entry;
-  if (entry.key == floor_key || !entry.key.starts_with(cursor.key_prefix)) return std::nullopt;
-  if (!cursor.peer.empty() && peer_name != cursor.peer) return std::nullopt;
-  if (cursor.is_without_self && changed.slot == self_slot) return std::nullopt;
-  // Who begins now never saw what was removed before.
-  if (entry.is_tombstone && entry.sequence <= cursor.snapshot_upto) return std::nullopt;
-
-  event_view shown;
-  shown.kind = entry.is_tombstone ? event_kind::removed : event_kind::update;
-  shown.peer = peer_name;
-  shown.generation = peers_[changed.slot].generation();
-  shown.key = entry.key;
-  shown.value = entry.value;
-  shown.version = entry.version;
-  return shown;
-}
-
-std::optional<event_view> protocol::show_item(const change_item& item,
-                                              change_cursor& cursor) const {
-  const bool has_row =
-      item.kind == change_item::what::introduced || item.kind == change_item::what::judged;
-  event_view shown;
-  shown.peer =
-      has_row ? std::string_view(peers_.details(item.slot).name) : std::string_view(item.name);
-  shown.generation = has_row ? peers_[item.slot].generation() : item.generation;
-  shown.text = item.text;
-
-  if (cursor.shown.size() <= item.slot) cursor.shown.resize(item.slot + 1, peer_status::self);
-  peer_status& last_shown = cursor.shown[item.slot];
-  switch (item.kind) {
-    case change_item::what::introduced:
-      // Whoever never heard of the peer has nothing of a former run to clear.
-      shown.kind = peers_.details(item.slot).is_restart && last_shown != peer_status::self
-                       ? event_kind::peer_restarted
-                       : event_kind::new_peer;
-      last_shown = peer_status::unjudged;
-      break;
-    case change_item::what::judged: {
-      const peer_status status = peers_[item.slot].status();
-      // Conflated away and back again: nothing to tell.
-      if (status == last_shown) return std::nullopt;
-      last_shown = status;
-      shown.kind = status == peer_status::live   ? event_kind::peer_live
-                   : status == peer_status::left ? event_kind::peer_left
-                                                 : event_kind::peer_dead;
-      break;
-    }
-    case change_item::what::forgotten:
-      // Nobody need hear that a peer went of which it never heard: it went before the snapshot
-      // began, or came and went between two reads.
-      if (cursor.sequence <= cursor.snapshot_upto || last_shown == peer_status::self) {
-        return std::nullopt;
-      }
-      shown.kind = event_kind::peer_forgotten;
-      last_shown = peer_status::self;
-      break;
-    case change_item::what::notice:
-      if (cursor.sequence <= cursor.notices_from) return std::nullopt;
-      shown.kind = item.event;
-      break;
-  }
-  if (!cursor.peer.empty() && shown.peer != cursor.peer) return std::nullopt;
-  return shown;
+  return change_reader(changes_, entries_, peers_).poll(cursor);
 }
 
 void protocol::release_changes(std::uint64_t sequence) {
-  entries_.purge(is_on(defect::tombstones_early) ? changes_.last() : sequence);
-  changes_.release(sequence);
-  // A subscription that is too far behind begins anew; what is kept for it stays bounded (I5).
-  if (entries_.retired_count() > settings_.retired_max && !is_on(defect::retired_unbounded)) {
-    changes_.cut(changes_.last());
-    entries_.purge(changes_.last());
-  }
+  change_reader(changes_, entries_, peers_).release(sequence, settings_.retired_max);
 }
 
 void protocol::report(std::string text) {
@@ -381,7 +281,7 @@ tl::expected<void, config_error> protocol::change(config settings, moment now) {
   const std::size_t first = first_write_bytes(*checked);
   if (first != first_write_bytes(settings_)) write_rate_.begin_anew(first);
   const bool is_slower = checked->gossip_interval > settings_.gossip_interval;
-  if (checked->gossip_interval != settings_.gossip_interval) interval_moved_ = now_;
+  if (checked->gossip_interval != settings_.gossip_interval) interval_moved_ = clock_.now();
   const bool has_more_room = checked->keys_per_peer_max > settings_.keys_per_peer_max ||
                              checked->bytes_per_peer_max > settings_.bytes_per_peer_max;
   if (checked->suspicion_rounds == 0) end_suspicion();
@@ -391,7 +291,7 @@ tl::expected<void, config_error> protocol::change(config settings, moment now) {
   if (is_slower) {
     // The others become as slow, one after the other: what was seen of them convicts nobody.
     for (const peer_view one : peers_.by_hash()) {
-      peers_.reset_detector(one.slot(), now_);
+      peers_.reset_detector(one.slot(), clock_.now());
     }
   }
   if (has_more_room) end_capacity_refusals();
@@ -435,7 +335,7 @@ void protocol::join(const endpoint& address) {
 
 std::error_code protocol::check_write(std::string_view key, std::string_view value) const {
   if (has_left()) return make_error_code(errc::stopped);
-  const bool is_displaced = own_.is_displaced(expected_.maximum, now_);
+  const bool is_displaced = own_.is_displaced(expected_.maximum, clock_.now());
   if (is_displaced && !is_on(defect::displaced_writes)) return make_error_code(errc::name_taken);
   if (!is_valid_name(key)) return make_error_code(errc::key_invalid);
   if (value.size() > settings_.value_bytes_max) {

@@ -61,7 +61,7 @@ std::string_view advice_for(refusal reason) {
 void protocol::handle_foreign(const endpoint& source) {
   drop(drop_reason::cluster);
   const std::uint64_t source_hash = siphash(cluster_key_, source);
-  if (!reported_clusters_.try_note(source_hash, now_, settings_.dead_peer_grace)) return;
+  if (!reported_clusters_.try_note(source_hash, clock_.now(), settings_.dead_peer_grace)) return;
   report(
       "the node at " + source.to_string() + " belongs to another cluster than \"" +
       settings_.cluster_name +
@@ -122,8 +122,8 @@ void protocol::handle_refusal(const message& received, const endpoint& source) {
   const auto reason = static_cast<std::size_t>(received.refused);
   if (reason >= refused_at_.size()) return;  // of a later release
   std::optional<nanoseconds>& last = refused_at_[reason];
-  const bool goes_on = last && now_ - *last < settings_.dead_peer_grace;
-  last = now_;
+  const bool goes_on = last && clock_.now() - *last < settings_.dead_peer_grace;
+  last = clock_.now();
   if (goes_on) return;
   std::string text(advice_for(received.refused));
   const std::optional<slot_index> slot = peers_.find(received.sender.name_hash);
@@ -140,7 +140,7 @@ void protocol::watch_interval(const message& received) {
   if (!received.interval.is_said()) return;
   peer_details& of = peers_.details(*slot);
   if (received.interval != of.interval) {
-    if (of.interval.is_said()) interval_moved_ = now_;
+    if (of.interval.is_said()) interval_moved_ = clock_.now();
     of.interval = received.interval;
     of.interval_words = 0;
   }
@@ -148,9 +148,10 @@ void protocol::watch_interval(const message& received) {
   const interval_code mine(settings_.gossip_interval);
   if (!of.interval.is_far_from(mine)) of.is_interval_told = false;
   if (!of.interval.is_far_from(mine) || of.is_interval_told) return;
-  const bool is_moving = interval_moved_ && now_ - *interval_moved_ < interval_move_time;
+  const bool is_moving = interval_moved_ && clock_.now() - *interval_moved_ < interval_move_time;
   if (is_moving || of.interval_words < interval_words_min || is_on(defect::interval_untold)) return;
-  if (!reported_intervals_.try_note(received.sender.name_hash, now_, settings_.dead_peer_grace)) {
+  if (!reported_intervals_.try_note(received.sender.name_hash, clock_.now(),
+                                    settings_.dead_peer_grace)) {
     return;
   }
   of.is_interval_told = true;

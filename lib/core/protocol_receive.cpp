@@ -13,7 +13,6 @@ namespace {
 
 using planted::defect;
 using planted::is_on;
-using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
 constexpr std::size_t reported_names_max = 64;
@@ -22,8 +21,6 @@ constexpr std::size_t reported_names_max = 64;
 constexpr std::int64_t faster_max = 16;
 // That much any relayed one may be above the one I know.
 constexpr std::uint64_t heartbeats_unasked = 64;
-constexpr milliseconds day{86'400'000};
-constexpr milliseconds year_2020{1'577'836'800'000};
 
 std::uint32_t low_half(std::uint64_t hash) { return static_cast<std::uint32_t>(hash); }
 
@@ -95,21 +92,13 @@ std::uint8_t protocol::version_for(const exchange& leg) const {
 }
 
 void protocol::observe_time(moment now) {
-  // A timer that is a whole round late means that this process, or the machine, stood still: what
-  // passed meanwhile says nothing about the peers.
-  const nanoseconds awake_until = std::max(next_round_, now_ + paused_);
-  if (now.steady - awake_until > settings_.gossip_interval && stats_.rounds > 0) {
-    paused_ += now.steady - awake_until;
-    next_round_ = now.steady;
-    judge_from_round_ = stats_.rounds + 2;
-    ++stats_.pauses;
-    now_ = std::max(now_, liveness_time(now));
-    suspend_suspicion();
-  }
-  now_ = std::max(now_, liveness_time(now));
-  // The latest date this process ever read: a clock that steps back does not make what was learnt
-  // by the right date, or comes from nodes that have it, look like the future.
-  wall_ = std::max(wall_, now.wall);
+  // The first round may be late: before it, this node awaits nothing of its peers.
+  const nanoseconds late_max = stats_.rounds > 0 ? settings_.gossip_interval : nanoseconds::max();
+  if (!clock_.observe(now, next_round_, late_max)) return;
+  next_round_ = now.steady;
+  judge_from_round_ = stats_.rounds + 2;
+  ++stats_.pauses;
+  suspend_suspicion();
 }
 
 void protocol::handle_namesake(const message& received, const endpoint& source, std::size_t bytes,
@@ -125,7 +114,8 @@ void protocol::handle_namesake(const message& received, const endpoint& source, 
     handle_own_entry(received.sender, 0);
     const std::uint64_t theirs = received.sender.generation;
     const bool is_older = theirs < self.generation();
-    if (is_older && own_.handle_older(theirs, expected_.maximum, settings_.dead_peer_grace, now_)) {
+    if (is_older &&
+        own_.handle_older(theirs, expected_.maximum, settings_.dead_peer_grace, clock_.now())) {
       tell_older_run(theirs);
     }
   }
@@ -187,48 +177,40 @@ void protocol::handle_message(const message& received, const endpoint& source, s
 }
 
 bool protocol::handle_parts(const message& received, const endpoint& source) {
+  value_transfer part;
+  part.source = source;
+  part.remote_hash = received.sender.name_hash;
+  part.round = stats_.rounds;
   bool has_part = false;
   for (const delta_view& delta : received.deltas) {
     if (delta.upto.offset == 0) continue;
     const std::optional<slot_index> slot = peers_.find(delta.name_hash);
     if (!slot || !reconciler_.partial_of(*slot)) continue;
-    auto place = std::find_if(feeds_.begin(), feeds_.end(),
-                              [&](const feed& one) { return one.slot == *slot; });
-    if (place == feeds_.end()) {
-      if (feeds_.size() == feeds_max) continue;  // they go on when they meet again
-      place = feeds_.emplace(feeds_.end());
-    } else if (place->source != source && place->round + feed_rounds >= stats_.rounds) {
-      continue;  // one at a time: two would send the same
-    }
-    place->slot = *slot;
-    place->source = source;
-    place->remote_hash = received.sender.name_hash;
-    place->round = stats_.rounds;
+    part.slot = *slot;
+    if (!transfers_.handle_part(part)) continue;
     has_part = true;
-    if (received.more) try_continue(*place);
+    if (received.more) try_continue(part);
   }
   return has_part;
 }
 
-void protocol::try_continue(const feed& from) {
-  if (continuations_left_ == 0 || !addresses_.is_proved(from.source)) return;
-  if (!outbox_.has_room_for_digest(from.source)) return;
-  --continuations_left_;
-  exchange& leg = start_exchange(from.source, from.remote_hash);
+void protocol::try_continue(const value_transfer& one) {
+  if (!transfers_.may_continue() || !addresses_.is_proved(one.source)) return;
+  if (!outbox_.has_room_for_digest(one.source)) return;
+  transfers_.handle_continued();
+  exchange& leg = start_exchange(one.source, one.remote_hash);
   leg.is_short = true;
   leg.is_sign_due = false;
-  leg.about = from.slot;
+  leg.about = one.slot;
   leg.has_extra = false;
   leg.datagrams_left = 1;
 }
 
 void protocol::continue_values() {
-  continuations_left_ = continuations_max;
-  std::erase_if(feeds_, [this](const feed& one) {
-    return one.round + feed_rounds < stats_.rounds || !peers_.is_used(one.slot) ||
-           !reconciler_.partial_of(one.slot);
+  transfers_.begin_round(stats_.rounds, [this](slot_index slot) {
+    return peers_.is_used(slot) && reconciler_.partial_of(slot).has_value();
   });
-  for (const feed& one : feeds_) {
+  for (const value_transfer& one : transfers_.all()) {
     if (!is_started(one.source)) try_continue(one);
   }
 }
@@ -282,7 +264,7 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
     leg.refused = refusal_of(received.sender);
   }
   leg.partials = &received.partials;
-  reconciler_.compare(received.known, compared_, received.sender.name_hash, now_, leg);
+  reconciler_.compare(received.known, compared_, received.sender.name_hash, clock_.now(), leg);
   leg.partials = nullptr;
   reconciler_.limit_burst(leg);
   reconciler_.shuffle(leg);
@@ -373,7 +355,7 @@ void protocol::handle_reply(const message& received, const endpoint& source, boo
   leg.seen_heartbeat = seen_heartbeat(received);
   leg.partials = &received.partials;
   for (const packed_entry& request : received.requests) {
-    reconciler_.compare_request(request, now_, leg);
+    reconciler_.compare_request(request, clock_.now(), leg);
   }
   leg.partials = nullptr;
   if (leg.identities.empty() && leg.owed.empty()) return;
@@ -429,7 +411,7 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
   peer_details& of = peers_.details(*slot);
   if (is_fresh) {
     handle_heartbeat(*slot, received.sender);
-    of.last_reply = now_;
+    of.last_reply = clock_.now();
     of.spoken = received.versions;
     of.features = received.features;
     handle_direct_proof(*slot, received.sender.heartbeat);
@@ -455,7 +437,7 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
   const bool was_silent =
       row.status() == peer_status::unjudged || row.status() == peer_status::dead;
   if (was_silent && is_fresh) {
-    peers_.restart_silence(*slot, now_);
+    peers_.restart_silence(*slot, clock_.now());
     judge(*slot, peer_status::live);
   }
 }
@@ -473,7 +455,7 @@ void protocol::handle_heartbeats(std::span<const packed_entry> entries, const co
     const peer_view row = peers_.at(at.place);
     // Raised meanwhile, where the list names it twice; or by more than is taken unasked.
     if (heartbeat > row.heartbeat() && heartbeat - row.heartbeat() <= heartbeats_unasked) {
-      peers_.advance_at(at.place, heartbeat, now_, expected_, settings_.detector_window);
+      peers_.advance_at(at.place, heartbeat, clock_.now(), expected_, settings_.detector_window);
     } else {
       handle_relayed(row.slot(), entries[at.index]);
     }
@@ -495,7 +477,8 @@ void protocol::handle_relayed(slot_index slot, const digest_entry& entry) {
 bool protocol::is_plausible(peer_view row, std::uint64_t heartbeat) const {
   if (heartbeat <= row.heartbeat() + heartbeats_unasked) return true;
   // What I know may be as old as the longest interval that counts; others beat while I stood still.
-  const nanoseconds since = now_ - peers_.silent_since(row.slot()) + paused_ + expected_.maximum;
+  const nanoseconds since =
+      clock_.now() - peers_.silent_since(row.slot()) + clock_.paused() + expected_.maximum;
   const std::int64_t rounds = std::max(nanoseconds{0}, since) / settings_.gossip_interval;
   return heartbeat - row.heartbeat() <= static_cast<std::uint64_t>(faster_max * rounds);
 }
@@ -519,7 +502,7 @@ std::uint64_t protocol::reachable_heartbeat(slot_index slot) const {
   if (of.interval.is_said()) {
     rules.interval = std::min<nanoseconds>(rules.interval, of.interval.length());
   }
-  return std::max(held, of.doubts.heartbeat_after(now_, rules));
+  return std::max(held, of.doubts.heartbeat_after(clock_.now(), rules));
 }
 
 void protocol::handle_heartbeat(slot_index slot, const digest_entry& entry) {
@@ -559,9 +542,9 @@ void protocol::advance_heartbeat(slot_index slot, std::uint64_t heartbeat) {
   // the next crash harder to find.
   const bool was_gone = row.status() == peer_status::dead && row.advances() == 0;
   if (was_gone) {
-    peers_.advance_anew(slot, heartbeat, now_);
+    peers_.advance_anew(slot, heartbeat, clock_.now());
   } else {
-    peers_.advance(slot, heartbeat, now_, expected_, settings_.detector_window);
+    peers_.advance(slot, heartbeat, clock_.now(), expected_, settings_.detector_window);
   }
   const bool is_silent = row.status() == peer_status::unjudged || row.status() == peer_status::dead;
   if (is_silent && row.advances() == peer::advances_max) judge(slot, peer_status::live);
@@ -574,7 +557,7 @@ void protocol::judge(slot_index slot, peer_status status) {
   const bool was_gone = row.is_gone();
   const bool is_live = status == peer_status::live;
   // Whoever lives was looked at as it does, for `peer_table::may_exceed`.
-  assert(!is_live || peers_.detector(slot).last_advance() == now_);
+  assert(!is_live || peers_.detector(slot).last_advance() == clock_.now());
   row.set_status(status);
   if (row.is_gone() && !was_gone) gone_.push_back(slot);
   if (was_gone && !row.is_gone()) std::erase(gone_, slot);
@@ -587,7 +570,7 @@ void protocol::judge(slot_index slot, peer_status status) {
     // Without a suspicion nobody knows when it fell silent; what it said is as old as a fresh echo.
     peers_.details(slot).returns_from =
         row.is_suspect() ? 0 : credible_heartbeat(slot) + fresh_rounds(0);
-    peers_.reset_detector(slot, now_);
+    peers_.reset_detector(slot, clock_.now());
     row.reset_advances();
   }
   if (!is_on(defect::verdict_untold)) changes_.judge(peers_.details(slot), slot);
@@ -595,23 +578,13 @@ void protocol::judge(slot_index slot, peer_status status) {
 
 // --------------------------------------------------------------------------------- identities
 
-std::uint64_t protocol::generation_limit() const {
-  // By my own clock, never by the peer's old generation, which may itself be wrong.
-  if (wall_ < year_2020) return generation_max;
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(wall_ + day).count());
-}
-
-bool protocol::is_far_future(std::uint64_t generation) const {
-  return generation > generation_limit();
-}
-
 void protocol::refuse(const identity_view& who, std::uint64_t name_hash, drop_reason reason) {
   drop(reason);
   grave refused;
   refused.name_hash = name_hash;
   refused.generation = who.generation;
   refused.heartbeat = heartbeat_max;  // this incarnation, whatever progress it makes
-  refused.expires = now_ + settings_.dead_peer_grace;
+  refused.expires = clock_.now() + settings_.dead_peer_grace;
   if (reason == drop_reason::far_future) refused.kind = grave_kind::early;
   if (reason == drop_reason::capacity) refused.kind = grave_kind::no_room;
   graves_.bury(refused);
@@ -627,7 +600,7 @@ void protocol::refuse_silent(const identity_view& who, std::uint64_t name_hash) 
   refused.name_hash = name_hash;
   refused.generation = who.generation;
   refused.heartbeat = who.heartbeat;
-  refused.expires = now_ + settings_.dead_peer_grace;
+  refused.expires = clock_.now() + settings_.dead_peer_grace;
   refused.kind = grave_kind::silent;
   graves_.bury(refused);
 }
@@ -649,7 +622,7 @@ void protocol::end_refusals() {
   const bool has_room = peers_.size() < settings_.peers_max || !gone_.empty();
   graves_.end_refusals([&](const grave& lies) {
     if (lies.kind == grave_kind::silent) return false;
-    return lies.kind == grave_kind::early ? !is_far_future(lies.generation) : has_room;
+    return lies.kind == grave_kind::early ? !clock_.is_far_future(lies.generation) : has_room;
   });
 }
 
@@ -658,14 +631,14 @@ bool protocol::may_report(std::uint64_t name_hash) const {
       std::any_of(reported_names_.begin(), reported_names_.end(),
                   [name_hash](const reported_name& one) { return one.name_hash == name_hash; });
   return !is_reported && (reported_names_.size() < reported_names_max ||
-                          now_ - reported_names_.front().at >= settings_.dead_peer_grace);
+                          clock_.now() - reported_names_.front().at >= settings_.dead_peer_grace);
 }
 
 void protocol::report_once(event_kind kind, const identity_view& who, std::uint64_t name_hash,
                            std::string text) {
   if (!may_report(name_hash)) return;
   if (reported_names_.size() == reported_names_max) reported_names_.pop_front();
-  reported_names_.emplace_back(name_hash, now_);
+  reported_names_.emplace_back(name_hash, clock_.now());
   changes_.notice(kind, who.name, who.generation, std::move(text));
 }
 
@@ -698,7 +671,7 @@ void protocol::handle_identity(const identity_view& who, bool is_fresh) {
       known.has_left = who.has_left;
       return is_fresh ? handle_relayed(*slot, known) : handle_leave(*slot, known);
     }
-    if (is_far_future(who.generation)) {
+    if (clock_.is_far_future(who.generation)) {
       return refuse(who, name_hash, drop_reason::far_future);
     }
     if (!who.address.is_routable() || is_loopback_elsewhere(who)) {
@@ -713,7 +686,7 @@ void protocol::handle_identity(const identity_view& who, bool is_fresh) {
 
   if (graves_.refuses(name_hash, who.generation, who.heartbeat)) return drop(drop_reason::refused);
   const nanoseconds grace = settings_.dead_peer_grace;
-  if (is_far_future(who.generation)) return refuse(who, name_hash, drop_reason::far_future);
+  if (clock_.is_far_future(who.generation)) return refuse(who, name_hash, drop_reason::far_future);
   if (!who.address.is_routable() || is_loopback_elsewhere(who)) {
     return drop_unroutable(who, name_hash);
   }
@@ -722,7 +695,7 @@ void protocol::handle_identity(const identity_view& who, bool is_fresh) {
   if (!slot) {
     // Who is gone makes room, if it was gone before the newcomer fell silent itself.
     const std::optional<slot_index> least = find_least_missed(peers_, gone_);
-    if (least && peers_.silent_since(*least) < now_ - who.silent) {
+    if (least && peers_.silent_since(*least) < clock_.now() - who.silent) {
       bury(*least);
       slot = peers_.try_add(who.name, name_hash);
     }
@@ -735,7 +708,7 @@ void protocol::handle_identity(const identity_view& who, bool is_fresh) {
 void protocol::enter(slot_index slot, const identity_view& who, bool is_restart) {
   std::erase(rumours_, slot);
   std::erase(gone_, slot);
-  peers_.begin(slot, who.generation, who.heartbeat, now_ - who.silent, now_);
+  peers_.begin(slot, who.generation, who.heartbeat, clock_.now() - who.silent, clock_.now());
 
   peer_details fresh;
   peer_details& of = peers_.details(slot);
@@ -771,7 +744,7 @@ void protocol::handle_word_of_me(const message& received) {
   if (!slot) return;
   if (!is_of_its_run) return handle_older_run(received, *slot);
   const bool is_shared = received.is_name_shared && seen_heartbeat(received) != 0;
-  if (is_shared && own_.may_tell_older(settings_.dead_peer_grace, now_)) {
+  if (is_shared && own_.may_tell_older(settings_.dead_peer_grace, clock_.now())) {
     tell_older_run(generation());  // which one it heard it does not say
   }
   if (!has_left() || mine.generation <= generation()) return;
@@ -789,8 +762,8 @@ void protocol::handle_older_run(const message& received, slot_index slot) {
   peer_details& of = peers_.details(slot);
   const bool is_shared =
       of.namesake.hear(seen_heartbeat(received), peers_.detector(slot).last_advance(),
-                       expected_.maximum / 2, silence_max(), now_);
-  if (!is_shared || !of.namesake.may_tell(now_, settings_.dead_peer_grace)) return;
+                       expected_.maximum / 2, silence_max(), clock_.now());
+  if (!is_shared || !of.namesake.may_tell(clock_.now(), settings_.dead_peer_grace)) return;
   changes_.notice(event_kind::conflict, of.name, received.sender.generation,
                   "two nodes live under this name; the one with the lower generation is not heard");
 }
@@ -809,12 +782,12 @@ void protocol::handle_own_entry(const digest_entry& mine, std::uint32_t instance
   run.heartbeat = self.heartbeat();
   run.instance = peers_.details(self_slot).instance;
   run.has_left = self.has_left();
-  run.generation_limit = generation_limit();
+  run.generation_limit = clock_.generation_limit();
   own_word word;
   word.held = mine;
   word.instance = instance;
   word.is_by_peer = is_told_by_peer_;
-  const own_name_outcome outcome = own_.handle(word, run, expected_.maximum, now_);
+  const own_name_outcome outcome = own_.handle(word, run, expected_.maximum, clock_.now());
   using what = own_name_outcome::what;
   switch (outcome.kind) {
     case what::nothing:
@@ -840,11 +813,9 @@ void protocol::refute(std::uint64_t generation) {
   // Two runs of this node that refute the same relic seldom meet in one generation. The step stays
   // below the date that others would refuse.
   constexpr std::uint64_t steps = 64;
-  const auto wall_ms = std::chrono::duration_cast<milliseconds>(wall_).count();
-  const auto date = static_cast<std::uint64_t>(std::max<std::int64_t>(0, wall_ms));
   const std::uint64_t step = 1 + random_.below(steps);
-  const std::uint64_t wanted = std::max(generation + 1, date) + step;
-  const std::uint64_t allowed = std::max(generation + 1, generation_limit());
+  const std::uint64_t wanted = std::max(generation + 1, clock_.date_generation()) + step;
+  const std::uint64_t allowed = std::max(generation + 1, clock_.generation_limit());
   peers_.self().set_generation(std::min({wanted, allowed, generation_max}));
   ++stats_.refutations;
   changes_.notice(event_kind::refuted, name(), this->generation(),

@@ -65,7 +65,7 @@ void protocol::run_round(moment now) {
   self.set_heartbeat(std::min(self.heartbeat() + 1, heartbeat_max));
   update_expectation();
   reconciler_.begin_round(stats_.rounds);
-  graves_.expire(now_);
+  graves_.expire(clock_.now());
   end_refusals();
 
   if (has_byte_budget()) begin_budget_round();
@@ -105,7 +105,7 @@ void protocol::schedule_next(moment now) {
 
 bool protocol::has_silent() {
   if (planted::is_on(planted::defect::phi_prior_missing)) return true;
-  const phi_limit limit(settings_.dead_peer_phi, now_, expected_);
+  const phi_limit limit(settings_.dead_peer_phi, clock_.now(), expected_);
   const nanoseconds ahead = silence_look_intervals * nanoseconds(settings_.gossip_interval);
   if (peers_.may_exceed(limit, ahead)) return true;
   return peers_.has_suspects() && std::ranges::any_of(peers_.by_hash(), [](peer_view row) {
@@ -127,7 +127,8 @@ void protocol::judge_all() {
     const peer_view row = peers_.at(i);
     const slot_index slot = row.slot();
     if (!row.may_die()) continue;
-    const bool is_silent = peers_.detector(slot).phi(now_, expected_) > settings_.dead_peer_phi;
+    const bool is_silent =
+        peers_.detector(slot).phi(clock_.now(), expected_) > settings_.dead_peer_phi;
     if (!is_silent && !is_convicted(slot)) continue;
     if (row.status() == peer_status::live) ++stats_.convictions;
     judge(slot, peer_status::dead);
@@ -136,7 +137,7 @@ void protocol::judge_all() {
 
 void protocol::forget_gone() {
   for (std::size_t i = 0; i < gone_.size();) {
-    if (now_ - peers_.silent_since(gone_[i]) < settings_.dead_peer_grace) {
+    if (clock_.now() - peers_.silent_since(gone_[i]) < settings_.dead_peer_grace) {
       ++i;
     } else {
       bury(gone_[i]);
@@ -150,13 +151,13 @@ void protocol::bury(slot_index slot) {
   buried.name_hash = row.name_hash();
   buried.generation = row.generation();
   buried.heartbeat = credible_heartbeat(slot);
-  buried.expires = now_ + settings_.dead_peer_grace;
+  buried.expires = clock_.now() + settings_.dead_peer_grace;
   graves_.bury(buried);
   changes_.forget(peers_.details(slot), row.generation(), slot);
   reconciler_.forget(slot);
   std::erase(rumours_, slot);
   std::erase(gone_, slot);
-  std::erase_if(feeds_, [slot](const feed& one) { return one.slot == slot; });
+  transfers_.forget(slot);
   ring_.remove(slot);
   newcomers_.remove(slot);
   peers_.remove(slot);
@@ -293,7 +294,7 @@ exchange* protocol::try_start(const endpoint& to, std::uint64_t remote_hash) {
 exchange& protocol::start_exchange(const endpoint& to, std::uint64_t remote_hash) {
   const bool is_proved = addresses_.is_proved(to);
   exchange& leg = outbox_.add_digest(to);
-  leg.planned = now_;
+  leg.planned = clock_.now();
   leg.from = source_;
   leg.remote_hash = remote_hash;
   leg.cookie_echo = addresses_.cookie_from(to);
@@ -325,7 +326,8 @@ exchange& protocol::start_exchange(const endpoint& to, std::uint64_t remote_hash
 void protocol::note_asked(const exchange& leg) {
   if (!peers_.has_suspects()) return;
   const std::optional<slot_index> asked = peers_.find(leg.remote_hash);
-  if (asked && peers_[*asked].is_suspect()) peers_.details(*asked).doubts.handle_asked(now_);
+  if (asked && peers_[*asked].is_suspect())
+    peers_.details(*asked).doubts.handle_asked(clock_.now());
 }
 
 void protocol::await_answer(exchange& leg) {
@@ -333,7 +335,7 @@ void protocol::await_answer(exchange& leg) {
   if (slot == self_slot || !peers_.is_used(slot)) return;
   if (settings_.suspicion_rounds == 0) return;  // switched off while the leg waited for its turn
   if (peers_[slot].generation() != leg.awaited_generation) return;
-  prober_.expect(slot, leg.awaited_generation, now_);
+  prober_.expect(slot, leg.awaited_generation, clock_.now());
 }
 
 // ------------------------------------------------------------------------------------ sending
@@ -502,8 +504,8 @@ void protocol::plan_sign(const message& received, std::size_t bytes, exchange& a
   bool is_first = true;
   if (const std::optional<slot_index> slot = peers_.find(received.sender.name_hash)) {
     std::optional<nanoseconds>& given = peers_.details(*slot).sign_given;
-    is_first = !given || now_ - *given >= settings_.gossip_interval / 2;
-    if (is_first) given = now_;
+    is_first = !given || clock_.now() - *given >= settings_.gossip_interval / 2;
+    if (is_first) given = clock_.now();
   }
   const bool is_short = received.known.lo > received.known.hi;
   answer.is_sign_due = is_first || is_short;
@@ -527,7 +529,7 @@ void protocol::end_exchange(const exchange& leg) {
 }
 
 std::optional<endpoint> protocol::poll_transmit(moment now, message& out) {
-  const nanoseconds oldest = now_ - bulk_intervals * nanoseconds(settings_.gossip_interval);
+  const nanoseconds oldest = clock_.now() - bulk_intervals * nanoseconds(settings_.gossip_interval);
   outbox_.expire_bulk(oldest);
   if (has_byte_budget()) outbox_.expire_answers(oldest);
   for (;;) {
@@ -542,8 +544,8 @@ std::optional<endpoint> protocol::poll_transmit(moment now, message& out) {
     if (is_bare_sign(*lane, whole)) sign = take_sign(whole);
     exchange& leg = sign ? *sign : whole;
     const bool is_digest = leg.kind == message_kind::digest;
-    const bool is_filled = is_digest ? reconciler_.fill_digest(leg, out, now_)
-                                     : reconciler_.fill_reply(leg, out, now_);
+    const bool is_filled = is_digest ? reconciler_.fill_digest(leg, out, clock_.now())
+                                     : reconciler_.fill_reply(leg, out, clock_.now());
     if (!is_filled) {
       assert(!sign);
       end_exchange(leg);

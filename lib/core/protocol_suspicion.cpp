@@ -41,7 +41,8 @@ suspicion_rules protocol::make_suspicion_rules() const {
 
 doubt_entry protocol::describe_doubt(slot_index slot, std::optional<nanoseconds> doubted) const {
   const peer_view row = peers_[slot];
-  doubt_entry told = peers_.details(slot).doubts.entry(now_, settings_.gossip_interval, doubted);
+  doubt_entry told =
+      peers_.details(slot).doubts.entry(clock_.now(), settings_.gossip_interval, doubted);
   told.name_hash = row.name_hash();
   told.generation = row.generation();
   return told;
@@ -83,19 +84,19 @@ bool protocol::try_settle(probe& one) {
   }
   if (one.is_public) return false;
 
-  if (!one.doubted) one.doubted = now_;
+  if (!one.doubted) one.doubted = clock_.now();
   if (one.tries == 0) ++stats_.probes_unanswered;
   if (one.tries < prober_.tries_needed()) {
     if (try_ask_around(one)) {
       ++one.tries;
     } else {
-      one.doubted = now_;  // nothing was asked, so nothing was missed
+      one.doubted = clock_.now();  // nothing was asked, so nothing was missed
     }
     return false;
   }
   one.is_public = true;
   ++stats_.doubts_raised;
-  if (doubts.doubt(*one.doubted, row.heartbeat(), now_)) peers_.set_suspect(one.slot, true);
+  if (doubts.doubt(*one.doubted, row.heartbeat(), clock_.now())) peers_.set_suspect(one.slot, true);
   spread(one.slot);
   return false;
 }
@@ -153,7 +154,7 @@ void protocol::start_short(const endpoint& to, std::uint64_t remote_hash,
 
 void protocol::spread(slot_index slot) {
   peers_.details(slot).doubts.told = 0;
-  spread_at_ = now_;
+  spread_at_ = clock_.now();
   if (std::find(rumours_.begin(), rumours_.end(), slot) == rumours_.end()) rumours_.push_back(slot);
 }
 
@@ -192,7 +193,7 @@ void protocol::plan_doubts(exchange& leg) {
 void protocol::spread_doubts() {
   if (rumours_.empty()) return;
   const auto rounds = static_cast<std::int64_t>(std::bit_width(peers_.by_hash().size())) + 1;
-  if (now_ - spread_at_ > settings_.gossip_interval * rounds) return;
+  if (clock_.now() - spread_at_ > settings_.gossip_interval * rounds) return;
   for (std::size_t i = 0; i < spreading_legs; ++i) {
     const std::optional<slot_index> other = draw_live();
     if (!other) return;
@@ -230,8 +231,8 @@ void protocol::handle_doubt(slot_index slot, const doubt_entry& told, std::uint6
   if (!is_plausible(row, told.heartbeat)) return drop(drop_reason::field);
   suspicion& doubts = peers_.details(slot).doubts;
   const nanoseconds unit = age_unit(settings_.gossip_interval);
-  const nanoseconds proved = now_ - unit * told.proof_age;
-  const nanoseconds doubted = now_ - unit * told.doubt_age;
+  const nanoseconds proved = clock_.now() - unit * told.proof_age;
+  const nanoseconds doubted = clock_.now() - unit * told.doubt_age;
   const bool has_proof = told.proof_age < doubt_entry::proof_age_max;
   if (has_proof && doubts.adopt(told.heartbeat, proved)) end_doubt(slot);
   answer_askers(slot);
@@ -257,15 +258,15 @@ void protocol::handle_doubt(slot_index slot, const doubt_entry& told, std::uint6
     start_short(slot, std::nullopt);
     return;
   }
-  if (!doubts.doubt(doubted, row.heartbeat(), now_)) return;
+  if (!doubts.doubt(doubted, row.heartbeat(), clock_.now())) return;
   peers_.set_suspect(slot, true);
   spread(slot);
   // While it is fresh, who hears of it looks for itself; later, others have done so.
-  if (now_ - doubted <= 2 * rules.interval) static_cast<void>(try_ask(slot));
+  if (clock_.now() - doubted <= 2 * rules.interval) static_cast<void>(try_ask(slot));
 }
 
 void protocol::handle_direct_proof(slot_index slot, std::uint64_t heartbeat) {
-  if (peers_.details(slot).doubts.prove(heartbeat, now_)) end_doubt(slot);
+  if (peers_.details(slot).doubts.prove(heartbeat, clock_.now())) end_doubt(slot);
   answer_askers(slot);
 }
 
@@ -295,11 +296,12 @@ bool protocol::is_convicted(slot_index slot) {
   // Where a budget leaves few legs, a suspect is not asked in each round of the last third.
   const std::size_t asks =
       has_byte_budget() ? std::clamp<std::size_t>(rules.rounds / 3, 1, asks_needed) : 1;
-  if (doubts.is_ripe(now_, rules, asks) || planted::is_on(planted::defect::convicted_at_once)) {
+  if (doubts.is_ripe(clock_.now(), rules, asks) ||
+      planted::is_on(planted::defect::convicted_at_once)) {
     return true;
   }
   // The last word is the suspect's own.
-  const bool is_unasked = doubts.is_near_verdict(now_, rules) && !try_ask(slot);
+  const bool is_unasked = doubts.is_near_verdict(clock_.now(), rules) && !try_ask(slot);
   if (is_unasked && !unasked_from_) unasked_from_ = row.name_hash();
   return false;
 }
@@ -313,7 +315,7 @@ bool protocol::try_ask(slot_index slot) {
 void protocol::suspend_suspicion() {
   prober_.handle_pause();
   for (const peer_view one : peers_.by_hash()) {
-    peers_.details(one.slot()).doubts.handle_pause(now_);
+    peers_.details(one.slot()).doubts.handle_pause(clock_.now());
   }
 }
 

@@ -38,6 +38,7 @@
 #include "gossipmonger/core/hash.hpp"
 #include "gossipmonger/core/membership_need.hpp"
 #include "gossipmonger/core/message.hpp"
+#include "gossipmonger/core/node_clock.hpp"
 #include "gossipmonger/core/outbox.hpp"
 #include "gossipmonger/core/own_incarnation.hpp"
 #include "gossipmonger/core/peer_ring.hpp"
@@ -50,6 +51,7 @@
 #include "gossipmonger/core/storage.hpp"
 #include "gossipmonger/core/suspicion.hpp"
 #include "gossipmonger/core/table_sizes.hpp"
+#include "gossipmonger/core/value_transfers.hpp"
 #include "gossipmonger/core/write_rate.hpp"
 
 namespace gossipmonger {
@@ -212,16 +214,6 @@ class protocol {
     bool is_mine = false;           ///< what went there came back to me
   };
 
-  /// Who sends me a value in parts.
-  struct feed {
-    feed() = default;
-
-    slot_index slot = 0;  // of the value's owner
-    endpoint source;
-    std::uint64_t remote_hash = 0;
-    std::uint64_t round = 0;  // of the last part
-  };
-
   /// Somebody named in an error already, by the hash of a name or an address.
   struct reported_name {
     reported_name(std::uint64_t of_hash, std::chrono::nanoseconds at_time)
@@ -232,7 +224,6 @@ class protocol {
   };
 
   [[nodiscard]] std::optional<slot_index> find_slot(std::string_view peer) const;
-  [[nodiscard]] std::chrono::nanoseconds liveness_time(moment now) const;
   [[nodiscard]] bool is_reachable(slot_index slot) const;
   /// Whether what that peer is known to hold is of my present generation.
   [[nodiscard]] bool is_of_present_run(const peer_details& of) const;
@@ -240,10 +231,6 @@ class protocol {
   [[nodiscard]] std::uint64_t held_version(slot_index slot) const;
   [[nodiscard]] member describe(slot_index slot, std::chrono::nanoseconds now) const;
   void drop(drop_reason reason) { ++stats_.drops[static_cast<std::size_t>(reason)]; }
-  [[nodiscard]] std::optional<event_view> show_entry(const changed_entry& changed,
-                                                     const change_cursor& cursor) const;
-  [[nodiscard]] std::optional<event_view> show_item(const change_item& item,
-                                                    change_cursor& cursor) const;
   void observe_time(moment now);
 
   // Receiving.
@@ -251,7 +238,7 @@ class protocol {
   void handle_namesake(const message& received, const endpoint& source, std::size_t bytes,
                        bool is_proved);
   void add_answer(exchange&& leg) {
-    leg.planned = now_;
+    leg.planned = clock_.now();
     leg.from = asked_at_;
     stats_.exchanges_dropped += outbox_.add_answer(std::move(leg));
   }
@@ -293,8 +280,8 @@ class protocol {
   void ask_back(slot_index slot, const message& received, const endpoint& source);
   /// A fresh leg 1, at once, but once a round and address.
   void begin_anew(const endpoint& source, std::uint64_t remote_hash);
-  /// Remembers who sends parts of values, and asks for more where a part is not the last; true:
-  /// there was such a part.
+  /// Notes the sender of each part of a value, and asks it for more unless the part is the last.
+  /// True: a transfer took a part of this message.
   bool handle_parts(const message& received, const endpoint& source);
   /// expects: the message came from a verified address
   void handle_sender(const message& received, const endpoint& source, bool is_fresh);
@@ -317,9 +304,6 @@ class protocol {
   /// Takes a generation above `generation`, which others hold of this node.
   void refute(std::uint64_t generation);
   void end_conflict();
-  /// The highest generation that is not of a far future, by my own clock.
-  [[nodiscard]] std::uint64_t generation_limit() const;
-  [[nodiscard]] bool is_far_future(std::uint64_t generation) const;
   void refuse(const identity_view& who, std::uint64_t name_hash, drop_reason reason);
   /// An identity that was silent for my whole grace.
   void refuse_silent(const identity_view& who, std::uint64_t name_hash);
@@ -426,8 +410,9 @@ class protocol {
   void await_answer(exchange& leg);
   /// A suspect is asked whether it lives.
   void note_asked(const exchange& leg);
-  /// A short leg 1 to who sends me a value, that it may go on; a bounded number in a round.
-  void try_continue(const feed& from);
+  /// Asks the sender of a value for more of it by a short leg 1, if this round has one left.
+  void try_continue(const value_transfer& one);
+  /// Asks once a round for more of each value, unless a leg to its sender waits already.
   void continue_values();
   /// Nothing is left of a leg that fits its budgets.
   void end_exchange(const exchange& leg);
@@ -511,9 +496,7 @@ class protocol {
   std::optional<std::chrono::nanoseconds> sends_at_;  // until when the budget is spent
   digest_comparison compared_;                        // of the message in hand
 
-  std::chrono::nanoseconds now_{};     // liveness clock, of the latest input
-  std::chrono::nanoseconds paused_{};  // what the liveness clock lags behind the steady one
-  std::chrono::nanoseconds wall_{};
+  node_clock clock_;
   std::chrono::nanoseconds next_round_{};
   std::uint64_t judge_from_round_ = 0;
   detector_expectation expected_;
@@ -528,12 +511,7 @@ class protocol {
   std::size_t short_legs_left_ = short_legs_max;  // in this round
   std::optional<std::uint64_t> unasked_from_;     // the first suspect for whom none was left
 
-  static constexpr std::size_t feeds_max = 16;
-  static constexpr std::uint64_t feed_rounds = 2;  // then another may take its place
-  /// Legs a round that ask for more of a value (I5).
-  static constexpr std::size_t continuations_max = 16;
-  std::vector<feed> feeds_;
-  std::size_t continuations_left_ = continuations_max;  // in this round
+  value_transfers transfers_;
 
   std::uint64_t digest_cursor_ = 0;
   std::uint64_t extra_cursor_ = 0;  // of the rows that are told where graves end the range
