@@ -38,7 +38,8 @@ class value_transfers {
   /// Notes that `part.source` sent a part in round `part.round`. False: the part belongs to no
   /// transfer, since another sender brings that value, or the table is full.
   [[nodiscard]] bool handle_part(const value_transfer& part);
-  /// Ends each transfer that is idle or whose value is no longer partial; allows new continuations.
+  /// Ends each transfer that is idle or whose value is no longer partial. Continuations are allowed
+  /// anew.
   ///   is_partial: whether this node holds a part of a value of the peer in that slot
   template <class Predicate>
   void begin_round(std::uint64_t round, Predicate is_partial) {

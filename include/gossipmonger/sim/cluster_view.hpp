@@ -53,8 +53,8 @@ class cluster_view {
 
   // Agreement: the empty text if there is nothing to tell, else the first pair of nodes.
 
-  /// False where the replica refuses the owner's run: for want of room, or for a date too far
-  /// ahead.
+  /// Whether the replica takes the owner's run. It refuses one that it has no room for, and one
+  /// whose date is too far ahead.
   ///   slot:    the replica's row of the owner; nullopt: it has none
   ///   expects: both run
   [[nodiscard]] bool must_agree(std::size_t owner, std::size_t replica,
