@@ -8,7 +8,7 @@
 
 #include <doctest/doctest.h>
 
-#include "memory_fixture.hpp"
+#include "../net/memory_fixture.hpp"
 
 namespace gossipmonger {
 namespace {

@@ -13,8 +13,8 @@
 #include <asio/strand.hpp>
 #include <asio/thread_pool.hpp>
 
+#include "../net/memory_fixture.hpp"
 #include "gossipmonger/net/udp_transport.hpp"
-#include "memory_fixture.hpp"
 
 namespace gossipmonger {
 namespace {
