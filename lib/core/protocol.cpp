@@ -83,7 +83,8 @@ protocol::protocol(config settings, storage_ref entries, const endpoint& address
       addresses_(settings_.peers_max + 256, secret_lifetime(settings_), random_.next()),
       write_rate_(first_write_bytes(settings_), now.steady),
       clock_(now),
-      next_round_(now.steady) {
+      next_round_(now.steady),
+      liveness_(settings_, peers_, addresses_, clock_) {
   const std::optional<slot_index> slot =
       peers_.try_add(settings_.name, siphash(cluster_key_, settings_.name));
   const peer self = peers_[*slot];
@@ -172,7 +173,7 @@ member protocol::describe(slot_index slot, nanoseconds now) const {
   seen.features = of.features;
   if (slot == self_slot) seen.wire_versions = spoken_;
   if (slot != self_slot && row.may_die()) {
-    seen.phi = peers_.detector(slot).phi(now, expected_);
+    seen.phi = peers_.detector(slot).phi(now, liveness_.expected());
   }
   if (slot != self_slot) seen.backlog = version() - held_version(slot);
   return seen;
@@ -209,6 +210,12 @@ protocol_stats protocol::stats() const {
   }
   now.write_bytes_per_interval = write_rate_.bytes_per_interval();
   now.membership_bytes_per_interval = need_.bytes_per_interval();
+  const liveness_counters& alive = liveness_.counters();
+  now.probes_unanswered = alive.probes_unanswered;
+  now.doubts_raised = alive.doubts_raised;
+  now.doubts_refuted = alive.doubts_refuted;
+  now.convictions = alive.convictions;
+  now.drops[static_cast<std::size_t>(drop_reason::field)] += alive.heartbeats_refused;
   now.graveyard_size = graves_.all().size();
   now.parked_bytes = reconciler_.parked_bytes();
   now.partial_bytes = reconciler_.partial_bytes();
@@ -232,10 +239,10 @@ table_sizes protocol::tables() const {
   held.answers = outbox_.waiting(outbox_lane::answers) + outbox_.waiting(outbox_lane::bulk);
   held.strangers = outbox_.waiting(outbox_lane::strangers);
   held.restarted = restarted_.size();
-  held.probes = prober_.pending().size();
-  held.askers = prober_.asker_count();
-  held.rumours = rumours_.size();
-  held.told_addresses = told_addresses_.size();
+  held.probes = liveness_.pending_probes();
+  held.askers = liveness_.askers();
+  held.rumours = liveness_.rumours();
+  held.told_addresses = liveness_.told_addresses();
   held.changes = changes_.size();
   held.kept_changes = changes_.kept();
   held.retired_entries = entries_.retired_count();
@@ -284,7 +291,7 @@ tl::expected<void, config_error> protocol::change(config settings, moment now) {
   if (checked->gossip_interval != settings_.gossip_interval) interval_moved_ = clock_.now();
   const bool has_more_room = checked->keys_per_peer_max > settings_.keys_per_peer_max ||
                              checked->bytes_per_peer_max > settings_.bytes_per_peer_max;
-  if (checked->suspicion_rounds == 0) end_suspicion();
+  if (checked->suspicion_rounds == 0) liveness_.end_suspicion();
   settings_ = std::move(*checked);
   addresses_.set_secret_lifetime(secret_lifetime(settings_), now.steady);
   update_expectation();
@@ -335,7 +342,7 @@ void protocol::join(const endpoint& address) {
 
 std::error_code protocol::check_write(std::string_view key, std::string_view value) const {
   if (has_left()) return make_error_code(errc::stopped);
-  const bool is_displaced = own_.is_displaced(expected_.maximum, clock_.now());
+  const bool is_displaced = own_.is_displaced(liveness_.expected().maximum, clock_.now());
   if (is_displaced && !is_on(defect::displaced_writes)) return make_error_code(errc::name_taken);
   if (!is_valid_name(key)) return make_error_code(errc::key_invalid);
   if (value.size() > settings_.value_bytes_max) {

@@ -16,11 +16,6 @@ using planted::is_on;
 using std::chrono::nanoseconds;
 
 constexpr std::size_t reported_names_max = 64;
-// Heartbeats that others tell of may rise so many times as fast as mine: while gossip_interval
-// changes from node to node, some beat faster than others.
-constexpr std::int64_t faster_max = 16;
-// That much any relayed one may be above the one I know.
-constexpr std::uint64_t heartbeats_unasked = 64;
 
 std::uint32_t low_half(std::uint64_t hash) { return static_cast<std::uint32_t>(hash); }
 
@@ -96,9 +91,8 @@ void protocol::observe_time(moment now) {
   const nanoseconds late_max = stats_.rounds > 0 ? settings_.gossip_interval : nanoseconds::max();
   if (!clock_.observe(now, next_round_, late_max)) return;
   next_round_ = now.steady;
-  judge_from_round_ = stats_.rounds + 2;
   ++stats_.pauses;
-  suspend_suspicion();
+  liveness_.suspend(stats_.rounds + 2);
 }
 
 void protocol::handle_namesake(const message& received, const endpoint& source, std::size_t bytes,
@@ -114,8 +108,8 @@ void protocol::handle_namesake(const message& received, const endpoint& source, 
     handle_own_entry(received.sender, 0);
     const std::uint64_t theirs = received.sender.generation;
     const bool is_older = theirs < self.generation();
-    if (is_older &&
-        own_.handle_older(theirs, expected_.maximum, settings_.dead_peer_grace, clock_.now())) {
+    if (is_older && own_.handle_older(theirs, liveness_.expected().maximum,
+                                      settings_.dead_peer_grace, clock_.now())) {
       tell_older_run(theirs);
     }
   }
@@ -136,6 +130,7 @@ void protocol::handle_message(const message& received, const endpoint& source, s
                               moment now, const endpoint& local) {
   if (on_message_) on_message_(message_direction::received, source, received);
   observe_time(now);
+  liveness_.begin_message();
   asked_at_ = local;
   const peer_view self = peers_.self();
   const bool is_proved = addresses_.is_proof(received.cookie_echo, source, now.steady);
@@ -149,7 +144,7 @@ void protocol::handle_message(const message& received, const endpoint& source, s
   const std::uint64_t cookie = is_my_source(local) ? received.cookie : 0;
   const bool was_proved = is_proved && addresses_.handle_proof(source, cookie);
   // Asked before what the sender holds of me is taken, which may move me to a higher run.
-  const bool is_heard = is_proved && hears_me(received);
+  const bool is_heard = is_proved && liveness_.is_fresh(received);
   if (is_proved) {
     watch_path(received, bytes);
     handle_word_of_me(received);
@@ -237,7 +232,7 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
   if (is_proved) {
     handle_heartbeats(received.known.range, compared_.range, is_fresh);
     handle_heartbeats(received.known.extra, compared_.extra, is_fresh);
-    handle_doubts(received, source, is_fresh);
+    if (is_fresh) handle_suspicions(received, source);
   }
 
   exchange leg;
@@ -270,8 +265,9 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
   reconciler_.shuffle(leg);
   if (is_proved) {
     supersede(leg);
-    leg.doubts = answers_;
-    if (!received.doubts.empty() || is_to_be_told(source)) plan_doubts(leg);
+    leg.doubts = liveness_.answers();
+    const bool is_told = !received.doubts.empty() || liveness_.is_to_be_told(source);
+    if (is_told) liveness_.plan_suspicions(leg.doubts);
     plan_sign(received, bytes, leg);
   }
   add_answer(std::move(leg));
@@ -336,7 +332,7 @@ void protocol::handle_reply(const message& received, const endpoint& source, boo
   if (received.refused != refusal::none) handle_refusal(received, source);
   peers_.compare(received.heartbeats, is_on(defect::heartbeat_regression), compared_.range);
   handle_heartbeats(received.heartbeats, compared_.range, is_fresh);
-  handle_doubts(received, source, is_fresh);
+  if (is_fresh) handle_suspicions(received, source);
   stats_.deltas_received += received.deltas.size();
   for (const delta_view& delta : received.deltas) reconciler_.apply(received, delta);
 
@@ -365,45 +361,6 @@ void protocol::handle_reply(const message& received, const endpoint& source, boo
   add_answer(std::move(leg));
 }
 
-std::uint64_t protocol::fresh_rounds(std::uint32_t path_rounds) const {
-  return fresh_rounds_max(peers_.by_hash().size(), settings_.gossip_interval, path_rounds);
-}
-
-bool protocol::hears_me(const message& received) {
-  echo of_me;
-  of_me.generation = received.receiver.generation;
-  of_me.heartbeat = received.receiver.heartbeat;
-  of_me.instance = received.receiver_instance;
-  of_me.is_answer = received.kind != message_kind::digest;
-  const peer_view self = peers_.self();
-  std::uint32_t path_rounds = 0;
-  std::uint64_t after = 0;
-  if (const std::optional<slot_index> sender = peers_.find(received.sender.name_hash)) {
-    peer_details& of = peers_.details(*sender);
-    const bool is_of_this_run = of_me.generation == self.generation();
-    if (of_me.is_answer && is_of_this_run && of_me.heartbeat <= self.heartbeat()) {
-      of.path_rounds = smoothed_path_rounds(of.path_rounds, self.heartbeat() - of_me.heartbeat);
-    }
-    path_rounds = of.path_rounds;
-    const bool is_dead = peers_[*sender].status() == peer_status::dead;
-    // An answer that names a higher run of mine bears no heartbeat of mine: its own tells its age.
-    const bool is_of_higher_run = of_me.is_answer && of_me.generation > self.generation();
-    const bool is_from_after =
-        is_of_higher_run && received.sender.heartbeat > of.died_at_own_heartbeat;
-    if (is_dead && !is_from_after && !is_on(defect::dead_revived)) after = of.died_at_heartbeat;
-  }
-  const std::uint64_t rounds_max = fresh_rounds(path_rounds);
-  return is_fresh(of_me, self.entry(), peers_.details(self_slot).instance, rounds_max, after);
-}
-
-void protocol::ask_back(slot_index slot, const message& received, const endpoint& source) {
-  const peer_view row = peers_[slot];
-  const bool is_in_question = row.is_suspect() || row.status() == peer_status::unjudged ||
-                              row.status() == peer_status::dead;
-  if (!is_in_question || received.sender.heartbeat <= row.heartbeat()) return;
-  start_short(source, row.name_hash(), {});
-}
-
 void protocol::handle_sender(const message& received, const endpoint& source, bool is_fresh) {
   const std::optional<slot_index> slot = peers_.find(received.sender.name_hash);
   if (!slot || peers_[*slot].generation() != received.sender.generation) return;
@@ -414,12 +371,14 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
     of.last_reply = clock_.now();
     of.spoken = received.versions;
     of.features = received.features;
-    handle_direct_proof(*slot, received.sender.heartbeat);
+    liveness_.handle_proof(*slot, received.sender.heartbeat);
+    start_probes();
     if (!is_on(defect::route_kept)) of.route.reset();
     if (source != of.address) of.route = source;
   } else {
     handle_leave(*slot, received.sender);
-    ask_back(*slot, received, source);
+    liveness_.handle_stale(*slot, received.sender.heartbeat, source);
+    start_probes();
   }
 
   const peer_view self = peers_.self();
@@ -450,104 +409,36 @@ void protocol::handle_heartbeats(std::span<const packed_entry> entries, const co
     }
     return;
   }
-  for (const placed_entry& at : seen.ahead()) {
-    const std::uint64_t heartbeat = entries[at.index].heartbeat();
-    const peer_view row = peers_.at(at.place);
-    // Raised meanwhile, where the list names it twice; or by more than is taken unasked.
-    if (heartbeat > row.heartbeat() && heartbeat - row.heartbeat() <= heartbeats_unasked) {
-      peers_.advance_at(at.place, heartbeat, clock_.now(), expected_, settings_.detector_window);
-    } else {
-      handle_relayed(row.slot(), entries[at.index]);
-    }
-  }
+  liveness_.handle_ahead(entries, seen.ahead());
   for (const located_entry& at : seen.others()) {
     if (at.slot != no_slot) handle_relayed(at.slot, entries[at.index]);
   }
 }
 
 void protocol::handle_relayed(slot_index slot, const digest_entry& entry) {
-  const peer_view row = peers_[slot];
-  if (slot != self_slot && row.generation() == entry.generation &&
-      !is_plausible(row, entry.heartbeat)) {
-    return drop(drop_reason::field);
-  }
-  handle_heartbeat(slot, entry);
-}
-
-bool protocol::is_plausible(peer_view row, std::uint64_t heartbeat) const {
-  if (heartbeat <= row.heartbeat() + heartbeats_unasked) return true;
-  // What I know may be as old as the longest interval that counts; others beat while I stood still.
-  const nanoseconds since =
-      clock_.now() - peers_.silent_since(row.slot()) + clock_.paused() + expected_.maximum;
-  const std::int64_t rounds = std::max(nanoseconds{0}, since) / settings_.gossip_interval;
-  return heartbeat - row.heartbeat() <= static_cast<std::uint64_t>(faster_max * rounds);
-}
-
-std::uint64_t protocol::credible_heartbeat(slot_index slot) const {
-  const peer_view row = peers_[slot];
-  const suspicion& heard = peers_.details(slot).doubts;
-  if (!heard.proved()) return row.heartbeat();
-  const nanoseconds until = heard.suspected_since().value_or(peers_.silent_since(slot));
-  const nanoseconds since = std::max(nanoseconds{0}, until - *heard.proved()) + expected_.maximum;
-  const std::int64_t rounds = since / settings_.gossip_interval;
-  return std::min(row.heartbeat(), heard.proof_heartbeat() + heartbeats_unasked +
-                                       static_cast<std::uint64_t>(faster_max * rounds));
-}
-
-std::uint64_t protocol::reachable_heartbeat(slot_index slot) const {
-  const peer_details& of = peers_.details(slot);
-  const std::uint64_t held = credible_heartbeat(slot);
-  if (!of.doubts.has_proof()) return held + fresh_rounds(0);
-  suspicion_rules rules = make_suspicion_rules();
-  if (of.interval.is_said()) {
-    rules.interval = std::min<nanoseconds>(rules.interval, of.interval.length());
-  }
-  return std::max(held, of.doubts.heartbeat_after(clock_.now(), rules));
+  if (slot == self_slot) return handle_own_entry(entry, 0);
+  if (liveness_.accepts(slot, entry)) handle_heartbeat(slot, entry);
 }
 
 void protocol::handle_heartbeat(slot_index slot, const digest_entry& entry) {
-  if (slot == self_slot) return handle_own_entry(entry, 0);
-  const peer row = peers_[slot];
-  if (row.generation() != entry.generation) return;
-  const bool is_newer = entry.heartbeat > row.heartbeat() || is_on(defect::heartbeat_regression);
-  if (is_newer) advance_heartbeat(slot, entry.heartbeat);
+  judge(slot, liveness_.handle_heartbeat(slot, entry));
   handle_leave(slot, entry);
 }
 
 void protocol::handle_leave(slot_index slot, const digest_entry& entry) {
   if (slot == self_slot) return handle_own_entry(entry, 0);
-  const peer row = peers_[slot];
-  if (row.generation() != entry.generation) return;
-  if (entry.has_left && !row.has_left() && !is_on(defect::leave_unheard)) {
-    row.set_left();
-    judge(slot, peer_status::left);
-  }
+  judge(slot, liveness_.handle_leave(slot, entry));
 }
 
-void protocol::advance_heartbeat(slot_index slot, std::uint64_t heartbeat) {
-  const peer row = peers_[slot];
-  if (row.is_suspect() &&
-      peers_.details(slot).doubts.handle_heartbeat(heartbeat, make_suspicion_rules())) {
-    peers_.set_suspect(slot, false);
-    ++stats_.doubts_refuted;
+void protocol::handle_suspicions(const message& received, const endpoint& source) {
+  for (const doubt_entry& told : received.doubts) {
+    if (const std::optional<slot_index> slot = peers_.find(told.name_hash)) {
+      judge(*slot, liveness_.handle_evidence(told));
+      start_probes();
+    }
+    liveness_.handle_suspicion(told, received.sender.name_hash, source);
+    start_probes();
   }
-  // A heartbeat from before it fell silent may still be on its way: that is no sign of life. A
-  // suspicion knows how far its heartbeat can have come by then.
-  const bool is_from_before = row.is_suspect() || heartbeat < peers_.details(slot).returns_from;
-  if (row.status() == peer_status::dead && is_from_before) {
-    row.set_heartbeat(heartbeat);
-    return;
-  }
-  // The silence that ends here was an outage, no interval of a peer that lives: it does not make
-  // the next crash harder to find.
-  const bool was_gone = row.status() == peer_status::dead && row.advances() == 0;
-  if (was_gone) {
-    peers_.advance_anew(slot, heartbeat, clock_.now());
-  } else {
-    peers_.advance(slot, heartbeat, clock_.now(), expected_, settings_.detector_window);
-  }
-  const bool is_silent = row.status() == peer_status::unjudged || row.status() == peer_status::dead;
-  if (is_silent && row.advances() == peer::advances_max) judge(slot, peer_status::live);
 }
 
 void protocol::judge(slot_index slot, peer_status status) {
@@ -565,13 +456,7 @@ void protocol::judge(slot_index slot, peer_status status) {
   if (was_live && !is_live) ring_.remove(slot);
   if (!was_live && is_live) ring_.add(slot, random_);
   if (status == peer_status::dead) {
-    peers_.details(slot).died_at_heartbeat = peers_.self().heartbeat();
-    peers_.details(slot).died_at_own_heartbeat = reachable_heartbeat(slot);
-    // Without a suspicion nobody knows when it fell silent; what it said is as old as a fresh echo.
-    peers_.details(slot).returns_from =
-        row.is_suspect() ? 0 : credible_heartbeat(slot) + fresh_rounds(0);
-    peers_.reset_detector(slot, clock_.now());
-    row.reset_advances();
+    liveness_.handle_death(slot);
   }
   if (!is_on(defect::verdict_untold)) changes_.judge(peers_.details(slot), slot);
 }
@@ -706,7 +591,7 @@ void protocol::handle_identity(const identity_view& who, bool is_fresh) {
 }
 
 void protocol::enter(slot_index slot, const identity_view& who, bool is_restart) {
-  std::erase(rumours_, slot);
+  liveness_.begin(slot);
   std::erase(gone_, slot);
   peers_.begin(slot, who.generation, who.heartbeat, clock_.now() - who.silent, clock_.now());
 
@@ -715,7 +600,6 @@ void protocol::enter(slot_index slot, const identity_view& who, bool is_restart)
   fresh.name = std::move(of.name);
   fresh.introduced = of.introduced;
   fresh.judged = of.judged;
-  fresh.path_rounds = of.path_rounds;
   fresh.namesake = of.namesake;
   fresh.namesake.begin(peers_.self().heartbeat());
   fresh.instance = who.instance;
@@ -762,7 +646,7 @@ void protocol::handle_older_run(const message& received, slot_index slot) {
   peer_details& of = peers_.details(slot);
   const bool is_shared =
       of.namesake.hear(seen_heartbeat(received), peers_.detector(slot).last_advance(),
-                       expected_.maximum / 2, silence_max(), clock_.now());
+                       liveness_.expected().maximum / 2, silence_max(), clock_.now());
   if (!is_shared || !of.namesake.may_tell(clock_.now(), settings_.dead_peer_grace)) return;
   changes_.notice(event_kind::conflict, of.name, received.sender.generation,
                   "two nodes live under this name; the one with the lower generation is not heard");
@@ -787,7 +671,8 @@ void protocol::handle_own_entry(const digest_entry& mine, std::uint32_t instance
   word.held = mine;
   word.instance = instance;
   word.is_by_peer = is_told_by_peer_;
-  const own_name_outcome outcome = own_.handle(word, run, expected_.maximum, clock_.now());
+  const own_name_outcome outcome =
+      own_.handle(word, run, liveness_.expected().maximum, clock_.now());
   using what = own_name_outcome::what;
   switch (outcome.kind) {
     case what::nothing:

@@ -37,9 +37,11 @@ constexpr std::size_t leaving_fanout = 16;
 constexpr int bulk_intervals = 3;
 /// So many seeds are looked at in a round while nobody is live.
 constexpr std::size_t seed_tries_max = 256;
-/// So far ahead a round looks whether somebody may fall silent. With the usual `dead_peer_phi`,
-/// silence has to last much longer; with a low one, somebody may, and the next round looks again.
-constexpr int silence_look_intervals = 8;
+/// A short leg takes about so much; all of a round take a part of the budget.
+constexpr std::size_t short_leg_bytes = 160;
+constexpr std::size_t short_legs_part = 2;
+/// One to a peer itself, and three to peers that are asked for it.
+constexpr std::size_t short_legs_min = 4;
 
 }  // namespace
 
@@ -69,12 +71,13 @@ void protocol::run_round(moment now) {
   end_refusals();
 
   if (has_byte_budget()) begin_budget_round();
-  begin_suspicion_round();
+  begin_probes();
   choose_partners();
   plan_digests();
   continue_values();
-  spread_doubts();
-  if (stats_.rounds >= judge_from_round_) judge_all();
+  liveness_.spread_suspicions(random_);
+  start_probes();
+  declare_dead();
   forget_gone();
   if (write_rate_.end_round(now.steady, settings_.gossip_interval, peers_.size())) {
     ++stats_.writes_slowed;
@@ -84,10 +87,8 @@ void protocol::run_round(moment now) {
 }
 
 void protocol::update_expectation() {
-  const std::size_t entries =
-      reconciler_.digest_rows_min(settings_.digest_datagrams_max, digest_bytes(settings_.fanout));
-  expected_ =
-      detector_expectation(settings_.gossip_interval, peers_.size() + 1, settings_.fanout, entries);
+  liveness_.update_expectation(
+      reconciler_.digest_rows_min(settings_.digest_datagrams_max, digest_bytes(settings_.fanout)));
 }
 
 void protocol::schedule_next(moment now) {
@@ -103,35 +104,52 @@ void protocol::schedule_next(moment now) {
   next_round_ = std::max(due + next, now.steady + next / 2);
 }
 
-bool protocol::has_silent() {
-  if (planted::is_on(planted::defect::phi_prior_missing)) return true;
-  const phi_limit limit(settings_.dead_peer_phi, clock_.now(), expected_);
-  const nanoseconds ahead = silence_look_intervals * nanoseconds(settings_.gossip_interval);
-  if (peers_.may_exceed(limit, ahead)) return true;
-  return peers_.has_suspects() && std::ranges::any_of(peers_.by_hash(), [](peer_view row) {
-           return row.is_suspect() && row.may_die();
-         });
+void protocol::begin_probes() {
+  short_legs_left_ = short_legs_max;
+  if (has_byte_budget()) {
+    const std::size_t part = settings_.send_bytes_per_interval / short_legs_part / short_leg_bytes;
+    short_legs_left_ = std::clamp(part, short_legs_min, short_legs_max);
+  }
+  liveness_.begin_round(stats_.rounds);
+  start_probes();
 }
 
-void protocol::judge_all() {
-  if (!has_silent()) {
-    unasked_from_.reset();
+void protocol::start_probes() {
+  while (const std::optional<wanted_probe> wanted = liveness_.poll_probe()) {
+    start_short(*wanted);
+    liveness_.handle_started(*wanted, is_started(wanted->to), random_);
+  }
+}
+
+void protocol::start_short(const wanted_probe& wanted) {
+  const std::size_t told_max = liveness_.suspicions_a_leg();
+  if (exchange* queued = outbox_.find_digest(wanted.to)) {
+    // The leg that waits there for the budget goes first now.
+    if (queued->padded_bytes == 0) queued->is_sign_due = true;
+    // A leg that goes there anyway takes the suspicion along, if it has room for it.
+    if (wanted.told && queued->doubts.size() < told_max) queued->doubts.push_back(*wanted.told);
     return;
   }
-  const std::size_t rows = peers_.entries().size();
-  // Where the last round could ask no further this one goes on: no suspect waits behind others.
-  std::size_t i = unasked_from_ ? peers_.lower_bound(*unasked_from_) : 0;
-  unasked_from_.reset();
-  for (std::size_t left = rows; left > 0; --left, ++i) {
-    if (i == rows) i = 0;
-    const peer_view row = peers_.at(i);
-    const slot_index slot = row.slot();
-    if (!row.may_die()) continue;
-    const bool is_silent =
-        peers_.detector(slot).phi(clock_.now(), expected_) > settings_.dead_peer_phi;
-    if (!is_silent && !is_convicted(slot)) continue;
-    if (row.status() == peer_status::live) ++stats_.convictions;
-    judge(slot, peer_status::dead);
+  if (short_legs_left_ == 0) return;
+  exchange* started = try_start(wanted.to, wanted.remote_hash);
+  if (started == nullptr) return;
+  --short_legs_left_;
+  need_.handle_other(short_leg_bytes);
+  exchange& leg = *started;
+  leg.is_short = true;
+  leg.digest_rows_left = 1;
+  leg.datagrams_left = 1;
+  if (wanted.told) leg.doubts.insert(leg.doubts.begin(), *wanted.told);
+  if (leg.doubts.size() > told_max) leg.doubts.pop_back();
+}
+
+void protocol::declare_dead() {
+  liveness_.begin_declaring();
+  while (liveness_.is_declaring()) {
+    if (const std::optional<slot_index> dead = liveness_.poll_dead()) {
+      judge(*dead, peer_status::dead);
+    }
+    start_probes();
   }
 }
 
@@ -150,12 +168,12 @@ void protocol::bury(slot_index slot) {
   grave buried;
   buried.name_hash = row.name_hash();
   buried.generation = row.generation();
-  buried.heartbeat = credible_heartbeat(slot);
+  buried.heartbeat = liveness_.credible_heartbeat(slot);
   buried.expires = clock_.now() + settings_.dead_peer_grace;
   graves_.bury(buried);
   changes_.forget(peers_.details(slot), row.generation(), slot);
   reconciler_.forget(slot);
-  std::erase(rumours_, slot);
+  liveness_.forget(slot);
   std::erase(gone_, slot);
   transfers_.forget(slot);
   ring_.remove(slot);
@@ -319,23 +337,8 @@ exchange& protocol::start_exchange(const endpoint& to, std::uint64_t remote_hash
   leg.extra_rows_left = peers_.by_hash().size();
   leg.has_extra = true;
   leg.is_sign_due = is_proved;
-  if (is_proved) plan_doubts(leg);
+  if (is_proved) liveness_.plan_suspicions(leg.doubts);
   return leg;
-}
-
-void protocol::note_asked(const exchange& leg) {
-  if (!peers_.has_suspects()) return;
-  const std::optional<slot_index> asked = peers_.find(leg.remote_hash);
-  if (asked && peers_[*asked].is_suspect())
-    peers_.details(*asked).doubts.handle_asked(clock_.now());
-}
-
-void protocol::await_answer(exchange& leg) {
-  const slot_index slot = std::exchange(leg.awaited, self_slot);
-  if (slot == self_slot || !peers_.is_used(slot)) return;
-  if (settings_.suspicion_rounds == 0) return;  // switched off while the leg waited for its turn
-  if (peers_[slot].generation() != leg.awaited_generation) return;
-  prober_.expect(slot, leg.awaited_generation, clock_.now());
 }
 
 // ------------------------------------------------------------------------------------ sending
@@ -372,8 +375,7 @@ void protocol::begin_budget_round() {
   if (!outbox_.has_sign_of_mine()) return;
   // My own probes wait: that nobody answers says nothing of the peers.
   ++stats_.probes_delayed;
-  judge_from_round_ = stats_.rounds + 2;
-  suspend_suspicion();
+  liveness_.suspend(stats_.rounds + 2);
 }
 
 void protocol::plan_digests() {
@@ -553,8 +555,10 @@ std::optional<endpoint> protocol::poll_transmit(moment now, message& out) {
       continue;
     }
     if (leg.is_sign_due) outbox_.end_sign(*lane);
-    // Any leg 1 asks a suspect whether it lives, by its first datagram.
-    if (is_digest && (leg.is_sign_due || leg.padded_bytes != 0)) note_asked(leg);
+    // Any digest leg asks a suspect whether it lives, by its first datagram.
+    if (is_digest && (leg.is_sign_due || leg.padded_bytes != 0)) {
+      liveness_.handle_asked(leg.remote_hash);
+    }
     leg.is_sign_due = false;
     leg.is_news_due = false;
     // The sign and the rest of its leg share the limits of the 3x rule and of the budget.
@@ -576,7 +580,8 @@ std::optional<endpoint> protocol::poll_transmit(moment now, message& out) {
     }
     transmit_source_ = leg.from;
     if (is_digest) {
-      await_answer(leg);
+      const slot_index awaited = std::exchange(leg.awaited, self_slot);
+      liveness_.expect_answer(awaited, leg.awaited_generation);
       ++stats_.digests_sent;
     } else {
       ++stats_.replies_sent;

@@ -86,7 +86,7 @@ CORE_ORDER = [
     {"change_reader", "record_slab"},
     {"order_log", "key_table"},
     {"memory_storage"},
-    {"reconcile"},
+    {"reconcile", "liveness"},
     {"outbox"},
     {"protocol"},
 ]

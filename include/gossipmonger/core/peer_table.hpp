@@ -22,7 +22,6 @@
 #include "gossipmonger/core/interval_code.hpp"
 #include "gossipmonger/core/namesake_watch.hpp"
 #include "gossipmonger/core/path_watch.hpp"
-#include "gossipmonger/core/suspicion.hpp"
 #include "gossipmonger/core/types.hpp"
 #include "gossipmonger/core/write_rate.hpp"
 
@@ -81,7 +80,7 @@ class peer_view {
   [[nodiscard]] bool is_refused() const {
     return (state_->flags & (row_state::over_capacity | row_state::put_off)) != 0;
   }
-  /// As `peer_details::doubts` says, but at hand; set by `peer_table::set_suspect`, which counts.
+  /// Set by `peer_table::set_suspect`, which counts.
   [[nodiscard]] bool is_suspect() const { return (state_->flags & row_state::suspect) != 0; }
   [[nodiscard]] bool is_plain() const { return state_->is_plain(); }
   /// Nothing more is expected of it.
@@ -237,15 +236,9 @@ struct peer_details {
   std::uint64_t put_off_rounds = 0;  ///< for so long, since the storage failed; 0: it works
   std::uint64_t put_off_until = 0;   ///< in this round it is tried again
 
-  // Liveness. Times are on the liveness clock, which stands still while this process was suspended.
-  suspicion doubts;
-  std::optional<std::chrono::nanoseconds> last_reply;  ///< proved, straight from it
-  std::uint32_t path_rounds = 0;        ///< from a leg of mine to its answer, smoothed; 0: at hand
-  std::uint64_t died_at_heartbeat = 0;  ///< mine, when I declared it dead; 0: I never did
-  std::uint64_t died_at_own_heartbeat = 0;  ///< the highest of its own that it can have had then
+  /// Verified, straight from it; on the liveness clock, which stands still during pauses.
+  std::optional<std::chrono::nanoseconds> last_reply;
   std::optional<std::chrono::nanoseconds> sign_given;  ///< my last answer that it surely waits for
-  std::uint64_t returns_from = 0;  ///< when it died without a suspicion: the least of its own that
-                                   ///< others may tell of as a sign of life
 
   /// Whether an older run of it lives beside this one.
   namesake_watch namesake;

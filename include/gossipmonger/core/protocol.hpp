@@ -32,10 +32,9 @@
 #include "gossipmonger/core/error.hpp"
 #include "gossipmonger/core/event.hpp"
 #include "gossipmonger/core/expiry.hpp"
-#include "gossipmonger/core/failure_detector.hpp"
-#include "gossipmonger/core/freshness.hpp"
 #include "gossipmonger/core/graveyard.hpp"
 #include "gossipmonger/core/hash.hpp"
+#include "gossipmonger/core/liveness.hpp"
 #include "gossipmonger/core/membership_need.hpp"
 #include "gossipmonger/core/message.hpp"
 #include "gossipmonger/core/node_clock.hpp"
@@ -43,13 +42,11 @@
 #include "gossipmonger/core/own_incarnation.hpp"
 #include "gossipmonger/core/peer_ring.hpp"
 #include "gossipmonger/core/peer_table.hpp"
-#include "gossipmonger/core/prober.hpp"
 #include "gossipmonger/core/random.hpp"
 #include "gossipmonger/core/reconcile.hpp"
 #include "gossipmonger/core/report_log.hpp"
 #include "gossipmonger/core/send_budget.hpp"
 #include "gossipmonger/core/storage.hpp"
-#include "gossipmonger/core/suspicion.hpp"
 #include "gossipmonger/core/table_sizes.hpp"
 #include "gossipmonger/core/value_transfers.hpp"
 #include "gossipmonger/core/write_rate.hpp"
@@ -269,15 +266,6 @@ class protocol {
   void handle_digest(const message& received, const endpoint& source, std::size_t bytes,
                      bool is_proved, bool is_fresh);
   void handle_reply(const message& received, const endpoint& source, bool is_fresh);
-  /// Whether a datagram from a verified address is fresh: its sender hears me, lately. A stale one
-  /// is no sign of life, and its sender vouches for nobody. It is answered all the same, and its
-  /// deltas, new runs, leaves, and what it holds of me, are taken.
-  [[nodiscard]] bool hears_me(const message& received);
-  /// Up to so many of my rounds an echo is fresh, over a path as long as that.
-  [[nodiscard]] std::uint64_t fresh_rounds(std::uint32_t path_rounds) const;
-  /// A stale word of a peer that I do not hold for alive: one short leg, whose answer is fresh if
-  /// the peer hears me.
-  void ask_back(slot_index slot, const message& received, const endpoint& source);
   /// A fresh leg 1, at once, but once a round and address.
   void begin_anew(const endpoint& source, std::uint64_t remote_hash);
   /// Notes the sender of each part of a value, and asks it for more unless the part is the last.
@@ -288,18 +276,11 @@ class protocol {
   void handle_identity(const identity_view& who, bool is_fresh);
   void handle_heartbeats(std::span<const packed_entry> entries, const comparison& seen,
                          bool is_fresh);
+  void handle_heartbeat(slot_index slot, const digest_entry& entry);
+  /// The same by another peer's word, which may be impossible.
+  void handle_relayed(slot_index slot, const digest_entry& entry);
   /// That the peer leaves, if the entry says so; of its heartbeat nothing.
   void handle_leave(slot_index slot, const digest_entry& entry);
-  void handle_heartbeat(slot_index slot, const digest_entry& entry);
-  /// The same by somebody else's word, which is not taken for what cannot be.
-  void handle_relayed(slot_index slot, const digest_entry& entry);
-  /// Whether it can have beaten so often since the heartbeat that I know.
-  [[nodiscard]] bool is_plausible(peer_view row, std::uint64_t heartbeat) const;
-  /// The heartbeat above which a forgotten peer comes back: the one held, but no more than it can
-  /// have reached by what was heard of it directly. A relayed claim alone does not keep it away.
-  [[nodiscard]] std::uint64_t credible_heartbeat(slot_index slot) const;
-  /// The highest heartbeat that a peer can have by now, by what was heard of it.
-  [[nodiscard]] std::uint64_t reachable_heartbeat(slot_index slot) const;
   void handle_own_entry(const digest_entry& mine, std::uint32_t instance);
   /// Takes a generation above `generation`, which others hold of this node.
   void refute(std::uint64_t generation);
@@ -335,53 +316,23 @@ class protocol {
   /// silent may be a release that does not read that: each of mine in turn.
   [[nodiscard]] std::uint8_t version_for(const exchange& leg) const;
   void enter(slot_index slot, const identity_view& who, bool is_restart);
-  /// expects: `heartbeat` is above the row's
-  void advance_heartbeat(slot_index slot, std::uint64_t heartbeat);
   void judge(slot_index slot, peer_status status);
+  void judge(slot_index slot, std::optional<peer_status> status) {
+    if (status) judge(slot, *status);
+  }
 
   // Suspicion.
-  [[nodiscard]] suspicion_rules make_suspicion_rules() const;
-  /// What is told of a peer; with `doubted` as a question may tell it, before it is public.
-  [[nodiscard]] doubt_entry describe_doubt(slot_index slot,
-                                           std::optional<std::chrono::nanoseconds> doubted) const;
-  void begin_suspicion_round();
-  /// Whether nothing more is to be awaited; else what follows from the silence.
-  [[nodiscard]] bool try_settle(probe& one);
-  /// False: nobody could be asked in this round.
-  [[nodiscard]] bool try_ask_around(const probe& about);
-  /// A live peer with a proved address, by chance.
-  [[nodiscard]] std::optional<slot_index> draw_live();
-  /// A leg 1 without a claim, to hear whether somebody answers, or to tell it something.
-  void start_short(const endpoint& to, std::uint64_t remote_hash, std::optional<doubt_entry> told);
-  void start_short(slot_index slot, std::optional<doubt_entry> told);
-  /// What I take for true of that peer has changed: it is to be told.
-  void spread(slot_index slot);
-  [[nodiscard]] std::uint32_t told_max() const;
-  /// The most suspicions that one leg carries; fewer under a byte budget.
-  [[nodiscard]] std::size_t doubts_a_leg() const;
-  void plan_doubts(exchange& leg);
-  void spread_doubts();
-  /// The first reply to an address in a round carries what is to be spread.
-  [[nodiscard]] bool is_to_be_told(const endpoint& address);
-  void handle_doubts(const message& received, const endpoint& source, bool is_fresh);
-  void handle_doubt(slot_index slot, const doubt_entry& told, std::uint64_t from_hash,
-                    const endpoint& source);
-  void handle_direct_proof(slot_index slot, std::uint64_t heartbeat);
-  void answer_askers(slot_index slot);
-  void end_doubt(slot_index slot);
-  [[nodiscard]] bool is_convicted(slot_index slot);
-  /// Asks a suspect itself; false: not in this round.
-  [[nodiscard]] bool try_ask(slot_index slot);
-  void suspend_suspicion();
-  /// Suspicion was switched off: nobody is doubted, and nothing of it is told.
-  void end_suspicion();
+  void begin_probes();
+  /// Does what liveness wants: its probes become legs.
+  void start_probes();
+  /// A leg 1 without a claim, to hear whether a peer answers, or to tell it something.
+  void start_short(const wanted_probe& wanted);
+  void handle_suspicions(const message& received, const endpoint& source);
 
   // The round.
   void run_round(moment now);
   void update_expectation();
-  /// Whether there is anybody whom `judge_all` would look at twice.
-  [[nodiscard]] bool has_silent();
-  void judge_all();
+  void declare_dead();
   void forget_gone();
   /// The row goes, and a grave takes its place.
   void bury(slot_index slot);
@@ -406,10 +357,6 @@ class protocol {
   [[nodiscard]] exchange* try_start(const endpoint& to, std::uint64_t remote_hash);
   /// expects: the outbox has room for it
   exchange& start_exchange(const endpoint& to, std::uint64_t remote_hash);
-  /// The first datagram of a digest goes out: from now on an answer is missed.
-  void await_answer(exchange& leg);
-  /// A suspect is asked whether it lives.
-  void note_asked(const exchange& leg);
   /// Asks the sender of a value for more of it by a short leg 1, if this round has one left.
   void try_continue(const value_transfer& one);
   /// Asks once a round for more of each value, unless a leg to its sender waits already.
@@ -498,18 +445,11 @@ class protocol {
 
   node_clock clock_;
   std::chrono::nanoseconds next_round_{};
-  std::uint64_t judge_from_round_ = 0;
-  detector_expectation expected_;
 
-  prober prober_;
-  std::vector<slot_index> rumours_;       // of whom there is something to spread
-  std::chrono::nanoseconds spread_at_{};  // when that last changed
-  std::vector<endpoint> told_addresses_;  // in replies of this round
-  std::vector<doubt_entry> answers_;      // to the doubts of the message in hand
+  liveness liveness_;
   /// Short legs a round, for whatever reason (I5).
   static constexpr std::size_t short_legs_max = 24;
   std::size_t short_legs_left_ = short_legs_max;  // in this round
-  std::optional<std::uint64_t> unasked_from_;     // the first suspect for whom none was left
 
   value_transfers transfers_;
 
