@@ -427,11 +427,7 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
   const bool is_of_this_run = mine.generation == self.generation() &&
                               received.receiver_instance == peers_.details(self_slot).instance;
   if (is_of_this_run) {
-    const bool is_same = of.held_generation == self.generation();
-    of.held_version = is_same ? std::max(of.held_version, mine.max_version) : mine.max_version;
-    of.held_generation = self.generation();
-    of.holds_my_leave = (is_same && of.holds_my_leave) || mine.has_left;
-    write_rate_.handle_held(of.progress, held_version(*slot), part_of_mine(received, self));
+    own_map_.handle_held(*slot, mine, part_of_mine(received, self));
   }
   const peer row = peers_[*slot];
   const bool was_silent =
@@ -708,6 +704,7 @@ void protocol::handle_identity(const identity_view& who, bool is_fresh) {
 void protocol::enter(slot_index slot, const identity_view& who, bool is_restart) {
   std::erase(rumours_, slot);
   std::erase(gone_, slot);
+  own_map_.forget(slot);
   peers_.begin(slot, who.generation, who.heartbeat, clock_.now() - who.silent, clock_.now());
 
   peer_details fresh;
@@ -748,11 +745,7 @@ void protocol::handle_word_of_me(const message& received) {
     tell_older_run(generation());  // which one it heard it does not say
   }
   if (!has_left() || mine.generation <= generation()) return;
-  // It holds a later run: to know that this one left would tell it nothing.
-  peer_details& of = peers_.details(*slot);
-  if (of.held_generation != generation()) of.held_version = 0;
-  of.held_generation = generation();
-  of.holds_my_leave = true;
+  own_map_.handle_later_run(*slot);
 }
 
 void protocol::handle_older_run(const message& received, slot_index slot) {

@@ -45,18 +45,14 @@ constexpr int silence_look_intervals = 8;
 
 void protocol::handle_timeout(moment now) {
   observe_time(now);
-  expire_keys(now);
+  own_map_.expire(now.steady, !write_refusal());
   if (now.steady < next_round_) return;
   run_round(now);
 }
 
-bool protocol::is_writable(moment now) {
-  return write_rate_.is_open(now.steady, settings_.gossip_interval);
-}
+bool protocol::is_writable(moment now) { return own_map_.is_writable(now.steady); }
 
-nanoseconds protocol::writable_at() const {
-  return write_rate_.is_open_at(settings_.gossip_interval);
-}
+nanoseconds protocol::writable_at() const { return own_map_.writable_at(); }
 
 void protocol::run_round(moment now) {
   ++stats_.rounds;
@@ -76,9 +72,7 @@ void protocol::run_round(moment now) {
   spread_doubts();
   if (stats_.rounds >= judge_from_round_) judge_all();
   forget_gone();
-  if (write_rate_.end_round(now.steady, settings_.gossip_interval, peers_.size())) {
-    ++stats_.writes_slowed;
-  }
+  if (own_map_.end_round(now.steady)) ++stats_.writes_slowed;
   end_budget_round();
   schedule_next(now);
 }
@@ -158,6 +152,7 @@ void protocol::bury(slot_index slot) {
   std::erase(rumours_, slot);
   std::erase(gone_, slot);
   transfers_.forget(slot);
+  own_map_.forget(slot);
   ring_.remove(slot);
   newcomers_.remove(slot);
   peers_.remove(slot);
@@ -228,9 +223,7 @@ bool protocol::try_start_from(peer_ring& ring, bool is_choosy) {
     const slot_index slot = ring.next(random_);
     const peer_view row = peers_[slot];
     const peer_details& of = peers_.details(slot);
-    const bool is_holding = is_of_present_run(of) && of.held_version >= preferred_version_ &&
-                            (!has_left() || of.holds_my_leave);
-    if (is_choosy && is_holding) continue;
+    if (is_choosy && own_map_.is_holding(slot, preferred_version_, has_left())) continue;
     exchange* leg = try_start(of.way(), row.name_hash());
     if (leg == nullptr) continue;
     if (row.status() == peer_status::live && settings_.suspicion_rounds > 0) {

@@ -86,6 +86,8 @@ CORE_ORDER = [
     {"change_reader", "record_slab"},
     {"order_log", "key_table"},
     {"memory_storage"},
+    # Siblings: none of them sees another. The conductor, `protocol`, passes on what one has said.
+    {"own_map"},
     {"reconcile"},
     {"outbox"},
     {"protocol"},

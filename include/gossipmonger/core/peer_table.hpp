@@ -24,7 +24,6 @@
 #include "gossipmonger/core/path_watch.hpp"
 #include "gossipmonger/core/suspicion.hpp"
 #include "gossipmonger/core/types.hpp"
-#include "gossipmonger/core/write_rate.hpp"
 
 namespace gossipmonger {
 
@@ -249,12 +248,6 @@ struct peer_details {
 
   /// Whether an older run of it lives beside this one.
   namesake_watch namesake;
-
-  // What it holds of me.
-  std::uint64_t held_generation = 0;
-  std::uint64_t held_version = 0;
-  bool holds_my_leave = false;
-  write_progress progress;  ///< with what I write, while it is behind
 
   // What is sent to it.
   std::size_t burst_datagrams = 0;           ///< that an exchange may take; 0: as configured

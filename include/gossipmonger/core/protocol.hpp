@@ -31,7 +31,6 @@
 #include "gossipmonger/core/config.hpp"
 #include "gossipmonger/core/error.hpp"
 #include "gossipmonger/core/event.hpp"
-#include "gossipmonger/core/expiry.hpp"
 #include "gossipmonger/core/failure_detector.hpp"
 #include "gossipmonger/core/freshness.hpp"
 #include "gossipmonger/core/graveyard.hpp"
@@ -41,6 +40,7 @@
 #include "gossipmonger/core/node_clock.hpp"
 #include "gossipmonger/core/outbox.hpp"
 #include "gossipmonger/core/own_incarnation.hpp"
+#include "gossipmonger/core/own_map.hpp"
 #include "gossipmonger/core/peer_ring.hpp"
 #include "gossipmonger/core/peer_table.hpp"
 #include "gossipmonger/core/prober.hpp"
@@ -52,12 +52,8 @@
 #include "gossipmonger/core/suspicion.hpp"
 #include "gossipmonger/core/table_sizes.hpp"
 #include "gossipmonger/core/value_transfers.hpp"
-#include "gossipmonger/core/write_rate.hpp"
 
 namespace gossipmonger {
-
-/// Keys with their values.
-using pair_views = std::span<const std::pair<std::string_view, std::string_view>>;
 
 /// How far a version of mine has come.
 struct replication {
@@ -116,7 +112,7 @@ class protocol {
   [[nodiscard]] std::chrono::nanoseconds next_deadline() const;
   /// The same without what waits for the budget.
   [[nodiscard]] std::chrono::nanoseconds next_timeout() const {
-    return std::min(next_round_, expiry_.next());
+    return std::min(next_round_, own_map_.next_due());
   }
   /// Whether what I write is carried as fast as I write it: false after more than the cluster
   /// carries in an interval, or while live peers fall behind. Writing goes on to be allowed.
@@ -225,10 +221,6 @@ class protocol {
 
   [[nodiscard]] std::optional<slot_index> find_slot(std::string_view peer) const;
   [[nodiscard]] bool is_reachable(slot_index slot) const;
-  /// Whether what that peer is known to hold is of my present generation.
-  [[nodiscard]] bool is_of_present_run(const peer_details& of) const;
-  /// Up to which version of mine that peer is known to hold all.
-  [[nodiscard]] std::uint64_t held_version(slot_index slot) const;
   [[nodiscard]] member describe(slot_index slot, std::chrono::nanoseconds now) const;
   void drop(drop_reason reason) { ++stats_.drops[static_cast<std::size_t>(reason)]; }
   void observe_time(moment now);
@@ -448,21 +440,10 @@ class protocol {
   void schedule_next(moment now);
 
   // Writing.
-  [[nodiscard]] std::error_code check_write(std::string_view key, std::string_view value) const;
-  /// Whether so much is allowed, and there are so many versions left.
-  [[nodiscard]] bool has_room(const storage_usage& used, std::size_t versions) const;
-  /// The same for `pairs`, with what they replace; `is_compacted`: after a compaction, and with
-  /// the versions that it takes.
-  [[nodiscard]] bool has_exact_room(pair_views pairs, bool is_compacted) const;
-  /// As a compaction leaves it, with its marker.
-  [[nodiscard]] storage_usage usage_without_tombstones() const;
-  /// Puts `entry` at the next version; at the tail of the change list unless it names its place.
-  [[nodiscard]] result<std::uint64_t> write(const entry_view& entry);
+  /// Why this node may not write now; no error: it may.
+  [[nodiscard]] std::error_code write_refusal() const;
   [[nodiscard]] result<std::uint64_t> set_until(pair_views pairs,
                                                 std::optional<std::chrono::nanoseconds> deadline);
-  /// Erases my keys whose time has come, a batch of them.
-  void expire_keys(moment now);
-  void compact();
 
   config settings_;
   wire_range spoken_;
@@ -474,12 +455,12 @@ class protocol {
   graveyard graves_;
   change_list changes_;
   reconciler reconciler_;
+  own_map own_map_;
   address_book addresses_;
   peer_ring ring_;                // of live peers
   peer_ring newcomers_;           // of those not judged yet
   std::vector<slot_index> gone_;  // dead or left
   bool is_newcomers_turn_ = false;
-  expiry expiry_;
 
   std::vector<known_seed> seeds_;
   std::size_t seed_turn_ = 0;  // while nobody is live, where the next round goes on
@@ -492,7 +473,6 @@ class protocol {
   send_budget budget_;
   send_budget strangers_budget_;  // what of it answers to unproved addresses may take
   membership_need need_;
-  write_rate write_rate_;
   std::optional<std::chrono::nanoseconds> sends_at_;  // until when the budget is spent
   digest_comparison compared_;                        // of the message in hand
 
