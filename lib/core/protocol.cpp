@@ -40,6 +40,7 @@ protocol::protocol(config settings, storage_ref entries, const endpoint& address
       reconciler_(settings_, peers_, graves_, entries_, changes_, stats_, random_),
       own_map_(settings_, peers_, entries_, changes_, now.steady),
       addresses_(settings_.peers_max + 256, secret_lifetime(settings_), random_.next()),
+      membership_(settings_, peers_, graves_, changes_),
       clock_(now),
       next_round_(now.steady) {
   const std::optional<slot_index> slot =
@@ -170,7 +171,7 @@ table_sizes protocol::tables() const {
   table_sizes held;
   reconciler_.count_tables(held);
   held.peers = peers_.size();
-  held.partners = ring_.size() + newcomers_.size() + gone_.size();
+  held.partners = membership_.rings().size();
   held.graves = graves_.all().size();
   held.addresses = addresses_.size();
   held.joining = joining_.size();
@@ -241,18 +242,10 @@ tl::expected<void, config_error> protocol::change(config settings, moment now) {
       peers_.reset_detector(one.slot(), clock_.now());
     }
   }
-  if (has_more_room) end_capacity_refusals();
+  if (has_more_room) membership_.end_capacity_refusals();
   if (settings_.advertise) set_address(*settings_.advertise);
   next_round_ = std::min(next_round_, now.steady + settings_.gossip_interval);
   return {};
-}
-
-void protocol::end_capacity_refusals() {
-  for (const peer_view one : peers_.by_hash()) {
-    if (!one.is_over_capacity()) continue;
-    peers_[one.slot()].set_over_capacity(false);
-    peers_.touch(one.slot());
-  }
 }
 
 void protocol::set_address(const endpoint& address) {

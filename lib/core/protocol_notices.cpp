@@ -99,25 +99,6 @@ void protocol::watch_alone(bool has_seed_to_ask) {
 
 // ----------------------------------------------------------------------------------- refusals
 
-refusal protocol::refusal_of(const digest_entry& sender) const {
-  if (is_on(defect::refusal_untold)) return refusal::none;
-  const std::optional<slot_index> slot = peers_.find(sender.name_hash);
-  if (slot && peers_[*slot].generation() >= sender.generation) {
-    const peer_view row = peers_[*slot];
-    if (row.generation() != sender.generation) return refusal::none;
-    if (row.is_over_capacity()) return refusal::capacity;
-    return row.is_put_off() ? refusal::storage : refusal::none;
-  }
-  const std::optional<grave> lies = graves_.find(sender.name_hash);
-  if (!lies) return refusal::none;
-  if (lies->kind == grave_kind::early && lies->generation == sender.generation) {
-    return refusal::far_future;
-  }
-  const bool is_no_room = lies->kind == grave_kind::no_room &&
-                          graves_.refuses(sender.name_hash, sender.generation, sender.heartbeat);
-  return is_no_room ? refusal::no_room : refusal::none;
-}
-
 void protocol::handle_refusal(const message& received, const endpoint& source) {
   const auto reason = static_cast<std::size_t>(received.refused);
   if (reason >= refused_at_.size()) return;  // of a later release

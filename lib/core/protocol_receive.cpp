@@ -1,7 +1,6 @@
 // What comes in: who sent it, what it says of them, of me and of others, and what to answer.
 #include <algorithm>
 #include <cassert>
-#include <tuple>
 #include <utility>
 
 #include "gossipmonger/core/protocol.hpp"
@@ -30,19 +29,6 @@ std::size_t part_of_mine(const message& received, peer_view self) {
     if (one.name_hash == self.name_hash() && one.generation == self.generation()) return one.offset;
   }
   return 0;
-}
-
-/// Whose row makes room: of the dead and those that left, one that never answered me before one
-/// that did, and then the one silent for longest.
-std::optional<slot_index> find_least_missed(const peer_table& peers,
-                                            const std::vector<slot_index>& gone) {
-  const auto rank = [&peers](slot_index slot) {
-    return std::tuple(peers.details(slot).last_reply.has_value(), peers.silent_since(slot), slot);
-  };
-  const auto least = std::min_element(
-      gone.begin(), gone.end(),
-      [&rank](slot_index one, slot_index other) { return rank(one) < rank(other); });
-  return least == gone.end() ? std::nullopt : std::optional(*least);
 }
 
 }  // namespace
@@ -261,7 +247,7 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
   }
   if (is_proved) {
     leg.seen_heartbeat = seen_heartbeat(received);
-    leg.refused = refusal_of(received.sender);
+    leg.refused = membership_.refusal_of(received.sender);
   }
   leg.partials = &received.partials;
   reconciler_.compare(received.known, compared_, received.sender.name_hash, clock_.now(), leg);
@@ -434,7 +420,7 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
       row.status() == peer_status::unjudged || row.status() == peer_status::dead;
   if (was_silent && is_fresh) {
     peers_.restart_silence(*slot, clock_.now());
-    judge(*slot, peer_status::live);
+    set_status(*slot, peer_status::live);
   }
 }
 
@@ -516,7 +502,7 @@ void protocol::handle_leave(slot_index slot, const digest_entry& entry) {
   if (row.generation() != entry.generation) return;
   if (entry.has_left && !row.has_left() && !is_on(defect::leave_unheard)) {
     row.set_left();
-    judge(slot, peer_status::left);
+    set_status(slot, peer_status::left);
   }
 }
 
@@ -543,84 +529,22 @@ void protocol::advance_heartbeat(slot_index slot, std::uint64_t heartbeat) {
     peers_.advance(slot, heartbeat, clock_.now(), expected_, settings_.detector_window);
   }
   const bool is_silent = row.status() == peer_status::unjudged || row.status() == peer_status::dead;
-  if (is_silent && row.advances() == peer::advances_max) judge(slot, peer_status::live);
+  if (is_silent && row.advances() == peer::advances_max) set_status(slot, peer_status::live);
 }
 
-void protocol::judge(slot_index slot, peer_status status) {
-  const peer row = peers_[slot];
-  const bool was_new = row.status() == peer_status::unjudged;
-  const bool was_live = row.status() == peer_status::live;
-  const bool was_gone = row.is_gone();
-  const bool is_live = status == peer_status::live;
-  // Whoever lives was looked at as it does, for `peer_table::may_exceed`.
-  assert(!is_live || peers_.detector(slot).last_advance() == clock_.now());
-  row.set_status(status);
-  if (row.is_gone() && !was_gone) gone_.push_back(slot);
-  if (was_gone && !row.is_gone()) std::erase(gone_, slot);
-  if (was_new) newcomers_.remove(slot);
-  if (was_live && !is_live) ring_.remove(slot);
-  if (!was_live && is_live) ring_.add(slot, random_);
+void protocol::set_status(slot_index slot, peer_status status) {
   if (status == peer_status::dead) {
-    peers_.details(slot).died_at_heartbeat = peers_.self().heartbeat();
-    peers_.details(slot).died_at_own_heartbeat = reachable_heartbeat(slot);
-    // Without a suspicion nobody knows when it fell silent; what it said is as old as a fresh echo.
-    peers_.details(slot).returns_from =
-        row.is_suspect() ? 0 : credible_heartbeat(slot) + fresh_rounds(0);
-    peers_.reset_detector(slot, clock_.now());
-    row.reset_advances();
+    peer_details& of = peers_.details(slot);
+    of.died_at_heartbeat = peers_.self().heartbeat();
+    of.died_at_own_heartbeat = reachable_heartbeat(slot);
+    // Without a suspicion nobody knows when the peer fell silent. Its latest words may be as old as
+    // a fresh echo.
+    of.returns_from = peers_[slot].is_suspect() ? 0 : credible_heartbeat(slot) + fresh_rounds(0);
   }
-  if (!is_on(defect::verdict_untold)) changes_.judge(peers_.details(slot), slot);
+  membership_.set_status(slot, status, clock_.now(), random_);
 }
 
 // --------------------------------------------------------------------------------- identities
-
-void protocol::refuse(const identity_view& who, std::uint64_t name_hash, drop_reason reason) {
-  drop(reason);
-  grave refused;
-  refused.name_hash = name_hash;
-  refused.generation = who.generation;
-  refused.heartbeat = heartbeat_max;  // this incarnation, whatever progress it makes
-  refused.expires = clock_.now() + settings_.dead_peer_grace;
-  if (reason == drop_reason::far_future) refused.kind = grave_kind::early;
-  if (reason == drop_reason::capacity) refused.kind = grave_kind::no_room;
-  graves_.bury(refused);
-  report_once(event_kind::error, who, name_hash,
-              "this peer is refused: " + std::string(to_string(reason)));
-}
-
-void protocol::refuse_silent(const identity_view& who, std::uint64_t name_hash) {
-  drop(drop_reason::refused);
-  // The peer that tells of it remembers silent peers for longer than I do, and would send it again
-  // each time.
-  grave refused;
-  refused.name_hash = name_hash;
-  refused.generation = who.generation;
-  refused.heartbeat = who.heartbeat;
-  refused.expires = clock_.now() + settings_.dead_peer_grace;
-  refused.kind = grave_kind::silent;
-  graves_.bury(refused);
-}
-
-void protocol::drop_unroutable(const identity_view& who, std::uint64_t name_hash) {
-  drop(drop_reason::endpoint);
-  report_once(event_kind::error, who, name_hash,
-              "this peer is not taken in: " + std::string(to_string(drop_reason::endpoint)) +
-                  " (it advertises " + who.address.to_string() + ")");
-}
-
-bool protocol::is_loopback_elsewhere(const identity_view& who) const {
-  return who.address.is_loopback() && !address().is_loopback() && !address().is_wildcard();
-}
-
-void protocol::end_refusals() {
-  // My clock may have been the wrong one, and been set; and whoever was refused for want of room is
-  // not asked for again before there is some.
-  const bool has_room = peers_.size() < settings_.peers_max || !gone_.empty();
-  graves_.end_refusals([&](const grave& lies) {
-    if (lies.kind == grave_kind::silent) return false;
-    return lies.kind == grave_kind::early ? !clock_.is_far_future(lies.generation) : has_room;
-  });
-}
 
 bool protocol::may_report(std::uint64_t name_hash) const {
   const bool is_reported =
@@ -639,95 +563,35 @@ void protocol::report_once(event_kind kind, const identity_view& who, std::uint6
 }
 
 void protocol::handle_identity(const identity_view& who, bool is_fresh) {
+  using what = introduction::what;
   const std::uint64_t name_hash = siphash(cluster_key_, who.name);
-  if (const std::optional<slot_index> slot = peers_.find(name_hash)) {
-    if (peers_.details(*slot).name != who.name) {
-      drop(drop_reason::name_conflict);
-      return report_once(event_kind::conflict, who, name_hash,
-                         "the hash of this name is taken by " + peers_.details(*slot).name);
-    }
-    if (*slot == self_slot) {
+  introduction seen = membership_.introduce(who, name_hash, clock_);
+  digest_entry known;
+  known.name_hash = name_hash;
+  known.generation = who.generation;
+  known.heartbeat = who.heartbeat;
+  known.has_left = who.has_left;
+  switch (seen.kind) {
+    case what::dropped:
+      drop(seen.reason);
+      if (!seen.text.empty()) report_once(seen.notice, who, name_hash, std::move(seen.text));
+      return;
+    case what::about_self:
       drop(drop_reason::about_self);
-      digest_entry mine;
-      mine.name_hash = name_hash;
-      mine.generation = who.generation;
-      mine.heartbeat = who.heartbeat;
-      mine.has_left = who.has_left;
-      return handle_own_entry(mine, who.instance);
-    }
-    if (who.generation < peers_[*slot].generation() && !is_on(defect::stale_identity)) {
-      return drop(drop_reason::stale);
-    }
-    if (who.generation == peers_[*slot].generation()) {
-      // Whom I advertise as unwanted is told of by its identity: that brings its heartbeat.
-      digest_entry known;
-      known.name_hash = name_hash;
-      known.generation = who.generation;
-      known.heartbeat = who.heartbeat;
-      known.has_left = who.has_left;
-      return is_fresh ? handle_relayed(*slot, known) : handle_leave(*slot, known);
-    }
-    if (clock_.is_far_future(who.generation)) {
-      return refuse(who, name_hash, drop_reason::far_future);
-    }
-    if (!who.address.is_routable() || is_loopback_elsewhere(who)) {
-      return drop_unroutable(who, name_hash);
-    }
-    if (!is_on(defect::state_kept)) reconciler_.forget(*slot);
-    ring_.remove(*slot);
-    newcomers_.remove(*slot);
-    graves_.remove(name_hash);
-    return enter(*slot, who, true);
+      return handle_own_entry(known, who.instance);
+    case what::known:
+      // Peers tell of an unwanted peer by its identity: that brings its heartbeat.
+      return is_fresh ? handle_relayed(seen.slot, known) : handle_leave(seen.slot, known);
+    case what::restarted:
+      if (!is_on(defect::state_kept)) reconciler_.forget(seen.slot);
+      break;
+    case what::admitted:
+      if (seen.evicted) bury(*seen.evicted);
+      break;
   }
-
-  if (graves_.refuses(name_hash, who.generation, who.heartbeat)) return drop(drop_reason::refused);
-  const nanoseconds grace = settings_.dead_peer_grace;
-  if (clock_.is_far_future(who.generation)) return refuse(who, name_hash, drop_reason::far_future);
-  if (!who.address.is_routable() || is_loopback_elsewhere(who)) {
-    return drop_unroutable(who, name_hash);
-  }
-  if (who.silent >= grace) return refuse_silent(who, name_hash);
-  std::optional<slot_index> slot = peers_.try_add(who.name, name_hash);
-  if (!slot) {
-    // Who is gone makes room, if it was gone before the newcomer fell silent itself.
-    const std::optional<slot_index> least = find_least_missed(peers_, gone_);
-    if (least && peers_.silent_since(*least) < clock_.now() - who.silent) {
-      bury(*least);
-      slot = peers_.try_add(who.name, name_hash);
-    }
-  }
-  if (!slot) return refuse(who, name_hash, drop_reason::capacity);
-  graves_.remove(name_hash);
-  enter(*slot, who, false);
-}
-
-void protocol::enter(slot_index slot, const identity_view& who, bool is_restart) {
+  const slot_index slot = membership_.enter(who, name_hash, clock_.now(), random_);
   std::erase(rumours_, slot);
-  std::erase(gone_, slot);
   own_map_.forget(slot);
-  peers_.begin(slot, who.generation, who.heartbeat, clock_.now() - who.silent, clock_.now());
-
-  peer_details fresh;
-  peer_details& of = peers_.details(slot);
-  fresh.name = std::move(of.name);
-  fresh.introduced = of.introduced;
-  fresh.judged = of.judged;
-  fresh.path_rounds = of.path_rounds;
-  fresh.namesake = of.namesake;
-  fresh.namesake.begin(peers_.self().heartbeat());
-  fresh.instance = who.instance;
-  fresh.address = who.address;
-  of = std::move(fresh);
-  changes_.introduce(of, slot, is_restart);
-  if (who.has_left) {
-    const peer row = peers_[slot];
-    row.set_left();
-    row.set_status(peer_status::left);
-    gone_.push_back(slot);
-    changes_.judge(of, slot);
-    return;
-  }
-  newcomers_.add(slot, random_);
 }
 
 // --------------------------------------------------------------------------------- my own name

@@ -62,7 +62,7 @@ void protocol::run_round(moment now) {
   update_expectation();
   reconciler_.begin_round(stats_.rounds);
   graves_.expire(clock_.now());
-  end_refusals();
+  membership_.end_refusals(clock_);
 
   if (has_byte_budget()) begin_budget_round();
   begin_suspicion_round();
@@ -125,36 +125,22 @@ void protocol::judge_all() {
         peers_.detector(slot).phi(clock_.now(), expected_) > settings_.dead_peer_phi;
     if (!is_silent && !is_convicted(slot)) continue;
     if (row.status() == peer_status::live) ++stats_.convictions;
-    judge(slot, peer_status::dead);
+    set_status(slot, peer_status::dead);
   }
 }
 
 void protocol::forget_gone() {
-  for (std::size_t i = 0; i < gone_.size();) {
-    if (clock_.now() - peers_.silent_since(gone_[i]) < settings_.dead_peer_grace) {
-      ++i;
-    } else {
-      bury(gone_[i]);
-    }
+  while (const std::optional<slot_index> expired = membership_.find_expired(clock_.now())) {
+    bury(*expired);
   }
 }
 
 void protocol::bury(slot_index slot) {
-  const peer_view row = peers_[slot];
-  grave buried;
-  buried.name_hash = row.name_hash();
-  buried.generation = row.generation();
-  buried.heartbeat = credible_heartbeat(slot);
-  buried.expires = clock_.now() + settings_.dead_peer_grace;
-  graves_.bury(buried);
-  changes_.forget(peers_.details(slot), row.generation(), slot);
+  membership_.forget(slot, credible_heartbeat(slot), clock_.now());
   reconciler_.forget(slot);
   std::erase(rumours_, slot);
-  std::erase(gone_, slot);
   transfers_.forget(slot);
   own_map_.forget(slot);
-  ring_.remove(slot);
-  newcomers_.remove(slot);
   peers_.remove(slot);
 }
 
@@ -170,9 +156,10 @@ void protocol::choose_partners() {
     if (!try_start_live()) break;
   }
 
-  const std::size_t live = ring_.size();
+  const std::size_t live = live_peers();
+  const std::vector<slot_index>& gone = membership_.rings().gone;
   std::vector<slot_index> dead;
-  std::copy_if(gone_.begin(), gone_.end(), std::back_inserter(dead),
+  std::copy_if(gone.begin(), gone.end(), std::back_inserter(dead),
                [this](slot_index slot) { return peers_[slot].status() == peer_status::dead; });
   if (!dead.empty()) {
     const bool is_sure = live == 0;
@@ -205,10 +192,11 @@ bool protocol::is_partner(const endpoint& to) const {
 
 bool protocol::try_start_live() {
   // Newcomers, however many come and go, take at most every other start from those that live.
-  const bool has_both = ring_.size() > 0 && newcomers_.size() > 0;
-  is_newcomers_turn_ = has_both ? !is_newcomers_turn_ : newcomers_.size() > 0;
-  peer_ring& first = is_newcomers_turn_ ? newcomers_ : ring_;
-  peer_ring& second = is_newcomers_turn_ ? ring_ : newcomers_;
+  auto& [live, newcomers, gone] = membership_.rings();
+  const bool has_both = live.size() > 0 && newcomers.size() > 0;
+  is_newcomers_turn_ = has_both ? !is_newcomers_turn_ : newcomers.size() > 0;
+  peer_ring& first = is_newcomers_turn_ ? newcomers : live;
+  peer_ring& second = is_newcomers_turn_ ? live : newcomers;
   // While somebody waits for a version of mine, or I leave, who may lack that comes first.
   for (const bool is_choosy : {true, false}) {
     if (is_choosy && preferred_version_ == 0 && !has_left()) continue;

@@ -268,6 +268,8 @@ class peer_table {
   peer_table(const peer_table&) = delete;
   peer_table& operator=(const peer_table&) = delete;
 
+  /// Whether `try_add` has a row for a new peer.
+  [[nodiscard]] bool has_room() const;
   /// A row for a new peer; nullopt when the capacity is reached.
   ///   expects: no row has that hash
   [[nodiscard]] std::optional<slot_index> try_add(std::string_view name, std::uint64_t name_hash);

@@ -35,6 +35,7 @@
 #include "gossipmonger/core/freshness.hpp"
 #include "gossipmonger/core/graveyard.hpp"
 #include "gossipmonger/core/hash.hpp"
+#include "gossipmonger/core/membership.hpp"
 #include "gossipmonger/core/membership_need.hpp"
 #include "gossipmonger/core/message.hpp"
 #include "gossipmonger/core/node_clock.hpp"
@@ -103,7 +104,7 @@ class protocol {
   [[nodiscard]] table_sizes tables() const;
   /// Which peers hold `version` of my present generation; with `leave` true, my leaving.
   [[nodiscard]] replication replicated(std::uint64_t version, bool leave = false) const;
-  [[nodiscard]] std::size_t live_peers() const { return ring_.size(); }
+  [[nodiscard]] std::size_t live_peers() const { return membership_.rings().live.size(); }
   /// The rows as they are, for who watches a node from outside: a simulator, a test.
   [[nodiscard]] const peer_table& peers() const { return peers_; }
   [[nodiscard]] const graveyard& graves() const { return graves_; }
@@ -244,8 +245,6 @@ class protocol {
   /// From a verified address: notes its size, and tells where it shows that large datagrams of mine
   /// do not reach the sender, and short ones do.
   void watch_path(const message& received, std::size_t bytes);
-  /// An identity with an address that only its own host can send to, and I am on another.
-  [[nodiscard]] bool is_loopback_elsewhere(const identity_view& who) const;
   /// Takes a word of this node's name from a verified sender of another name.
   void handle_word_of_me(const message& received);
   /// Looks whether an older run of `slot` lives beside the one held.
@@ -296,16 +295,6 @@ class protocol {
   /// Takes a generation above `generation`, which others hold of this node.
   void refute(std::uint64_t generation);
   void end_conflict();
-  void refuse(const identity_view& who, std::uint64_t name_hash, drop_reason reason);
-  /// An identity that was silent for my whole grace.
-  void refuse_silent(const identity_view& who, std::uint64_t name_hash);
-  /// Of whom something was refused for want of room is asked for again: there is more.
-  void end_capacity_refusals();
-  /// An identity with an address that nobody can send to. A relay may have got it wrong: the
-  /// incarnation is not refused.
-  void drop_unroutable(const identity_view& who, std::uint64_t name_hash);
-  /// Refusals whose reason is no more.
-  void end_refusals();
   /// Nothing was said of that name yet, or long ago; and there is a place to remember that.
   [[nodiscard]] bool may_report(std::uint64_t name_hash) const;
   /// An event about a name, the first time there is anything to say of it.
@@ -317,8 +306,6 @@ class protocol {
   void watch_alone(bool has_seed_to_ask);
   /// A datagram of mine came back from there: a seed at that address is myself.
   void handle_reflection(const endpoint& source);
-  /// Why I refuse the incarnation that sent this.
-  [[nodiscard]] refusal refusal_of(const digest_entry& sender) const;
   /// A peer refuses me: told once, and again after a grace without it. No state follows from it.
   void handle_refusal(const message& received, const endpoint& source);
   /// How often a verified peer says that it gossips: told once where that differs from my interval.
@@ -326,10 +313,9 @@ class protocol {
   /// In what version I write to who speaks what that leg says; not knowing, in my lowest. Who is
   /// silent may be a release that does not read that: each of mine in turn.
   [[nodiscard]] std::uint8_t version_for(const exchange& leg) const;
-  void enter(slot_index slot, const identity_view& who, bool is_restart);
   /// expects: `heartbeat` is above the row's
   void advance_heartbeat(slot_index slot, std::uint64_t heartbeat);
-  void judge(slot_index slot, peer_status status);
+  void set_status(slot_index slot, peer_status status);
 
   // Suspicion.
   [[nodiscard]] suspicion_rules make_suspicion_rules() const;
@@ -457,9 +443,7 @@ class protocol {
   reconciler reconciler_;
   own_map own_map_;
   address_book addresses_;
-  peer_ring ring_;                // of live peers
-  peer_ring newcomers_;           // of those not judged yet
-  std::vector<slot_index> gone_;  // dead or left
+  membership membership_;
   bool is_newcomers_turn_ = false;
 
   std::vector<known_seed> seeds_;
