@@ -41,8 +41,8 @@ protocol::protocol(config settings, storage_ref entries, const endpoint& address
       own_map_(settings_, peers_, entries_, changes_, now.steady),
       addresses_(settings_.peers_max + 256, secret_lifetime(settings_), random_.next()),
       membership_(settings_, peers_, graves_, changes_),
-      clock_(now),
-      next_round_(now.steady) {
+      partners_(settings_, peers_, now.steady),
+      clock_(now) {
   const std::optional<slot_index> slot =
       peers_.try_add(settings_.name, siphash(cluster_key_, settings_.name));
   const peer self = peers_[*slot];
@@ -174,7 +174,7 @@ table_sizes protocol::tables() const {
   held.partners = membership_.rings().size();
   held.graves = graves_.all().size();
   held.addresses = addresses_.size();
-  held.joining = joining_.size();
+  held.joining = partners_.joining();
   held.reported_names = reported_names_.size();
   held.reported_clusters = reported_clusters_.size();
   held.reported_intervals = reported_intervals_.size();
@@ -244,7 +244,8 @@ tl::expected<void, config_error> protocol::change(config settings, moment now) {
   }
   if (has_more_room) membership_.end_capacity_refusals();
   if (settings_.advertise) set_address(*settings_.advertise);
-  next_round_ = std::min(next_round_, now.steady + settings_.gossip_interval);
+  const nanoseconds latest = now.steady + settings_.gossip_interval;
+  partners_.set_next_round(std::min(partners_.next_round(), latest));
   return {};
 }
 
@@ -258,20 +259,9 @@ void protocol::set_address(const endpoint& address) {
   changes_.notice(event_kind::advertised, name(), generation(), address.to_string());
 }
 
-void protocol::set_seeds(const std::vector<endpoint>& seeds) {
-  const std::vector<known_seed> before = std::exchange(seeds_, {});
-  for (const endpoint& address : seeds) {
-    const auto known = std::find_if(before.begin(), before.end(),
-                                    [&](const known_seed& one) { return one.at == address; });
-    seeds_.push_back(known == before.end() ? known_seed(address) : *known);
-  }
-}
+void protocol::set_seeds(const std::vector<endpoint>& seeds) { partners_.set_seeds(seeds); }
 
-void protocol::join(const endpoint& address) {
-  constexpr std::size_t joining_max = 64;
-  const bool has_room = joining_.size() < joining_max || is_on(defect::joining_unbounded);
-  if (has_room) joining_.push_back(address);
-}
+void protocol::join(const endpoint& address) { partners_.join(address); }
 
 std::error_code protocol::write_refusal() const {
   if (has_left()) return make_error_code(errc::stopped);
@@ -326,7 +316,7 @@ void protocol::leave(moment now) {
   if (has_left()) return;
   peers_.self().set_left();
   own_map_.stop();
-  next_round_ = now.steady;  // say so at once
+  partners_.set_next_round(now.steady);  // peers learn of it at once
 }
 
 }  // namespace gossipmonger

@@ -69,10 +69,6 @@ void protocol::handle_foreign(const endpoint& source) {
       "of another");
 }
 
-void protocol::handle_reflection(const endpoint& source) {
-  for (known_seed& one : seeds_) one.is_mine = one.is_mine || one.at == source;
-}
-
 void protocol::watch_alone(bool has_seed_to_ask) {
   if (peers_.size() > 0) {
     alone_rounds_ = 0;
@@ -89,7 +85,7 @@ void protocol::watch_alone(bool has_seed_to_ask) {
   is_alone_told_ = true;
   std::vector<std::string> seeds = settings_.seeds;
   if (seeds.empty()) {
-    for (const known_seed& one : seeds_) seeds.push_back(one.at.to_string());
+    for (const endpoint& one : partners_.seeds()) seeds.push_back(one.to_string());
   }
   report("nobody is known after " + std::to_string(alone_rounds_max) +
          " rounds: no seed answers as a node of cluster \"" + settings_.cluster_name + "\" (" +

@@ -80,8 +80,8 @@ std::uint8_t protocol::version_for(const exchange& leg) const {
 void protocol::observe_time(moment now) {
   // The first round may be late: before it, this node awaits nothing of its peers.
   const nanoseconds late_max = stats_.rounds > 0 ? settings_.gossip_interval : nanoseconds::max();
-  if (!clock_.observe(now, next_round_, late_max)) return;
-  next_round_ = now.steady;
+  if (!clock_.observe(now, partners_.next_round(), late_max)) return;
+  partners_.set_next_round(now.steady);
   judge_from_round_ = stats_.rounds + 2;
   ++stats_.pauses;
   suspend_suspicion();
@@ -93,7 +93,7 @@ void protocol::handle_namesake(const message& received, const endpoint& source, 
   const peer_view self = peers_.self();
   const bool is_mine = received.sender.generation == self.generation() &&
                        received.sender.heartbeat <= self.heartbeat();
-  if (is_mine) return handle_reflection(source);
+  if (is_mine) return partners_.handle_reflection(source);
   if (is_proved) {
     addresses_.handle_proof(source, received.cookie);
     is_told_by_peer_ = false;

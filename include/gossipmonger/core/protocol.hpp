@@ -42,6 +42,7 @@
 #include "gossipmonger/core/outbox.hpp"
 #include "gossipmonger/core/own_incarnation.hpp"
 #include "gossipmonger/core/own_map.hpp"
+#include "gossipmonger/core/partners.hpp"
 #include "gossipmonger/core/peer_ring.hpp"
 #include "gossipmonger/core/peer_table.hpp"
 #include "gossipmonger/core/prober.hpp"
@@ -113,7 +114,7 @@ class protocol {
   [[nodiscard]] std::chrono::nanoseconds next_deadline() const;
   /// The same without what waits for the budget.
   [[nodiscard]] std::chrono::nanoseconds next_timeout() const {
-    return std::min(next_round_, own_map_.next_due());
+    return std::min(partners_.next_round(), own_map_.next_due());
   }
   /// Whether what I write is carried as fast as I write it: false after more than the cluster
   /// carries in an interval, or while live peers fall behind. Writing goes on to be allowed.
@@ -183,7 +184,7 @@ class protocol {
   /// Says that I leave: at once to some peers, and in every digest from now on. Final.
   void leave(moment now);
   /// While this is not 0, rounds choose first among peers not known to hold it.
-  void prefer_lacking(std::uint64_t version) { preferred_version_ = version; }
+  void prefer_lacking(std::uint64_t version) { partners_.prefer_lacking(version); }
   /// Shows each message to `seen`, with the address of the other end: a received one before it is
   /// handled, a sent one when it is polled. Each is valid during the call, which must not change
   /// this node. A null hook ends that, and costs one branch a message.
@@ -203,14 +204,6 @@ class protocol {
   void release_changes(std::uint64_t sequence);
 
  private:
-  struct known_seed {
-    explicit known_seed(const endpoint& address) : at(address) {}
-
-    endpoint at;
-    std::uint64_t remote_hash = 0;  ///< of the peer found there last; 0: none
-    bool is_mine = false;           ///< what went there came back to me
-  };
-
   /// Somebody named in an error already, by the hash of a name or an address.
   struct reported_name {
     reported_name(std::uint64_t of_hash, std::chrono::nanoseconds at_time)
@@ -304,8 +297,6 @@ class protocol {
   /// After the choice of partners: tells once that nobody is known though a seed was to be asked in
   /// that many rounds, and when that ends.
   void watch_alone(bool has_seed_to_ask);
-  /// A datagram of mine came back from there: a seed at that address is myself.
-  void handle_reflection(const endpoint& source);
   /// A peer refuses me: told once, and again after a grace without it. No state follows from it.
   void handle_refusal(const message& received, const endpoint& source);
   /// How often a verified peer says that it gossips: told once where that differs from my interval.
@@ -364,20 +355,8 @@ class protocol {
   /// The row goes, and a grave takes its place.
   void bury(slot_index slot);
   void choose_partners();
-  [[nodiscard]] bool try_start_live();
-  /// The next of that ring; with `is_choosy`, who is not known to hold what is waited for.
-  [[nodiscard]] bool try_start_from(peer_ring& ring, bool is_choosy);
-  void try_start_seed();
-  /// Nobody is live: as many seeds as there is room for, in turn, so that each is asked once before
-  /// any is asked again.
-  void try_start_seeds();
-  [[nodiscard]] bool try_start(known_seed& asked);
-  /// Whether any of the seeds may be another node.
-  [[nodiscard]] bool has_other_seed() const;
-  /// Who is to be met there, by its hash, of those that are not gone; 0: nobody, or several.
-  [[nodiscard]] std::uint64_t find_peer_at(const endpoint& address) const;
-  /// Whether a digest may go there: somebody else's address, of a kind that can be sent to.
-  [[nodiscard]] bool is_partner(const endpoint& to) const;
+  /// Begins an exchange with a partner of this round.
+  [[nodiscard]] start_outcome start(const partner& chosen);
   /// Whether a digest to it waits already.
   [[nodiscard]] bool is_started(const endpoint& to) { return outbox_.find_digest(to) != nullptr; }
   /// A digest to that address; null where it may not go, or one waits, or too many do.
@@ -423,7 +402,6 @@ class protocol {
   [[nodiscard]] static exchange take_sign(exchange& leg);
   /// Decides whether the sender of that digest waits for a sign of life, and counts the answer.
   void plan_sign(const message& received, std::size_t bytes, exchange& answer);
-  void schedule_next(moment now);
 
   // Writing.
   /// Why this node may not write now; no error: it may.
@@ -444,11 +422,8 @@ class protocol {
   own_map own_map_;
   address_book addresses_;
   membership membership_;
-  bool is_newcomers_turn_ = false;
+  partners partners_;
 
-  std::vector<known_seed> seeds_;
-  std::size_t seed_turn_ = 0;  // while nobody is live, where the next round goes on
-  std::vector<endpoint> joining_;
   std::vector<endpoint> restarted_;  // addresses where a leg 1 was begun anew this round
   outbox outbox_;
   endpoint source_;           // of the legs that I start
@@ -461,7 +436,6 @@ class protocol {
   digest_comparison compared_;                        // of the message in hand
 
   node_clock clock_;
-  std::chrono::nanoseconds next_round_{};
   std::uint64_t judge_from_round_ = 0;
   detector_expectation expected_;
 
@@ -479,7 +453,6 @@ class protocol {
 
   std::uint64_t digest_cursor_ = 0;
   std::uint64_t extra_cursor_ = 0;  // of the rows that are told where graves end the range
-  std::uint64_t preferred_version_ = 0;
   own_incarnation own_;
   bool is_told_by_peer_ = false;  // the message in hand: its sender is live here, and another node
   std::deque<reported_name> reported_names_;  // oldest first; bounded
