@@ -42,6 +42,7 @@ protocol::protocol(config settings, storage_ref entries, const endpoint& address
       addresses_(settings_.peers_max + 256, secret_lifetime(settings_), random_.next()),
       membership_(settings_, peers_, graves_, changes_),
       partners_(settings_, peers_, now.steady),
+      notices_(settings_, peers_, changes_),
       clock_(now) {
   const std::optional<slot_index> slot =
       peers_.try_add(settings_.name, siphash(cluster_key_, settings_.name));
@@ -175,9 +176,9 @@ table_sizes protocol::tables() const {
   held.graves = graves_.all().size();
   held.addresses = addresses_.size();
   held.joining = partners_.joining();
-  held.reported_names = reported_names_.size();
-  held.reported_clusters = reported_clusters_.size();
-  held.reported_intervals = reported_intervals_.size();
+  held.reported_names = notices_.reported_names();
+  held.reported_clusters = notices_.reported_clusters();
+  held.reported_intervals = notices_.reported_intervals();
   held.feeds = transfers_.all().size();
   held.digests = outbox_.waiting(outbox_lane::digests);
   held.answers = outbox_.waiting(outbox_lane::answers) + outbox_.waiting(outbox_lane::bulk);
@@ -229,7 +230,9 @@ tl::expected<void, config_error> protocol::change(config settings, moment now) {
   observe_time(now);
   own_map_.handle_change(*checked);
   const bool is_slower = checked->gossip_interval > settings_.gossip_interval;
-  if (checked->gossip_interval != settings_.gossip_interval) interval_moved_ = clock_.now();
+  if (checked->gossip_interval != settings_.gossip_interval) {
+    notices_.handle_own_interval_change(clock_.now());
+  }
   const bool has_more_room = checked->keys_per_peer_max > settings_.keys_per_peer_max ||
                              checked->bytes_per_peer_max > settings_.bytes_per_peer_max;
   if (checked->suspicion_rounds == 0) end_suspicion();

@@ -14,7 +14,6 @@ using planted::defect;
 using planted::is_on;
 using std::chrono::nanoseconds;
 
-constexpr std::size_t reported_names_max = 64;
 // Heartbeats that others tell of may rise so many times as fast as mine: while gossip_interval
 // changes from node to node, some beat faster than others.
 constexpr std::int64_t faster_max = 16;
@@ -37,23 +36,12 @@ void protocol::count_drop(drop_reason reason) { drop(reason); }
 
 void protocol::handle_unreadable(const wire_range& theirs, const endpoint& source) {
   drop(drop_reason::wire_version);
-  // Where we have a version in common, it does not know that yet.
-  if (common_wire_version(theirs, spoken_) != 0) return;
-  const std::uint64_t source_hash = siphash(cluster_key_, source);
-  if (!may_report(source_hash)) return;
-  identity_view who;
-  for (const peer_view one : peers_.by_hash()) {
-    const peer_details& of = peers_.details(one.slot());
-    if (of.way() != source) continue;
-    who.name = of.name;
-    who.generation = one.generation();
-  }
-  const auto text_of = [](const wire_range& range) {
-    return std::to_string(range.lowest) + " to " + std::to_string(range.highest);
-  };
-  report_once(event_kind::error, who, source_hash,
-              "the node at " + source.to_string() + " speaks wire versions " + text_of(theirs) +
-                  ", this one " + text_of(spoken_) + ": neither can read the other");
+  notices_.handle_unreadable(theirs, spoken_, source, clock_.now());
+}
+
+void protocol::handle_foreign(const endpoint& source) {
+  drop(drop_reason::cluster);
+  notices_.handle_foreign(source, clock_.now());
 }
 
 std::uint8_t protocol::version_for(const exchange& leg) const {
@@ -214,7 +202,11 @@ void protocol::begin_anew(const endpoint& source, std::uint64_t remote_hash) {
 void protocol::handle_digest(const message& received, const endpoint& source, std::size_t bytes,
                              bool is_proved, bool is_fresh) {
   if (is_proved) handle_sender(received, source, is_fresh);
-  if (is_proved) watch_interval(received);
+  if (is_proved) {
+    const std::optional<slot_index> slot = peers_.find(received.sender.name_hash);
+    const bool is_held = slot && peers_[*slot].generation() == received.sender.generation;
+    if (is_held) notices_.handle_interval(*slot, received.interval, clock_.now());
+  }
   // What stands there as it does here may have arrived.
   const bool is_thorough = is_on(defect::heartbeat_regression) ||
                            (is_proved && reconciler_.has_flights(received.sender.name_hash));
@@ -266,9 +258,11 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
 void protocol::report_other_source(const message& received, const endpoint& source, moment now) {
   const std::optional<endpoint> asked = addresses_.find_asked(received.cookie_echo, now.steady);
   if (!asked) return;
-  report_once(event_kind::error, identity_view(), siphash(cluster_key_, *asked),
-              "the node asked at " + asked->to_string() + " answers from " + source.to_string() +
-                  ": an answer proves nothing unless it comes from the address that was asked");
+  notices_.report_once(
+      identity_view(), *asked,
+      "the node asked at " + asked->to_string() + " answers from " + source.to_string() +
+          ": an answer proves nothing unless it comes from the address that was asked",
+      clock_.now());
 }
 
 void protocol::watch_path(const message& received, std::size_t bytes) {
@@ -291,7 +285,8 @@ void protocol::watch_path(const message& received, std::size_t bytes) {
     text += "a path must carry packets of 1228 bytes, or 1248 with IPv6";
   }
   // Told of a name besides what else is told of it.
-  report_once(event_kind::error, who, row.name_hash() + (has_larger ? 1 : 2), std::move(text));
+  const std::uint64_t subject = row.name_hash() + (has_larger ? 1 : 2);
+  notices_.report_once(event_kind::error, who, subject, std::move(text), clock_.now());
 }
 
 std::uint64_t protocol::seen_heartbeat(const message& received) const {
@@ -319,7 +314,9 @@ void protocol::supersede(const exchange& fresh) {
 void protocol::handle_reply(const message& received, const endpoint& source, bool is_fresh) {
   for (const identity_view& who : received.identities) handle_identity(who, is_fresh);
   handle_sender(received, source, is_fresh);
-  if (received.refused != refusal::none) handle_refusal(received, source);
+  if (received.refused != refusal::none) {
+    notices_.handle_refusal(received.refused, received.sender.name_hash, source, clock_.now());
+  }
   peers_.compare(received.heartbeats, is_on(defect::heartbeat_regression), compared_.range);
   handle_heartbeats(received.heartbeats, compared_.range, is_fresh);
   handle_doubts(received, source, is_fresh);
@@ -546,22 +543,6 @@ void protocol::set_status(slot_index slot, peer_status status) {
 
 // --------------------------------------------------------------------------------- identities
 
-bool protocol::may_report(std::uint64_t name_hash) const {
-  const bool is_reported =
-      std::any_of(reported_names_.begin(), reported_names_.end(),
-                  [name_hash](const reported_name& one) { return one.name_hash == name_hash; });
-  return !is_reported && (reported_names_.size() < reported_names_max ||
-                          clock_.now() - reported_names_.front().at >= settings_.dead_peer_grace);
-}
-
-void protocol::report_once(event_kind kind, const identity_view& who, std::uint64_t name_hash,
-                           std::string text) {
-  if (!may_report(name_hash)) return;
-  if (reported_names_.size() == reported_names_max) reported_names_.pop_front();
-  reported_names_.emplace_back(name_hash, clock_.now());
-  changes_.notice(kind, who.name, who.generation, std::move(text));
-}
-
 void protocol::handle_identity(const identity_view& who, bool is_fresh) {
   using what = introduction::what;
   const std::uint64_t name_hash = siphash(cluster_key_, who.name);
@@ -574,8 +555,8 @@ void protocol::handle_identity(const identity_view& who, bool is_fresh) {
   switch (seen.kind) {
     case what::dropped:
       drop(seen.reason);
-      if (!seen.text.empty()) report_once(seen.notice, who, name_hash, std::move(seen.text));
-      return;
+      if (seen.text.empty()) return;
+      return notices_.report_once(seen.notice, who, name_hash, std::move(seen.text), clock_.now());
     case what::about_self:
       drop(drop_reason::about_self);
       return handle_own_entry(known, who.instance);
@@ -592,6 +573,7 @@ void protocol::handle_identity(const identity_view& who, bool is_fresh) {
   const slot_index slot = membership_.enter(who, name_hash, clock_.now(), random_);
   std::erase(rumours_, slot);
   own_map_.forget(slot);
+  notices_.forget(slot);
 }
 
 // --------------------------------------------------------------------------------- my own name

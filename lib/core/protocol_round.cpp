@@ -123,6 +123,7 @@ void protocol::bury(slot_index slot) {
   std::erase(rumours_, slot);
   transfers_.forget(slot);
   own_map_.forget(slot);
+  notices_.forget(slot);
   peers_.remove(slot);
 }
 
@@ -144,7 +145,9 @@ void protocol::choose_partners() {
              partners_.poll_partner(membership_.rings(), random_, is_holding)) {
     partners_.handle_started(start(*chosen));
   }
-  watch_alone(partners_.has_seed_to_ask());
+  std::vector<endpoint> seeds;
+  if (peers_.size() == 0) seeds = partners_.seeds();
+  notices_.watch_alone(partners_.has_seed_to_ask() && !has_left(), seeds);
 }
 
 start_outcome protocol::start(const partner& chosen) {

@@ -87,7 +87,7 @@ CORE_ORDER = [
     {"order_log", "key_table"},
     {"memory_storage"},
     # Siblings: none of them sees another. The conductor, `protocol`, passes on what one has said.
-    {"own_map", "membership", "partners"},
+    {"own_map", "membership", "partners", "notices"},
     {"reconcile"},
     {"outbox"},
     {"protocol"},

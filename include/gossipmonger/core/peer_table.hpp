@@ -224,8 +224,6 @@ struct peer_details {
   std::optional<wire_range> spoken;  ///< wire versions, as it said itself
   std::uint8_t features = 0;         ///< likewise
   interval_code interval;            ///< how often it gossips, likewise
-  std::uint8_t interval_words = 0;   ///< digests in a row that said so, to 3
-  bool is_interval_told = false;     ///< an event says that it differs from mine
 
   /// Where datagrams to it go.
   [[nodiscard]] const endpoint& way() const { return route ? *route : address; }

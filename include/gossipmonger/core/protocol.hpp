@@ -17,7 +17,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <optional>
 #include <span>
@@ -39,6 +38,7 @@
 #include "gossipmonger/core/membership_need.hpp"
 #include "gossipmonger/core/message.hpp"
 #include "gossipmonger/core/node_clock.hpp"
+#include "gossipmonger/core/notices.hpp"
 #include "gossipmonger/core/outbox.hpp"
 #include "gossipmonger/core/own_incarnation.hpp"
 #include "gossipmonger/core/own_map.hpp"
@@ -48,7 +48,6 @@
 #include "gossipmonger/core/prober.hpp"
 #include "gossipmonger/core/random.hpp"
 #include "gossipmonger/core/reconcile.hpp"
-#include "gossipmonger/core/report_log.hpp"
 #include "gossipmonger/core/send_budget.hpp"
 #include "gossipmonger/core/storage.hpp"
 #include "gossipmonger/core/suspicion.hpp"
@@ -204,15 +203,6 @@ class protocol {
   void release_changes(std::uint64_t sequence);
 
  private:
-  /// Somebody named in an error already, by the hash of a name or an address.
-  struct reported_name {
-    reported_name(std::uint64_t of_hash, std::chrono::nanoseconds at_time)
-        : name_hash(of_hash), at(at_time) {}
-
-    std::uint64_t name_hash;
-    std::chrono::nanoseconds at;
-  };
-
   [[nodiscard]] std::optional<slot_index> find_slot(std::string_view peer) const;
   [[nodiscard]] bool is_reachable(slot_index slot) const;
   [[nodiscard]] member describe(slot_index slot, std::chrono::nanoseconds now) const;
@@ -288,19 +278,6 @@ class protocol {
   /// Takes a generation above `generation`, which others hold of this node.
   void refute(std::uint64_t generation);
   void end_conflict();
-  /// Nothing was said of that name yet, or long ago; and there is a place to remember that.
-  [[nodiscard]] bool may_report(std::uint64_t name_hash) const;
-  /// An event about a name, the first time there is anything to say of it.
-  void report_once(event_kind kind, const identity_view& who, std::uint64_t name_hash,
-                   std::string text);
-  // Notices of this node about itself (protocol_notices.cpp).
-  /// After the choice of partners: tells once that nobody is known though a seed was to be asked in
-  /// that many rounds, and when that ends.
-  void watch_alone(bool has_seed_to_ask);
-  /// A peer refuses me: told once, and again after a grace without it. No state follows from it.
-  void handle_refusal(const message& received, const endpoint& source);
-  /// How often a verified peer says that it gossips: told once where that differs from my interval.
-  void watch_interval(const message& received);
   /// In what version I write to who speaks what that leg says; not knowing, in my lowest. Who is
   /// silent may be a release that does not read that: each of mine in turn.
   [[nodiscard]] std::uint8_t version_for(const exchange& leg) const;
@@ -423,6 +400,7 @@ class protocol {
   address_book addresses_;
   membership membership_;
   partners partners_;
+  notices notices_;
 
   std::vector<endpoint> restarted_;  // addresses where a leg 1 was begun anew this round
   outbox outbox_;
@@ -455,15 +433,6 @@ class protocol {
   std::uint64_t extra_cursor_ = 0;  // of the rows that are told where graves end the range
   own_incarnation own_;
   bool is_told_by_peer_ = false;  // the message in hand: its sender is live here, and another node
-  std::deque<reported_name> reported_names_;  // oldest first; bounded
-  static constexpr std::size_t reports_max = 64;
-  report_log reported_clusters_{reports_max};
-  report_log reported_intervals_{reports_max};
-  std::array<std::optional<std::chrono::nanoseconds>, refusal_count>
-      refused_at_;                                          // last, by reason
-  std::optional<std::chrono::nanoseconds> interval_moved_;  // mine or a peer's, last
-  std::size_t alone_rounds_ = 0;
-  bool is_alone_told_ = false;
   message_hook on_message_;
 };
 
