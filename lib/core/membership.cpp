@@ -149,21 +149,19 @@ slot_index membership::enter(const identity_view& who, std::uint64_t name_hash, 
   peer_details fresh;
   peer_details& of = peers_.details(slot);
   fresh.name = std::move(of.name);
-  fresh.introduced = of.introduced;
-  fresh.judged = of.judged;
   fresh.path_rounds = of.path_rounds;
   fresh.namesake = of.namesake;
   fresh.namesake.begin(peers_.self().heartbeat());
   fresh.instance = who.instance;
   fresh.address = who.address;
   of = std::move(fresh);
-  changes_.introduce(of, slot, held.has_value());
+  changes_.introduce(slot, held.has_value());
   if (who.has_left) {
     const peer row = peers_[slot];
     row.set_left();
     row.set_status(peer_status::left);
     rings_.gone.push_back(slot);
-    changes_.judge(of, slot);
+    changes_.judge(slot);
   } else {
     rings_.newcomers.add(slot, draws);
   }
@@ -192,7 +190,7 @@ void membership::set_status(slot_index slot, peer_status status, nanoseconds now
     peers_.reset_detector(slot, now);
     row.reset_advances();
   }
-  if (!is_on(defect::verdict_untold)) changes_.judge(peers_.details(slot), slot);
+  if (!is_on(defect::verdict_untold)) changes_.judge(slot);
 }
 
 std::optional<slot_index> membership::find_expired(nanoseconds now) const {
@@ -210,7 +208,7 @@ void membership::forget(slot_index slot, std::uint64_t heartbeat, nanoseconds no
   buried.heartbeat = heartbeat;
   buried.expires = now + settings_.dead_peer_grace;
   graves_.bury(buried);
-  changes_.forget(peers_.details(slot), row.generation(), slot);
+  changes_.forget(slot, peers_.details(slot).name, row.generation());
   rings_.remove(slot);
 }
 

@@ -252,11 +252,6 @@ struct peer_details {
   std::chrono::nanoseconds burst_changed{};  ///< when it was made smaller
   path_watch path;
   bool is_narrow = false;  ///< no more than 1200 bytes a datagram reach it
-
-  // Its places in the change list.
-  std::uint64_t introduced = 0;  ///< sequence of new_peer or peer_restarted
-  bool is_restart = false;
-  std::uint64_t judged = 0;  ///< sequence of the verdict; 0 while unjudged
 };
 
 class peer_table {

@@ -108,6 +108,7 @@ class protocol {
   /// The rows as they are, for who watches a node from outside: a simulator, a test.
   [[nodiscard]] const peer_table& peers() const { return peers_; }
   [[nodiscard]] const graveyard& graves() const { return graves_; }
+  [[nodiscard]] const change_list& changes() const { return changes_; }
   /// When `handle_timeout`, and then `poll_transmit`, want to be called: the next round is due, or
   /// the budget lets what waits go on.
   [[nodiscard]] std::chrono::nanoseconds next_deadline() const;
