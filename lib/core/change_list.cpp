@@ -9,12 +9,18 @@ namespace gossipmonger {
 
 change_list::change_list(std::size_t kept_max) : kept_max_(kept_max) {}
 
-void change_list::erase_items(const peer_details& of) {
+peer_places& change_list::place_of(slot_index slot) {
+  if (slot >= places_.size()) places_.resize(slot + std::size_t{1});
+  return places_[slot];
+}
+
+void change_list::erase_items(const peer_places& of) {
   if (of.introduced != 0) items_.erase(of.introduced);
   if (of.judged != 0) items_.erase(of.judged);
 }
 
-void change_list::introduce(peer_details& of, slot_index slot, bool is_restart) {
+void change_list::introduce(slot_index slot, bool is_restart) {
+  peer_places& of = place_of(slot);
   erase_items(of);
   of.introduced = take();
   of.judged = 0;
@@ -22,16 +28,19 @@ void change_list::introduce(peer_details& of, slot_index slot, bool is_restart) 
   items_.emplace(of.introduced, change_item(change_item::what::introduced, slot));
 }
 
-void change_list::judge(peer_details& of, slot_index slot) {
+void change_list::judge(slot_index slot) {
+  peer_places& of = place_of(slot);
   if (of.judged != 0) items_.erase(of.judged);
   of.judged = take();
   items_.emplace(of.judged, change_item(change_item::what::judged, slot));
 }
 
-void change_list::forget(const peer_details& of, std::uint64_t generation, slot_index slot) {
+void change_list::forget(slot_index slot, std::string_view name, std::uint64_t generation) {
+  peer_places& of = place_of(slot);
   erase_items(of);
+  of = peer_places();
   change_item item(change_item::what::forgotten, slot);
-  item.name = of.name;
+  item.name = name;
   item.generation = generation;
   if (!planted::is_on(planted::defect::forgetting_untold)) keep(std::move(item));
 }

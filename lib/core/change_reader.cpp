@@ -75,7 +75,7 @@ std::optional<event_view> change_reader::show_item(const change_item& item,
   switch (item.kind) {
     case change_item::what::introduced:
       // If nothing was shown of the peer, the subscriber has no former run to clear.
-      shown.kind = peers_->details(item.slot).is_restart && last_shown != peer_status::self
+      shown.kind = changes_->places_of(item.slot).is_restart && last_shown != peer_status::self
                        ? event_kind::peer_restarted
                        : event_kind::new_peer;
       last_shown = peer_status::unjudged;

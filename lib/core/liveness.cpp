@@ -72,14 +72,11 @@ void liveness::forget(slot_index slot) {
 }
 
 void liveness::handle_death(slot_index slot) {
-  const peer row = peers_[slot];
   peer_life& of = life(slot);
   of.died_at_heartbeat = peers_.self().heartbeat();
   of.died_at_own_heartbeat = reachable_heartbeat(slot);
   // Without a suspicion nobody knows when it fell silent; its last word is as old as a fresh echo.
-  of.returns_from = row.is_suspect() ? 0 : credible_heartbeat(slot) + fresh_rounds(0);
-  peers_.reset_detector(slot, clock_.now());
-  row.reset_advances();
+  of.returns_from = peers_[slot].is_suspect() ? 0 : credible_heartbeat(slot) + fresh_rounds(0);
 }
 
 // ------------------------------------------------------------------------------------ freshness

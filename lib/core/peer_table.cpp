@@ -26,11 +26,13 @@ void distinct_tail(const std::vector<slot_index>& log, std::size_t count,
 
 peer_table::peer_table(std::size_t capacity) : capacity_(capacity) {}
 
+bool peer_table::has_room() const {
+  return entries_.size() != capacity_ + 1 || planted::is_on(planted::defect::peers_unbounded);
+}
+
 std::optional<slot_index> peer_table::try_add(std::string_view name, std::uint64_t name_hash) {
   assert(!find(name_hash));
-  if (entries_.size() == capacity_ + 1 && !planted::is_on(planted::defect::peers_unbounded)) {
-    return std::nullopt;
-  }
+  if (!has_room()) return std::nullopt;
   slot_index slot = 0;
   if (free_.empty()) {
     slot = static_cast<slot_index>(places_.size());

@@ -1,7 +1,6 @@
 // What comes in: who sent it, what it says of them, of me and of others, and what to answer.
 #include <algorithm>
 #include <cassert>
-#include <tuple>
 #include <utility>
 
 #include "gossipmonger/core/protocol.hpp"
@@ -15,8 +14,6 @@ using planted::defect;
 using planted::is_on;
 using std::chrono::nanoseconds;
 
-constexpr std::size_t reported_names_max = 64;
-
 std::uint32_t low_half(std::uint64_t hash) { return static_cast<std::uint32_t>(hash); }
 
 /// How many bytes of the value that follows what it holds of me the sender has.
@@ -27,42 +24,18 @@ std::size_t part_of_mine(const message& received, peer_view self) {
   return 0;
 }
 
-/// Whose row makes room: of the dead and those that left, one that never answered me before one
-/// that did, and then the one silent for longest.
-std::optional<slot_index> find_least_missed(const peer_table& peers,
-                                            const std::vector<slot_index>& gone) {
-  const auto rank = [&peers](slot_index slot) {
-    return std::tuple(peers.details(slot).last_reply.has_value(), peers.silent_since(slot), slot);
-  };
-  const auto least = std::min_element(
-      gone.begin(), gone.end(),
-      [&rank](slot_index one, slot_index other) { return rank(one) < rank(other); });
-  return least == gone.end() ? std::nullopt : std::optional(*least);
-}
-
 }  // namespace
 
 void protocol::count_drop(drop_reason reason) { drop(reason); }
 
 void protocol::handle_unreadable(const wire_range& theirs, const endpoint& source) {
   drop(drop_reason::wire_version);
-  // Where we have a version in common, it does not know that yet.
-  if (common_wire_version(theirs, spoken_) != 0) return;
-  const std::uint64_t source_hash = siphash(cluster_key_, source);
-  if (!may_report(source_hash)) return;
-  identity_view who;
-  for (const peer_view one : peers_.by_hash()) {
-    const peer_details& of = peers_.details(one.slot());
-    if (of.way() != source) continue;
-    who.name = of.name;
-    who.generation = one.generation();
-  }
-  const auto text_of = [](const wire_range& range) {
-    return std::to_string(range.lowest) + " to " + std::to_string(range.highest);
-  };
-  report_once(event_kind::error, who, source_hash,
-              "the node at " + source.to_string() + " speaks wire versions " + text_of(theirs) +
-                  ", this one " + text_of(spoken_) + ": neither can read the other");
+  notices_.handle_unreadable(theirs, spoken_, source, clock_.now());
+}
+
+void protocol::handle_foreign(const endpoint& source) {
+  drop(drop_reason::cluster);
+  notices_.handle_foreign(source, clock_.now());
 }
 
 std::uint8_t protocol::version_for(const exchange& leg) const {
@@ -89,8 +62,8 @@ std::uint8_t protocol::version_for(const exchange& leg) const {
 void protocol::observe_time(moment now) {
   // The first round may be late: before it, this node awaits nothing of its peers.
   const nanoseconds late_max = stats_.rounds > 0 ? settings_.gossip_interval : nanoseconds::max();
-  if (!clock_.observe(now, next_round_, late_max)) return;
-  next_round_ = now.steady;
+  if (!clock_.observe(now, partners_.next_round(), late_max)) return;
+  partners_.set_next_round(now.steady);
   ++stats_.pauses;
   liveness_.suspend(stats_.rounds + 2);
 }
@@ -101,7 +74,7 @@ void protocol::handle_namesake(const message& received, const endpoint& source, 
   const peer_view self = peers_.self();
   const bool is_mine = received.sender.generation == self.generation() &&
                        received.sender.heartbeat <= self.heartbeat();
-  if (is_mine) return handle_reflection(source);
+  if (is_mine) return partners_.handle_reflection(source);
   if (is_proved) {
     addresses_.handle_proof(source, received.cookie);
     is_told_by_peer_ = false;
@@ -223,7 +196,11 @@ void protocol::begin_anew(const endpoint& source, std::uint64_t remote_hash) {
 void protocol::handle_digest(const message& received, const endpoint& source, std::size_t bytes,
                              bool is_proved, bool is_fresh) {
   if (is_proved) handle_sender(received, source, is_fresh);
-  if (is_proved) watch_interval(received);
+  if (is_proved) {
+    const std::optional<slot_index> slot = peers_.find(received.sender.name_hash);
+    const bool is_held = slot && peers_[*slot].generation() == received.sender.generation;
+    if (is_held) notices_.handle_interval(*slot, received.interval, clock_.now());
+  }
   // What stands there as it does here may have arrived.
   const bool is_thorough = is_on(defect::heartbeat_regression) ||
                            (is_proved && reconciler_.has_flights(received.sender.name_hash));
@@ -256,7 +233,7 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
   }
   if (is_proved) {
     leg.seen_heartbeat = seen_heartbeat(received);
-    leg.refused = refusal_of(received.sender);
+    leg.refused = membership_.refusal_of(received.sender);
   }
   leg.partials = &received.partials;
   reconciler_.compare(received.known, compared_, received.sender.name_hash, clock_.now(), leg);
@@ -276,9 +253,11 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
 void protocol::report_other_source(const message& received, const endpoint& source, moment now) {
   const std::optional<endpoint> asked = addresses_.find_asked(received.cookie_echo, now.steady);
   if (!asked) return;
-  report_once(event_kind::error, identity_view(), siphash(cluster_key_, *asked),
-              "the node asked at " + asked->to_string() + " answers from " + source.to_string() +
-                  ": an answer proves nothing unless it comes from the address that was asked");
+  notices_.report_once(
+      identity_view(), *asked,
+      "the node asked at " + asked->to_string() + " answers from " + source.to_string() +
+          ": an answer proves nothing unless it comes from the address that was asked",
+      clock_.now());
 }
 
 void protocol::watch_path(const message& received, std::size_t bytes) {
@@ -301,7 +280,8 @@ void protocol::watch_path(const message& received, std::size_t bytes) {
     text += "a path must carry packets of 1228 bytes, or 1248 with IPv6";
   }
   // Told of a name besides what else is told of it.
-  report_once(event_kind::error, who, row.name_hash() + (has_larger ? 1 : 2), std::move(text));
+  const std::uint64_t subject = row.name_hash() + (has_larger ? 1 : 2);
+  notices_.report_once(event_kind::error, who, subject, std::move(text), clock_.now());
 }
 
 std::uint64_t protocol::seen_heartbeat(const message& received) const {
@@ -329,7 +309,9 @@ void protocol::supersede(const exchange& fresh) {
 void protocol::handle_reply(const message& received, const endpoint& source, bool is_fresh) {
   for (const identity_view& who : received.identities) handle_identity(who, is_fresh);
   handle_sender(received, source, is_fresh);
-  if (received.refused != refusal::none) handle_refusal(received, source);
+  if (received.refused != refusal::none) {
+    notices_.handle_refusal(received.refused, received.sender.name_hash, source, clock_.now());
+  }
   peers_.compare(received.heartbeats, is_on(defect::heartbeat_regression), compared_.range);
   handle_heartbeats(received.heartbeats, compared_.range, is_fresh);
   if (is_fresh) handle_suspicions(received, source);
@@ -386,18 +368,14 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
   const bool is_of_this_run = mine.generation == self.generation() &&
                               received.receiver_instance == peers_.details(self_slot).instance;
   if (is_of_this_run) {
-    const bool is_same = of.held_generation == self.generation();
-    of.held_version = is_same ? std::max(of.held_version, mine.max_version) : mine.max_version;
-    of.held_generation = self.generation();
-    of.holds_my_leave = (is_same && of.holds_my_leave) || mine.has_left;
-    write_rate_.handle_held(of.progress, held_version(*slot), part_of_mine(received, self));
+    own_map_.handle_held(*slot, mine, part_of_mine(received, self));
   }
   const peer row = peers_[*slot];
   const bool was_silent =
       row.status() == peer_status::unjudged || row.status() == peer_status::dead;
   if (was_silent && is_fresh) {
     peers_.restart_silence(*slot, clock_.now());
-    judge(*slot, peer_status::live);
+    set_status(*slot, peer_status::live);
   }
 }
 
@@ -421,19 +399,19 @@ void protocol::handle_relayed(slot_index slot, const digest_entry& entry) {
 }
 
 void protocol::handle_heartbeat(slot_index slot, const digest_entry& entry) {
-  judge(slot, liveness_.handle_heartbeat(slot, entry));
+  set_status(slot, liveness_.handle_heartbeat(slot, entry));
   handle_leave(slot, entry);
 }
 
 void protocol::handle_leave(slot_index slot, const digest_entry& entry) {
   if (slot == self_slot) return handle_own_entry(entry, 0);
-  judge(slot, liveness_.handle_leave(slot, entry));
+  set_status(slot, liveness_.handle_leave(slot, entry));
 }
 
 void protocol::handle_suspicions(const message& received, const endpoint& source) {
   for (const doubt_entry& told : received.doubts) {
     if (const std::optional<slot_index> slot = peers_.find(told.name_hash)) {
-      judge(*slot, liveness_.handle_evidence(told));
+      set_status(*slot, liveness_.handle_evidence(told));
       start_probes();
     }
     liveness_.handle_suspicion(told, received.sender.name_hash, source);
@@ -441,180 +419,46 @@ void protocol::handle_suspicions(const message& received, const endpoint& source
   }
 }
 
-void protocol::judge(slot_index slot, peer_status status) {
-  const peer row = peers_[slot];
-  const bool was_new = row.status() == peer_status::unjudged;
-  const bool was_live = row.status() == peer_status::live;
-  const bool was_gone = row.is_gone();
-  const bool is_live = status == peer_status::live;
-  // Whoever lives was looked at as it does, for `peer_table::may_exceed`.
-  assert(!is_live || peers_.detector(slot).last_advance() == clock_.now());
-  row.set_status(status);
-  if (row.is_gone() && !was_gone) gone_.push_back(slot);
-  if (was_gone && !row.is_gone()) std::erase(gone_, slot);
-  if (was_new) newcomers_.remove(slot);
-  if (was_live && !is_live) ring_.remove(slot);
-  if (!was_live && is_live) ring_.add(slot, random_);
+void protocol::set_status(slot_index slot, peer_status status) {
   if (status == peer_status::dead) {
     liveness_.handle_death(slot);
   }
-  if (!is_on(defect::verdict_untold)) changes_.judge(peers_.details(slot), slot);
+  membership_.set_status(slot, status, clock_.now(), random_);
 }
 
 // --------------------------------------------------------------------------------- identities
 
-void protocol::refuse(const identity_view& who, std::uint64_t name_hash, drop_reason reason) {
-  drop(reason);
-  grave refused;
-  refused.name_hash = name_hash;
-  refused.generation = who.generation;
-  refused.heartbeat = heartbeat_max;  // this incarnation, whatever progress it makes
-  refused.expires = clock_.now() + settings_.dead_peer_grace;
-  if (reason == drop_reason::far_future) refused.kind = grave_kind::early;
-  if (reason == drop_reason::capacity) refused.kind = grave_kind::no_room;
-  graves_.bury(refused);
-  report_once(event_kind::error, who, name_hash,
-              "this peer is refused: " + std::string(to_string(reason)));
-}
-
-void protocol::refuse_silent(const identity_view& who, std::uint64_t name_hash) {
-  drop(drop_reason::refused);
-  // The peer that tells of it remembers silent peers for longer than I do, and would send it again
-  // each time.
-  grave refused;
-  refused.name_hash = name_hash;
-  refused.generation = who.generation;
-  refused.heartbeat = who.heartbeat;
-  refused.expires = clock_.now() + settings_.dead_peer_grace;
-  refused.kind = grave_kind::silent;
-  graves_.bury(refused);
-}
-
-void protocol::drop_unroutable(const identity_view& who, std::uint64_t name_hash) {
-  drop(drop_reason::endpoint);
-  report_once(event_kind::error, who, name_hash,
-              "this peer is not taken in: " + std::string(to_string(drop_reason::endpoint)) +
-                  " (it advertises " + who.address.to_string() + ")");
-}
-
-bool protocol::is_loopback_elsewhere(const identity_view& who) const {
-  return who.address.is_loopback() && !address().is_loopback() && !address().is_wildcard();
-}
-
-void protocol::end_refusals() {
-  // My clock may have been the wrong one, and been set; and whoever was refused for want of room is
-  // not asked for again before there is some.
-  const bool has_room = peers_.size() < settings_.peers_max || !gone_.empty();
-  graves_.end_refusals([&](const grave& lies) {
-    if (lies.kind == grave_kind::silent) return false;
-    return lies.kind == grave_kind::early ? !clock_.is_far_future(lies.generation) : has_room;
-  });
-}
-
-bool protocol::may_report(std::uint64_t name_hash) const {
-  const bool is_reported =
-      std::any_of(reported_names_.begin(), reported_names_.end(),
-                  [name_hash](const reported_name& one) { return one.name_hash == name_hash; });
-  return !is_reported && (reported_names_.size() < reported_names_max ||
-                          clock_.now() - reported_names_.front().at >= settings_.dead_peer_grace);
-}
-
-void protocol::report_once(event_kind kind, const identity_view& who, std::uint64_t name_hash,
-                           std::string text) {
-  if (!may_report(name_hash)) return;
-  if (reported_names_.size() == reported_names_max) reported_names_.pop_front();
-  reported_names_.emplace_back(name_hash, clock_.now());
-  changes_.notice(kind, who.name, who.generation, std::move(text));
-}
-
 void protocol::handle_identity(const identity_view& who, bool is_fresh) {
+  using what = introduction::what;
   const std::uint64_t name_hash = siphash(cluster_key_, who.name);
-  if (const std::optional<slot_index> slot = peers_.find(name_hash)) {
-    if (peers_.details(*slot).name != who.name) {
-      drop(drop_reason::name_conflict);
-      return report_once(event_kind::conflict, who, name_hash,
-                         "the hash of this name is taken by " + peers_.details(*slot).name);
-    }
-    if (*slot == self_slot) {
+  introduction seen = membership_.introduce(who, name_hash, clock_);
+  digest_entry known;
+  known.name_hash = name_hash;
+  known.generation = who.generation;
+  known.heartbeat = who.heartbeat;
+  known.has_left = who.has_left;
+  switch (seen.kind) {
+    case what::dropped:
+      drop(seen.reason);
+      if (seen.text.empty()) return;
+      return notices_.report_once(seen.notice, who, name_hash, std::move(seen.text), clock_.now());
+    case what::about_self:
       drop(drop_reason::about_self);
-      digest_entry mine;
-      mine.name_hash = name_hash;
-      mine.generation = who.generation;
-      mine.heartbeat = who.heartbeat;
-      mine.has_left = who.has_left;
-      return handle_own_entry(mine, who.instance);
-    }
-    if (who.generation < peers_[*slot].generation() && !is_on(defect::stale_identity)) {
-      return drop(drop_reason::stale);
-    }
-    if (who.generation == peers_[*slot].generation()) {
-      // Whom I advertise as unwanted is told of by its identity: that brings its heartbeat.
-      digest_entry known;
-      known.name_hash = name_hash;
-      known.generation = who.generation;
-      known.heartbeat = who.heartbeat;
-      known.has_left = who.has_left;
-      return is_fresh ? handle_relayed(*slot, known) : handle_leave(*slot, known);
-    }
-    if (clock_.is_far_future(who.generation)) {
-      return refuse(who, name_hash, drop_reason::far_future);
-    }
-    if (!who.address.is_routable() || is_loopback_elsewhere(who)) {
-      return drop_unroutable(who, name_hash);
-    }
-    if (!is_on(defect::state_kept)) reconciler_.forget(*slot);
-    ring_.remove(*slot);
-    newcomers_.remove(*slot);
-    graves_.remove(name_hash);
-    return enter(*slot, who, true);
+      return handle_own_entry(known, who.instance);
+    case what::known:
+      // Peers tell of an unwanted peer by its identity: that brings its heartbeat.
+      return is_fresh ? handle_relayed(seen.slot, known) : handle_leave(seen.slot, known);
+    case what::restarted:
+      if (!is_on(defect::state_kept)) reconciler_.forget(seen.slot);
+      break;
+    case what::admitted:
+      if (seen.evicted) bury(*seen.evicted);
+      break;
   }
-
-  if (graves_.refuses(name_hash, who.generation, who.heartbeat)) return drop(drop_reason::refused);
-  const nanoseconds grace = settings_.dead_peer_grace;
-  if (clock_.is_far_future(who.generation)) return refuse(who, name_hash, drop_reason::far_future);
-  if (!who.address.is_routable() || is_loopback_elsewhere(who)) {
-    return drop_unroutable(who, name_hash);
-  }
-  if (who.silent >= grace) return refuse_silent(who, name_hash);
-  std::optional<slot_index> slot = peers_.try_add(who.name, name_hash);
-  if (!slot) {
-    // Who is gone makes room, if it was gone before the newcomer fell silent itself.
-    const std::optional<slot_index> least = find_least_missed(peers_, gone_);
-    if (least && peers_.silent_since(*least) < clock_.now() - who.silent) {
-      bury(*least);
-      slot = peers_.try_add(who.name, name_hash);
-    }
-  }
-  if (!slot) return refuse(who, name_hash, drop_reason::capacity);
-  graves_.remove(name_hash);
-  enter(*slot, who, false);
-}
-
-void protocol::enter(slot_index slot, const identity_view& who, bool is_restart) {
+  const slot_index slot = membership_.enter(who, name_hash, clock_.now(), random_);
   liveness_.begin(slot);
-  std::erase(gone_, slot);
-  peers_.begin(slot, who.generation, who.heartbeat, clock_.now() - who.silent, clock_.now());
-
-  peer_details fresh;
-  peer_details& of = peers_.details(slot);
-  fresh.name = std::move(of.name);
-  fresh.introduced = of.introduced;
-  fresh.judged = of.judged;
-  fresh.namesake = of.namesake;
-  fresh.namesake.begin(peers_.self().heartbeat());
-  fresh.instance = who.instance;
-  fresh.address = who.address;
-  of = std::move(fresh);
-  changes_.introduce(of, slot, is_restart);
-  if (who.has_left) {
-    const peer row = peers_[slot];
-    row.set_left();
-    row.set_status(peer_status::left);
-    gone_.push_back(slot);
-    changes_.judge(of, slot);
-    return;
-  }
-  newcomers_.add(slot, random_);
+  own_map_.forget(slot);
+  notices_.forget(slot);
 }
 
 // --------------------------------------------------------------------------------- my own name
@@ -632,11 +476,7 @@ void protocol::handle_word_of_me(const message& received) {
     tell_older_run(generation());  // which one it heard it does not say
   }
   if (!has_left() || mine.generation <= generation()) return;
-  // It holds a later run: to know that this one left would tell it nothing.
-  peer_details& of = peers_.details(*slot);
-  if (of.held_generation != generation()) of.held_version = 0;
-  of.held_generation = generation();
-  of.holds_my_leave = true;
+  own_map_.handle_later_run(*slot);
 }
 
 void protocol::handle_older_run(const message& received, slot_index slot) {

@@ -1,7 +1,6 @@
 // The round, and what goes out.
 #include <algorithm>
 #include <cassert>
-#include <iterator>
 #include <limits>
 #include <string>
 #include <utility>
@@ -31,12 +30,8 @@ constexpr std::size_t stranger_answer_bytes_min = 320;
 /// A first contact has room for a row beside sender and receiver.
 constexpr std::size_t first_contact_bytes_min = 160;
 constexpr std::size_t word_bytes = 8;
-/// Who leaves has few rounds left: it tells so many in each, until they know.
-constexpr std::size_t leaving_fanout = 16;
 /// What is left of an answer is good for so long.
 constexpr int bulk_intervals = 3;
-/// So many seeds are looked at in a round while nobody is live.
-constexpr std::size_t seed_tries_max = 256;
 /// A short leg takes about so much; all of a round take a part of the budget.
 constexpr std::size_t short_leg_bytes = 160;
 constexpr std::size_t short_legs_part = 2;
@@ -47,18 +42,14 @@ constexpr std::size_t short_legs_min = 4;
 
 void protocol::handle_timeout(moment now) {
   observe_time(now);
-  expire_keys(now);
-  if (now.steady < next_round_) return;
+  own_map_.expire(now.steady, !write_refusal());
+  if (now.steady < partners_.next_round()) return;
   run_round(now);
 }
 
-bool protocol::is_writable(moment now) {
-  return write_rate_.is_open(now.steady, settings_.gossip_interval);
-}
+bool protocol::is_writable(moment now) { return own_map_.is_writable(now.steady); }
 
-nanoseconds protocol::writable_at() const {
-  return write_rate_.is_open_at(settings_.gossip_interval);
-}
+nanoseconds protocol::writable_at() const { return own_map_.writable_at(); }
 
 void protocol::run_round(moment now) {
   ++stats_.rounds;
@@ -68,7 +59,7 @@ void protocol::run_round(moment now) {
   update_expectation();
   reconciler_.begin_round(stats_.rounds);
   graves_.expire(clock_.now());
-  end_refusals();
+  membership_.end_refusals(clock_);
 
   if (has_byte_budget()) begin_budget_round();
   begin_probes();
@@ -79,29 +70,14 @@ void protocol::run_round(moment now) {
   start_probes();
   declare_dead();
   forget_gone();
-  if (write_rate_.end_round(now.steady, settings_.gossip_interval, peers_.size())) {
-    ++stats_.writes_slowed;
-  }
+  if (own_map_.end_round(now.steady)) ++stats_.writes_slowed;
   end_budget_round();
-  schedule_next(now);
+  partners_.schedule_next(now.steady, random_);
 }
 
 void protocol::update_expectation() {
   liveness_.update_expectation(
       reconciler_.digest_rows_min(settings_.digest_datagrams_max, digest_bytes(settings_.fanout)));
-}
-
-void protocol::schedule_next(moment now) {
-  const nanoseconds interval = settings_.gossip_interval;
-  // One product, and sums of whole numbers: nothing that one compiler fuses and another does not
-  // (I6).
-  const auto spread =
-      static_cast<std::int64_t>(settings_.jitter * static_cast<double>(interval.count()));
-  const std::uint64_t drawn = random_.below(2 * static_cast<std::uint64_t>(spread) + 1);
-  const nanoseconds next = interval + nanoseconds{static_cast<std::int64_t>(drawn) - spread};
-  // From when this round was due, so that a late timer does not slow the cluster down.
-  const nanoseconds due = std::max(next_round_, now.steady - settings_.gossip_interval);
-  next_round_ = std::max(due + next, now.steady + next / 2);
 }
 
 void protocol::begin_probes() {
@@ -147,164 +123,66 @@ void protocol::declare_dead() {
   liveness_.begin_declaring();
   while (liveness_.is_declaring()) {
     if (const std::optional<slot_index> dead = liveness_.poll_dead()) {
-      judge(*dead, peer_status::dead);
+      set_status(*dead, peer_status::dead);
     }
     start_probes();
   }
 }
 
 void protocol::forget_gone() {
-  for (std::size_t i = 0; i < gone_.size();) {
-    if (clock_.now() - peers_.silent_since(gone_[i]) < settings_.dead_peer_grace) {
-      ++i;
-    } else {
-      bury(gone_[i]);
-    }
+  while (const std::optional<slot_index> expired = membership_.find_expired(clock_.now())) {
+    bury(*expired);
   }
 }
 
 void protocol::bury(slot_index slot) {
-  const peer_view row = peers_[slot];
-  grave buried;
-  buried.name_hash = row.name_hash();
-  buried.generation = row.generation();
-  buried.heartbeat = liveness_.credible_heartbeat(slot);
-  buried.expires = clock_.now() + settings_.dead_peer_grace;
-  graves_.bury(buried);
-  changes_.forget(peers_.details(slot), row.generation(), slot);
+  membership_.forget(slot, liveness_.credible_heartbeat(slot), clock_.now());
   reconciler_.forget(slot);
   liveness_.forget(slot);
-  std::erase(gone_, slot);
   transfers_.forget(slot);
-  ring_.remove(slot);
-  newcomers_.remove(slot);
+  own_map_.forget(slot);
+  notices_.forget(slot);
   peers_.remove(slot);
 }
 
 // ------------------------------------------------------------------------------------ partners
 
 void protocol::choose_partners() {
-  std::size_t fanout = settings_.fanout;
+  partner_round round;
+  round.number = stats_.rounds;
+  round.has_left = has_left();
   if (has_left()) {
     const replication told = replicated(0, true);
-    fanout = std::max(fanout, std::min(leaving_fanout, told.live - told.live_holding));
+    round.lacking_leave = told.live - told.live_holding;
   }
-  for (std::size_t i = 0; i < fanout; ++i) {
-    if (!try_start_live()) break;
+  partners_.begin_round(round);
+  const std::function<bool(slot_index)> is_holding = [this](slot_index slot) {
+    return own_map_.is_holding(slot, partners_.preferred_version(), has_left());
+  };
+  while (const std::optional<partner> chosen =
+             partners_.poll_partner(membership_.rings(), random_, is_holding)) {
+    partners_.handle_started(start(*chosen));
   }
-
-  const std::size_t live = ring_.size();
-  std::vector<slot_index> dead;
-  std::copy_if(gone_.begin(), gone_.end(), std::back_inserter(dead),
-               [this](slot_index slot) { return peers_[slot].status() == peer_status::dead; });
-  if (!dead.empty()) {
-    const bool is_sure = live == 0;
-    if (is_sure || random_.below(live + 1) < dead.size()) {
-      const slot_index slot = dead[static_cast<std::size_t>(random_.below(dead.size()))];
-      static_cast<void>(try_start(peers_.details(slot).address, peers_[slot].name_hash()));
-    }
-  }
-
-  const std::uint64_t stagger = peers_.self().name_hash() % settings_.seed_every_rounds;
-  const bool is_seed_round = stats_.rounds % settings_.seed_every_rounds == stagger;
-  const bool is_seed_wanted = live < settings_.live_peers_min || is_seed_round;
-  if (is_seed_wanted && live == 0 && seeds_.size() > 1) {
-    try_start_seeds();
-  } else if (is_seed_wanted) {
-    try_start_seed();
-  }
-  watch_alone(is_seed_wanted && has_other_seed());
-
-  // What this round has no room for is asked in one of the next.
-  std::erase_if(joining_, [this](const endpoint& joined) {
-    return !is_partner(joined) || is_started(joined) || try_start(joined, 0) != nullptr;
-  });
+  std::vector<endpoint> seeds;
+  if (peers_.size() == 0) seeds = partners_.seeds();
+  notices_.watch_alone(partners_.has_seed_to_ask() && !has_left(), seeds);
 }
 
-bool protocol::is_partner(const endpoint& to) const {
-  const bool is_mine = to.port == address().port && to.has_address_of(address());
-  return !is_mine && to.is_routable();
-}
-
-bool protocol::try_start_live() {
-  // Newcomers, however many come and go, take at most every other start from those that live.
-  const bool has_both = ring_.size() > 0 && newcomers_.size() > 0;
-  is_newcomers_turn_ = has_both ? !is_newcomers_turn_ : newcomers_.size() > 0;
-  peer_ring& first = is_newcomers_turn_ ? newcomers_ : ring_;
-  peer_ring& second = is_newcomers_turn_ ? ring_ : newcomers_;
-  // While somebody waits for a version of mine, or I leave, who may lack that comes first.
-  for (const bool is_choosy : {true, false}) {
-    if (is_choosy && preferred_version_ == 0 && !has_left()) continue;
-    if (try_start_from(first, is_choosy) || try_start_from(second, is_choosy)) return true;
+start_outcome protocol::start(const partner& chosen) {
+  if (is_started(chosen.to)) return start_outcome::waiting;
+  exchange* leg = try_start(chosen.to, chosen.name_hash);
+  if (leg == nullptr) return start_outcome::refused;
+  if (chosen.reason != partner::why::member) return start_outcome::started;
+  const peer_view row = peers_[chosen.slot];
+  if (row.status() == peer_status::live && settings_.suspicion_rounds > 0) {
+    leg->awaited = chosen.slot;
+    leg->awaited_generation = row.generation();
   }
-  return false;
-}
-
-bool protocol::try_start_from(peer_ring& ring, bool is_choosy) {
-  // Somebody who stands first in one turn may stand last in the next: two turns show everybody.
-  for (std::size_t tries = 0; tries < 2 * ring.size(); ++tries) {
-    const slot_index slot = ring.next(random_);
-    const peer_view row = peers_[slot];
-    const peer_details& of = peers_.details(slot);
-    const bool is_holding = is_of_present_run(of) && of.held_version >= preferred_version_ &&
-                            (!has_left() || of.holds_my_leave);
-    if (is_choosy && is_holding) continue;
-    exchange* leg = try_start(of.way(), row.name_hash());
-    if (leg == nullptr) continue;
-    if (row.status() == peer_status::live && settings_.suspicion_rounds > 0) {
-      leg->awaited = slot;
-      leg->awaited_generation = row.generation();
-    }
-    return true;
-  }
-  return false;
-}
-
-void protocol::try_start_seed() {
-  std::vector<known_seed*> others;
-  for (known_seed& one : seeds_) {
-    if (is_partner(one.at)) others.push_back(&one);
-  }
-  if (others.empty()) return;
-  static_cast<void>(try_start(*others[static_cast<std::size_t>(random_.below(others.size()))]));
-}
-
-bool protocol::has_other_seed() const {
-  return std::any_of(seeds_.begin(), seeds_.end(),
-                     [this](const known_seed& one) { return !one.is_mine && is_partner(one.at); });
-}
-
-void protocol::try_start_seeds() {
-  if (seed_turn_ == 0) seed_turn_ = 1 + static_cast<std::size_t>(random_.below(seeds_.size()));
-  const std::size_t tries_max = std::min(seeds_.size(), seed_tries_max);
-  std::size_t started = 0;
-  for (std::size_t tries = 0; tries < tries_max; ++tries) {
-    if (started == settings_.unproved_addresses_max) return;
-    if (try_start(seeds_[seed_turn_++ % seeds_.size()])) ++started;
-  }
-}
-
-bool protocol::try_start(known_seed& asked) {
-  const std::optional<slot_index> known = peers_.find(asked.remote_hash);
-  const bool is_there = known && peers_[*known].status() == peer_status::live &&
-                        peers_.details(*known).way() == asked.at;
-  if (!is_there) asked.remote_hash = find_peer_at(asked.at);
-  return try_start(asked.at, asked.remote_hash) != nullptr;
-}
-
-std::uint64_t protocol::find_peer_at(const endpoint& address) const {
-  std::uint64_t found = 0;
-  for (const peer_view one : peers_.by_hash()) {
-    if (one.is_gone() || peers_.details(one.slot()).way() != address) continue;
-    // Of two, one is there no more, or lies: who is there shall not drop what names the other.
-    if (found != 0) return 0;
-    found = one.name_hash();
-  }
-  return found;
+  return start_outcome::started;
 }
 
 exchange* protocol::try_start(const endpoint& to, std::uint64_t remote_hash) {
-  if (!is_partner(to) || !outbox_.has_room_for_digest(to)) return nullptr;
+  if (!partners_.is_partner(to) || !outbox_.has_room_for_digest(to)) return nullptr;
   if (!addresses_.try_start(to, stats_.rounds, settings_.unproved_addresses_max)) return nullptr;
   return &start_exchange(to, remote_hash);
 }

@@ -76,10 +76,11 @@ void notice_watch::watch_interval(const protocol& core, const message& received,
   if (!received.interval.is_said()) return;
   const peer_details& of = core.peers().details(*slot);
   said_interval& said = said_[received.sender.name_hash];
-  const bool is_same_row = said.introduced == of.introduced;
+  const std::uint64_t introduced = core.changes().places_of(*slot).introduced;
+  const bool is_same_row = said.introduced == introduced;
   if (!is_same_row || said.interval != received.interval) {
     if (is_same_row) interval_moved_ = now;
-    said.introduced = of.introduced;
+    said.introduced = introduced;
     said.interval = received.interval;
     said.words = 0;
   }

@@ -34,24 +34,21 @@ void note(change_list& changes, const std::string& text) {
 }
 
 void forget(change_list& changes, const std::string& name, slot_index slot) {
-  peer_details row;
-  row.name = name;
-  changes.forget(row, 7, slot);
+  changes.forget(slot, name, 7);
 }
 
 }  // namespace
 
 TEST_CASE("change_list: entries and items take their places in one sequence") {
   change_list changes(8);
-  peer_details row;
 
   CHECK(changes.take() == 1);
-  changes.introduce(row, 1, false);
+  changes.introduce(1, false);
   CHECK(changes.take() == 3);
-  changes.judge(row, 1);
+  changes.judge(1);
 
-  CHECK(row.introduced == 2);
-  CHECK(row.judged == 4);
+  CHECK(changes.places_of(1).introduced == 2);
+  CHECK(changes.places_of(1).judged == 4);
   CHECK(changes.last() == 4);
   CHECK(items_above(changes, 0) ==
         std::vector<seen_item>{seen_item(2, what::introduced), seen_item(4, what::judged)});
@@ -61,11 +58,10 @@ TEST_CASE("change_list: entries and items take their places in one sequence") {
 
 TEST_CASE("change_list: a verdict moves to the tail, the introduction stays where it is") {
   change_list changes(8);
-  peer_details row;
-  changes.introduce(row, 1, false);
-  changes.judge(row, 1);
+  changes.introduce(1, false);
+  changes.judge(1);
 
-  changes.judge(row, 1);
+  changes.judge(1);
 
   CHECK(items_above(changes, 0) ==
         std::vector<seen_item>{seen_item(1, what::introduced), seen_item(3, what::judged)});
@@ -73,25 +69,22 @@ TEST_CASE("change_list: a verdict moves to the tail, the introduction stays wher
 
 TEST_CASE("change_list: a restart takes back introduction and verdict of the state before") {
   change_list changes(8);
-  peer_details row;
-  changes.introduce(row, 1, false);
-  changes.judge(row, 1);
+  changes.introduce(1, false);
+  changes.judge(1);
 
-  changes.introduce(row, 1, true);
+  changes.introduce(1, true);
 
-  CHECK(row.judged == 0);
-  CHECK(row.is_restart);
+  CHECK(changes.places_of(1).judged == 0);
+  CHECK(changes.places_of(1).is_restart);
   CHECK(items_above(changes, 0) == std::vector<seen_item>{seen_item(3, what::introduced)});
 }
 
 TEST_CASE("change_list: a forgetting takes the row's items along and names who went") {
   change_list changes(8);
-  peer_details row;
-  row.name = "gone";
-  changes.introduce(row, 3, false);
-  changes.judge(row, 3);
+  changes.introduce(3, false);
+  changes.judge(3);
 
-  changes.forget(row, 7, 3);
+  changes.forget(3, "gone", 7);
 
   CHECK(items_above(changes, 0) == std::vector<seen_item>{seen_item(3, what::forgotten)});
   std::uint64_t at = 0;
@@ -99,6 +92,19 @@ TEST_CASE("change_list: a forgetting takes the row's items along and names who w
   CHECK(item->name == "gone");
   CHECK(item->generation == 7);
   CHECK(item->slot == 3);
+}
+
+TEST_CASE("change_list: a slot that is used again has nothing of the places of its last peer") {
+  change_list changes(8);
+  changes.introduce(3, true);
+  changes.judge(3);
+
+  changes.forget(3, "gone", 7);
+
+  CHECK(changes.places_of(3).introduced == 0);
+  CHECK(changes.places_of(3).judged == 0);
+  CHECK_FALSE(changes.places_of(3).is_restart);
+  CHECK(changes.places_of(99).introduced == 0);  // a slot never used
 }
 
 TEST_CASE("change_list: sequences that the storage gave are not given again") {
@@ -128,10 +134,9 @@ TEST_CASE("change_list: a cursor begins at the start, with all that is there as 
 
 TEST_CASE("change_list: forgettings go once everybody passed them, verdicts and notices do not") {
   change_list changes(8);
-  peer_details row;
-  changes.introduce(row, 1, false);
+  changes.introduce(1, false);
   forget(changes, "two", 2);
-  changes.judge(row, 1);
+  changes.judge(1);
   note(changes, "four");
   forget(changes, "five", 3);
 

@@ -26,15 +26,15 @@ class small_node {
   /// A peer, with its event.
   slot_index introduce(std::string_view name) {
     const slot_index slot = add(name);
-    changes.introduce(peers.details(slot), slot, false);
+    changes.introduce(slot, false);
     return slot;
   }
   void set_status(slot_index slot, peer_status status) {
     peers[slot].set_status(status);
-    changes.judge(peers.details(slot), slot);
+    changes.judge(slot);
   }
   void forget(slot_index slot) {
-    changes.forget(peers.details(slot), 7, slot);
+    changes.forget(slot, peers.details(slot).name, 7);
     peers.remove(slot);
   }
   void put(slot_index slot, std::string_view key, std::string_view value, std::uint64_t version) {
@@ -152,7 +152,7 @@ TEST_CASE("change_reader: a restart is new_peer to a subscriber that never saw t
   const slot_index b = node.introduce("b");
   CHECK(node.read(before) == "new_peer b");
 
-  node.changes.introduce(node.peers.details(b), b, true);
+  node.changes.introduce(b, true);
 
   CHECK(node.read(before) == "peer_restarted b");
   CHECK(node.read(after) == "new_peer b");
@@ -180,7 +180,7 @@ TEST_CASE("change_reader: a peer that takes a forgotten one's slot is new") {
 
   node.forget(b);
   REQUIRE(node.introduce("c") == b);
-  node.changes.introduce(node.peers.details(b), b, true);  // and it restarts before the next read
+  node.changes.introduce(b, true);  // and it restarts before the next read
 
   CHECK(node.read(cursor) == "peer_forgotten b, new_peer c");
 }

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "gossipmonger/core/event.hpp"
-#include "gossipmonger/core/peer_table.hpp"
 #include "gossipmonger/core/types.hpp"
 
 namespace gossipmonger {
@@ -48,6 +47,15 @@ struct change_item {
   std::string text;                      ///< notice
 };
 
+/// The places of one peer's items in the sequence.
+struct peer_places {
+  peer_places() = default;
+
+  std::uint64_t introduced = 0;  ///< of new_peer or peer_restarted; 0: there is none
+  std::uint64_t judged = 0;      ///< of the latest status; 0 while the peer is new
+  bool is_restart = false;       ///< the peer was known before, as an earlier incarnation
+};
+
 class change_list {
  public:
   /// So many of the latest notices stay when everybody has read them: for a subscription that was
@@ -66,10 +74,16 @@ class change_list {
   /// The storage gave out sequences up to `sequence` itself.
   void advance_to(std::uint64_t sequence) { last_ = sequence; }
 
-  void introduce(peer_details& of, slot_index slot, bool is_restart);
-  void judge(peer_details& of, slot_index slot);
-  /// The peer goes: its items do, and a forgetting stays.
-  void forget(const peer_details& of, std::uint64_t generation, slot_index slot);
+  /// The slot is of a new incarnation. The items of the one before go.
+  void introduce(slot_index slot, bool is_restart);
+  /// The status of the peer changed.
+  void judge(slot_index slot);
+  /// The peer goes, and its items with it. A forgetting stays.
+  void forget(slot_index slot, std::string_view name, std::uint64_t generation);
+  /// The places of the peer in that slot.
+  [[nodiscard]] peer_places places_of(slot_index slot) const {
+    return slot < places_.size() ? places_[slot] : peer_places();
+  }
   void notice(event_kind kind, std::string_view name, std::uint64_t generation, std::string text);
 
   /// The first item above `sequence`, nullptr if none.
@@ -88,9 +102,11 @@ class change_list {
 
  private:
   void keep(change_item item);
-  void erase_items(const peer_details& of);
+  [[nodiscard]] peer_places& place_of(slot_index slot);
+  void erase_items(const peer_places& of);
 
   std::map<std::uint64_t, change_item> items_;
+  std::vector<peer_places> places_;  // by slot
   // Sequences of forgettings and notices, and which of the two each is.
   std::map<std::uint64_t, change_item::what> kept_;
   std::size_t notices_ = 0;

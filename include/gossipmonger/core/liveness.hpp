@@ -78,8 +78,7 @@ class liveness {
   void begin(slot_index slot);
   /// The row is about to be removed.
   void forget(slot_index slot);
-  /// The peer was just declared dead; its row says so.
-  ///   expects: before anything else changes the row
+  /// The peer is declared dead. Before its row says so, and its detector begins anew.
   void handle_death(slot_index slot);
 
   // Receiving. A returned status is the one that the conductor must set.

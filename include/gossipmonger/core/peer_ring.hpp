@@ -28,4 +28,20 @@ class peer_ring {
   std::size_t position_ = 0;
 };
 
+/// The peers of a node by the turns in which it asks them. A value over slots.
+struct member_rings {
+  member_rings() = default;
+
+  void remove(slot_index slot) {
+    live.remove(slot);
+    newcomers.remove(slot);
+    std::erase(gone, slot);
+  }
+  [[nodiscard]] std::size_t size() const { return live.size() + newcomers.size() + gone.size(); }
+
+  peer_ring live;
+  peer_ring newcomers;           ///< neither live nor dead yet
+  std::vector<slot_index> gone;  ///< dead or left, in the order in which they became so
+};
+
 }  // namespace gossipmonger

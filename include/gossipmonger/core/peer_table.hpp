@@ -23,7 +23,6 @@
 #include "gossipmonger/core/namesake_watch.hpp"
 #include "gossipmonger/core/path_watch.hpp"
 #include "gossipmonger/core/types.hpp"
-#include "gossipmonger/core/write_rate.hpp"
 
 namespace gossipmonger {
 
@@ -224,8 +223,6 @@ struct peer_details {
   std::optional<wire_range> spoken;  ///< wire versions, as it said itself
   std::uint8_t features = 0;         ///< likewise
   interval_code interval;            ///< how often it gossips, likewise
-  std::uint8_t interval_words = 0;   ///< digests in a row that said so, to 3
-  bool is_interval_told = false;     ///< an event says that it differs from mine
 
   /// Where datagrams to it go.
   [[nodiscard]] const endpoint& way() const { return route ? *route : address; }
@@ -243,22 +240,11 @@ struct peer_details {
   /// Whether an older run of it lives beside this one.
   namesake_watch namesake;
 
-  // What it holds of me.
-  std::uint64_t held_generation = 0;
-  std::uint64_t held_version = 0;
-  bool holds_my_leave = false;
-  write_progress progress;  ///< with what I write, while it is behind
-
   // What is sent to it.
   std::size_t burst_datagrams = 0;           ///< that an exchange may take; 0: as configured
   std::chrono::nanoseconds burst_changed{};  ///< when it was made smaller
   path_watch path;
   bool is_narrow = false;  ///< no more than 1200 bytes a datagram reach it
-
-  // Its places in the change list.
-  std::uint64_t introduced = 0;  ///< sequence of new_peer or peer_restarted
-  bool is_restart = false;
-  std::uint64_t judged = 0;  ///< sequence of the verdict; 0 while unjudged
 };
 
 class peer_table {
@@ -268,6 +254,8 @@ class peer_table {
   peer_table(const peer_table&) = delete;
   peer_table& operator=(const peer_table&) = delete;
 
+  /// Whether `try_add` has a row for a new peer.
+  [[nodiscard]] bool has_room() const;
   /// A row for a new peer; nullopt when the capacity is reached.
   ///   expects: no row has that hash
   [[nodiscard]] std::optional<slot_index> try_add(std::string_view name, std::uint64_t name_hash);

@@ -17,7 +17,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <optional>
 #include <span>
@@ -31,30 +30,28 @@
 #include "gossipmonger/core/config.hpp"
 #include "gossipmonger/core/error.hpp"
 #include "gossipmonger/core/event.hpp"
-#include "gossipmonger/core/expiry.hpp"
 #include "gossipmonger/core/graveyard.hpp"
 #include "gossipmonger/core/hash.hpp"
 #include "gossipmonger/core/liveness.hpp"
+#include "gossipmonger/core/membership.hpp"
 #include "gossipmonger/core/membership_need.hpp"
 #include "gossipmonger/core/message.hpp"
 #include "gossipmonger/core/node_clock.hpp"
+#include "gossipmonger/core/notices.hpp"
 #include "gossipmonger/core/outbox.hpp"
 #include "gossipmonger/core/own_incarnation.hpp"
+#include "gossipmonger/core/own_map.hpp"
+#include "gossipmonger/core/partners.hpp"
 #include "gossipmonger/core/peer_ring.hpp"
 #include "gossipmonger/core/peer_table.hpp"
 #include "gossipmonger/core/random.hpp"
 #include "gossipmonger/core/reconcile.hpp"
-#include "gossipmonger/core/report_log.hpp"
 #include "gossipmonger/core/send_budget.hpp"
 #include "gossipmonger/core/storage.hpp"
 #include "gossipmonger/core/table_sizes.hpp"
 #include "gossipmonger/core/value_transfers.hpp"
-#include "gossipmonger/core/write_rate.hpp"
 
 namespace gossipmonger {
-
-/// Keys with their values.
-using pair_views = std::span<const std::pair<std::string_view, std::string_view>>;
 
 /// How far a version of mine has come.
 struct replication {
@@ -104,16 +101,17 @@ class protocol {
   [[nodiscard]] table_sizes tables() const;
   /// Which peers hold `version` of my present generation; with `leave` true, my leaving.
   [[nodiscard]] replication replicated(std::uint64_t version, bool leave = false) const;
-  [[nodiscard]] std::size_t live_peers() const { return ring_.size(); }
+  [[nodiscard]] std::size_t live_peers() const { return membership_.rings().live.size(); }
   /// The rows as they are, for who watches a node from outside: a simulator, a test.
   [[nodiscard]] const peer_table& peers() const { return peers_; }
   [[nodiscard]] const graveyard& graves() const { return graves_; }
+  [[nodiscard]] const change_list& changes() const { return changes_; }
   /// When `handle_timeout`, and then `poll_transmit`, want to be called: the next round is due, or
   /// the budget lets what waits go on.
   [[nodiscard]] std::chrono::nanoseconds next_deadline() const;
   /// The same without what waits for the budget.
   [[nodiscard]] std::chrono::nanoseconds next_timeout() const {
-    return std::min(next_round_, expiry_.next());
+    return std::min(partners_.next_round(), own_map_.next_due());
   }
   /// Whether what I write is carried as fast as I write it: false after more than the cluster
   /// carries in an interval, or while live peers fall behind. Writing goes on to be allowed.
@@ -183,7 +181,7 @@ class protocol {
   /// Says that I leave: at once to some peers, and in every digest from now on. Final.
   void leave(moment now);
   /// While this is not 0, rounds choose first among peers not known to hold it.
-  void prefer_lacking(std::uint64_t version) { preferred_version_ = version; }
+  void prefer_lacking(std::uint64_t version) { partners_.prefer_lacking(version); }
   /// Shows each message to `seen`, with the address of the other end: a received one before it is
   /// handled, a sent one when it is polled. Each is valid during the call, which must not change
   /// this node. A null hook ends that, and costs one branch a message.
@@ -203,29 +201,8 @@ class protocol {
   void release_changes(std::uint64_t sequence);
 
  private:
-  struct known_seed {
-    explicit known_seed(const endpoint& address) : at(address) {}
-
-    endpoint at;
-    std::uint64_t remote_hash = 0;  ///< of the peer found there last; 0: none
-    bool is_mine = false;           ///< what went there came back to me
-  };
-
-  /// Somebody named in an error already, by the hash of a name or an address.
-  struct reported_name {
-    reported_name(std::uint64_t of_hash, std::chrono::nanoseconds at_time)
-        : name_hash(of_hash), at(at_time) {}
-
-    std::uint64_t name_hash;
-    std::chrono::nanoseconds at;
-  };
-
   [[nodiscard]] std::optional<slot_index> find_slot(std::string_view peer) const;
   [[nodiscard]] bool is_reachable(slot_index slot) const;
-  /// Whether what that peer is known to hold is of my present generation.
-  [[nodiscard]] bool is_of_present_run(const peer_details& of) const;
-  /// Up to which version of mine that peer is known to hold all.
-  [[nodiscard]] std::uint64_t held_version(slot_index slot) const;
   [[nodiscard]] member describe(slot_index slot, std::chrono::nanoseconds now) const;
   void drop(drop_reason reason) { ++stats_.drops[static_cast<std::size_t>(reason)]; }
   void observe_time(moment now);
@@ -249,8 +226,6 @@ class protocol {
   /// From a verified address: notes its size, and tells where it shows that large datagrams of mine
   /// do not reach the sender, and short ones do.
   void watch_path(const message& received, std::size_t bytes);
-  /// An identity with an address that only its own host can send to, and I am on another.
-  [[nodiscard]] bool is_loopback_elsewhere(const identity_view& who) const;
   /// Takes a word of this node's name from a verified sender of another name.
   void handle_word_of_me(const message& received);
   /// Looks whether an older run of `slot` lives beside the one held.
@@ -285,40 +260,12 @@ class protocol {
   /// Takes a generation above `generation`, which others hold of this node.
   void refute(std::uint64_t generation);
   void end_conflict();
-  void refuse(const identity_view& who, std::uint64_t name_hash, drop_reason reason);
-  /// An identity that was silent for my whole grace.
-  void refuse_silent(const identity_view& who, std::uint64_t name_hash);
-  /// Of whom something was refused for want of room is asked for again: there is more.
-  void end_capacity_refusals();
-  /// An identity with an address that nobody can send to. A relay may have got it wrong: the
-  /// incarnation is not refused.
-  void drop_unroutable(const identity_view& who, std::uint64_t name_hash);
-  /// Refusals whose reason is no more.
-  void end_refusals();
-  /// Nothing was said of that name yet, or long ago; and there is a place to remember that.
-  [[nodiscard]] bool may_report(std::uint64_t name_hash) const;
-  /// An event about a name, the first time there is anything to say of it.
-  void report_once(event_kind kind, const identity_view& who, std::uint64_t name_hash,
-                   std::string text);
-  // Notices of this node about itself (protocol_notices.cpp).
-  /// After the choice of partners: tells once that nobody is known though a seed was to be asked in
-  /// that many rounds, and when that ends.
-  void watch_alone(bool has_seed_to_ask);
-  /// A datagram of mine came back from there: a seed at that address is myself.
-  void handle_reflection(const endpoint& source);
-  /// Why I refuse the incarnation that sent this.
-  [[nodiscard]] refusal refusal_of(const digest_entry& sender) const;
-  /// A peer refuses me: told once, and again after a grace without it. No state follows from it.
-  void handle_refusal(const message& received, const endpoint& source);
-  /// How often a verified peer says that it gossips: told once where that differs from my interval.
-  void watch_interval(const message& received);
   /// In what version I write to who speaks what that leg says; not knowing, in my lowest. Who is
   /// silent may be a release that does not read that: each of mine in turn.
   [[nodiscard]] std::uint8_t version_for(const exchange& leg) const;
-  void enter(slot_index slot, const identity_view& who, bool is_restart);
-  void judge(slot_index slot, peer_status status);
-  void judge(slot_index slot, std::optional<peer_status> status) {
-    if (status) judge(slot, *status);
+  void set_status(slot_index slot, peer_status status);
+  void set_status(slot_index slot, std::optional<peer_status> status) {
+    if (status) set_status(slot, *status);
   }
 
   // Suspicion.
@@ -337,20 +284,8 @@ class protocol {
   /// The row goes, and a grave takes its place.
   void bury(slot_index slot);
   void choose_partners();
-  [[nodiscard]] bool try_start_live();
-  /// The next of that ring; with `is_choosy`, who is not known to hold what is waited for.
-  [[nodiscard]] bool try_start_from(peer_ring& ring, bool is_choosy);
-  void try_start_seed();
-  /// Nobody is live: as many seeds as there is room for, in turn, so that each is asked once before
-  /// any is asked again.
-  void try_start_seeds();
-  [[nodiscard]] bool try_start(known_seed& asked);
-  /// Whether any of the seeds may be another node.
-  [[nodiscard]] bool has_other_seed() const;
-  /// Who is to be met there, by its hash, of those that are not gone; 0: nobody, or several.
-  [[nodiscard]] std::uint64_t find_peer_at(const endpoint& address) const;
-  /// Whether a digest may go there: somebody else's address, of a kind that can be sent to.
-  [[nodiscard]] bool is_partner(const endpoint& to) const;
+  /// Begins an exchange with a partner of this round.
+  [[nodiscard]] start_outcome start(const partner& chosen);
   /// Whether a digest to it waits already.
   [[nodiscard]] bool is_started(const endpoint& to) { return outbox_.find_digest(to) != nullptr; }
   /// A digest to that address; null where it may not go, or one waits, or too many do.
@@ -392,24 +327,12 @@ class protocol {
   [[nodiscard]] static exchange take_sign(exchange& leg);
   /// Decides whether the sender of that digest waits for a sign of life, and counts the answer.
   void plan_sign(const message& received, std::size_t bytes, exchange& answer);
-  void schedule_next(moment now);
 
   // Writing.
-  [[nodiscard]] std::error_code check_write(std::string_view key, std::string_view value) const;
-  /// Whether so much is allowed, and there are so many versions left.
-  [[nodiscard]] bool has_room(const storage_usage& used, std::size_t versions) const;
-  /// The same for `pairs`, with what they replace; `is_compacted`: after a compaction, and with
-  /// the versions that it takes.
-  [[nodiscard]] bool has_exact_room(pair_views pairs, bool is_compacted) const;
-  /// As a compaction leaves it, with its marker.
-  [[nodiscard]] storage_usage usage_without_tombstones() const;
-  /// Puts `entry` at the next version; at the tail of the change list unless it names its place.
-  [[nodiscard]] result<std::uint64_t> write(const entry_view& entry);
+  /// Why this node may not write now; no error: it may.
+  [[nodiscard]] std::error_code write_refusal() const;
   [[nodiscard]] result<std::uint64_t> set_until(pair_views pairs,
                                                 std::optional<std::chrono::nanoseconds> deadline);
-  /// Erases my keys whose time has come, a batch of them.
-  void expire_keys(moment now);
-  void compact();
 
   config settings_;
   wire_range spoken_;
@@ -421,16 +344,12 @@ class protocol {
   graveyard graves_;
   change_list changes_;
   reconciler reconciler_;
+  own_map own_map_;
   address_book addresses_;
-  peer_ring ring_;                // of live peers
-  peer_ring newcomers_;           // of those not judged yet
-  std::vector<slot_index> gone_;  // dead or left
-  bool is_newcomers_turn_ = false;
-  expiry expiry_;
+  membership membership_;
+  partners partners_;
+  notices notices_;
 
-  std::vector<known_seed> seeds_;
-  std::size_t seed_turn_ = 0;  // while nobody is live, where the next round goes on
-  std::vector<endpoint> joining_;
   std::vector<endpoint> restarted_;  // addresses where a leg 1 was begun anew this round
   outbox outbox_;
   endpoint source_;           // of the legs that I start
@@ -439,12 +358,10 @@ class protocol {
   send_budget budget_;
   send_budget strangers_budget_;  // what of it answers to unproved addresses may take
   membership_need need_;
-  write_rate write_rate_;
   std::optional<std::chrono::nanoseconds> sends_at_;  // until when the budget is spent
   digest_comparison compared_;                        // of the message in hand
 
   node_clock clock_;
-  std::chrono::nanoseconds next_round_{};
 
   liveness liveness_;
   /// Short legs a round, for whatever reason (I5).
@@ -455,18 +372,8 @@ class protocol {
 
   std::uint64_t digest_cursor_ = 0;
   std::uint64_t extra_cursor_ = 0;  // of the rows that are told where graves end the range
-  std::uint64_t preferred_version_ = 0;
   own_incarnation own_;
   bool is_told_by_peer_ = false;  // the message in hand: its sender is live here, and another node
-  std::deque<reported_name> reported_names_;  // oldest first; bounded
-  static constexpr std::size_t reports_max = 64;
-  report_log reported_clusters_{reports_max};
-  report_log reported_intervals_{reports_max};
-  std::array<std::optional<std::chrono::nanoseconds>, refusal_count>
-      refused_at_;                                          // last, by reason
-  std::optional<std::chrono::nanoseconds> interval_moved_;  // mine or a peer's, last
-  std::size_t alone_rounds_ = 0;
-  bool is_alone_told_ = false;
   message_hook on_message_;
 };
 
