@@ -130,7 +130,7 @@ void protocol::start_short(slot_index slot, std::optional<doubt_entry> told) {
 
 void protocol::start_short(const endpoint& to, std::uint64_t remote_hash,
                            std::optional<doubt_entry> told) {
-  if (exchange* queued = outbox_.find_digest(to)) {
+  if (digest_leg* queued = outbox_.find_digest(to)) {
     // The leg that waits there for the budget goes first now.
     if (queued->padded_bytes == 0) queued->is_sign_due = true;
     // A leg that goes there anyway takes the suspicion along, if it has room for it.
@@ -138,11 +138,11 @@ void protocol::start_short(const endpoint& to, std::uint64_t remote_hash,
     return;
   }
   if (short_legs_left_ == 0) return;
-  exchange* started = try_start(to, remote_hash);
+  digest_leg* started = try_start(to, remote_hash);
   if (started == nullptr) return;
   --short_legs_left_;
   need_.handle_other(short_leg_bytes);
-  exchange& leg = *started;
+  digest_leg& leg = *started;
   leg.is_short = true;
   leg.digest_rows_left = 1;
   leg.datagrams_left = 1;
@@ -169,7 +169,7 @@ std::size_t protocol::doubts_a_leg() const {
   return std::clamp(part, doubts_min, doubt_entry::doubts_max);
 }
 
-void protocol::plan_doubts(exchange& leg) {
+void protocol::plan_doubts(leg_base& leg) {
   if (rumours_.empty()) return;
   std::erase_if(rumours_, [this, most = told_max()](slot_index slot) {
     if (!peers_.is_used(slot)) return true;
