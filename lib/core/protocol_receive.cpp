@@ -38,11 +38,10 @@ void protocol::handle_foreign(const endpoint& source) {
   notices_.handle_foreign(source, clock_.now());
 }
 
-std::uint8_t protocol::version_for(const exchange& leg) const {
+std::uint8_t protocol::version_for(const leg_base& leg, std::uint32_t unanswered) const {
   // Losses alone make nobody write what a peer does not read.
   constexpr std::uint32_t patience = 2;
   std::optional<wire_range> spoken = leg.spoken;
-  std::uint32_t unanswered = leg.unanswered;
   // The version is chosen now: the receiver may have named others while the leg waited.
   const std::optional<slot_index> slot = peers_.find(leg.remote_hash);
   if (slot && peers_.details(*slot).way() == leg.to) {
@@ -88,9 +87,8 @@ void protocol::handle_namesake(const message& received, const endpoint& source, 
   }
   if (received.kind != message_kind::digest) return;
   // Who lives under my name shall learn of me, and be able to prove itself: an empty reply.
-  exchange leg;
+  answer_leg leg;
   leg.to = source;
-  leg.kind = message_kind::reply;
   leg.cookie_echo = received.cookie;
   leg.spoken = received.versions;
   leg.is_unproved = !is_proved;
@@ -166,7 +164,7 @@ void protocol::try_continue(const value_transfer& one) {
   if (!transfers_.may_continue() || !addresses_.is_proved(one.source)) return;
   if (!outbox_.has_room_for_digest(one.source)) return;
   transfers_.handle_continued();
-  exchange& leg = start_exchange(one.source, one.remote_hash);
+  digest_leg& leg = start_exchange(one.source, one.remote_hash);
   leg.is_short = true;
   leg.is_sign_due = false;
   leg.about = one.slot;
@@ -212,9 +210,8 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
     if (is_fresh) handle_suspicions(received, source);
   }
 
-  exchange leg;
+  answer_leg leg;
   leg.to = source;
-  leg.kind = message_kind::reply;
   leg.asked_generation = received.sender.generation;
   leg.asked_heartbeat = received.sender.heartbeat;
   leg.cookie_echo = received.cookie;
@@ -291,10 +288,10 @@ std::uint64_t protocol::seen_heartbeat(const message& received) const {
   return is_of_this_run ? received.receiver.heartbeat : 0;
 }
 
-void protocol::supersede(const exchange& fresh) {
+void protocol::supersede(const answer_leg& fresh) {
   if (fresh.owed.empty()) return;
   std::vector<bool> is_planned;
-  const auto strike_out = [&](exchange& waiting) {
+  const auto strike_out = [&](answer_leg& waiting) {
     if (waiting.owed.empty() || waiting.to != fresh.to) return;
     if (is_planned.empty()) {
       is_planned.resize(peers_.slots(), false);
@@ -319,7 +316,7 @@ void protocol::handle_reply(const message& received, const endpoint& source, boo
   for (const delta_view& delta : received.deltas) reconciler_.apply(received, delta);
 
   if (received.kind != message_kind::reply || received.requests.empty()) return;
-  exchange leg;
+  answer_leg leg;
   leg.to = source;
   leg.kind = message_kind::deltas;
   leg.asked_generation = received.sender.generation;

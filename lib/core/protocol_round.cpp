@@ -38,6 +38,21 @@ constexpr std::size_t short_legs_part = 2;
 /// One to a peer itself, and three to peers that are asked for it.
 constexpr std::size_t short_legs_min = 4;
 
+/// The part of `leg` that its bare sign of life takes over. No sign is due of `leg` any more.
+leg_base take_shared(leg_base& leg) {
+  leg_base shared;
+  shared.to = leg.to;
+  shared.from = leg.from;
+  shared.remote_hash = leg.remote_hash;
+  shared.cookie_echo = leg.cookie_echo;
+  shared.spoken = leg.spoken;
+  shared.planned = leg.planned;
+  shared.datagrams_left = 1;
+  shared.is_sign_due = std::exchange(leg.is_sign_due, false);
+  shared.doubts = std::exchange(leg.doubts, {});
+  return shared;
+}
+
 }  // namespace
 
 void protocol::handle_timeout(moment now) {
@@ -99,7 +114,7 @@ void protocol::start_probes() {
 
 void protocol::start_short(const wanted_probe& wanted) {
   const std::size_t told_max = liveness_.suspicions_a_leg();
-  if (exchange* queued = outbox_.find_digest(wanted.to)) {
+  if (digest_leg* queued = outbox_.find_digest(wanted.to)) {
     // The leg that waits there for the budget goes first now.
     if (queued->padded_bytes == 0) queued->is_sign_due = true;
     // A leg that goes there anyway takes the suspicion along, if it has room for it.
@@ -107,11 +122,11 @@ void protocol::start_short(const wanted_probe& wanted) {
     return;
   }
   if (short_legs_left_ == 0) return;
-  exchange* started = try_start(wanted.to, wanted.remote_hash);
+  digest_leg* started = try_start(wanted.to, wanted.remote_hash);
   if (started == nullptr) return;
   --short_legs_left_;
   need_.handle_other(short_leg_bytes);
-  exchange& leg = *started;
+  digest_leg& leg = *started;
   leg.is_short = true;
   leg.digest_rows_left = 1;
   leg.datagrams_left = 1;
@@ -170,7 +185,7 @@ void protocol::choose_partners() {
 
 start_outcome protocol::start(const partner& chosen) {
   if (is_started(chosen.to)) return start_outcome::waiting;
-  exchange* leg = try_start(chosen.to, chosen.name_hash);
+  digest_leg* leg = try_start(chosen.to, chosen.name_hash);
   if (leg == nullptr) return start_outcome::refused;
   if (chosen.reason != partner::why::member) return start_outcome::started;
   const peer_view row = peers_[chosen.slot];
@@ -181,15 +196,15 @@ start_outcome protocol::start(const partner& chosen) {
   return start_outcome::started;
 }
 
-exchange* protocol::try_start(const endpoint& to, std::uint64_t remote_hash) {
+digest_leg* protocol::try_start(const endpoint& to, std::uint64_t remote_hash) {
   if (!partners_.is_partner(to) || !outbox_.has_room_for_digest(to)) return nullptr;
   if (!addresses_.try_start(to, stats_.rounds, settings_.unproved_addresses_max)) return nullptr;
   return &start_exchange(to, remote_hash);
 }
 
-exchange& protocol::start_exchange(const endpoint& to, std::uint64_t remote_hash) {
+digest_leg& protocol::start_exchange(const endpoint& to, std::uint64_t remote_hash) {
   const bool is_proved = addresses_.is_proved(to);
-  exchange& leg = outbox_.add_digest(to);
+  digest_leg& leg = outbox_.add_digest(to);
   leg.planned = clock_.now();
   leg.from = source_;
   leg.remote_hash = remote_hash;
@@ -249,7 +264,7 @@ std::size_t protocol::digest_bytes(std::size_t digests) const {
 
 void protocol::begin_budget_round() {
   // The rows that a digest could not tell in its round go into the next one.
-  outbox_.end_digests([this](const exchange& leg) { end_exchange(leg); });
+  outbox_.end_digests([this](const digest_leg& leg) { end_digest(leg); });
   if (!outbox_.has_sign_of_mine()) return;
   // My own probes wait: that nobody answers says nothing of the peers.
   ++stats_.probes_delayed;
@@ -257,15 +272,17 @@ void protocol::begin_budget_round() {
 }
 
 void protocol::plan_digests() {
-  const auto is_whole = [](const exchange& leg) { return !leg.is_short && leg.padded_bytes == 0; };
+  const auto is_whole = [](const digest_leg& leg) {
+    return !leg.is_short && leg.padded_bytes == 0;
+  };
   std::size_t digests = 0;
-  outbox_.for_each_digest([&](const exchange& leg) {
+  outbox_.for_each_digest([&](const digest_leg& leg) {
     digests += is_whole(leg) ? 1 : 0;
     need_.handle_other(leg.padded_bytes);
   });
   need_.handle_digests(digests);
   if (digests == 0) return;
-  outbox_.for_each_digest([&, share = digest_bytes(digests)](exchange& leg) {
+  outbox_.for_each_digest([&, share = digest_bytes(digests)](digest_leg& leg) {
     if (is_whole(leg)) leg.digest_bytes_left = share;
   });
 }
@@ -334,47 +351,47 @@ nanoseconds protocol::budget_opens_at() {
   return at;
 }
 
-bool protocol::is_bare_sign(outbox_lane from, const exchange& leg) const {
+bool protocol::is_bare_sign(const digest_leg& leg) const {
   if (!leg.is_sign_due || leg.is_short) return false;
   // A digest that is under way was asked for a sign again, and may have no room left for one.
-  if (leg.kind == message_kind::digest && !leg.has_extra) return true;
-  if (!has_byte_budget()) return false;
+  if (!leg.has_extra) return true;
+  return has_byte_budget() && !budget_.has_room(kept_from_membership());
+}
+
+bool protocol::is_bare_sign(outbox_lane from, const answer_leg& leg) const {
+  if (!leg.is_sign_due || !has_byte_budget()) return false;
   if (!budget_.has_room(kept_from_membership())) return true;
   return from == outbox_lane::strangers && !strangers_budget_.has_room(strangers_bytes() / 2);
 }
 
-exchange protocol::take_sign(exchange& leg) {
-  exchange sign;
-  sign.to = leg.to;
-  sign.from = leg.from;
-  sign.kind = leg.kind;
-  sign.remote_hash = leg.remote_hash;
-  sign.is_unproved = leg.is_unproved;
-  sign.asked_generation = leg.asked_generation;
-  sign.asked_heartbeat = leg.asked_heartbeat;
-  sign.is_sign_due = true;
-  sign.cookie_echo = leg.cookie_echo;
-  sign.planned = leg.planned;
-  sign.spoken = leg.spoken;
+digest_leg protocol::take_sign(digest_leg& leg) {
+  digest_leg sign;
+  static_cast<leg_base&>(sign) = take_shared(leg);
   sign.unanswered = leg.unanswered;
-  sign.bytes_left = leg.bytes_left;
   sign.digest_bytes_left = std::max(leg.digest_bytes_left, digest_bytes_min);
-  sign.datagrams_left = 1;
-  sign.is_short = true;
   sign.digest_rows_left = 1;
   sign.extra_rows_left = 1;
-  sign.doubts = std::exchange(leg.doubts, {});
+  sign.is_short = true;
   sign.awaited = std::exchange(leg.awaited, self_slot);
   sign.awaited_generation = leg.awaited_generation;
-  sign.seen_heartbeat = leg.seen_heartbeat;
+  return sign;
+}
+
+answer_leg protocol::take_sign(answer_leg& leg) {
+  answer_leg sign;
+  static_cast<leg_base&>(sign) = take_shared(leg);
+  sign.kind = leg.kind;
+  sign.asked_generation = leg.asked_generation;
+  sign.asked_heartbeat = leg.asked_heartbeat;
+  sign.bytes_left = leg.bytes_left;
+  sign.is_unproved = leg.is_unproved;
   sign.refused = leg.refused;
-  leg.is_sign_due = false;
   leg.is_news_due = leg.is_first;
   leg.is_first = false;
   return sign;
 }
 
-void protocol::plan_sign(const message& received, std::size_t bytes, exchange& answer) {
+void protocol::plan_sign(const message& received, std::size_t bytes, answer_leg& answer) {
   const std::size_t entries =
       answer.heartbeats.size() + answer.requests.size() + answer.doubts.size();
   const std::size_t answer_bytes =
@@ -400,12 +417,72 @@ nanoseconds protocol::next_deadline() const {
   return sends_at_ ? std::min(*sends_at_, next_timeout()) : next_timeout();
 }
 
-void protocol::end_exchange(const exchange& leg) {
+void protocol::end_digest(const digest_leg& leg) {
   // The next round's digest goes on where this one's budget ended.
-  const bool is_whole = leg.kind == message_kind::digest && !leg.is_short && leg.padded_bytes == 0;
+  const bool is_whole = !leg.is_short && leg.padded_bytes == 0;
   if (!is_whole) return;
   digest_cursor_ = leg.digest_rows_left == 0 && !leg.is_partial ? 0 : leg.digest_from;
   extra_cursor_ = leg.extra_from;
+}
+
+void protocol::complete(outbox_lane from, const leg_base& leg, std::uint32_t unanswered,
+                        message& out, moment now) {
+  out.cookie = addresses_.cookie_for(leg.to, now.steady);
+  out.versions = spoken_;
+  out.wire_version = version_for(leg, unanswered);
+  if (has_byte_budget()) {
+    const std::size_t bytes = datagram_bytes(out);
+    budget_.take(bytes);
+    if (from == outbox_lane::strangers) strangers_budget_.take(bytes);
+  }
+  if (const std::optional<slot_index> remote = peers_.find(leg.remote_hash)) {
+    peers_.details(*remote).path.handle_sent(leg.filled_bytes, peers_.self().heartbeat());
+  }
+  transmit_source_ = leg.from;
+}
+
+std::optional<endpoint> protocol::try_transmit_digest(message& out, moment now) {
+  digest_leg& whole = outbox_.digest_turn();
+  std::optional<digest_leg> sign;
+  if (is_bare_sign(whole)) sign = take_sign(whole);
+  digest_leg& leg = sign ? *sign : whole;
+  if (!reconciler_.fill_digest(leg, out, clock_.now())) {
+    assert(!sign);
+    end_digest(leg);
+    outbox_.end(outbox_lane::digests);
+    return std::nullopt;
+  }
+  if (leg.is_sign_due) outbox_.end_sign(outbox_lane::digests);
+  // Any leg 1 asks a suspect whether it lives, by its first datagram.
+  if (leg.is_sign_due || leg.padded_bytes != 0) liveness_.handle_asked(leg.remote_hash);
+  leg.is_sign_due = false;
+  // The sign and the rest of its leg share the byte budget.
+  if (sign) whole.digest_bytes_left -= std::min(whole.digest_bytes_left, sign->filled_bytes);
+  complete(outbox_lane::digests, leg, leg.unanswered, out, now);
+  liveness_.expect_answer(std::exchange(leg.awaited, self_slot), leg.awaited_generation);
+  ++stats_.digests_sent;
+  return leg.to;
+}
+
+std::optional<endpoint> protocol::try_transmit_answer(outbox_lane from, message& out, moment now) {
+  answer_leg& whole = outbox_.answer_turn(from);
+  std::optional<answer_leg> sign;
+  if (is_bare_sign(from, whole)) sign = take_sign(whole);
+  answer_leg& leg = sign ? *sign : whole;
+  if (!reconciler_.fill_reply(leg, out, clock_.now())) {
+    assert(!sign);
+    outbox_.end(from);
+    return std::nullopt;
+  }
+  if (leg.is_sign_due) outbox_.end_sign(from);
+  leg.is_sign_due = false;
+  leg.is_news_due = false;
+  // The sign and the rest of its leg share the limit of the 3x rule.
+  if (sign) whole.bytes_left = sign->bytes_left;
+  complete(from, leg, 0, out, now);
+  ++stats_.replies_sent;
+  stats_.deltas_sent += out.deltas.size();
+  return leg.to;
 }
 
 std::optional<endpoint> protocol::poll_transmit(moment now, message& out) {
@@ -419,55 +496,12 @@ std::optional<endpoint> protocol::poll_transmit(moment now, message& out) {
     }
     const std::optional<outbox_lane> lane = next_lane(now);
     if (!lane) return std::nullopt;
-    exchange& whole = outbox_.turn(*lane);
-    std::optional<exchange> sign;
-    if (is_bare_sign(*lane, whole)) sign = take_sign(whole);
-    exchange& leg = sign ? *sign : whole;
-    const bool is_digest = leg.kind == message_kind::digest;
-    const bool is_filled = is_digest ? reconciler_.fill_digest(leg, out, clock_.now())
-                                     : reconciler_.fill_reply(leg, out, clock_.now());
-    if (!is_filled) {
-      assert(!sign);
-      end_exchange(leg);
-      outbox_.end(*lane);
-      continue;
-    }
-    if (leg.is_sign_due) outbox_.end_sign(*lane);
-    // Any digest leg asks a suspect whether it lives, by its first datagram.
-    if (is_digest && (leg.is_sign_due || leg.padded_bytes != 0)) {
-      liveness_.handle_asked(leg.remote_hash);
-    }
-    leg.is_sign_due = false;
-    leg.is_news_due = false;
-    // The sign and the rest of its leg share the limits of the 3x rule and of the budget.
-    if (sign) {
-      whole.bytes_left = sign->bytes_left;
-      whole.digest_bytes_left -= std::min(whole.digest_bytes_left, sign->filled_bytes);
-    }
-    out.cookie = addresses_.cookie_for(leg.to, now.steady);
-    out.versions = spoken_;
-    out.wire_version = version_for(leg);
-    if (has_byte_budget()) {
-      const std::size_t bytes = datagram_bytes(out);
-      budget_.take(bytes);
-      if (*lane == outbox_lane::strangers) strangers_budget_.take(bytes);
-    }
-    const std::optional<slot_index> remote = peers_.find(leg.remote_hash);
-    if (remote) {
-      peers_.details(*remote).path.handle_sent(leg.filled_bytes, peers_.self().heartbeat());
-    }
-    transmit_source_ = leg.from;
-    if (is_digest) {
-      const slot_index awaited = std::exchange(leg.awaited, self_slot);
-      liveness_.expect_answer(awaited, leg.awaited_generation);
-      ++stats_.digests_sent;
-    } else {
-      ++stats_.replies_sent;
-      stats_.deltas_sent += out.deltas.size();
-    }
-    const endpoint to = leg.to;
+    const std::optional<endpoint> to = *lane == outbox_lane::digests
+                                           ? try_transmit_digest(out, now)
+                                           : try_transmit_answer(*lane, out, now);
+    if (!to) continue;
     outbox_.end_turn(*lane);
-    if (on_message_) on_message_(message_direction::sent, to, out);
+    if (on_message_) on_message_(message_direction::sent, *to, out);
     return to;
   }
 }

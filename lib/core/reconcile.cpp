@@ -99,7 +99,7 @@ bool has_open_value(const message& out) {
 }
 
 /// What the leg has to say of doubts goes into its first datagram.
-void add_doubts(exchange& leg, packer& pack) {
+void add_doubts(leg_base& leg, packer& pack) {
   for (const doubt_entry& doubt : leg.doubts) {
     if (!pack.try_add_doubt(doubt)) break;
   }
@@ -129,12 +129,12 @@ std::size_t reconciler::message_bytes_max() const {
   return settings_.datagram_bytes_max - (is_on(defect::seal_ignored) ? 0 : seal_bytes);
 }
 
-std::size_t reconciler::message_bytes_max(const exchange& leg) const {
+std::size_t reconciler::message_bytes_max(const leg_base& leg) const {
   const std::size_t most = message_bytes_max();
   return leg.is_narrow ? std::min(most, datagram_bytes_floor - seal_bytes) : most;
 }
 
-bool reconciler::is_narrow(const exchange& leg) const {
+bool reconciler::is_narrow(const leg_base& leg) const {
   if (settings_.datagram_bytes_max == datagram_bytes_floor) return false;
   const std::optional<slot_index> slot = peers_.find(leg.remote_hash);
   return slot && peers_.details(*slot).is_narrow;
@@ -172,7 +172,7 @@ std::size_t reconciler::digest_rows_min(std::size_t datagrams, std::size_t bytes
 
 // ---------------------------------------------------------------------------------- comparing
 
-bool reconciler::refuses(const digest_entry& theirs, nanoseconds now, const exchange& out) {
+bool reconciler::refuses(const digest_entry& theirs, nanoseconds now, const answer_leg& out) {
   if (out.is_unproved) {
     return graves_.refuses(theirs.name_hash, theirs.generation, theirs.heartbeat);
   }
@@ -180,21 +180,21 @@ bool reconciler::refuses(const digest_entry& theirs, nanoseconds now, const exch
                               now + settings_.dead_peer_grace);
 }
 
-void reconciler::request_stranger(const digest_entry& theirs, nanoseconds now, exchange& out) {
+void reconciler::request_stranger(const digest_entry& theirs, nanoseconds now, answer_leg& out) {
   if (refuses(theirs, now, out)) return;
   digest_entry request;
   request.name_hash = theirs.name_hash;
   out.requests.push_back(request);
 }
 
-void reconciler::compare_request(const digest_entry& theirs, nanoseconds now, exchange& out) {
+void reconciler::compare_request(const digest_entry& theirs, nanoseconds now, answer_leg& out) {
   if (const std::optional<slot_index> slot = peers_.find(theirs.name_hash)) {
     compare_entry(theirs, *slot, now, out, nullptr);
   }
 }
 
 void reconciler::compare_entry(const digest_entry& theirs, slot_index slot, nanoseconds now,
-                               exchange& out, const digest* in) {
+                               answer_leg& out, const digest* in) {
   const peer_view mine = peers_[slot];
   // Whom I no longer tell of comes back by a higher generation.
   if (!is_advertised(mine, now) && theirs.generation <= mine.generation()) return;
@@ -227,7 +227,7 @@ void reconciler::compare_entry(const digest_entry& theirs, slot_index slot, nano
   }
 }
 
-void reconciler::owe(slot_index slot, std::uint64_t after, nanoseconds now, exchange& out) {
+void reconciler::owe(slot_index slot, std::uint64_t after, nanoseconds now, answer_leg& out) {
   const peer_view row = peers_[slot];
   std::optional<position> part = part_held(row, after, out);
   if (part && part->version > row.max_version()) {
@@ -274,20 +274,20 @@ void reconciler::adapt_burst(std::uint64_t remote_hash, const flight_answer& see
   }
 }
 
-void reconciler::limit_burst(exchange& out) const {
+void reconciler::limit_burst(answer_leg& out) const {
   if (out.is_unproved) return;
   const std::optional<slot_index> slot = peers_.find(out.remote_hash);
   if (!slot || peers_.details(*slot).burst_datagrams == 0) return;
   out.datagrams_left = std::min(out.datagrams_left, peers_.details(*slot).burst_datagrams);
 }
 
-bool reconciler::is_wanted(const digest& theirs, peer_view row, const exchange& out) const {
+bool reconciler::is_wanted(const digest& theirs, peer_view row, const answer_leg& out) const {
   if (row.name_hash() == out.remote_hash || has_entry(theirs.extra, row.name_hash())) return false;
   return !is_refused(theirs, row);
 }
 
 void reconciler::compare(const digest& theirs, const digest_comparison& seen,
-                         std::uint64_t sender_hash, nanoseconds now, exchange& out) {
+                         std::uint64_t sender_hash, nanoseconds now, answer_leg& out) {
   out.remote_hash = sender_hash;
   out.has_flights = !out.is_unproved && has_flights(sender_hash);
   assert(seen.range.is_thorough() || !out.has_flights);
@@ -310,7 +310,7 @@ void reconciler::compare(const digest& theirs, const digest_comparison& seen,
 }
 
 void reconciler::compare_absent(const digest& theirs, const comparison& seen, nanoseconds now,
-                                exchange& out) {
+                                answer_leg& out) {
   const std::span<const packed_entry> rows = peers_.entries();
   const std::size_t first = peers_.lower_bound(theirs.lo);
   const std::size_t end = theirs.hi == hash_max || is_on(defect::outside_range)
@@ -336,7 +336,7 @@ void reconciler::compare_absent(const digest& theirs, const comparison& seen, na
   }
 }
 
-void reconciler::shuffle(exchange& out) {
+void reconciler::shuffle(answer_leg& out) {
   // Self's identity goes first: without it a joiner cannot attribute anything to me.
   const auto own = std::find(out.identities.begin(), out.identities.end(), self_slot);
   if (own != out.identities.end()) std::iter_swap(out.identities.begin(), own);
@@ -348,10 +348,9 @@ void reconciler::shuffle(exchange& out) {
 
 // ------------------------------------------------------------------------------------ filling
 
-void reconciler::set_frame(const exchange& leg, message& out) const {
+void reconciler::set_frame(const leg_base& leg, message& out) const {
   out.sender = peers_.self().entry();
   out.cookie_echo = leg.cookie_echo;
-  out.padded_bytes = leg.padded_bytes;
   if (leg.remote_hash == 0) return;
   if (const std::optional<slot_index> slot = peers_.find(leg.remote_hash)) {
     out.receiver = peers_[*slot].entry();
@@ -367,10 +366,10 @@ void reconciler::set_frame(const exchange& leg, message& out) const {
     out.receiver.generation = lies->generation;
     out.receiver.heartbeat = lies->heartbeat;
   }
-  add_echo(leg, out);
 }
 
-void reconciler::add_echo(const exchange& leg, message& out) {
+void reconciler::add_echo(const answer_leg& leg, message& out) {
+  if (leg.remote_hash == 0) return;
   // A higher run than the asker's keeps its own heartbeat: with the asker's, the remains of a
   // former run would look like a rival that lives.
   if (leg.asked_generation < out.receiver.generation) return;
@@ -383,7 +382,7 @@ void reconciler::add_echo(const exchange& leg, message& out) {
   out.receiver.heartbeat = std::max(out.receiver.heartbeat, leg.asked_heartbeat);
 }
 
-bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
+bool reconciler::fill_digest(digest_leg& leg, message& out, nanoseconds now) {
   const bool is_claimed =
       leg.digest_rows_left == 0 && (leg.is_partial || leg.digest_graves_left == 0);
   if (leg.datagrams_left == 0 || is_claimed || leg.extra_rows_left == 0) return false;
@@ -393,6 +392,7 @@ bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
   if (budget < bare_digest_bytes + entry_bytes) return false;
   packer pack(out, message_kind::digest, budget);
   set_frame(leg, out);
+  out.padded_bytes = leg.padded_bytes;
   out.interval = interval_code(settings_.gossip_interval);
   add_doubts(leg, pack);
 
@@ -430,7 +430,7 @@ bool reconciler::fill_digest(exchange& leg, message& out, nanoseconds now) {
   return true;
 }
 
-void reconciler::fill_range(exchange& leg, packer& pack, message& out, nanoseconds now,
+void reconciler::fill_range(digest_leg& leg, packer& pack, message& out, nanoseconds now,
                             digest_places& places) const {
   const std::span<const packed_entry> rows = peers_.entries();
   const std::span<const grave> graves = graves_.all();
@@ -574,7 +574,7 @@ bool reconciler::try_add_unclaimed(slot_index slot, packer& pack, const message&
   return true;
 }
 
-void reconciler::fill_extra(exchange& leg, packer& pack, message& out, nanoseconds now,
+void reconciler::fill_extra(digest_leg& leg, packer& pack, message& out, nanoseconds now,
                             const digest_places& places) {
   if (!places.has_sender) static_cast<void>(pack.try_add_extra(out.sender));
   if (!places.has_receiver && places.is_receiver_refused) {
@@ -601,7 +601,7 @@ void reconciler::fill_extra(exchange& leg, packer& pack, message& out, nanosecon
   leg.extra_from = i < rows.size() ? rows[i].name_hash : 0;
 }
 
-void reconciler::fill_heartbeats(exchange& leg, packer& pack) const {
+void reconciler::fill_heartbeats(answer_leg& leg, packer& pack) const {
   const auto is_used = [this](slot_index slot) { return peers_.is_used(slot); };
   // By reference: else they would be taken one by one.
   const auto entry_of = [this](slot_index slot) -> const packed_entry& {
@@ -622,19 +622,16 @@ void reconciler::fill_heartbeats(exchange& leg, packer& pack) const {
   leg.heartbeats.erase(leg.heartbeats.begin(), first);
 }
 
-bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
+bool reconciler::fill_reply(answer_leg& leg, message& out, nanoseconds now) {
   const bool is_first = leg.is_first;
-  const auto has_more = [&leg] {
-    return !leg.identities.empty() || !leg.heartbeats.empty() || !leg.requests.empty() ||
-           !leg.owed.empty();
-  };
-  if (!is_first && !has_more()) return false;
+  if (!is_first && !leg.has_more()) return false;
   leg.is_narrow = is_narrow(leg);
   const std::size_t budget = std::min(message_bytes_max(leg), leg.bytes_left);
   if (leg.datagrams_left == 0 || budget < reply_frame_bytes) return false;
 
   packer pack(out, leg.kind, budget);
   set_frame(leg, out);
+  add_echo(leg, out);
   out.padded_bytes = 0;
   if (is_first && leg.refused != refusal::none) {
     static_cast<void>(pack.try_set_refusal(leg.refused));
@@ -695,7 +692,7 @@ bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
   --leg.datagrams_left;
   const bool is_spent =
       is_empty || leg.datagrams_left == 0 || leg.bytes_left < reply_frame_bytes + place_margin;
-  if (is_spent && has_more()) {
+  if (is_spent && leg.has_more()) {
     leg.datagrams_left = 0;
     out.more = leg.is_unproved || has_open_value(out);
     if (leg.is_unproved) ++stats_.replies_cut;
@@ -703,14 +700,14 @@ bool reconciler::fill_reply(exchange& leg, message& out, nanoseconds now) {
   return true;
 }
 
-void reconciler::fill_deltas(exchange& leg, packer& pack, const message& out) {
+void reconciler::fill_deltas(answer_leg& leg, packer& pack, const message& out) {
   while (!leg.owed.empty()) {
     leg.turn %= leg.owed.size();
     if (!fill_turn(leg, pack, out)) return;
   }
 }
 
-bool reconciler::fill_turn(exchange& leg, packer& pack, const message& out) {
+bool reconciler::fill_turn(answer_leg& leg, packer& pack, const message& out) {
   // Turns go from the first to the last: the last, which has had none since the first had its own,
   // takes the place. To erase in the middle of thousands would cost more than the datagram.
   const auto drop_turn = [&leg] {
@@ -771,7 +768,7 @@ bool reconciler::fill_turn(exchange& leg, packer& pack, const message& out) {
   return !is_full;
 }
 
-void reconciler::spend(exchange& leg, std::size_t used) const {
+void reconciler::spend(answer_leg& leg, std::size_t used) const {
   owed_delta& turn = leg.owed[leg.turn];
   // A small rest is not worth the frame of one more delta in the next datagram.
   const std::size_t rest = used < turn.deficit ? turn.deficit - used : 0;

@@ -21,7 +21,7 @@ std::optional<partial_entry> reconciler::partial_of(slot_index slot) const {
 }
 
 std::optional<position> reconciler::part_held(peer_view row, std::uint64_t after,
-                                              const exchange& leg) const {
+                                              const answer_leg& leg) const {
   if (leg.partials == nullptr || leg.partials->empty()) return std::nullopt;
   const auto told = std::lower_bound(
       leg.partials->begin(), leg.partials->end(), row.name_hash(),
@@ -41,7 +41,7 @@ void reconciler::add_about(slot_index slot, packer& pack, const message& out) co
   if (pack.try_add_extra(row.entry())) static_cast<void>(pack.try_add_partial(*partial));
 }
 
-bool reconciler::fill_fragment(exchange& leg, packer& pack, const message& out,
+bool reconciler::fill_fragment(answer_leg& leg, packer& pack, const message& out,
                                const entry_view& entry) {
   owed_delta& turn = leg.owed[leg.turn];
   const peer_view row = peers_[turn.slot];

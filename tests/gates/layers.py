@@ -81,15 +81,14 @@ CORE_ORDER = [
      "own_incarnation", "graveyard", "expiry", "value_checksums", "value_transfers", "flight_log",
      "send_budget", "write_rate", "report_log", "path_watch", "namesake_watch", "membership_need",
      "freshness"},
-    {"partial_values", "suspicion", "prober"},
+    {"partial_values", "suspicion", "prober", "legs"},
     {"peer_table"},
     {"storage", "change_list"},
     {"change_reader", "record_slab"},
     {"order_log", "key_table"},
     {"memory_storage"},
     {"own_map", "membership", "partners", "notices", "liveness"},
-    {"reconcile"},
-    {"outbox"},
+    {"reconcile", "outbox"},
     {"protocol"},
 ]
 CORE_EXCEPTIONS = {

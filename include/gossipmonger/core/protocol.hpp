@@ -32,6 +32,7 @@
 #include "gossipmonger/core/event.hpp"
 #include "gossipmonger/core/graveyard.hpp"
 #include "gossipmonger/core/hash.hpp"
+#include "gossipmonger/core/legs.hpp"
 #include "gossipmonger/core/liveness.hpp"
 #include "gossipmonger/core/membership.hpp"
 #include "gossipmonger/core/membership_need.hpp"
@@ -211,7 +212,7 @@ class protocol {
   /// From somebody who bears my name: myself, a former run, or another node.
   void handle_namesake(const message& received, const endpoint& source, std::size_t bytes,
                        bool is_proved);
-  void add_answer(exchange&& leg) {
+  void add_answer(answer_leg&& leg) {
     leg.planned = clock_.now();
     leg.from = asked_at_;
     stats_.exchanges_dropped += outbox_.add_answer(std::move(leg));
@@ -237,7 +238,7 @@ class protocol {
   /// Which heartbeat of this run of mine the sender has seen; 0: none.
   [[nodiscard]] std::uint64_t seen_heartbeat(const message& received) const;
   /// What still waits to go to the same remote, of the same owners, is out of date.
-  void supersede(const exchange& fresh);
+  void supersede(const answer_leg& fresh);
   void handle_digest(const message& received, const endpoint& source, std::size_t bytes,
                      bool is_proved, bool is_fresh);
   void handle_reply(const message& received, const endpoint& source, bool is_fresh);
@@ -262,7 +263,7 @@ class protocol {
   void end_conflict();
   /// In what version I write to who speaks what that leg says; not knowing, in my lowest. Who is
   /// silent may be a release that does not read that: each of mine in turn.
-  [[nodiscard]] std::uint8_t version_for(const exchange& leg) const;
+  [[nodiscard]] std::uint8_t version_for(const leg_base& leg, std::uint32_t unanswered) const;
   void set_status(slot_index slot, peer_status status);
   void set_status(slot_index slot, std::optional<peer_status> status) {
     if (status) set_status(slot, *status);
@@ -289,15 +290,15 @@ class protocol {
   /// Whether a digest to it waits already.
   [[nodiscard]] bool is_started(const endpoint& to) { return outbox_.find_digest(to) != nullptr; }
   /// A digest to that address; null where it may not go, or one waits, or too many do.
-  [[nodiscard]] exchange* try_start(const endpoint& to, std::uint64_t remote_hash);
+  [[nodiscard]] digest_leg* try_start(const endpoint& to, std::uint64_t remote_hash);
   /// expects: the outbox has room for it
-  exchange& start_exchange(const endpoint& to, std::uint64_t remote_hash);
+  digest_leg& start_exchange(const endpoint& to, std::uint64_t remote_hash);
   /// Asks the sender of a value for more of it by a short leg 1, if this round has one left.
   void try_continue(const value_transfer& one);
   /// Asks once a round for more of each value, unless a leg to its sender waits already.
   void continue_values();
-  /// Nothing is left of a leg that fits its budgets.
-  void end_exchange(const exchange& leg);
+  /// Nothing is left of my digest that fits its budgets: the next round's goes on behind it.
+  void end_digest(const digest_leg& leg);
 
   // The byte budget. Signs of life come first, and need next to nothing; then membership, and then
   // bulk: each leaves a part of the bucket to those before it.
@@ -322,11 +323,22 @@ class protocol {
   /// When the budget has room for the next datagram.
   [[nodiscard]] std::chrono::nanoseconds budget_opens_at();
   /// Whether the leg whose turn it is gives its sign of life without the rest, for want of room.
-  [[nodiscard]] bool is_bare_sign(outbox_lane from, const exchange& leg) const;
+  [[nodiscard]] bool is_bare_sign(const digest_leg& leg) const;
+  [[nodiscard]] bool is_bare_sign(outbox_lane from, const answer_leg& leg) const;
   /// A leg that carries nothing but the sign of life of `leg`, which goes on without it.
-  [[nodiscard]] static exchange take_sign(exchange& leg);
+  [[nodiscard]] static digest_leg take_sign(digest_leg& leg);
+  [[nodiscard]] static answer_leg take_sign(answer_leg& leg);
+  /// Fills the next datagram of the digest whose turn it is, and says where it goes. Null: nothing
+  /// is left of it.
+  [[nodiscard]] std::optional<endpoint> try_transmit_digest(message& out, moment now);
+  /// The same of the answer whose turn it is in that lane.
+  [[nodiscard]] std::optional<endpoint> try_transmit_answer(outbox_lane from, message& out,
+                                                            moment now);
+  /// Completes a datagram of `leg`, and counts it against the budgets.
+  void complete(outbox_lane from, const leg_base& leg, std::uint32_t unanswered, message& out,
+                moment now);
   /// Decides whether the sender of that digest waits for a sign of life, and counts the answer.
-  void plan_sign(const message& received, std::size_t bytes, exchange& answer);
+  void plan_sign(const message& received, std::size_t bytes, answer_leg& answer);
 
   // Writing.
   /// Why this node may not write now; no error: it may.
