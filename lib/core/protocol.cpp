@@ -79,7 +79,7 @@ protocol::protocol(config settings, storage_ref entries, const endpoint& address
       peers_(settings_.peers_max),
       graves_(settings_.peers_max + refused_max),
       changes_(kept_changes_max),
-      reconciler_(settings_, peers_, graves_, entries_, changes_, stats_, random_),
+      exchange_(settings_, peers_, graves_, entries_, changes_),
       addresses_(settings_.peers_max + 256, secret_lifetime(settings_), random_.next()),
       write_rate_(first_write_bytes(settings_), now.steady),
       clock_(now),
@@ -210,15 +210,16 @@ protocol_stats protocol::stats() const {
   now.write_bytes_per_interval = write_rate_.bytes_per_interval();
   now.membership_bytes_per_interval = need_.bytes_per_interval();
   now.graveyard_size = graves_.all().size();
-  now.parked_bytes = reconciler_.parked_bytes();
-  now.partial_bytes = reconciler_.partial_bytes();
+  exchange_.add_counters(now);
+  now.parked_bytes = exchange_.deltas.parked_bytes();
+  now.partial_bytes = exchange_.shared.partials.bytes();
   now.retired_entries = entries_.retired_count();
   return now;
 }
 
 table_sizes protocol::tables() const {
   table_sizes held;
-  reconciler_.count_tables(held);
+  exchange_.count_tables(held);
   held.peers = peers_.size();
   held.partners = ring_.size() + newcomers_.size() + gone_.size();
   held.graves = graves_.all().size();
@@ -401,7 +402,6 @@ result<std::uint64_t> protocol::write(const entry_view& entry) {
   const peer self = peers_.self();
   write_rate_.spend(entry.key.size() + entry.value.size() + entry_overhead_bytes, placed.version);
   self.set_max_version(placed.version);
-  peers_.details(self_slot).top = placed.version;
   peers_.touch(self_slot);
   return placed.version;
 }

@@ -165,7 +165,7 @@ void protocol::handle_message(const message& received, const endpoint& source, s
   handle_reply(received, source, is_heard);
   // To an address without proof went one datagram only: now the rest may follow, at once.
   const bool was_partial = !was_proved && peers_.by_hash().size() + graves_.all().size() >
-                                              reconciler_.digest_rows_a_datagram();
+                                              exchange_.digests.rows_a_datagram();
   // What the 3x rule cut, here or there, is asked for anew; a value goes on.
   const bool goes_on = handle_parts(received, source) && was_proved;
   const bool is_cut = (received.more && !goes_on) || was_partial || is_on(defect::answers_restart);
@@ -183,7 +183,7 @@ bool protocol::handle_parts(const message& received, const endpoint& source) {
   for (const delta_view& delta : received.deltas) {
     if (delta.upto.offset == 0) continue;
     const std::optional<slot_index> slot = peers_.find(delta.name_hash);
-    if (!slot || !reconciler_.partial_of(*slot)) continue;
+    if (!slot || !exchange_.shared.partial_of(*slot)) continue;
     part.slot = *slot;
     if (!transfers_.handle_part(part)) continue;
     has_part = true;
@@ -206,7 +206,7 @@ void protocol::try_continue(const value_transfer& one) {
 
 void protocol::continue_values() {
   transfers_.begin_round(stats_.rounds, [this](slot_index slot) {
-    return peers_.is_used(slot) && reconciler_.partial_of(slot).has_value();
+    return peers_.is_used(slot) && exchange_.shared.partial_of(slot).has_value();
   });
   for (const value_transfer& one : transfers_.all()) {
     if (!is_started(one.source)) try_continue(one);
@@ -229,7 +229,7 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
   if (is_proved) watch_interval(received);
   // What stands there as it does here may have arrived.
   const bool is_thorough = is_on(defect::heartbeat_regression) ||
-                           (is_proved && reconciler_.has_flights(received.sender.name_hash));
+                           (is_proved && exchange_.plans.has_flights(received.sender.name_hash));
   peers_.compare(received.known.range, is_thorough, compared_.range);
   peers_.compare(received.known.extra, is_thorough, compared_.extra);
   if (is_proved) {
@@ -261,10 +261,10 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
     leg.refused = refusal_of(received.sender);
   }
   leg.partials = &received.partials;
-  reconciler_.compare(received.known, compared_, received.sender.name_hash, clock_.now(), leg);
+  exchange_.plans.compare(received.known, compared_, received.sender.name_hash, clock_.now(), leg);
   leg.partials = nullptr;
-  reconciler_.limit_burst(leg);
-  reconciler_.shuffle(leg);
+  exchange_.plans.limit_burst(leg);
+  exchange_.plans.shuffle(leg, random_);
   if (is_proved) {
     supersede(leg);
     leg.doubts = answers_;
@@ -286,17 +286,18 @@ void protocol::watch_path(const message& received, std::size_t bytes) {
   const std::optional<slot_index> slot = peers_.find(received.sender.name_hash);
   if (!slot || peers_[*slot].generation() != received.sender.generation) return;
   const peer_view row = peers_[*slot];
-  peer_details& of = peers_.details(*slot);
-  of.path.handle_received(bytes);
+  const peer_details& of = peers_.details(*slot);
+  remote_path& path = exchange_.shared.paths[*slot];
+  path.watch.handle_received(bytes);
   if (received.kind != message_kind::digest) return;
-  if (!of.path.handle_told(received.largest_received, seen_heartbeat(received))) return;
+  if (!path.watch.handle_told(received.largest_received, seen_heartbeat(received))) return;
   identity_view who;
   who.name = of.name;
   who.generation = row.generation();
   std::string text = "large datagrams do not reach " + of.way().to_string() + ", short ones do: ";
-  const bool has_larger = settings_.datagram_bytes_max > datagram_bytes_floor && !of.is_narrow;
+  const bool has_larger = settings_.datagram_bytes_max > datagram_bytes_floor && !path.is_narrow;
   if (has_larger) {
-    of.is_narrow = true;
+    path.is_narrow = true;
     text += "it is sent 1200 bytes at most from now on";
   } else {
     text += "a path must carry packets of 1228 bytes, or 1248 with IPv6";
@@ -335,7 +336,7 @@ void protocol::handle_reply(const message& received, const endpoint& source, boo
   handle_heartbeats(received.heartbeats, compared_.range, is_fresh);
   handle_doubts(received, source, is_fresh);
   stats_.deltas_received += received.deltas.size();
-  for (const delta_view& delta : received.deltas) reconciler_.apply(received, delta);
+  for (const delta_view& delta : received.deltas) exchange_.deltas.apply(received, delta);
 
   if (received.kind != message_kind::reply || received.requests.empty()) return;
   answer_leg leg;
@@ -352,12 +353,12 @@ void protocol::handle_reply(const message& received, const endpoint& source, boo
   leg.seen_heartbeat = seen_heartbeat(received);
   leg.partials = &received.partials;
   for (const packed_entry& request : received.requests) {
-    reconciler_.compare_request(request, clock_.now(), leg);
+    exchange_.plans.compare_request(request, clock_.now(), leg);
   }
   leg.partials = nullptr;
   if (leg.identities.empty() && leg.owed.empty()) return;
-  reconciler_.limit_burst(leg);
-  reconciler_.shuffle(leg);
+  exchange_.plans.limit_burst(leg);
+  exchange_.plans.shuffle(leg, random_);
   supersede(leg);
   add_answer(std::move(leg));
 }
@@ -674,7 +675,7 @@ void protocol::handle_identity(const identity_view& who, bool is_fresh) {
     if (!who.address.is_routable() || is_loopback_elsewhere(who)) {
       return drop_unroutable(who, name_hash);
     }
-    if (!is_on(defect::state_kept)) reconciler_.forget(*slot);
+    if (!is_on(defect::state_kept)) exchange_.forget(*slot);
     ring_.remove(*slot);
     newcomers_.remove(*slot);
     graves_.remove(name_hash);
@@ -718,6 +719,7 @@ void protocol::enter(slot_index slot, const identity_view& who, bool is_restart)
   fresh.instance = who.instance;
   fresh.address = who.address;
   of = std::move(fresh);
+  exchange_.begin(slot);
   changes_.introduce(of, slot, is_restart);
   if (who.has_left) {
     const peer row = peers_[slot];

@@ -79,7 +79,7 @@ void protocol::run_round(moment now) {
   const peer self = peers_.self();
   self.set_heartbeat(std::min(self.heartbeat() + 1, heartbeat_max));
   update_expectation();
-  reconciler_.begin_round(stats_.rounds);
+  exchange_.begin_round(stats_.rounds);
   graves_.expire(clock_.now());
   end_refusals();
 
@@ -100,7 +100,7 @@ void protocol::run_round(moment now) {
 
 void protocol::update_expectation() {
   const std::size_t entries =
-      reconciler_.digest_rows_min(settings_.digest_datagrams_max, digest_bytes(settings_.fanout));
+      exchange_.digests.rows_min(settings_.digest_datagrams_max, digest_bytes(settings_.fanout));
   expected_ =
       detector_expectation(settings_.gossip_interval, peers_.size() + 1, settings_.fanout, entries);
 }
@@ -169,7 +169,7 @@ void protocol::bury(slot_index slot) {
   buried.expires = clock_.now() + settings_.dead_peer_grace;
   graves_.bury(buried);
   changes_.forget(peers_.details(slot), row.generation(), slot);
-  reconciler_.forget(slot);
+  exchange_.forget(slot);
   std::erase(rumours_, slot);
   std::erase(gone_, slot);
   transfers_.forget(slot);
@@ -408,7 +408,7 @@ void protocol::plan_digests() {
 }
 
 void protocol::end_budget_round() {
-  const std::size_t whole = reconciler_.digest_bytes_whole(settings_.digest_datagrams_max);
+  const std::size_t whole = exchange_.digests.bytes_whole(settings_.digest_datagrams_max);
   const std::size_t budget = settings_.send_bytes_per_interval;
   const membership_need::verdict verdict = need_.end_round(whole, budget);
   if (verdict == membership_need::verdict::unchanged) return;
@@ -556,7 +556,7 @@ void protocol::complete(outbox_lane from, const leg_base& leg, std::uint32_t una
     if (from == outbox_lane::strangers) strangers_budget_.take(bytes);
   }
   if (const std::optional<slot_index> remote = peers_.find(leg.remote_hash)) {
-    peers_.details(*remote).path.handle_sent(leg.filled_bytes, peers_.self().heartbeat());
+    exchange_.shared.paths[*remote].watch.handle_sent(leg.filled_bytes, peers_.self().heartbeat());
   }
   transmit_source_ = leg.from;
 }
@@ -566,7 +566,7 @@ std::optional<endpoint> protocol::try_transmit_digest(message& out, moment now) 
   std::optional<digest_leg> sign;
   if (is_bare_sign(whole)) sign = take_sign(whole);
   digest_leg& leg = sign ? *sign : whole;
-  if (!reconciler_.fill_digest(leg, out, clock_.now())) {
+  if (!exchange_.digests.fill(leg, out, clock_.now())) {
     assert(!sign);
     end_digest(leg);
     outbox_.end(outbox_lane::digests);
@@ -589,7 +589,7 @@ std::optional<endpoint> protocol::try_transmit_answer(outbox_lane from, message&
   std::optional<answer_leg> sign;
   if (is_bare_sign(from, whole)) sign = take_sign(whole);
   answer_leg& leg = sign ? *sign : whole;
-  if (!reconciler_.fill_reply(leg, out, clock_.now())) {
+  if (!exchange_.answers.fill(leg, out, clock_.now())) {
     assert(!sign);
     outbox_.end(from);
     return std::nullopt;

@@ -21,7 +21,6 @@
 #include "gossipmonger/core/failure_detector.hpp"
 #include "gossipmonger/core/interval_code.hpp"
 #include "gossipmonger/core/namesake_watch.hpp"
-#include "gossipmonger/core/path_watch.hpp"
 #include "gossipmonger/core/suspicion.hpp"
 #include "gossipmonger/core/types.hpp"
 #include "gossipmonger/core/write_rate.hpp"
@@ -231,12 +230,6 @@ struct peer_details {
   /// Where datagrams to it go.
   [[nodiscard]] const endpoint& way() const { return route ? *route : address; }
 
-  // What this replica holds besides (I1, I2).
-  std::uint64_t top = 0;             ///< highest owner version there is evidence of
-  std::uint64_t floor = 0;           ///< of the newest marker; takes effect at max_version >= top
-  std::uint64_t put_off_rounds = 0;  ///< for so long, since the storage failed; 0: it works
-  std::uint64_t put_off_until = 0;   ///< in this round it is tried again
-
   // Liveness. Times are on the liveness clock, which stands still while this process was suspended.
   suspicion doubts;
   std::optional<std::chrono::nanoseconds> last_reply;  ///< proved, straight from it
@@ -255,12 +248,6 @@ struct peer_details {
   std::uint64_t held_version = 0;
   bool holds_my_leave = false;
   write_progress progress;  ///< with what I write, while it is behind
-
-  // What is sent to it.
-  std::size_t burst_datagrams = 0;           ///< that an exchange may take; 0: as configured
-  std::chrono::nanoseconds burst_changed{};  ///< when it was made smaller
-  path_watch path;
-  bool is_narrow = false;  ///< no more than 1200 bytes a datagram reach it
 
   // Its places in the change list.
   std::uint64_t introduced = 0;  ///< sequence of new_peer or peer_restarted

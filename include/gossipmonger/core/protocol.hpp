@@ -31,6 +31,7 @@
 #include "gossipmonger/core/config.hpp"
 #include "gossipmonger/core/error.hpp"
 #include "gossipmonger/core/event.hpp"
+#include "gossipmonger/core/exchange.hpp"
 #include "gossipmonger/core/expiry.hpp"
 #include "gossipmonger/core/failure_detector.hpp"
 #include "gossipmonger/core/freshness.hpp"
@@ -46,7 +47,6 @@
 #include "gossipmonger/core/peer_table.hpp"
 #include "gossipmonger/core/prober.hpp"
 #include "gossipmonger/core/random.hpp"
-#include "gossipmonger/core/reconcile.hpp"
 #include "gossipmonger/core/report_log.hpp"
 #include "gossipmonger/core/send_budget.hpp"
 #include "gossipmonger/core/storage.hpp"
@@ -485,7 +485,7 @@ class protocol {
   peer_table peers_;
   graveyard graves_;
   change_list changes_;
-  reconciler reconciler_;
+  exchange exchange_;
   address_book addresses_;
   peer_ring ring_;                // of live peers
   peer_ring newcomers_;           // of those not judged yet
