@@ -37,7 +37,7 @@ protocol::protocol(config settings, storage_ref entries, const endpoint& address
       peers_(settings_.peers_max),
       graves_(settings_.peers_max + refused_max),
       changes_(kept_changes_max),
-      reconciler_(settings_, peers_, graves_, entries_, changes_, stats_, random_),
+      exchange_(settings_, peers_, graves_, entries_, changes_),
       own_map_(settings_, peers_, entries_, changes_, now.steady),
       addresses_(settings_.peers_max + 256, secret_lifetime(settings_), random_.next()),
       membership_(settings_, peers_, graves_, changes_),
@@ -169,15 +169,16 @@ protocol_stats protocol::stats() const {
   now.convictions = alive.convictions;
   now.drops[static_cast<std::size_t>(drop_reason::field)] += alive.heartbeats_refused;
   now.graveyard_size = graves_.all().size();
-  now.parked_bytes = reconciler_.parked_bytes();
-  now.partial_bytes = reconciler_.partial_bytes();
+  exchange_.add_counters(now);
+  now.parked_bytes = exchange_.deltas.parked_bytes();
+  now.partial_bytes = exchange_.shared.partials.bytes();
   now.retired_entries = entries_.retired_count();
   return now;
 }
 
 table_sizes protocol::tables() const {
   table_sizes held;
-  reconciler_.count_tables(held);
+  exchange_.count_tables(held);
   held.peers = peers_.size();
   held.partners = membership_.rings().size();
   held.graves = graves_.all().size();

@@ -133,7 +133,7 @@ void protocol::handle_message(const message& received, const endpoint& source, s
   handle_reply(received, source, is_heard);
   // To an address without proof went one datagram only: now the rest may follow, at once.
   const bool was_partial = !was_proved && peers_.by_hash().size() + graves_.all().size() >
-                                              reconciler_.digest_rows_a_datagram();
+                                              exchange_.digests.rows_a_datagram();
   // What the 3x rule cut, here or there, is asked for anew; a value goes on.
   const bool goes_on = handle_parts(received, source) && was_proved;
   const bool is_cut = (received.more && !goes_on) || was_partial || is_on(defect::answers_restart);
@@ -151,7 +151,7 @@ bool protocol::handle_parts(const message& received, const endpoint& source) {
   for (const delta_view& delta : received.deltas) {
     if (delta.upto.offset == 0) continue;
     const std::optional<slot_index> slot = peers_.find(delta.name_hash);
-    if (!slot || !reconciler_.partial_of(*slot)) continue;
+    if (!slot || !exchange_.shared.partial_of(*slot)) continue;
     part.slot = *slot;
     if (!transfers_.handle_part(part)) continue;
     has_part = true;
@@ -174,7 +174,7 @@ void protocol::try_continue(const value_transfer& one) {
 
 void protocol::continue_values() {
   transfers_.begin_round(stats_.rounds, [this](slot_index slot) {
-    return peers_.is_used(slot) && reconciler_.partial_of(slot).has_value();
+    return peers_.is_used(slot) && exchange_.shared.partial_of(slot).has_value();
   });
   for (const value_transfer& one : transfers_.all()) {
     if (!is_started(one.source)) try_continue(one);
@@ -201,7 +201,7 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
   }
   // What stands there as it does here may have arrived.
   const bool is_thorough = is_on(defect::heartbeat_regression) ||
-                           (is_proved && reconciler_.has_flights(received.sender.name_hash));
+                           (is_proved && exchange_.plans.has_flights(received.sender.name_hash));
   peers_.compare(received.known.range, is_thorough, compared_.range);
   peers_.compare(received.known.extra, is_thorough, compared_.extra);
   if (is_proved) {
@@ -233,10 +233,10 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
     leg.refused = membership_.refusal_of(received.sender);
   }
   leg.partials = &received.partials;
-  reconciler_.compare(received.known, compared_, received.sender.name_hash, clock_.now(), leg);
+  exchange_.plans.compare(received.known, compared_, received.sender.name_hash, clock_.now(), leg);
   leg.partials = nullptr;
-  reconciler_.limit_burst(leg);
-  reconciler_.shuffle(leg);
+  exchange_.plans.limit_burst(leg);
+  exchange_.plans.shuffle(leg, random_);
   if (is_proved) {
     supersede(leg);
     leg.doubts = liveness_.answers();
@@ -261,17 +261,18 @@ void protocol::watch_path(const message& received, std::size_t bytes) {
   const std::optional<slot_index> slot = peers_.find(received.sender.name_hash);
   if (!slot || peers_[*slot].generation() != received.sender.generation) return;
   const peer_view row = peers_[*slot];
-  peer_details& of = peers_.details(*slot);
-  of.path.handle_received(bytes);
+  const peer_details& of = peers_.details(*slot);
+  remote_path& path = exchange_.shared.paths[*slot];
+  path.watch.handle_received(bytes);
   if (received.kind != message_kind::digest) return;
-  if (!of.path.handle_told(received.largest_received, seen_heartbeat(received))) return;
+  if (!path.watch.handle_told(received.largest_received, seen_heartbeat(received))) return;
   identity_view who;
   who.name = of.name;
   who.generation = row.generation();
   std::string text = "large datagrams do not reach " + of.way().to_string() + ", short ones do: ";
-  const bool has_larger = settings_.datagram_bytes_max > datagram_bytes_floor && !of.is_narrow;
+  const bool has_larger = settings_.datagram_bytes_max > datagram_bytes_floor && !path.is_narrow;
   if (has_larger) {
-    of.is_narrow = true;
+    path.is_narrow = true;
     text += "it is sent 1200 bytes at most from now on";
   } else {
     text += "a path must carry packets of 1228 bytes, or 1248 with IPv6";
@@ -313,7 +314,7 @@ void protocol::handle_reply(const message& received, const endpoint& source, boo
   handle_heartbeats(received.heartbeats, compared_.range, is_fresh);
   if (is_fresh) handle_suspicions(received, source);
   stats_.deltas_received += received.deltas.size();
-  for (const delta_view& delta : received.deltas) reconciler_.apply(received, delta);
+  for (const delta_view& delta : received.deltas) exchange_.deltas.apply(received, delta);
 
   if (received.kind != message_kind::reply || received.requests.empty()) return;
   answer_leg leg;
@@ -330,12 +331,12 @@ void protocol::handle_reply(const message& received, const endpoint& source, boo
   leg.seen_heartbeat = seen_heartbeat(received);
   leg.partials = &received.partials;
   for (const packed_entry& request : received.requests) {
-    reconciler_.compare_request(request, clock_.now(), leg);
+    exchange_.plans.compare_request(request, clock_.now(), leg);
   }
   leg.partials = nullptr;
   if (leg.identities.empty() && leg.owed.empty()) return;
-  reconciler_.limit_burst(leg);
-  reconciler_.shuffle(leg);
+  exchange_.plans.limit_burst(leg);
+  exchange_.plans.shuffle(leg, random_);
   supersede(leg);
   add_answer(std::move(leg));
 }
@@ -446,13 +447,14 @@ void protocol::handle_identity(const identity_view& who, bool is_fresh) {
       // Peers tell of an unwanted peer by its identity: that brings its heartbeat.
       return is_fresh ? handle_relayed(seen.slot, known) : handle_leave(seen.slot, known);
     case what::restarted:
-      if (!is_on(defect::state_kept)) reconciler_.forget(seen.slot);
+      if (!is_on(defect::state_kept)) exchange_.forget(seen.slot);
       break;
     case what::admitted:
       if (seen.evicted) bury(*seen.evicted);
       break;
   }
   const slot_index slot = membership_.enter(who, name_hash, clock_.now(), random_);
+  exchange_.begin(slot);
   liveness_.begin(slot);
   own_map_.forget(slot);
   notices_.forget(slot);

@@ -72,7 +72,7 @@ void protocol::run_round(moment now) {
   const peer self = peers_.self();
   self.set_heartbeat(std::min(self.heartbeat() + 1, heartbeat_max));
   update_expectation();
-  reconciler_.begin_round(stats_.rounds);
+  exchange_.begin_round(stats_.rounds);
   graves_.expire(clock_.now());
   membership_.end_refusals(clock_);
 
@@ -92,7 +92,7 @@ void protocol::run_round(moment now) {
 
 void protocol::update_expectation() {
   liveness_.update_expectation(
-      reconciler_.digest_rows_min(settings_.digest_datagrams_max, digest_bytes(settings_.fanout)));
+      exchange_.digests.rows_min(settings_.digest_datagrams_max, digest_bytes(settings_.fanout)));
 }
 
 void protocol::begin_probes() {
@@ -152,7 +152,7 @@ void protocol::forget_gone() {
 
 void protocol::bury(slot_index slot) {
   membership_.forget(slot, liveness_.credible_heartbeat(slot), clock_.now());
-  reconciler_.forget(slot);
+  exchange_.forget(slot);
   liveness_.forget(slot);
   transfers_.forget(slot);
   own_map_.forget(slot);
@@ -288,7 +288,7 @@ void protocol::plan_digests() {
 }
 
 void protocol::end_budget_round() {
-  const std::size_t whole = reconciler_.digest_bytes_whole(settings_.digest_datagrams_max);
+  const std::size_t whole = exchange_.digests.bytes_whole(settings_.digest_datagrams_max);
   const std::size_t budget = settings_.send_bytes_per_interval;
   const membership_need::verdict verdict = need_.end_round(whole, budget);
   if (verdict == membership_need::verdict::unchanged) return;
@@ -436,7 +436,7 @@ void protocol::complete(outbox_lane from, const leg_base& leg, std::uint32_t una
     if (from == outbox_lane::strangers) strangers_budget_.take(bytes);
   }
   if (const std::optional<slot_index> remote = peers_.find(leg.remote_hash)) {
-    peers_.details(*remote).path.handle_sent(leg.filled_bytes, peers_.self().heartbeat());
+    exchange_.shared.paths[*remote].watch.handle_sent(leg.filled_bytes, peers_.self().heartbeat());
   }
   transmit_source_ = leg.from;
 }
@@ -446,7 +446,7 @@ std::optional<endpoint> protocol::try_transmit_digest(message& out, moment now) 
   std::optional<digest_leg> sign;
   if (is_bare_sign(whole)) sign = take_sign(whole);
   digest_leg& leg = sign ? *sign : whole;
-  if (!reconciler_.fill_digest(leg, out, clock_.now())) {
+  if (!exchange_.digests.fill(leg, out, clock_.now())) {
     assert(!sign);
     end_digest(leg);
     outbox_.end(outbox_lane::digests);
@@ -469,7 +469,7 @@ std::optional<endpoint> protocol::try_transmit_answer(outbox_lane from, message&
   std::optional<answer_leg> sign;
   if (is_bare_sign(from, whole)) sign = take_sign(whole);
   answer_leg& leg = sign ? *sign : whole;
-  if (!reconciler_.fill_reply(leg, out, clock_.now())) {
+  if (!exchange_.answers.fill(leg, out, clock_.now())) {
     assert(!sign);
     outbox_.end(from);
     return std::nullopt;

@@ -21,7 +21,6 @@
 #include "gossipmonger/core/failure_detector.hpp"
 #include "gossipmonger/core/interval_code.hpp"
 #include "gossipmonger/core/namesake_watch.hpp"
-#include "gossipmonger/core/path_watch.hpp"
 #include "gossipmonger/core/types.hpp"
 
 namespace gossipmonger {
@@ -227,24 +226,12 @@ struct peer_details {
   /// Where datagrams to it go.
   [[nodiscard]] const endpoint& way() const { return route ? *route : address; }
 
-  // What this replica holds besides (I1, I2).
-  std::uint64_t top = 0;             ///< highest owner version there is evidence of
-  std::uint64_t floor = 0;           ///< of the newest marker; takes effect at max_version >= top
-  std::uint64_t put_off_rounds = 0;  ///< for so long, since the storage failed; 0: it works
-  std::uint64_t put_off_until = 0;   ///< in this round it is tried again
-
   /// Verified, straight from it; on the liveness clock, which stands still during pauses.
   std::optional<std::chrono::nanoseconds> last_reply;
   std::optional<std::chrono::nanoseconds> sign_given;  ///< my last answer that it surely waits for
 
   /// Whether an older run of it lives beside this one.
   namesake_watch namesake;
-
-  // What is sent to it.
-  std::size_t burst_datagrams = 0;           ///< that an exchange may take; 0: as configured
-  std::chrono::nanoseconds burst_changed{};  ///< when it was made smaller
-  path_watch path;
-  bool is_narrow = false;  ///< no more than 1200 bytes a datagram reach it
 };
 
 class peer_table {

@@ -30,6 +30,7 @@
 #include "gossipmonger/core/config.hpp"
 #include "gossipmonger/core/error.hpp"
 #include "gossipmonger/core/event.hpp"
+#include "gossipmonger/core/exchange.hpp"
 #include "gossipmonger/core/graveyard.hpp"
 #include "gossipmonger/core/hash.hpp"
 #include "gossipmonger/core/legs.hpp"
@@ -46,7 +47,6 @@
 #include "gossipmonger/core/peer_ring.hpp"
 #include "gossipmonger/core/peer_table.hpp"
 #include "gossipmonger/core/random.hpp"
-#include "gossipmonger/core/reconcile.hpp"
 #include "gossipmonger/core/send_budget.hpp"
 #include "gossipmonger/core/storage.hpp"
 #include "gossipmonger/core/table_sizes.hpp"
@@ -355,7 +355,7 @@ class protocol {
   peer_table peers_;
   graveyard graves_;
   change_list changes_;
-  reconciler reconciler_;
+  exchange exchange_;
   own_map own_map_;
   address_book addresses_;
   membership membership_;
