@@ -81,6 +81,7 @@ protocol::protocol(config settings, storage_ref entries, const endpoint& address
       changes_(kept_changes_max),
       exchange_(settings_, peers_, graves_, entries_, changes_),
       addresses_(settings_.peers_max + 256, secret_lifetime(settings_), random_.next()),
+      sending_(settings_),
       write_rate_(first_write_bytes(settings_), now.steady),
       clock_(now),
       next_round_(now.steady) {
@@ -208,9 +209,11 @@ protocol_stats protocol::stats() const {
     now.backlog_max = std::max(now.backlog_max, version() - held_version(row.slot()));
   }
   now.write_bytes_per_interval = write_rate_.bytes_per_interval();
-  now.membership_bytes_per_interval = need_.bytes_per_interval();
+  now.membership_bytes_per_interval = sending_.membership_bytes();
   now.graveyard_size = graves_.all().size();
   exchange_.add_counters(now);
+  now.sends_delayed = sending_.counted().sends_delayed;
+  now.exchanges_dropped = sending_.counted().exchanges_dropped;
   now.parked_bytes = exchange_.deltas.parked_bytes();
   now.partial_bytes = exchange_.shared.partials.bytes();
   now.retired_entries = entries_.retired_count();
@@ -229,9 +232,9 @@ table_sizes protocol::tables() const {
   held.reported_clusters = reported_clusters_.size();
   held.reported_intervals = reported_intervals_.size();
   held.feeds = transfers_.all().size();
-  held.digests = outbox_.waiting(outbox_lane::digests);
-  held.answers = outbox_.waiting(outbox_lane::answers) + outbox_.waiting(outbox_lane::bulk);
-  held.strangers = outbox_.waiting(outbox_lane::strangers);
+  held.digests = sending_.waiting(outbox_lane::digests);
+  held.answers = sending_.waiting(outbox_lane::answers) + sending_.waiting(outbox_lane::bulk);
+  held.strangers = sending_.waiting(outbox_lane::strangers);
   held.restarted = restarted_.size();
   held.probes = prober_.pending().size();
   held.askers = prober_.asker_count();

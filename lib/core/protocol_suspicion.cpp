@@ -52,7 +52,7 @@ doubt_entry protocol::describe_doubt(slot_index slot, std::optional<nanoseconds>
 
 void protocol::begin_suspicion_round() {
   short_legs_left_ = short_legs_max;
-  if (has_byte_budget()) {
+  if (sending_.has_byte_budget()) {
     const std::size_t part = settings_.send_bytes_per_interval / short_legs_part / short_leg_bytes;
     short_legs_left_ = std::clamp(part, short_legs_min, short_legs_max);
   }
@@ -104,7 +104,7 @@ bool protocol::try_settle(probe& one) {
 bool protocol::try_ask_around(const probe& about) {
   start_short(about.slot, {});
   // A byte budget leaves fewer legs; without one, the ring asks in one of the next rounds.
-  if (has_byte_budget() && !is_started(peers_.details(about.slot).way())) return false;
+  if (sending_.has_byte_budget() && !is_started(peers_.details(about.slot).way())) return false;
   doubt_entry question = describe_doubt(about.slot, about.doubted);
   question.is_question = true;
   for (std::size_t i = 0; i < asked_a_try; ++i) {
@@ -130,7 +130,7 @@ void protocol::start_short(slot_index slot, std::optional<doubt_entry> told) {
 
 void protocol::start_short(const endpoint& to, std::uint64_t remote_hash,
                            std::optional<doubt_entry> told) {
-  if (digest_leg* queued = outbox_.find_digest(to)) {
+  if (digest_leg* queued = sending_.find_digest(to)) {
     // The leg that waits there for the budget goes first now.
     if (queued->padded_bytes == 0) queued->is_sign_due = true;
     // A leg that goes there anyway takes the suspicion along, if it has room for it.
@@ -141,7 +141,7 @@ void protocol::start_short(const endpoint& to, std::uint64_t remote_hash,
   digest_leg* started = try_start(to, remote_hash);
   if (started == nullptr) return;
   --short_legs_left_;
-  need_.handle_other(short_leg_bytes);
+  sending_.count_membership(short_leg_bytes);
   digest_leg& leg = *started;
   leg.is_short = true;
   leg.digest_rows_left = 1;
@@ -164,7 +164,7 @@ std::uint32_t protocol::told_max() const {
 }
 
 std::size_t protocol::doubts_a_leg() const {
-  if (!has_byte_budget()) return doubt_entry::doubts_max;
+  if (!sending_.has_byte_budget()) return doubt_entry::doubts_max;
   const std::size_t part = settings_.send_bytes_per_interval / doubts_part / entry_bytes;
   return std::clamp(part, doubts_min, doubt_entry::doubts_max);
 }
@@ -295,7 +295,7 @@ bool protocol::is_convicted(slot_index slot) {
   const suspicion& doubts = peers_.details(slot).doubts;
   // Where a budget leaves few legs, a suspect is not asked in each round of the last third.
   const std::size_t asks =
-      has_byte_budget() ? std::clamp<std::size_t>(rules.rounds / 3, 1, asks_needed) : 1;
+      sending_.has_byte_budget() ? std::clamp<std::size_t>(rules.rounds / 3, 1, asks_needed) : 1;
   if (doubts.is_ripe(clock_.now(), rules, asks) ||
       planted::is_on(planted::defect::convicted_at_once)) {
     return true;
