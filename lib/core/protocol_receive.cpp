@@ -162,7 +162,7 @@ bool protocol::handle_parts(const message& received, const endpoint& source) {
 
 void protocol::try_continue(const value_transfer& one) {
   if (!transfers_.may_continue() || !addresses_.is_proved(one.source)) return;
-  if (!outbox_.has_room_for_digest(one.source)) return;
+  if (!sending_.has_room_for_digest(one.source)) return;
   transfers_.handle_continued();
   digest_leg& leg = start_exchange(one.source, one.remote_hash);
   leg.is_short = true;
@@ -186,7 +186,7 @@ void protocol::begin_anew(const endpoint& source, std::uint64_t remote_hash) {
       std::find(restarted_.begin(), restarted_.end(), source) != restarted_.end();
   if (has_begun && !is_on(defect::answers_restart)) return;
   if (restarted_.size() >= settings_.unproved_addresses_max) return;
-  if (!outbox_.has_room_for_digest(source)) return;
+  if (!sending_.has_room_for_digest(source)) return;
   restarted_.push_back(source);
   start_exchange(source, remote_hash).is_sign_due = false;
 }
@@ -219,8 +219,8 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
   leg.is_unproved = !is_proved;
   leg.bytes_left = settings_.exchange_bytes_max;
   if (!is_proved && !is_on(defect::replies_unlimited)) {
-    leg.bytes_left =
-        std::min({leg.bytes_left, bytes * address_book::amplification_max, stranger_bytes_max()});
+    leg.bytes_left = std::min(
+        {leg.bytes_left, bytes * address_book::amplification_max, sending_.stranger_bytes_max()});
   }
   leg.datagrams_left = settings_.exchange_datagrams_max;
   leg.is_sign_due = true;
@@ -238,7 +238,7 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
   exchange_.plans.limit_burst(leg);
   exchange_.plans.shuffle(leg, random_);
   if (is_proved) {
-    supersede(leg);
+    sending_.supersede(leg, peers_.slots());
     leg.doubts = liveness_.answers();
     const bool is_told = !received.doubts.empty() || liveness_.is_to_be_told(source);
     if (is_told) liveness_.plan_suspicions(leg.doubts);
@@ -289,21 +289,6 @@ std::uint64_t protocol::seen_heartbeat(const message& received) const {
   return is_of_this_run ? received.receiver.heartbeat : 0;
 }
 
-void protocol::supersede(const answer_leg& fresh) {
-  if (fresh.owed.empty()) return;
-  std::vector<bool> is_planned;
-  const auto strike_out = [&](answer_leg& waiting) {
-    if (waiting.owed.empty() || waiting.to != fresh.to) return;
-    if (is_planned.empty()) {
-      is_planned.resize(peers_.slots(), false);
-      for (const owed_delta& turn : fresh.owed) is_planned[turn.slot] = true;
-    }
-    std::erase_if(waiting.owed, [&](const owed_delta& turn) { return is_planned[turn.slot]; });
-    waiting.turn = 0;
-  };
-  outbox_.for_each_answer(strike_out);
-}
-
 void protocol::handle_reply(const message& received, const endpoint& source, bool is_fresh) {
   for (const identity_view& who : received.identities) handle_identity(who, is_fresh);
   handle_sender(received, source, is_fresh);
@@ -337,7 +322,7 @@ void protocol::handle_reply(const message& received, const endpoint& source, boo
   if (leg.identities.empty() && leg.owed.empty()) return;
   exchange_.plans.limit_burst(leg);
   exchange_.plans.shuffle(leg, random_);
-  supersede(leg);
+  sending_.supersede(leg, peers_.slots());
   add_answer(std::move(leg));
 }
 

@@ -36,18 +36,16 @@
 #include "gossipmonger/core/legs.hpp"
 #include "gossipmonger/core/liveness.hpp"
 #include "gossipmonger/core/membership.hpp"
-#include "gossipmonger/core/membership_need.hpp"
 #include "gossipmonger/core/message.hpp"
 #include "gossipmonger/core/node_clock.hpp"
 #include "gossipmonger/core/notices.hpp"
-#include "gossipmonger/core/outbox.hpp"
 #include "gossipmonger/core/own_incarnation.hpp"
 #include "gossipmonger/core/own_map.hpp"
 #include "gossipmonger/core/partners.hpp"
 #include "gossipmonger/core/peer_ring.hpp"
 #include "gossipmonger/core/peer_table.hpp"
 #include "gossipmonger/core/random.hpp"
-#include "gossipmonger/core/send_budget.hpp"
+#include "gossipmonger/core/sending.hpp"
 #include "gossipmonger/core/storage.hpp"
 #include "gossipmonger/core/table_sizes.hpp"
 #include "gossipmonger/core/value_transfers.hpp"
@@ -215,7 +213,7 @@ class protocol {
   void add_answer(answer_leg&& leg) {
     leg.planned = clock_.now();
     leg.from = asked_at_;
-    stats_.exchanges_dropped += outbox_.add_answer(std::move(leg));
+    sending_.add_answer(std::move(leg));
   }
   /// Whether a leg that I start leaves from the address that this datagram was sent to: a cookie
   /// proves one address, and is of no use for another.
@@ -237,8 +235,6 @@ class protocol {
   [[nodiscard]] std::chrono::nanoseconds silence_max() const;
   /// Which heartbeat of this run of mine the sender has seen; 0: none.
   [[nodiscard]] std::uint64_t seen_heartbeat(const message& received) const;
-  /// What still waits to go to the same remote, of the same owners, is out of date.
-  void supersede(const answer_leg& fresh);
   void handle_digest(const message& received, const endpoint& source, std::size_t bytes,
                      bool is_proved, bool is_fresh);
   void handle_reply(const message& received, const endpoint& source, bool is_fresh);
@@ -288,7 +284,7 @@ class protocol {
   /// Begins an exchange with a partner of this round.
   [[nodiscard]] start_outcome start(const partner& chosen);
   /// Whether a digest to it waits already.
-  [[nodiscard]] bool is_started(const endpoint& to) { return outbox_.find_digest(to) != nullptr; }
+  [[nodiscard]] bool is_started(const endpoint& to) { return sending_.find_digest(to) != nullptr; }
   /// A digest to that address; null where it may not go, or one waits, or too many do.
   [[nodiscard]] digest_leg* try_start(const endpoint& to, std::uint64_t remote_hash);
   /// expects: the outbox has room for it
@@ -297,46 +293,10 @@ class protocol {
   void try_continue(const value_transfer& one);
   /// Asks once a round for more of each value, unless a leg to its sender waits already.
   void continue_values();
-  /// Nothing is left of my digest that fits its budgets: the next round's goes on behind it.
-  void end_digest(const digest_leg& leg);
-
-  // The byte budget. Signs of life come first, and need next to nothing; then membership, and then
-  // bulk: each leaves a part of the bucket to those before it.
-  [[nodiscard]] bool has_byte_budget() const { return settings_.send_bytes_per_interval != 0; }
-  [[nodiscard]] std::size_t kept_from_membership() const { return kept_from_bulk() / 2; }
-  [[nodiscard]] std::size_t kept_from_bulk() const;
-  /// The part of the budget for answers to unverified addresses.
-  [[nodiscard]] std::size_t strangers_bytes() const;
-  /// The most bytes that one such answer may take.
-  [[nodiscard]] std::size_t stranger_bytes_max() const;
-  /// A first contact is padded to so much.
-  [[nodiscard]] std::size_t first_contact_bytes() const;
-  /// The budget's bytes for one digest of so many that begin in a round.
-  [[nodiscard]] std::size_t digest_bytes(std::size_t digests) const;
-  void begin_budget_round();
-  /// The budget's part for digests goes evenly to those that begin in this round.
-  void plan_digests();
+  /// The budget held up a probe of mine for a whole round.
+  void handle_delayed_probe();
+  /// Tells in an event where the byte budget becomes too small for membership, or enough again.
   void end_budget_round();
-  /// The lane whose turn it is, within the budget; nullopt: none before `sends_at_`.
-  [[nodiscard]] std::optional<outbox_lane> next_lane(moment now);
-  [[nodiscard]] std::optional<outbox_lane> next_within_budget();
-  /// When the budget has room for the next datagram.
-  [[nodiscard]] std::chrono::nanoseconds budget_opens_at();
-  /// Whether the leg whose turn it is gives its sign of life without the rest, for want of room.
-  [[nodiscard]] bool is_bare_sign(const digest_leg& leg) const;
-  [[nodiscard]] bool is_bare_sign(outbox_lane from, const answer_leg& leg) const;
-  /// A leg that carries nothing but the sign of life of `leg`, which goes on without it.
-  [[nodiscard]] static digest_leg take_sign(digest_leg& leg);
-  [[nodiscard]] static answer_leg take_sign(answer_leg& leg);
-  /// Fills the next datagram of the digest whose turn it is, and says where it goes. Null: nothing
-  /// is left of it.
-  [[nodiscard]] std::optional<endpoint> try_transmit_digest(message& out, moment now);
-  /// The same of the answer whose turn it is in that lane.
-  [[nodiscard]] std::optional<endpoint> try_transmit_answer(outbox_lane from, message& out,
-                                                            moment now);
-  /// Completes a datagram of `leg`, and counts it against the budgets.
-  void complete(outbox_lane from, const leg_base& leg, std::uint32_t unanswered, message& out,
-                moment now);
   /// Decides whether the sender of that digest waits for a sign of life, and counts the answer.
   void plan_sign(const message& received, std::size_t bytes, answer_leg& answer);
 
@@ -363,15 +323,11 @@ class protocol {
   notices notices_;
 
   std::vector<endpoint> restarted_;  // addresses where a leg 1 was begun anew this round
-  outbox outbox_;
-  endpoint source_;           // of the legs that I start
-  endpoint asked_at_;         // where the message in hand was sent to
-  endpoint transmit_source_;  // of the message that was polled last
-  send_budget budget_;
-  send_budget strangers_budget_;  // what of it answers to unproved addresses may take
-  membership_need need_;
-  std::optional<std::chrono::nanoseconds> sends_at_;  // until when the budget is spent
-  digest_comparison compared_;                        // of the message in hand
+  endpoint source_;                  // of the legs that I start
+  endpoint asked_at_;                // where the message in hand was sent to
+  endpoint transmit_source_;         // of the message that was polled last
+  sending sending_;
+  digest_comparison compared_;  // of the message in hand
 
   node_clock clock_;
 
@@ -382,8 +338,6 @@ class protocol {
 
   value_transfers transfers_;
 
-  std::uint64_t digest_cursor_ = 0;
-  std::uint64_t extra_cursor_ = 0;  // of the rows that are told where graves end the range
   own_incarnation own_;
   bool is_told_by_peer_ = false;  // the message in hand: its sender is live here, and another node
   message_hook on_message_;
