@@ -190,11 +190,11 @@ table_sizes protocol::tables() const {
   held.reported_names = notices_.reported_names();
   held.reported_clusters = notices_.reported_clusters();
   held.reported_intervals = notices_.reported_intervals();
-  held.feeds = transfers_.all().size();
+  held.feeds = exchange_.transfers.all().size();
   held.digests = sending_.waiting(outbox_lane::digests);
   held.answers = sending_.waiting(outbox_lane::answers) + sending_.waiting(outbox_lane::bulk);
   held.strangers = sending_.waiting(outbox_lane::strangers);
-  held.restarted = restarted_.size();
+  held.restarted = sending_.restarted();
   held.probes = liveness_.pending_probes();
   held.askers = liveness_.askers();
   held.rumours = liveness_.rumours();

@@ -1,4 +1,4 @@
-// What comes in: who sent it, what it says of them, of me and of others, and what to answer.
+// Received messages: the sender, its words on itself, on this node and on others, and the answer.
 #include <algorithm>
 #include <cassert>
 #include <utility>
@@ -76,7 +76,7 @@ void protocol::handle_namesake(const message& received, const endpoint& source, 
   if (is_mine) return partners_.handle_reflection(source);
   if (is_proved) {
     addresses_.handle_proof(source, received.cookie);
-    is_told_by_peer_ = false;
+    in_hand_.is_by_peer = false;
     handle_own_entry(received.sender, 0);
     const std::uint64_t theirs = received.sender.generation;
     const bool is_older = theirs < self.generation();
@@ -86,7 +86,7 @@ void protocol::handle_namesake(const message& received, const endpoint& source, 
     }
   }
   if (received.kind != message_kind::digest) return;
-  // Who lives under my name shall learn of me, and be able to prove itself: an empty reply.
+  // The other node of this name is to learn of me, and to verify its address: an empty reply.
   answer_leg leg;
   leg.to = source;
   leg.cookie_echo = received.cookie;
@@ -102,7 +102,7 @@ void protocol::handle_message(const message& received, const endpoint& source, s
   if (on_message_) on_message_(message_direction::received, source, received);
   observe_time(now);
   liveness_.begin_message();
-  asked_at_ = local;
+  in_hand_.sent_to = local;
   const peer_view self = peers_.self();
   const bool is_proved = addresses_.is_proof(received.cookie_echo, source, now.steady);
   if (received.sender.name_hash == self.name_hash()) {
@@ -134,7 +134,7 @@ void protocol::handle_message(const message& received, const endpoint& source, s
   // To an address without proof went one datagram only: now the rest may follow, at once.
   const bool was_partial = !was_proved && peers_.by_hash().size() + graves_.all().size() >
                                               exchange_.digests.rows_a_datagram();
-  // What the 3x rule cut, here or there, is asked for anew; a value goes on.
+  // The 3x rule may have cut an answer, here or there: it is asked for anew. A value goes on.
   const bool goes_on = handle_parts(received, source) && was_proved;
   const bool is_cut = (received.more && !goes_on) || was_partial || is_on(defect::answers_restart);
   if (received.kind == message_kind::reply && is_cut) {
@@ -153,7 +153,7 @@ bool protocol::handle_parts(const message& received, const endpoint& source) {
     const std::optional<slot_index> slot = peers_.find(delta.name_hash);
     if (!slot || !exchange_.shared.partial_of(*slot)) continue;
     part.slot = *slot;
-    if (!transfers_.handle_part(part)) continue;
+    if (!exchange_.transfers.handle_part(part)) continue;
     has_part = true;
     if (received.more) try_continue(part);
   }
@@ -161,9 +161,9 @@ bool protocol::handle_parts(const message& received, const endpoint& source) {
 }
 
 void protocol::try_continue(const value_transfer& one) {
-  if (!transfers_.may_continue() || !addresses_.is_proved(one.source)) return;
+  if (!exchange_.transfers.may_continue() || !addresses_.is_proved(one.source)) return;
   if (!sending_.has_room_for_digest(one.source)) return;
-  transfers_.handle_continued();
+  exchange_.transfers.handle_continued();
   digest_leg& leg = start_exchange(one.source, one.remote_hash);
   leg.is_short = true;
   leg.is_sign_due = false;
@@ -173,21 +173,17 @@ void protocol::try_continue(const value_transfer& one) {
 }
 
 void protocol::continue_values() {
-  transfers_.begin_round(stats_.rounds, [this](slot_index slot) {
+  exchange_.transfers.begin_round(stats_.rounds, [this](slot_index slot) {
     return peers_.is_used(slot) && exchange_.shared.partial_of(slot).has_value();
   });
-  for (const value_transfer& one : transfers_.all()) {
+  for (const value_transfer& one : exchange_.transfers.all()) {
     if (!is_started(one.source)) try_continue(one);
   }
 }
 
 void protocol::begin_anew(const endpoint& source, std::uint64_t remote_hash) {
-  const bool has_begun =
-      std::find(restarted_.begin(), restarted_.end(), source) != restarted_.end();
-  if (has_begun && !is_on(defect::answers_restart)) return;
-  if (restarted_.size() >= settings_.unproved_addresses_max) return;
-  if (!sending_.has_room_for_digest(source)) return;
-  restarted_.push_back(source);
+  const bool is_anew = is_on(defect::answers_restart) && sending_.has_room_for_digest(source);
+  if (!is_anew && !sending_.try_restart(source)) return;
   start_exchange(source, remote_hash).is_sign_due = false;
 }
 
@@ -199,14 +195,14 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
     const bool is_held = slot && peers_[*slot].generation() == received.sender.generation;
     if (is_held) notices_.handle_interval(*slot, received.interval, clock_.now());
   }
-  // What stands there as it does here may have arrived.
+  // Entries that are equal there and here may have arrived since they were sent.
   const bool is_thorough = is_on(defect::heartbeat_regression) ||
                            (is_proved && exchange_.plans.has_flights(received.sender.name_hash));
-  peers_.compare(received.known.range, is_thorough, compared_.range);
-  peers_.compare(received.known.extra, is_thorough, compared_.extra);
+  peers_.compare(received.known.range, is_thorough, in_hand_.seen.range);
+  peers_.compare(received.known.extra, is_thorough, in_hand_.seen.extra);
   if (is_proved) {
-    handle_heartbeats(received.known.range, compared_.range, is_fresh);
-    handle_heartbeats(received.known.extra, compared_.extra, is_fresh);
+    handle_heartbeats(received.known.range, in_hand_.seen.range, is_fresh);
+    handle_heartbeats(received.known.extra, in_hand_.seen.extra, is_fresh);
     if (is_fresh) handle_suspicions(received, source);
   }
 
@@ -233,7 +229,8 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
     leg.refused = membership_.refusal_of(received.sender);
   }
   leg.partials = &received.partials;
-  exchange_.plans.compare(received.known, compared_, received.sender.name_hash, clock_.now(), leg);
+  exchange_.plans.compare(received.known, in_hand_.seen, received.sender.name_hash, clock_.now(),
+                          leg);
   leg.partials = nullptr;
   exchange_.plans.limit_burst(leg);
   exchange_.plans.shuffle(leg, random_);
@@ -295,8 +292,8 @@ void protocol::handle_reply(const message& received, const endpoint& source, boo
   if (received.refused != refusal::none) {
     notices_.handle_refusal(received.refused, received.sender.name_hash, source, clock_.now());
   }
-  peers_.compare(received.heartbeats, is_on(defect::heartbeat_regression), compared_.range);
-  handle_heartbeats(received.heartbeats, compared_.range, is_fresh);
+  peers_.compare(received.heartbeats, is_on(defect::heartbeat_regression), in_hand_.seen.range);
+  handle_heartbeats(received.heartbeats, in_hand_.seen.range, is_fresh);
   if (is_fresh) handle_suspicions(received, source);
   stats_.deltas_received += received.deltas.size();
   for (const delta_view& delta : received.deltas) exchange_.deltas.apply(received, delta);
@@ -450,7 +447,7 @@ void protocol::handle_identity(const identity_view& who, bool is_fresh) {
 void protocol::handle_word_of_me(const message& received) {
   const std::optional<slot_index> slot = peers_.find(received.sender.name_hash);
   const bool is_of_its_run = slot && peers_[*slot].generation() == received.sender.generation;
-  is_told_by_peer_ = is_of_its_run && peers_[*slot].status() == peer_status::live;
+  in_hand_.is_by_peer = is_of_its_run && peers_[*slot].status() == peer_status::live;
   const digest_entry& mine = received.receiver;
   if (mine.generation != 0) handle_own_entry(mine, received.receiver_instance);
   if (!slot) return;
@@ -494,7 +491,7 @@ void protocol::handle_own_entry(const digest_entry& mine, std::uint32_t instance
   own_word word;
   word.held = mine;
   word.instance = instance;
-  word.is_by_peer = is_told_by_peer_;
+  word.is_by_peer = in_hand_.is_by_peer;
   const own_name_outcome outcome =
       own_.handle(word, run, liveness_.expected().maximum, clock_.now());
   using what = own_name_outcome::what;

@@ -14,12 +14,6 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-/// A short leg takes about so much; all of a round take a part of the budget.
-constexpr std::size_t short_leg_bytes = 160;
-constexpr std::size_t short_legs_part = 2;
-/// One to a peer itself, and three to peers that are asked for it.
-constexpr std::size_t short_legs_min = 4;
-
 }  // namespace
 
 void protocol::handle_timeout(moment now) {
@@ -35,7 +29,6 @@ nanoseconds protocol::writable_at() const { return own_map_.writable_at(); }
 
 void protocol::run_round(moment now) {
   ++stats_.rounds;
-  restarted_.clear();
   const peer self = peers_.self();
   self.set_heartbeat(std::min(self.heartbeat() + 1, heartbeat_max));
   update_expectation();
@@ -44,7 +37,8 @@ void protocol::run_round(moment now) {
   membership_.end_refusals(clock_);
 
   if (sending_.begin_round()) handle_delayed_probe();
-  begin_probes();
+  liveness_.begin_round(stats_.rounds);
+  start_probes();
   choose_partners();
   sending_.plan_digests();
   continue_values();
@@ -60,16 +54,6 @@ void protocol::run_round(moment now) {
 void protocol::update_expectation() {
   liveness_.update_expectation(exchange_.digests.rows_min(settings_.digest_datagrams_max,
                                                           sending_.digest_bytes(settings_.fanout)));
-}
-
-void protocol::begin_probes() {
-  short_legs_left_ = short_legs_max;
-  if (sending_.has_byte_budget()) {
-    const std::size_t part = settings_.send_bytes_per_interval / short_legs_part / short_leg_bytes;
-    short_legs_left_ = std::clamp(part, short_legs_min, short_legs_max);
-  }
-  liveness_.begin_round(stats_.rounds);
-  start_probes();
 }
 
 void protocol::start_probes() {
@@ -88,11 +72,10 @@ void protocol::start_short(const wanted_probe& wanted) {
     if (wanted.told && queued->doubts.size() < told_max) queued->doubts.push_back(*wanted.told);
     return;
   }
-  if (short_legs_left_ == 0) return;
+  if (!sending_.may_start_short()) return;
   digest_leg* started = try_start(wanted.to, wanted.remote_hash);
   if (started == nullptr) return;
-  --short_legs_left_;
-  sending_.count_membership(short_leg_bytes);
+  sending_.handle_short_started();
   digest_leg& leg = *started;
   leg.is_short = true;
   leg.digest_rows_left = 1;
@@ -120,8 +103,8 @@ void protocol::forget_gone() {
 void protocol::bury(slot_index slot) {
   membership_.forget(slot, liveness_.credible_heartbeat(slot), clock_.now());
   exchange_.forget(slot);
+  exchange_.transfers.forget(slot);
   liveness_.forget(slot);
-  transfers_.forget(slot);
   own_map_.forget(slot);
   notices_.forget(slot);
   peers_.remove(slot);
@@ -261,7 +244,6 @@ std::optional<endpoint> protocol::poll_transmit(moment now, message& out) {
       ++stats_.replies_sent;
       stats_.deltas_sent += out.deltas.size();
     }
-    transmit_source_ = leg.from;
     const endpoint to = leg.to;
     sending_.took(*turn, out);
     if (on_message_) on_message_(message_direction::sent, to, out);

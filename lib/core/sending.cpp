@@ -33,6 +33,11 @@ constexpr std::size_t first_contact_bytes_min = 160;
 constexpr std::size_t word_bytes = 8;
 /// The rest of an answer is good for so long.
 constexpr int bulk_intervals = 3;
+/// A short leg takes about so much. All of a round take at most one part of the budget in so many.
+constexpr std::size_t short_leg_bytes = 160;
+constexpr std::size_t short_legs_part = 2;
+/// One leg to a silent peer, and three to peers that are asked for it.
+constexpr std::size_t short_legs_min = 4;
 
 /// The part of `leg` that its bare sign of life takes over. No sign is due of `leg` any more.
 leg_base take_shared(leg_base& leg) {
@@ -161,8 +166,26 @@ void sending::plan_sign(answer_leg& answer, std::size_t digest_bytes, bool is_fi
 
 // ----------------------------------------------------------------------------------- the round
 
+void sending::handle_short_started() {
+  assert(may_start_short());
+  --short_legs_left_;
+  count_membership(short_leg_bytes);
+}
+
+bool sending::try_restart(const endpoint& to) {
+  if (std::find(restarted_.begin(), restarted_.end(), to) != restarted_.end()) return false;
+  if (restarted_.size() >= settings_.unproved_addresses_max) return false;
+  if (!has_room_for_digest(to)) return false;
+  restarted_.push_back(to);
+  return true;
+}
+
 bool sending::begin_round() {
+  restarted_.clear();
+  short_legs_left_ = short_legs_max;
   if (!has_byte_budget()) return false;
+  const std::size_t part = settings_.send_bytes_per_interval / short_legs_part / short_leg_bytes;
+  short_legs_left_ = std::clamp(part, short_legs_min, short_legs_max);
   // The rows that a digest could not tell in its round go into the next one.
   outbox_.end_digests([this](const digest_leg& leg) { keep_cursors(leg); });
   return outbox_.has_sign_of_mine();
@@ -280,6 +303,7 @@ std::optional<leg_turn> sending::next(nanoseconds steady) {
 
 void sending::took(const leg_turn& turn, const message& sent) {
   leg_base& leg = turn.leg();
+  source_ = leg.from;
   if (std::exchange(leg.is_sign_due, false)) outbox_.end_sign(turn.lane);
   if (turn.answer != nullptr) turn.answer->is_news_due = false;
   // The sign and the rest of its leg share the byte budget and the limit of the 3x rule.

@@ -5,6 +5,8 @@
 //   digest_writer  fills the datagrams of leg 1
 //   answer_writer  fills the datagrams of legs 2 and 3
 //   applier        applies the deltas that come
+//
+// Beside them lie the transfers of large values.
 #pragma once
 
 #include <cstddef>
@@ -22,6 +24,7 @@
 #include "gossipmonger/core/planner.hpp"
 #include "gossipmonger/core/storage.hpp"
 #include "gossipmonger/core/table_sizes.hpp"
+#include "gossipmonger/core/value_transfers.hpp"
 
 namespace gossipmonger {
 
@@ -48,6 +51,7 @@ class exchange {
   digest_writer digests;
   answer_writer answers;
   applier deltas;
+  value_transfers transfers;
 };
 
 }  // namespace gossipmonger

@@ -1,6 +1,6 @@
-// Who is known: one row a peer, self in slot 0, in the order of their hashes; and the local verdict
-// on each. The table is a resource with a capacity, rows are views into it. What digests tell lies
-// apart from what was decided, that from what silence is judged by, and that from the details.
+// The known peers: one row each, self in slot 0, in the order of their hashes; and the local status
+// of each. The table is a resource with a capacity; rows are views into it. Digest entries, states,
+// detectors and details lie apart from each other.
 #pragma once
 
 #include <algorithm>
@@ -25,11 +25,11 @@
 
 namespace gossipmonger {
 
-/// Of nobody: who is not in the table.
+/// The slot of a peer that is not in the table.
 inline constexpr slot_index no_slot = ~slot_index{0};
 
-/// What a node decided of a peer, and the slot by which it is known elsewhere: eight in a cache
-/// line. A value; the fields are as `peer_view` names them.
+/// The local state of a peer, and the slot by which it is known elsewhere: eight in a cache line.
+/// A value; the fields are as `peer_view` names them.
 struct row_state {
   enum flag : std::uint8_t { over_capacity = 1, put_off = 2, suspect = 4, left = 8 };
 
@@ -178,7 +178,7 @@ class comparison {
   [[nodiscard]] std::span<const row_place> behind() const {
     return std::span(behind_).first(behind_count_);
   }
-  /// Whatever else is not equal: strangers, and who is not plain, among them.
+  /// All else that is not equal: strangers and rows that are not plain are among them.
   [[nodiscard]] std::span<const located_entry> others() const {
     return std::span(others_).first(others_count_);
   }
@@ -331,7 +331,7 @@ class peer_table {
     restart_silence(slot, now);
     (*this)[slot].count_advance(heartbeat);
   }
-  /// What its detector saw is forgotten.
+  /// Its detector forgets what it saw.
   void reset_detector(slot_index slot, std::chrono::nanoseconds now) {
     reset_detector(slot, now, silent_since(slot));
   }
@@ -341,7 +341,7 @@ class peer_table {
   }
   /// Whether phi of anybody who may die may exceed the limit; false is sure. Looks at everybody, as
   /// they would be `ahead` from then, and if nobody may exceed it there, it is O(1) until then.
-  ///   expects: whoever comes to live advanced then, or its silence restarted
+  ///   expects: a peer that comes to live advanced then, or its silence restarted
   [[nodiscard]] bool may_exceed(const phi_limit& limit, std::chrono::nanoseconds ahead);
 
   /// Whether it is doubted now.
@@ -398,7 +398,7 @@ class peer_table {
   std::size_t suspects_ = 0;
   std::vector<slot_index> recent_;  // a log, latest last; a slot may stand in it more than once
   std::vector<slot_index> latest_;
-  std::optional<phi_limit> quiet_until_;  // whoever may die, as it is now, does not exceed that
+  std::optional<phi_limit> quiet_until_;  // no peer that may die exceeds that, as it is now
   mutable std::size_t last_asked_ = 0;    // a hint, checked before use
 };
 

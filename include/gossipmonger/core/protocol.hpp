@@ -48,7 +48,6 @@
 #include "gossipmonger/core/sending.hpp"
 #include "gossipmonger/core/storage.hpp"
 #include "gossipmonger/core/table_sizes.hpp"
-#include "gossipmonger/core/value_transfers.hpp"
 
 namespace gossipmonger {
 
@@ -90,13 +89,13 @@ class protocol {
   /// The live entry of `peer` with the lowest version above `version`; walks a peer's map.
   [[nodiscard]] std::optional<entry_view> first_above(std::string_view peer,
                                                       std::uint64_t version) const;
-  /// What the entries of `peer` take here; zeros where it is not known.
+  /// The room that the entries of `peer` take here; zeros where it is not known.
   [[nodiscard]] storage_usage usage(std::string_view peer) const;
   /// Self first, then the others by name.
   [[nodiscard]] std::vector<member> members(moment now) const;
   [[nodiscard]] std::optional<member> find_member(std::string_view peer, moment now) const;
   [[nodiscard]] protocol_stats stats() const;
-  /// What each table holds; O(1).
+  /// The size of each table; O(1).
   [[nodiscard]] table_sizes tables() const;
   /// Which peers hold `version` of my present generation; with `leave` true, my leaving.
   [[nodiscard]] replication replicated(std::uint64_t version, bool leave = false) const;
@@ -141,7 +140,8 @@ class protocol {
   void set_address(const endpoint& address);
   /// The local address that the legs I start leave from; a wildcard: the driver's choice.
   void set_source(const endpoint& address) { source_ = address; }
-  /// What my driver reads and writes, if not version 1 alone.  expects: no round has run yet
+  /// The wire versions that my driver reads and writes, if not version 1 alone.  expects: no round
+  /// has run yet
   void set_wire_versions(const wire_range& spoken) { spoken_ = spoken; }
   /// Runs with `settings` from now on, all of them or, where one is not allowed, none. Seeds are
   /// the driver's to look up: `set_seeds`. The next round may come sooner.
@@ -171,10 +171,9 @@ class protocol {
                                           moment now);
   /// Erases; returns the tombstone's version, or nothing where there was no such key.
   [[nodiscard]] result<std::optional<std::uint64_t>> erase(std::string_view key);
-  /// Lets go of `peer` here, with all that it wrote, as when its grace is over: it lies in the
-  /// graveyard for one grace, and comes back by a heartbeat or generation above the one I knew. So
-  /// who is dead stays away, and who is live is back, anew, once it is heard of. Other nodes are
-  /// not told: each forgets for itself.
+  /// Lets go of `peer` here, with all that it wrote, as when its grace is over. For one grace it
+  /// comes back only by a heartbeat or generation above the one that was known. So a dead peer
+  /// stays away, and a live one is back, anew, once it is heard of. Other nodes are not told.
   ///   errors: unknown_peer, own_name
   [[nodiscard]] result<void> forget(std::string_view peer);
   /// Says that I leave: at once to some peers, and in every digest from now on. Final.
@@ -191,7 +190,7 @@ class protocol {
   /// the protocol. Nodes that are called in turn may use one message.
   [[nodiscard]] std::optional<endpoint> poll_transmit(moment now, message& out);
   /// The local address that the latest of them leaves from; a wildcard: the driver's choice.
-  [[nodiscard]] const endpoint& transmit_source() const { return transmit_source_; }
+  [[nodiscard]] const endpoint& transmit_source() const { return sending_.source(); }
   /// The next event above the cursor; its view is valid until the next call.
   [[nodiscard]] std::optional<event_view> poll_event(change_cursor& cursor);
   /// The sequence of the latest change: a cursor below it has something to read, or to skip.
@@ -200,6 +199,15 @@ class protocol {
   void release_changes(std::uint64_t sequence);
 
  private:
+  /// The circumstances of the message that is handled.
+  struct message_in_hand {
+    message_in_hand() = default;
+
+    endpoint sent_to;         // an address of this host; a wildcard: not known
+    bool is_by_peer = false;  // its sender is live here, and another node
+    digest_comparison seen;
+  };
+
   [[nodiscard]] std::optional<slot_index> find_slot(std::string_view peer) const;
   [[nodiscard]] bool is_reachable(slot_index slot) const;
   [[nodiscard]] member describe(slot_index slot, std::chrono::nanoseconds now) const;
@@ -212,7 +220,7 @@ class protocol {
                        bool is_proved);
   void add_answer(answer_leg&& leg) {
     leg.planned = clock_.now();
-    leg.from = asked_at_;
+    leg.from = in_hand_.sent_to;
     sending_.add_answer(std::move(leg));
   }
   /// Whether a leg that I start leaves from the address that this datagram was sent to: a cookie
@@ -257,8 +265,8 @@ class protocol {
   /// Takes a generation above `generation`, which others hold of this node.
   void refute(std::uint64_t generation);
   void end_conflict();
-  /// In what version I write to who speaks what that leg says; not knowing, in my lowest. Who is
-  /// silent may be a release that does not read that: each of mine in turn.
+  /// The wire version for this leg: the highest that both sides speak, or my lowest if the peer's
+  /// range is unknown. A silent peer may not read that: each of mine in turn.
   [[nodiscard]] std::uint8_t version_for(const leg_base& leg, std::uint32_t unanswered) const;
   void set_status(slot_index slot, peer_status status);
   void set_status(slot_index slot, std::optional<peer_status> status) {
@@ -266,7 +274,6 @@ class protocol {
   }
 
   // Suspicion.
-  void begin_probes();
   /// Does what liveness wants: its probes become legs.
   void start_probes();
   /// A leg 1 without a claim, to hear whether a peer answers, or to tell it something.
@@ -322,24 +329,15 @@ class protocol {
   partners partners_;
   notices notices_;
 
-  std::vector<endpoint> restarted_;  // addresses where a leg 1 was begun anew this round
-  endpoint source_;                  // of the legs that I start
-  endpoint asked_at_;                // where the message in hand was sent to
-  endpoint transmit_source_;         // of the message that was polled last
+  endpoint source_;  // of the legs that I start
   sending sending_;
-  digest_comparison compared_;  // of the message in hand
+  message_in_hand in_hand_;
 
   node_clock clock_;
 
   liveness liveness_;
-  /// Short legs a round, for whatever reason (I5).
-  static constexpr std::size_t short_legs_max = 24;
-  std::size_t short_legs_left_ = short_legs_max;  // in this round
-
-  value_transfers transfers_;
 
   own_incarnation own_;
-  bool is_told_by_peer_ = false;  // the message in hand: its sender is live here, and another node
   message_hook on_message_;
 };
 

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "gossipmonger/core/config.hpp"
 #include "gossipmonger/core/endpoint.hpp"
@@ -60,6 +61,13 @@ class sending {
   /// Limits a digest to an unverified address to one datagram, padded for the 3x rule.
   ///   bytes_max: the most that this start may be padded to
   void pad(digest_leg& leg, std::size_t bytes_max) const;
+  /// Whether this round has a short leg left, whatever its reason is (I5).
+  [[nodiscard]] bool may_start_short() const { return short_legs_left_ != 0; }
+  /// A short digest leg was added.  expects: may_start_short()
+  void handle_short_started();
+  /// Whether a fresh digest leg may go to that address at once: one may in a round, and only to so
+  /// many addresses as `unproved_addresses_max` says. Notes that it goes.
+  [[nodiscard]] bool try_restart(const endpoint& to);
   void add_answer(answer_leg&& leg);
   /// Strikes the owners that `fresh` tells of out of the answers that wait for the same remote.
   ///   slots: one more than the highest slot that `fresh` names
@@ -95,6 +103,9 @@ class sending {
   [[nodiscard]] std::optional<std::chrono::nanoseconds> opens_at() const { return sends_at_; }
 
   // Getters.
+  /// The local address that the latest datagram leaves from; a wildcard: the driver's choice.
+  [[nodiscard]] const endpoint& source() const { return source_; }
+  [[nodiscard]] std::size_t restarted() const { return restarted_.size(); }
   [[nodiscard]] bool has_byte_budget() const { return settings_.send_bytes_per_interval != 0; }
   /// The most bytes that an answer to an unverified address may take.
   [[nodiscard]] std::size_t stranger_bytes_max() const;
@@ -105,6 +116,8 @@ class sending {
   [[nodiscard]] const counters& counted() const { return counted_; }
 
  private:
+  static constexpr std::size_t short_legs_max = 24;
+
   [[nodiscard]] std::size_t kept_from_membership() const { return kept_from_bulk() / 2; }
   [[nodiscard]] std::size_t kept_from_bulk() const;
   /// The part of the budget for answers to unverified addresses.
@@ -130,6 +143,9 @@ class sending {
   std::optional<std::chrono::nanoseconds> sends_at_;  // until when the budget is spent
   std::uint64_t digest_cursor_ = 0;
   std::uint64_t extra_cursor_ = 0;  // of the rows that are told where refused peers end the range
+  std::size_t short_legs_left_ = short_legs_max;  // in this round
+  std::vector<endpoint> restarted_;  // addresses where a digest leg was begun anew this round
+  endpoint source_;
   // The bare sign of life whose turn it is.
   std::optional<digest_leg> digest_sign_;
   std::optional<answer_leg> answer_sign_;
