@@ -4,14 +4,11 @@
 #include <utility>
 
 #include "gossipmonger/core/protocol.hpp"
-#include "planted.hpp"
 
 namespace gossipmonger {
 
 namespace {
 
-using planted::defect;
-using planted::is_on;
 using std::chrono::nanoseconds;
 
 std::uint32_t low_half(std::uint64_t hash) { return static_cast<std::uint32_t>(hash); }
@@ -53,8 +50,6 @@ std::uint8_t protocol::version_for(const leg_base& leg, std::uint32_t unanswered
   const std::uint32_t usual = common != 0 ? common : spoken_.lowest;
   const std::uint32_t turns = unanswered - std::min(unanswered, patience);
   const std::uint32_t count = spoken_.highest - spoken_.lowest + 1U;
-  if (is_on(defect::version_unread)) return spoken_.highest;
-  if (is_on(defect::version_untried)) return static_cast<std::uint8_t>(usual);
   return static_cast<std::uint8_t>(spoken_.lowest + (usual - spoken_.lowest + turns) % count);
 }
 
@@ -136,7 +131,7 @@ void protocol::handle_message(const message& received, const endpoint& source, s
                                               reconciler_.digest_rows_a_datagram();
   // What the 3x rule cut, here or there, is asked for anew; a value goes on.
   const bool goes_on = handle_parts(received, source) && was_proved;
-  const bool is_cut = (received.more && !goes_on) || was_partial || is_on(defect::answers_restart);
+  const bool is_cut = (received.more && !goes_on) || was_partial;
   if (received.kind == message_kind::reply && is_cut) {
     begin_anew(source, received.sender.name_hash);
   }
@@ -184,7 +179,7 @@ void protocol::continue_values() {
 void protocol::begin_anew(const endpoint& source, std::uint64_t remote_hash) {
   const bool has_begun =
       std::find(restarted_.begin(), restarted_.end(), source) != restarted_.end();
-  if (has_begun && !is_on(defect::answers_restart)) return;
+  if (has_begun) return;
   if (restarted_.size() >= settings_.unproved_addresses_max) return;
   if (!outbox_.has_room_for_digest(source)) return;
   restarted_.push_back(source);
@@ -200,8 +195,7 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
     if (is_held) notices_.handle_interval(*slot, received.interval, clock_.now());
   }
   // What stands there as it does here may have arrived.
-  const bool is_thorough = is_on(defect::heartbeat_regression) ||
-                           (is_proved && reconciler_.has_flights(received.sender.name_hash));
+  const bool is_thorough = is_proved && reconciler_.has_flights(received.sender.name_hash);
   peers_.compare(received.known.range, is_thorough, compared_.range);
   peers_.compare(received.known.extra, is_thorough, compared_.extra);
   if (is_proved) {
@@ -218,16 +212,12 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
   leg.spoken = received.versions;
   leg.is_unproved = !is_proved;
   leg.bytes_left = settings_.exchange_bytes_max;
-  if (!is_proved && !is_on(defect::replies_unlimited)) {
+  if (!is_proved) {
     leg.bytes_left =
         std::min({leg.bytes_left, bytes * address_book::amplification_max, stranger_bytes_max()});
   }
   leg.datagrams_left = settings_.exchange_datagrams_max;
   leg.is_sign_due = true;
-  if (is_proved && is_on(defect::exchange_unlimited)) {
-    leg.bytes_left = 1U << 30;
-    leg.datagrams_left = 1U << 30;
-  }
   if (is_proved) {
     leg.seen_heartbeat = seen_heartbeat(received);
     leg.refused = membership_.refusal_of(received.sender);
@@ -309,7 +299,7 @@ void protocol::handle_reply(const message& received, const endpoint& source, boo
   if (received.refused != refusal::none) {
     notices_.handle_refusal(received.refused, received.sender.name_hash, source, clock_.now());
   }
-  peers_.compare(received.heartbeats, is_on(defect::heartbeat_regression), compared_.range);
+  peers_.compare(received.heartbeats, false, compared_.range);
   handle_heartbeats(received.heartbeats, compared_.range, is_fresh);
   if (is_fresh) handle_suspicions(received, source);
   stats_.deltas_received += received.deltas.size();
@@ -352,7 +342,7 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
     of.features = received.features;
     liveness_.handle_proof(*slot, received.sender.heartbeat);
     start_probes();
-    if (!is_on(defect::route_kept)) of.route.reset();
+    of.route.reset();
     if (source != of.address) of.route = source;
   } else {
     handle_leave(*slot, received.sender);
@@ -378,7 +368,7 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
 
 void protocol::handle_heartbeats(std::span<const packed_entry> entries, const comparison& seen,
                                  bool is_fresh) {
-  if (!is_fresh && !is_on(defect::deaf_vouches)) {
+  if (!is_fresh) {
     for (const located_entry& at : seen.others()) {
       if (at.slot != no_slot) handle_leave(at.slot, entries[at.index]);
     }
@@ -446,7 +436,7 @@ void protocol::handle_identity(const identity_view& who, bool is_fresh) {
       // Peers tell of an unwanted peer by its identity: that brings its heartbeat.
       return is_fresh ? handle_relayed(seen.slot, known) : handle_leave(seen.slot, known);
     case what::restarted:
-      if (!is_on(defect::state_kept)) reconciler_.forget(seen.slot);
+      reconciler_.forget(seen.slot);
       break;
     case what::admitted:
       if (seen.evicted) bury(*seen.evicted);

@@ -7,7 +7,6 @@
 
 #include "gossipmonger/core/packer.hpp"
 #include "gossipmonger/core/protocol.hpp"
-#include "planted.hpp"
 
 namespace gossipmonger {
 
@@ -309,7 +308,6 @@ std::optional<outbox_lane> protocol::next_lane(moment now) {
   if (!has_byte_budget()) return outbox_.next(true);
   budget_.refill(now.steady, settings_.send_bytes_per_interval, settings_.gossip_interval);
   strangers_budget_.refill(now.steady, strangers_bytes(), settings_.gossip_interval);
-  if (planted::is_on(planted::defect::budget_ignored)) return outbox_.next(true);
   const std::optional<outbox_lane> lane = next_within_budget();
   if (!lane) {
     sends_at_ = budget_opens_at();
