@@ -4,8 +4,6 @@
 #include <cassert>
 #include <tuple>
 
-#include "planted.hpp"
-
 namespace gossipmonger {
 
 namespace {
@@ -31,7 +29,6 @@ bool is_lasting(const grave& one) {
 /// `gone` goes beneath `refusal`, where nothing higher lies.
 void put_beneath(grave& refusal, std::uint64_t generation, std::uint64_t heartbeat,
                  std::chrono::nanoseconds expires, grave_kind kind) {
-  if (planted::is_on(planted::defect::grave_overwritten)) return;
   const bool is_of_silent =
       kind == grave_kind::silent && (!refusal.is_above_another() || refusal.gone_kind == kind);
   refusal.gone_kind = is_of_silent ? grave_kind::silent : grave_kind::gone;
@@ -114,7 +111,6 @@ std::optional<grave> graveyard::find(std::uint64_t name_hash) const {
 
 bool graveyard::refuses(std::uint64_t name_hash, std::uint64_t generation,
                         std::uint64_t heartbeat) const {
-  if (planted::is_on(planted::defect::graveyard_missing)) return false;
   const std::optional<grave> lies = find(name_hash);
   if (!lies) return false;
   const auto asked = std::tie(generation, heartbeat);

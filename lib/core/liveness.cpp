@@ -8,14 +8,11 @@
 
 #include "gossipmonger/core/freshness.hpp"
 #include "gossipmonger/core/packer.hpp"
-#include "planted.hpp"
 
 namespace gossipmonger {
 
 namespace {
 
-using planted::defect;
-using planted::is_on;
 using std::chrono::nanoseconds;
 
 /// Third peers that are asked beside the silent one, in each try.
@@ -106,7 +103,7 @@ bool liveness::is_fresh(const message& received) {
     const bool is_of_higher_run = of_me.is_answer && of_me.generation > self.generation();
     const bool is_from_after =
         is_of_higher_run && received.sender.heartbeat > of.died_at_own_heartbeat;
-    if (is_dead && !is_from_after && !is_on(defect::dead_revived)) after = of.died_at_heartbeat;
+    if (is_dead && !is_from_after) after = of.died_at_heartbeat;
   }
   return gossipmonger::is_fresh(of_me, self.entry(), peers_.details(self_slot).instance,
                                 fresh_rounds(path_rounds), after);
@@ -182,14 +179,14 @@ std::uint64_t liveness::reachable_heartbeat(slot_index slot) const {
 std::optional<peer_status> liveness::handle_heartbeat(slot_index slot, const digest_entry& entry) {
   const peer_view row = peers_[slot];
   if (row.generation() != entry.generation) return std::nullopt;
-  const bool is_newer = entry.heartbeat > row.heartbeat() || is_on(defect::heartbeat_regression);
+  const bool is_newer = entry.heartbeat > row.heartbeat();
   return is_newer ? advance(slot, entry.heartbeat) : std::nullopt;
 }
 
 std::optional<peer_status> liveness::handle_leave(slot_index slot, const digest_entry& entry) {
   const peer row = peers_[slot];
   if (row.generation() != entry.generation) return std::nullopt;
-  if (!entry.has_left || row.has_left() || is_on(defect::leave_unheard)) return std::nullopt;
+  if (!entry.has_left || row.has_left()) return std::nullopt;
   row.set_left();
   return peer_status::left;
 }
@@ -486,7 +483,6 @@ void liveness::update_expectation(std::size_t rows_a_digest) {
 }
 
 bool liveness::has_silent() {
-  if (is_on(defect::phi_prior_missing)) return true;
   const phi_limit limit(settings_.dead_peer_phi, clock_.now(), expected_);
   const nanoseconds ahead = silence_look_intervals * nanoseconds(settings_.gossip_interval);
   if (peers_.may_exceed(limit, ahead)) return true;
@@ -530,7 +526,7 @@ bool liveness::is_confirmed(slot_index slot) {
   // Where a budget leaves few legs, a suspect is not asked in each round of the last third.
   const std::size_t asks =
       has_byte_budget() ? std::clamp<std::size_t>(limits.rounds / 3, 1, asks_needed) : 1;
-  if (held.is_ripe(clock_.now(), limits, asks) || is_on(defect::convicted_at_once)) return true;
+  if (held.is_ripe(clock_.now(), limits, asks)) return true;
   // The last word is the suspect's own.
   if (held.is_near_verdict(clock_.now(), limits)) want(slot, wanted_probe::cause::last_word);
   return false;

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cassert>
 
-#include "planted.hpp"
-
 namespace gossipmonger {
 
 namespace {
@@ -26,9 +24,7 @@ void distinct_tail(const std::vector<slot_index>& log, std::size_t count,
 
 peer_table::peer_table(std::size_t capacity) : capacity_(capacity) {}
 
-bool peer_table::has_room() const {
-  return entries_.size() != capacity_ + 1 || planted::is_on(planted::defect::peers_unbounded);
-}
+bool peer_table::has_room() const { return entries_.size() != capacity_ + 1; }
 
 std::optional<slot_index> peer_table::try_add(std::string_view name, std::uint64_t name_hash) {
   assert(!find(name_hash));

@@ -7,14 +7,11 @@
 #include <utility>
 
 #include "gossipmonger/core/change_reader.hpp"
-#include "planted.hpp"
 
 namespace gossipmonger {
 
 namespace {
 
-using planted::defect;
-using planted::is_on;
 using std::chrono::nanoseconds;
 
 // Besides the forgotten, who was refused for want of room: they lie in the graveyard too.
@@ -50,9 +47,7 @@ protocol::protocol(config settings, storage_ref entries, const endpoint& address
       peers_.try_add(settings_.name, siphash(cluster_key_, settings_.name));
   const peer self = peers_[*slot];
   self.set_generation(
-      std::min(std::max(settings_.generation_last + (is_on(defect::generation_reused) ? 0 : 1),
-                        clock_.date_generation()),
-               generation_max));
+      std::min(std::max(settings_.generation_last + 1, clock_.date_generation()), generation_max));
   peers_.details(self_slot).instance = static_cast<std::uint32_t>(1 + random_.below(0xffffffff));
   peers_.details(self_slot).address = address;
   self.set_status(peer_status::self);
@@ -280,7 +275,7 @@ void protocol::join(const endpoint& address) { partners_.join(address); }
 std::error_code protocol::write_refusal() const {
   if (has_left()) return make_error_code(errc::stopped);
   const bool is_displaced = own_.is_displaced(liveness_.expected().maximum, clock_.now());
-  if (is_displaced && !is_on(defect::displaced_writes)) return make_error_code(errc::name_taken);
+  if (is_displaced) return make_error_code(errc::name_taken);
   return {};
 }
 
@@ -320,9 +315,7 @@ result<void> protocol::forget(std::string_view peer) {
   if (peer == name()) return fail(errc::own_name);
   const std::optional<slot_index> slot = find_slot(peer);
   if (!slot) return fail(errc::unknown_peer);
-  const std::uint64_t name_hash = peers_[*slot].name_hash();
   bury(*slot);
-  if (is_on(defect::forgotten_unburied)) graves_.remove(name_hash);
   return {};
 }
 

@@ -1,17 +1,13 @@
 // Received messages: the sender, its words on itself, on this node and on others, and the answer.
 #include <algorithm>
-#include <cassert>
 #include <utility>
 
 #include "gossipmonger/core/protocol.hpp"
-#include "planted.hpp"
 
 namespace gossipmonger {
 
 namespace {
 
-using planted::defect;
-using planted::is_on;
 using std::chrono::nanoseconds;
 
 std::uint32_t low_half(std::uint64_t hash) { return static_cast<std::uint32_t>(hash); }
@@ -53,8 +49,6 @@ std::uint8_t protocol::version_for(const leg_base& leg, std::uint32_t unanswered
   const std::uint32_t usual = common != 0 ? common : spoken_.lowest;
   const std::uint32_t turns = unanswered - std::min(unanswered, patience);
   const std::uint32_t count = spoken_.highest - spoken_.lowest + 1U;
-  if (is_on(defect::version_unread)) return spoken_.highest;
-  if (is_on(defect::version_untried)) return static_cast<std::uint8_t>(usual);
   return static_cast<std::uint8_t>(spoken_.lowest + (usual - spoken_.lowest + turns) % count);
 }
 
@@ -136,7 +130,7 @@ void protocol::handle_message(const message& received, const endpoint& source, s
                                               exchange_.digests.rows_a_datagram();
   // The 3x rule may have cut an answer, here or there: it is asked for anew. A value goes on.
   const bool goes_on = handle_parts(received, source) && was_proved;
-  const bool is_cut = (received.more && !goes_on) || was_partial || is_on(defect::answers_restart);
+  const bool is_cut = (received.more && !goes_on) || was_partial;
   if (received.kind == message_kind::reply && is_cut) {
     begin_anew(source, received.sender.name_hash);
   }
@@ -182,8 +176,7 @@ void protocol::continue_values() {
 }
 
 void protocol::begin_anew(const endpoint& source, std::uint64_t remote_hash) {
-  const bool is_anew = is_on(defect::answers_restart) && sending_.has_room_for_digest(source);
-  if (!is_anew && !sending_.try_restart(source)) return;
+  if (!sending_.try_restart(source)) return;
   start_exchange(source, remote_hash).is_sign_due = false;
 }
 
@@ -196,8 +189,7 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
     if (is_held) notices_.handle_interval(*slot, received.interval, clock_.now());
   }
   // Entries that are equal there and here may have arrived since they were sent.
-  const bool is_thorough = is_on(defect::heartbeat_regression) ||
-                           (is_proved && exchange_.plans.has_flights(received.sender.name_hash));
+  const bool is_thorough = is_proved && exchange_.plans.has_flights(received.sender.name_hash);
   peers_.compare(received.known.range, is_thorough, in_hand_.seen.range);
   peers_.compare(received.known.extra, is_thorough, in_hand_.seen.extra);
   if (is_proved) {
@@ -214,16 +206,12 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
   leg.spoken = received.versions;
   leg.is_unproved = !is_proved;
   leg.bytes_left = settings_.exchange_bytes_max;
-  if (!is_proved && !is_on(defect::replies_unlimited)) {
+  if (!is_proved) {
     leg.bytes_left = std::min(
         {leg.bytes_left, bytes * address_book::amplification_max, sending_.stranger_bytes_max()});
   }
   leg.datagrams_left = settings_.exchange_datagrams_max;
   leg.is_sign_due = true;
-  if (is_proved && is_on(defect::exchange_unlimited)) {
-    leg.bytes_left = 1U << 30;
-    leg.datagrams_left = 1U << 30;
-  }
   if (is_proved) {
     leg.seen_heartbeat = seen_heartbeat(received);
     leg.refused = membership_.refusal_of(received.sender);
@@ -292,7 +280,7 @@ void protocol::handle_reply(const message& received, const endpoint& source, boo
   if (received.refused != refusal::none) {
     notices_.handle_refusal(received.refused, received.sender.name_hash, source, clock_.now());
   }
-  peers_.compare(received.heartbeats, is_on(defect::heartbeat_regression), in_hand_.seen.range);
+  peers_.compare(received.heartbeats, false, in_hand_.seen.range);
   handle_heartbeats(received.heartbeats, in_hand_.seen.range, is_fresh);
   if (is_fresh) handle_suspicions(received, source);
   stats_.deltas_received += received.deltas.size();
@@ -335,7 +323,7 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
     of.features = received.features;
     liveness_.handle_proof(*slot, received.sender.heartbeat);
     start_probes();
-    if (!is_on(defect::route_kept)) of.route.reset();
+    of.route.reset();
     if (source != of.address) of.route = source;
   } else {
     handle_leave(*slot, received.sender);
@@ -361,7 +349,7 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
 
 void protocol::handle_heartbeats(std::span<const packed_entry> entries, const comparison& seen,
                                  bool is_fresh) {
-  if (!is_fresh && !is_on(defect::deaf_vouches)) {
+  if (!is_fresh) {
     for (const located_entry& at : seen.others()) {
       if (at.slot != no_slot) handle_leave(at.slot, entries[at.index]);
     }
@@ -429,7 +417,7 @@ void protocol::handle_identity(const identity_view& who, bool is_fresh) {
       // Peers tell of an unwanted peer by its identity: that brings its heartbeat.
       return is_fresh ? handle_relayed(seen.slot, known) : handle_leave(seen.slot, known);
     case what::restarted:
-      if (!is_on(defect::state_kept)) exchange_.forget(seen.slot);
+      exchange_.forget(seen.slot);
       break;
     case what::admitted:
       if (seen.evicted) bury(*seen.evicted);

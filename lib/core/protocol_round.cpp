@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "gossipmonger/core/protocol.hpp"
-#include "planted.hpp"
 
 namespace gossipmonger {
 
