@@ -1,6 +1,5 @@
 // What comes in: who sent it, what it says of them, of me and of others, and what to answer.
 #include <algorithm>
-#include <cassert>
 #include <utility>
 
 #include "gossipmonger/core/protocol.hpp"
