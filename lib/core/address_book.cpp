@@ -3,14 +3,9 @@
 #include <algorithm>
 #include <tuple>
 
-#include "planted.hpp"
-
 namespace gossipmonger {
 
 namespace {
-
-using planted::defect;
-using planted::is_on;
 
 constexpr std::uint64_t cookie_mask = (std::uint64_t{1} << 48) - 1;
 constexpr std::uint64_t backoff_rounds_max = 16;
@@ -119,8 +114,8 @@ std::uint32_t address_book::unanswered(const endpoint& address) {
 }
 
 bool address_book::try_make_room(std::uint64_t round) {
-  // Whoever never answered goes before who did; of those, the one not met for longest: peers that
-  // were forgotten leave their addresses behind, and nobody else would take them out. Among equals
+  // Addresses that never answered go first, then the address that was not met for longest:
+  // forgotten peers leave their addresses behind, and nothing else takes these out. Among equals
   // the address decides, not its place in the table (I6).
   const auto rank = [](const auto& one) {
     return std::tuple(one.second.is_proved, one.second.is_proved ? one.second.met_round : 0,
@@ -145,8 +140,7 @@ bool address_book::try_start(const endpoint& address, std::uint64_t round,
   }
   record* place = find(address);
   if (place == nullptr) {
-    const bool is_full = known_.size() == capacity_ && !is_on(defect::addresses_unbounded);
-    if (is_full && !try_make_room(round)) return false;
+    if (known_.size() == capacity_ && !try_make_room(round)) return false;
     place = &add(address);
   }
   record& known = *place;
@@ -156,8 +150,7 @@ bool address_book::try_start(const endpoint& address, std::uint64_t round,
     if (known.unanswered > unanswered_max) known.is_proved = false;
     return true;
   }
-  const bool is_enough = started_unproved_ >= unproved_max && !is_on(defect::unproved_unlimited);
-  if (known.next_round > round || is_enough) return false;
+  if (known.next_round > round || started_unproved_ >= unproved_max) return false;
   ++started_unproved_;
   ++known.unanswered;
   if (std::find(asked_.begin(), asked_.end(), address) == asked_.end()) {

@@ -4,16 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "planted.hpp"
-
 namespace gossipmonger {
-
-namespace {
-
-using planted::defect;
-using planted::is_on;
-
-}  // namespace
 
 std::optional<event_view> change_reader::poll(change_cursor& cursor) const {
   if (!cursor.has_begun) changes_->begin(cursor);
@@ -109,11 +100,11 @@ std::optional<event_view> change_reader::show_item(const change_item& item,
 }
 
 void change_reader::release(std::uint64_t sequence, std::size_t retired_max) {
-  entries_.purge(is_on(defect::tombstones_early) ? changes_->last() : sequence);
+  entries_.purge(sequence);
   changes_->release(sequence);
   // A subscription that is too far behind begins anew: what the storage keeps for it is bounded
   // (I5).
-  if (entries_.retired_count() > retired_max && !is_on(defect::retired_unbounded)) {
+  if (entries_.retired_count() > retired_max) {
     changes_->cut(changes_->last());
     entries_.purge(changes_->last());
   }

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <numbers>
 
-#include "planted.hpp"
-
 namespace gossipmonger {
 
 namespace {
@@ -35,7 +33,6 @@ phi_limit::phi_limit(double limit, std::chrono::nanoseconds at,
           static_cast<float>(failure_detector::prior_weight * to_microseconds(expected.prior))) {}
 
 std::chrono::nanoseconds failure_detector::mean(const detector_expectation& expected) const {
-  if (samples() == 0 && planted::is_on(planted::defect::phi_prior_missing)) return {};
   const std::uint64_t sum =
       static_cast<std::uint64_t>(sum_us()) + prior_weight * to_microseconds(expected.prior);
   const std::uint64_t mean = sum / (samples() + prior_weight);

@@ -3,14 +3,9 @@
 #include <algorithm>
 #include <bit>
 
-#include "planted.hpp"
-
 namespace gossipmonger {
 
 namespace {
-
-using planted::defect;
-using planted::is_on;
 
 // Rounds beside those that news takes.
 constexpr std::uint64_t fresh_rounds_margin = 8;
@@ -38,7 +33,6 @@ std::uint32_t smoothed_path_rounds(std::uint32_t before, std::uint64_t sample) {
 
 bool is_fresh(const echo& of_me, const packed_entry& self, std::uint32_t instance,
               std::uint64_t rounds_max, std::uint64_t after) {
-  if (is_on(defect::deaf_believed)) return true;
   if (of_me.generation > self.generation()) return of_me.is_answer && after == 0;
   if (of_me.generation < self.generation()) return false;
   if (of_me.instance != 0 && of_me.instance != instance) return false;

@@ -4,8 +4,6 @@
 #include <cassert>
 #include <tuple>
 
-#include "planted.hpp"
-
 namespace gossipmonger {
 
 namespace {
@@ -19,8 +17,8 @@ bool is_of_gone(const grave& one) {
   return (one.is_above_another() ? one.gone_kind : one.kind) == grave_kind::gone;
 }
 
-/// What makes room first: refusals, which anybody can bring about by a name, before the forgotten;
-/// of either, what expires first.
+/// The order in which entries make room: refusals, which any name brings about, before forgotten
+/// peers; of either, the one that expires first.
 auto rank(const grave& one) { return std::tuple(is_of_gone(one), one.expires); }
 
 /// Whether it refuses all that is not above it, for as long as it lies there.
@@ -31,7 +29,6 @@ bool is_lasting(const grave& one) {
 /// `gone` goes beneath `refusal`, where nothing higher lies.
 void put_beneath(grave& refusal, std::uint64_t generation, std::uint64_t heartbeat,
                  std::chrono::nanoseconds expires, grave_kind kind) {
-  if (planted::is_on(planted::defect::grave_overwritten)) return;
   const bool is_of_silent =
       kind == grave_kind::silent && (!refusal.is_above_another() || refusal.gone_kind == kind);
   refusal.gone_kind = is_of_silent ? grave_kind::silent : grave_kind::gone;
@@ -114,7 +111,6 @@ std::optional<grave> graveyard::find(std::uint64_t name_hash) const {
 
 bool graveyard::refuses(std::uint64_t name_hash, std::uint64_t generation,
                         std::uint64_t heartbeat) const {
-  if (planted::is_on(planted::defect::graveyard_missing)) return false;
   const std::optional<grave> lies = find(name_hash);
   if (!lies) return false;
   const auto asked = std::tie(generation, heartbeat);

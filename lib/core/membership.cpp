@@ -5,14 +5,10 @@
 #include <tuple>
 #include <utility>
 
-#include "planted.hpp"
-
 namespace gossipmonger {
 
 namespace {
 
-using planted::defect;
-using planted::is_on;
 using std::chrono::nanoseconds;
 using what = introduction::what;
 
@@ -61,9 +57,7 @@ introduction membership::introduce_known(slot_index slot, const identity_view& w
   seen.kind = what::about_self;
   if (slot == self_slot) return seen;
   const std::uint64_t generation = peers_[slot].generation();
-  if (who.generation < generation && !is_on(defect::stale_identity)) {
-    return drop(drop_reason::stale);
-  }
+  if (who.generation < generation) return drop(drop_reason::stale);
   seen.kind = what::known;
   if (who.generation == generation) return seen;
   if (clock.is_far_future(who.generation)) {
@@ -149,7 +143,6 @@ slot_index membership::enter(const identity_view& who, std::uint64_t name_hash, 
   peer_details fresh;
   peer_details& of = peers_.details(slot);
   fresh.name = std::move(of.name);
-  fresh.path_rounds = of.path_rounds;
   fresh.namesake = of.namesake;
   fresh.namesake.begin(peers_.self().heartbeat());
   fresh.instance = who.instance;
@@ -190,7 +183,7 @@ void membership::set_status(slot_index slot, peer_status status, nanoseconds now
     peers_.reset_detector(slot, now);
     row.reset_advances();
   }
-  if (!is_on(defect::verdict_untold)) changes_.judge(slot);
+  changes_.judge(slot);
 }
 
 std::optional<slot_index> membership::find_expired(nanoseconds now) const {
@@ -215,7 +208,6 @@ void membership::forget(slot_index slot, std::uint64_t heartbeat, nanoseconds no
 // ----------------------------------------------------------------------------------- refusals
 
 refusal membership::refusal_of(const digest_entry& sender) const {
-  if (is_on(defect::refusal_untold)) return refusal::none;
   const std::optional<slot_index> slot = peers_.find(sender.name_hash);
   if (slot && peers_[*slot].generation() >= sender.generation) {
     const peer_view row = peers_[*slot];

@@ -4,14 +4,10 @@
 #include <string_view>
 #include <utility>
 
-#include "planted.hpp"
-
 namespace gossipmonger {
 
 namespace {
 
-using planted::defect;
-using planted::is_on;
 using std::chrono::nanoseconds;
 
 /// A node is alone that was to ask a seed in so many rounds, and knows no peer.
@@ -146,7 +142,7 @@ void notices::handle_interval(slot_index slot, interval_code theirs, nanoseconds
   if (!theirs.is_far_from(mine)) watch.is_told = false;
   if (!theirs.is_far_from(mine) || watch.is_told) return;
   const bool is_moving = interval_moved_ && now - *interval_moved_ < interval_move_time;
-  if (is_moving || watch.words < interval_words_min || is_on(defect::interval_untold)) return;
+  if (is_moving || watch.words < interval_words_min) return;
   const peer_view row = peers_[slot];
   if (!reported_intervals_.try_note(row.name_hash(), now, settings_.dead_peer_grace)) return;
   watch.is_told = true;
@@ -168,7 +164,7 @@ void notices::watch_alone(bool has_seed_to_ask, std::span<const endpoint> seeds)
     return;
   }
   if (!has_seed_to_ask || is_alone_told_) return;
-  if (++alone_rounds_ < alone_rounds_max || is_on(defect::alone_untold)) return;
+  if (++alone_rounds_ < alone_rounds_max) return;
   is_alone_told_ = true;
   std::vector<std::string> named = settings_.seeds;
   if (named.empty()) {

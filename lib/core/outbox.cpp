@@ -9,30 +9,28 @@ namespace gossipmonger {
 using planted::defect;
 using planted::is_on;
 
-exchange* outbox::find_digest(const endpoint& to) {
-  std::deque<exchange>& digests = lane(outbox_lane::digests);
-  const auto place = std::find_if(digests.begin(), digests.end(),
-                                  [&to](const exchange& leg) { return leg.to == to; });
-  return place == digests.end() ? nullptr : &*place;
+digest_leg* outbox::find_digest(const endpoint& to) {
+  const auto place = std::find_if(digests_.begin(), digests_.end(),
+                                  [&to](const digest_leg& leg) { return leg.to == to; });
+  return place == digests_.end() ? nullptr : &*place;
 }
 
 bool outbox::has_room_for_digest(const endpoint& to) {
-  return lane(outbox_lane::digests).size() < digests_max && find_digest(to) == nullptr;
+  return digests_.size() < digests_max && find_digest(to) == nullptr;
 }
 
-exchange& outbox::add_digest(const endpoint& to) {
+digest_leg& outbox::add_digest(const endpoint& to) {
   assert(has_room_for_digest(to));
-  exchange& leg = lane(outbox_lane::digests).emplace_back();
-  leg.kind = message_kind::digest;
+  digest_leg& leg = digests_.emplace_back();
   leg.to = to;
   return leg;
 }
 
-std::size_t outbox::add_answer(exchange&& leg) {
-  std::deque<exchange>& answers = lane(outbox_lane::answers);
-  std::deque<exchange>& strangers = lane(outbox_lane::strangers);
-  std::deque<exchange>& bulk = lane(outbox_lane::bulk);
-  std::deque<exchange>& joined = leg.is_unproved ? strangers : answers;
+std::size_t outbox::add_answer(answer_leg&& leg) {
+  std::deque<answer_leg>& answers = lane(outbox_lane::answers);
+  std::deque<answer_leg>& strangers = lane(outbox_lane::strangers);
+  std::deque<answer_leg>& bulk = lane(outbox_lane::bulk);
+  std::deque<answer_leg>& joined = leg.is_unproved ? strangers : answers;
   const bool is_full =
       leg.is_unproved
           ? strangers.size() == strangers_max && !is_on(defect::strangers_unbounded)
@@ -43,30 +41,35 @@ std::size_t outbox::add_answer(exchange&& leg) {
 }
 
 bool outbox::is_empty() const {
-  return std::all_of(waiting_.begin(), waiting_.end(),
-                     [](const std::deque<exchange>& one) { return one.empty(); });
+  return digests_.empty() &&
+         std::all_of(answers_.begin(), answers_.end(),
+                     [](const std::deque<answer_leg>& one) { return one.empty(); });
 }
 
 std::optional<outbox_lane> outbox::next(bool may_answer_strangers) const {
-  for (std::size_t i = 0; i < lanes; ++i) {
-    const auto which = static_cast<outbox_lane>(i);
-    if (which == outbox_lane::strangers && !may_answer_strangers) continue;
-    if (!waiting_[i].empty()) return which;
+  using enum outbox_lane;
+  for (const outbox_lane which : {digests, answers, strangers, bulk}) {
+    if (which == strangers && !may_answer_strangers) continue;
+    if (waiting(which) != 0) return which;
   }
   return std::nullopt;
 }
 
-bool outbox::try_turn_to_sign(outbox_lane of) {
-  std::deque<exchange>& waiting = lane(of);
-  const auto place = std::find_if(waiting.begin(), waiting.end(),
-                                  [](const exchange& leg) { return leg.is_sign_due; });
-  if (place == waiting.end()) return false;
-  if (place != waiting.begin()) {
-    exchange moved = std::move(*place);
-    waiting.erase(place);
-    waiting.push_front(std::move(moved));
+template <class Leg>
+bool outbox::try_turn(std::deque<Leg>& lane) {
+  const auto place =
+      std::find_if(lane.begin(), lane.end(), [](const Leg& leg) { return leg.is_sign_due; });
+  if (place == lane.end()) return false;
+  if (place != lane.begin()) {
+    Leg moved = std::move(*place);
+    lane.erase(place);
+    lane.push_front(std::move(moved));
   }
   return true;
+}
+
+bool outbox::try_turn_to_sign(outbox_lane of) {
+  return of == outbox_lane::digests ? try_turn(digests_) : try_turn(lane(of));
 }
 
 std::optional<outbox_lane> outbox::next_sign() {
@@ -79,39 +82,42 @@ std::optional<outbox_lane> outbox::next_sign() {
 }
 
 bool outbox::has_sign_of_mine() const {
-  const std::deque<exchange>& digests = waiting_[static_cast<std::size_t>(outbox_lane::digests)];
-  return std::any_of(digests.begin(), digests.end(),
-                     [](const exchange& leg) { return leg.is_sign_due; });
+  return std::any_of(digests_.begin(), digests_.end(),
+                     [](const digest_leg& leg) { return leg.is_sign_due; });
 }
 
 void outbox::expire_answers(std::chrono::nanoseconds oldest) {
   for (const outbox_lane which : {outbox_lane::answers, outbox_lane::strangers}) {
-    std::erase_if(lane(which), [oldest](const exchange& leg) { return leg.planned < oldest; });
+    std::erase_if(lane(which), [oldest](const answer_leg& leg) { return leg.planned < oldest; });
   }
 }
 
 void outbox::expire_bulk(std::chrono::nanoseconds oldest) {
   std::erase_if(lane(outbox_lane::bulk),
-                [oldest](const exchange& leg) { return leg.planned < oldest; });
+                [oldest](const answer_leg& leg) { return leg.planned < oldest; });
 }
 
-exchange& outbox::turn(outbox_lane from) {
-  std::deque<exchange>& waiting = lane(from);
+answer_leg& outbox::answer_turn(outbox_lane from) {
+  std::deque<answer_leg>& waiting = lane(from);
   if (from != outbox_lane::bulk) return waiting.front();
-  // Who lacks least is nearest to what nobody else has yet, and passes it on; but none waits for
-  // ever.
+  // The remote that lacks least is nearest to the news that nobody else has, and passes it on. The
+  // oldest has a turn now and then, so that no leg waits for ever.
   auto chosen = waiting.begin();
   if (bulk_turn_ % bulk_turns != 0) {
     chosen = std::min_element(
         waiting.begin(), waiting.end(),
-        [](const exchange& one, const exchange& other) { return one.lacking < other.lacking; });
+        [](const answer_leg& one, const answer_leg& other) { return one.lacking < other.lacking; });
   }
   bulk_place_ = static_cast<std::size_t>(chosen - waiting.begin());
   return *chosen;
 }
 
 void outbox::end(outbox_lane from) {
-  std::deque<exchange>& waiting = lane(from);
+  if (from == outbox_lane::digests) {
+    digests_.pop_front();
+    return;
+  }
+  std::deque<answer_leg>& waiting = lane(from);
   const std::size_t place = from == outbox_lane::bulk ? bulk_place_ : 0;
   waiting.erase(waiting.begin() + static_cast<std::ptrdiff_t>(place));
 }
@@ -121,13 +127,19 @@ void outbox::end_turn(outbox_lane from) {
     ++bulk_turn_;
     return;
   }
-  std::deque<exchange>& waiting = lane(from);
+  const auto move_front = [](auto& waiting, auto& joined) {
+    auto moved = std::move(waiting.front());
+    waiting.pop_front();
+    joined.push_back(std::move(moved));
+  };
+  if (from == outbox_lane::digests) {
+    if (digests_.size() > 1) move_front(digests_, digests_);
+    return;
+  }
+  std::deque<answer_leg>& waiting = lane(from);
   const bool is_bulk = from == outbox_lane::answers && !waiting.front().is_urgent();
   if (!is_bulk && waiting.size() == 1) return;
-  std::deque<exchange>& joined = is_bulk ? lane(outbox_lane::bulk) : waiting;
-  exchange moved = std::move(waiting.front());
-  waiting.pop_front();
-  joined.push_back(std::move(moved));
+  move_front(waiting, is_bulk ? lane(outbox_lane::bulk) : waiting);
 }
 
 }  // namespace gossipmonger

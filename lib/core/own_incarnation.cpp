@@ -3,14 +3,11 @@
 #include <algorithm>
 
 #include "gossipmonger/core/types.hpp"
-#include "planted.hpp"
 
 namespace gossipmonger {
 
 namespace {
 
-using planted::defect;
-using planted::is_on;
 using std::chrono::nanoseconds;
 using what = own_name_outcome::what;
 
@@ -33,7 +30,6 @@ own_name_outcome own_incarnation::handle(const own_word& word, const own_run& mi
 
   // Peers add up the heartbeats of two runs of one generation, and their entries: whether the other
   // one lives cannot be seen, and does not matter. One of the two has to take another generation.
-  if (is_on(defect::equal_run_kept)) return {};
   if (!may_refute_at_once(longest_interval, now)) return {};
   return refute(theirs.generation, mine, now);
 }
@@ -90,7 +86,7 @@ own_name_outcome own_incarnation::handle_higher(const own_word& word, const own_
     return {what::conflict_begins, theirs.generation};
   }
   const bool is_silent = now - rival_.last_advance > longest_interval;
-  if (!is_silent || (rival_.is_reported && is_on(defect::conflict_endless))) return {};
+  if (!is_silent) return {};
   return refute(theirs.generation, mine, now);
 }
 

@@ -3,14 +3,10 @@
 #include <algorithm>
 #include <string>
 
-#include "planted.hpp"
-
 namespace gossipmonger {
 
 namespace {
 
-using planted::defect;
-using planted::is_on;
 using std::chrono::nanoseconds;
 
 /// An entry takes about so many bytes on the wire besides key and value.
@@ -79,7 +75,7 @@ std::error_code own_map::check(std::string_view key, std::string_view value) con
 bool own_map::has_room(const storage_usage& used, std::size_t versions) const {
   const bool is_allowed = used.live_keys + used.tombstones <= settings_.keys_per_peer_max &&
                           used.bytes <= settings_.bytes_per_peer_max;
-  return (is_allowed || is_on(defect::own_capacity_ignored)) && versions <= version_max - version();
+  return is_allowed && versions <= version_max - version();
 }
 
 bool own_map::has_exact_room(pair_views pairs, bool is_compacted) const {
@@ -132,7 +128,6 @@ result<std::uint64_t> own_map::write(const entry_view& entry) {
   }
   rate_.spend(entry.key.size() + entry.value.size() + entry_overhead_bytes, placed.version);
   peers_.self().set_max_version(placed.version);
-  peers_.details(self_slot).top = placed.version;
   peers_.touch(self_slot);
   return placed.version;
 }
@@ -177,7 +172,7 @@ result<std::uint64_t> own_map::set(pair_views pairs, std::optional<nanoseconds> 
     }
     if (deadline) {
       expiry_.set(written_key, *deadline);
-    } else if (!is_on(defect::expiry_kept)) {
+    } else {
       expiry_.clear(written_key);
     }
   }
@@ -198,7 +193,7 @@ result<std::optional<std::uint64_t>> own_map::erase(std::string_view key) {
   tombstone.is_tombstone = true;
   const result<std::uint64_t> written = write(tombstone);
   if (!written) return tl::unexpected<std::error_code>(written.error());
-  if (!is_on(defect::deadline_kept)) expiry_.clear(erased_key);
+  expiry_.clear(erased_key);
   const storage_usage used = entries_.usage(self_slot);
   const std::size_t kept = std::min(std::max(compaction_tombstones_min, used.live_keys),
                                     settings_.keys_per_peer_max / compaction_part);
@@ -242,7 +237,6 @@ void own_map::compact() {
 
 void own_map::expire(nanoseconds now, bool may_write) {
   while (const std::optional<std::string> key = expiry_.take_due(now)) {
-    if (is_on(defect::expiry_missing)) continue;
     if (!may_write || !erase(*key)) expiry_.set(*key, now + settings_.gossip_interval);
   }
 }
@@ -270,7 +264,7 @@ own_map::held_part& own_map::part_of(slot_index slot) {
 }
 
 bool own_map::is_present(const held_part& part) const {
-  return part.generation == peers_.self().generation() || is_on(defect::former_counted);
+  return part.generation == peers_.self().generation();
 }
 
 void own_map::handle_held(slot_index slot, const digest_entry& held, std::size_t part_bytes) {

@@ -4,14 +4,10 @@
 #include <iterator>
 #include <utility>
 
-#include "planted.hpp"
-
 namespace gossipmonger {
 
 namespace {
 
-using planted::defect;
-using planted::is_on;
 using std::chrono::nanoseconds;
 
 /// A node that leaves has few rounds left: it tells so many peers in each, until they know.
@@ -43,8 +39,7 @@ void partners::handle_reflection(const endpoint& source) {
 }
 
 void partners::join(const endpoint& address) {
-  const bool has_room = joining_.size() < joining_max || is_on(defect::joining_unbounded);
-  if (has_room) joining_.push_back(address);
+  if (joining_.size() < joining_max) joining_.push_back(address);
 }
 
 bool partners::is_partner(const endpoint& to) const {

@@ -7,14 +7,11 @@
 #include <utility>
 
 #include "gossipmonger/core/change_reader.hpp"
-#include "planted.hpp"
 
 namespace gossipmonger {
 
 namespace {
 
-using planted::defect;
-using planted::is_on;
 using std::chrono::nanoseconds;
 
 // Besides the forgotten, who was refused for want of room: they lie in the graveyard too.
@@ -37,20 +34,20 @@ protocol::protocol(config settings, storage_ref entries, const endpoint& address
       peers_(settings_.peers_max),
       graves_(settings_.peers_max + refused_max),
       changes_(kept_changes_max),
-      reconciler_(settings_, peers_, graves_, entries_, changes_, stats_, random_),
+      exchange_(settings_, peers_, graves_, entries_, changes_),
       own_map_(settings_, peers_, entries_, changes_, now.steady),
       addresses_(settings_.peers_max + 256, secret_lifetime(settings_), random_.next()),
       membership_(settings_, peers_, graves_, changes_),
       partners_(settings_, peers_, now.steady),
       notices_(settings_, peers_, changes_),
-      clock_(now) {
+      sending_(settings_),
+      clock_(now),
+      liveness_(settings_, peers_, addresses_, clock_) {
   const std::optional<slot_index> slot =
       peers_.try_add(settings_.name, siphash(cluster_key_, settings_.name));
   const peer self = peers_[*slot];
   self.set_generation(
-      std::min(std::max(settings_.generation_last + (is_on(defect::generation_reused) ? 0 : 1),
-                        clock_.date_generation()),
-               generation_max));
+      std::min(std::max(settings_.generation_last + 1, clock_.date_generation()), generation_max));
   peers_.details(self_slot).instance = static_cast<std::uint32_t>(1 + random_.below(0xffffffff));
   peers_.details(self_slot).address = address;
   self.set_status(peer_status::self);
@@ -123,7 +120,7 @@ member protocol::describe(slot_index slot, nanoseconds now) const {
   seen.features = of.features;
   if (slot == self_slot) seen.wire_versions = spoken_;
   if (slot != self_slot && row.may_die()) {
-    seen.phi = peers_.detector(slot).phi(now, expected_);
+    seen.phi = peers_.detector(slot).phi(now, liveness_.expected());
   }
   if (slot != self_slot) seen.backlog = version() - own_map_.held_version(slot);
   return seen;
@@ -160,17 +157,26 @@ protocol_stats protocol::stats() const {
   }
   now.write_bytes_per_interval = own_map_.bytes_per_interval();
   now.compactions = own_map_.compactions();
-  now.membership_bytes_per_interval = need_.bytes_per_interval();
+  now.membership_bytes_per_interval = sending_.membership_bytes();
+  const liveness_counters& alive = liveness_.counters();
+  now.probes_unanswered = alive.probes_unanswered;
+  now.doubts_raised = alive.doubts_raised;
+  now.doubts_refuted = alive.doubts_refuted;
+  now.convictions = alive.convictions;
+  now.drops[static_cast<std::size_t>(drop_reason::field)] += alive.heartbeats_refused;
   now.graveyard_size = graves_.all().size();
-  now.parked_bytes = reconciler_.parked_bytes();
-  now.partial_bytes = reconciler_.partial_bytes();
+  exchange_.add_counters(now);
+  now.sends_delayed = sending_.counted().sends_delayed;
+  now.exchanges_dropped = sending_.counted().exchanges_dropped;
+  now.parked_bytes = exchange_.deltas.parked_bytes();
+  now.partial_bytes = exchange_.shared.partials.bytes();
   now.retired_entries = entries_.retired_count();
   return now;
 }
 
 table_sizes protocol::tables() const {
   table_sizes held;
-  reconciler_.count_tables(held);
+  exchange_.count_tables(held);
   held.peers = peers_.size();
   held.partners = membership_.rings().size();
   held.graves = graves_.all().size();
@@ -179,15 +185,15 @@ table_sizes protocol::tables() const {
   held.reported_names = notices_.reported_names();
   held.reported_clusters = notices_.reported_clusters();
   held.reported_intervals = notices_.reported_intervals();
-  held.feeds = transfers_.all().size();
-  held.digests = outbox_.waiting(outbox_lane::digests);
-  held.answers = outbox_.waiting(outbox_lane::answers) + outbox_.waiting(outbox_lane::bulk);
-  held.strangers = outbox_.waiting(outbox_lane::strangers);
-  held.restarted = restarted_.size();
-  held.probes = prober_.pending().size();
-  held.askers = prober_.asker_count();
-  held.rumours = rumours_.size();
-  held.told_addresses = told_addresses_.size();
+  held.feeds = exchange_.transfers.all().size();
+  held.digests = sending_.waiting(outbox_lane::digests);
+  held.answers = sending_.waiting(outbox_lane::answers) + sending_.waiting(outbox_lane::bulk);
+  held.strangers = sending_.waiting(outbox_lane::strangers);
+  held.restarted = sending_.restarted();
+  held.probes = liveness_.pending_probes();
+  held.askers = liveness_.askers();
+  held.rumours = liveness_.rumours();
+  held.told_addresses = liveness_.told_addresses();
   held.changes = changes_.size();
   held.kept_changes = changes_.kept();
   held.retired_entries = entries_.retired_count();
@@ -235,7 +241,7 @@ tl::expected<void, config_error> protocol::change(config settings, moment now) {
   }
   const bool has_more_room = checked->keys_per_peer_max > settings_.keys_per_peer_max ||
                              checked->bytes_per_peer_max > settings_.bytes_per_peer_max;
-  if (checked->suspicion_rounds == 0) end_suspicion();
+  if (checked->suspicion_rounds == 0) liveness_.end_suspicion();
   settings_ = std::move(*checked);
   addresses_.set_secret_lifetime(secret_lifetime(settings_), now.steady);
   update_expectation();
@@ -268,8 +274,8 @@ void protocol::join(const endpoint& address) { partners_.join(address); }
 
 std::error_code protocol::write_refusal() const {
   if (has_left()) return make_error_code(errc::stopped);
-  const bool is_displaced = own_.is_displaced(expected_.maximum, clock_.now());
-  if (is_displaced && !is_on(defect::displaced_writes)) return make_error_code(errc::name_taken);
+  const bool is_displaced = own_.is_displaced(liveness_.expected().maximum, clock_.now());
+  if (is_displaced) return make_error_code(errc::name_taken);
   return {};
 }
 
@@ -309,9 +315,7 @@ result<void> protocol::forget(std::string_view peer) {
   if (peer == name()) return fail(errc::own_name);
   const std::optional<slot_index> slot = find_slot(peer);
   if (!slot) return fail(errc::unknown_peer);
-  const std::uint64_t name_hash = peers_[*slot].name_hash();
   bury(*slot);
-  if (is_on(defect::forgotten_unburied)) graves_.remove(name_hash);
   return {};
 }
 

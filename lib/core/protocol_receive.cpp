@@ -1,24 +1,14 @@
-// What comes in: who sent it, what it says of them, of me and of others, and what to answer.
+// Received messages: the sender, its words on itself, on this node and on others, and the answer.
 #include <algorithm>
-#include <cassert>
 #include <utility>
 
 #include "gossipmonger/core/protocol.hpp"
-#include "planted.hpp"
 
 namespace gossipmonger {
 
 namespace {
 
-using planted::defect;
-using planted::is_on;
 using std::chrono::nanoseconds;
-
-// Heartbeats that others tell of may rise so many times as fast as mine: while gossip_interval
-// changes from node to node, some beat faster than others.
-constexpr std::int64_t faster_max = 16;
-// That much any relayed one may be above the one I know.
-constexpr std::uint64_t heartbeats_unasked = 64;
 
 std::uint32_t low_half(std::uint64_t hash) { return static_cast<std::uint32_t>(hash); }
 
@@ -44,11 +34,10 @@ void protocol::handle_foreign(const endpoint& source) {
   notices_.handle_foreign(source, clock_.now());
 }
 
-std::uint8_t protocol::version_for(const exchange& leg) const {
+std::uint8_t protocol::version_for(const leg_base& leg, std::uint32_t unanswered) const {
   // Losses alone make nobody write what a peer does not read.
   constexpr std::uint32_t patience = 2;
   std::optional<wire_range> spoken = leg.spoken;
-  std::uint32_t unanswered = leg.unanswered;
   // The version is chosen now: the receiver may have named others while the leg waited.
   const std::optional<slot_index> slot = peers_.find(leg.remote_hash);
   if (slot && peers_.details(*slot).way() == leg.to) {
@@ -60,8 +49,6 @@ std::uint8_t protocol::version_for(const exchange& leg) const {
   const std::uint32_t usual = common != 0 ? common : spoken_.lowest;
   const std::uint32_t turns = unanswered - std::min(unanswered, patience);
   const std::uint32_t count = spoken_.highest - spoken_.lowest + 1U;
-  if (is_on(defect::version_unread)) return spoken_.highest;
-  if (is_on(defect::version_untried)) return static_cast<std::uint8_t>(usual);
   return static_cast<std::uint8_t>(spoken_.lowest + (usual - spoken_.lowest + turns) % count);
 }
 
@@ -70,9 +57,8 @@ void protocol::observe_time(moment now) {
   const nanoseconds late_max = stats_.rounds > 0 ? settings_.gossip_interval : nanoseconds::max();
   if (!clock_.observe(now, partners_.next_round(), late_max)) return;
   partners_.set_next_round(now.steady);
-  judge_from_round_ = stats_.rounds + 2;
   ++stats_.pauses;
-  suspend_suspicion();
+  liveness_.suspend(stats_.rounds + 2);
 }
 
 void protocol::handle_namesake(const message& received, const endpoint& source, std::size_t bytes,
@@ -84,20 +70,19 @@ void protocol::handle_namesake(const message& received, const endpoint& source, 
   if (is_mine) return partners_.handle_reflection(source);
   if (is_proved) {
     addresses_.handle_proof(source, received.cookie);
-    is_told_by_peer_ = false;
+    in_hand_.is_by_peer = false;
     handle_own_entry(received.sender, 0);
     const std::uint64_t theirs = received.sender.generation;
     const bool is_older = theirs < self.generation();
-    if (is_older &&
-        own_.handle_older(theirs, expected_.maximum, settings_.dead_peer_grace, clock_.now())) {
+    if (is_older && own_.handle_older(theirs, liveness_.expected().maximum,
+                                      settings_.dead_peer_grace, clock_.now())) {
       tell_older_run(theirs);
     }
   }
   if (received.kind != message_kind::digest) return;
-  // Who lives under my name shall learn of me, and be able to prove itself: an empty reply.
-  exchange leg;
+  // The other node of this name is to learn of me, and to verify its address: an empty reply.
+  answer_leg leg;
   leg.to = source;
-  leg.kind = message_kind::reply;
   leg.cookie_echo = received.cookie;
   leg.spoken = received.versions;
   leg.is_unproved = !is_proved;
@@ -110,7 +95,8 @@ void protocol::handle_message(const message& received, const endpoint& source, s
                               moment now, const endpoint& local) {
   if (on_message_) on_message_(message_direction::received, source, received);
   observe_time(now);
-  asked_at_ = local;
+  liveness_.begin_message();
+  in_hand_.sent_to = local;
   const peer_view self = peers_.self();
   const bool is_proved = addresses_.is_proof(received.cookie_echo, source, now.steady);
   if (received.sender.name_hash == self.name_hash()) {
@@ -123,7 +109,7 @@ void protocol::handle_message(const message& received, const endpoint& source, s
   const std::uint64_t cookie = is_my_source(local) ? received.cookie : 0;
   const bool was_proved = is_proved && addresses_.handle_proof(source, cookie);
   // Asked before what the sender holds of me is taken, which may move me to a higher run.
-  const bool is_heard = is_proved && hears_me(received);
+  const bool is_heard = is_proved && liveness_.is_fresh(received);
   if (is_proved) {
     watch_path(received, bytes);
     handle_word_of_me(received);
@@ -141,10 +127,10 @@ void protocol::handle_message(const message& received, const endpoint& source, s
   handle_reply(received, source, is_heard);
   // To an address without proof went one datagram only: now the rest may follow, at once.
   const bool was_partial = !was_proved && peers_.by_hash().size() + graves_.all().size() >
-                                              reconciler_.digest_rows_a_datagram();
-  // What the 3x rule cut, here or there, is asked for anew; a value goes on.
+                                              exchange_.digests.rows_a_datagram();
+  // The 3x rule may have cut an answer, here or there: it is asked for anew. A value goes on.
   const bool goes_on = handle_parts(received, source) && was_proved;
-  const bool is_cut = (received.more && !goes_on) || was_partial || is_on(defect::answers_restart);
+  const bool is_cut = (received.more && !goes_on) || was_partial;
   if (received.kind == message_kind::reply && is_cut) {
     begin_anew(source, received.sender.name_hash);
   }
@@ -159,9 +145,9 @@ bool protocol::handle_parts(const message& received, const endpoint& source) {
   for (const delta_view& delta : received.deltas) {
     if (delta.upto.offset == 0) continue;
     const std::optional<slot_index> slot = peers_.find(delta.name_hash);
-    if (!slot || !reconciler_.partial_of(*slot)) continue;
+    if (!slot || !exchange_.shared.partial_of(*slot)) continue;
     part.slot = *slot;
-    if (!transfers_.handle_part(part)) continue;
+    if (!exchange_.transfers.handle_part(part)) continue;
     has_part = true;
     if (received.more) try_continue(part);
   }
@@ -169,10 +155,10 @@ bool protocol::handle_parts(const message& received, const endpoint& source) {
 }
 
 void protocol::try_continue(const value_transfer& one) {
-  if (!transfers_.may_continue() || !addresses_.is_proved(one.source)) return;
-  if (!outbox_.has_room_for_digest(one.source)) return;
-  transfers_.handle_continued();
-  exchange& leg = start_exchange(one.source, one.remote_hash);
+  if (!exchange_.transfers.may_continue() || !addresses_.is_proved(one.source)) return;
+  if (!sending_.has_room_for_digest(one.source)) return;
+  exchange_.transfers.handle_continued();
+  digest_leg& leg = start_exchange(one.source, one.remote_hash);
   leg.is_short = true;
   leg.is_sign_due = false;
   leg.about = one.slot;
@@ -181,21 +167,16 @@ void protocol::try_continue(const value_transfer& one) {
 }
 
 void protocol::continue_values() {
-  transfers_.begin_round(stats_.rounds, [this](slot_index slot) {
-    return peers_.is_used(slot) && reconciler_.partial_of(slot).has_value();
+  exchange_.transfers.begin_round(stats_.rounds, [this](slot_index slot) {
+    return peers_.is_used(slot) && exchange_.shared.partial_of(slot).has_value();
   });
-  for (const value_transfer& one : transfers_.all()) {
+  for (const value_transfer& one : exchange_.transfers.all()) {
     if (!is_started(one.source)) try_continue(one);
   }
 }
 
 void protocol::begin_anew(const endpoint& source, std::uint64_t remote_hash) {
-  const bool has_begun =
-      std::find(restarted_.begin(), restarted_.end(), source) != restarted_.end();
-  if (has_begun && !is_on(defect::answers_restart)) return;
-  if (restarted_.size() >= settings_.unproved_addresses_max) return;
-  if (!outbox_.has_room_for_digest(source)) return;
-  restarted_.push_back(source);
+  if (!sending_.try_restart(source)) return;
   start_exchange(source, remote_hash).is_sign_due = false;
 }
 
@@ -207,49 +188,45 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
     const bool is_held = slot && peers_[*slot].generation() == received.sender.generation;
     if (is_held) notices_.handle_interval(*slot, received.interval, clock_.now());
   }
-  // What stands there as it does here may have arrived.
-  const bool is_thorough = is_on(defect::heartbeat_regression) ||
-                           (is_proved && reconciler_.has_flights(received.sender.name_hash));
-  peers_.compare(received.known.range, is_thorough, compared_.range);
-  peers_.compare(received.known.extra, is_thorough, compared_.extra);
+  // Entries that are equal there and here may have arrived since they were sent.
+  const bool is_thorough = is_proved && exchange_.plans.has_flights(received.sender.name_hash);
+  peers_.compare(received.known.range, is_thorough, in_hand_.seen.range);
+  peers_.compare(received.known.extra, is_thorough, in_hand_.seen.extra);
   if (is_proved) {
-    handle_heartbeats(received.known.range, compared_.range, is_fresh);
-    handle_heartbeats(received.known.extra, compared_.extra, is_fresh);
-    handle_doubts(received, source, is_fresh);
+    handle_heartbeats(received.known.range, in_hand_.seen.range, is_fresh);
+    handle_heartbeats(received.known.extra, in_hand_.seen.extra, is_fresh);
+    if (is_fresh) handle_suspicions(received, source);
   }
 
-  exchange leg;
+  answer_leg leg;
   leg.to = source;
-  leg.kind = message_kind::reply;
   leg.asked_generation = received.sender.generation;
   leg.asked_heartbeat = received.sender.heartbeat;
   leg.cookie_echo = received.cookie;
   leg.spoken = received.versions;
   leg.is_unproved = !is_proved;
   leg.bytes_left = settings_.exchange_bytes_max;
-  if (!is_proved && !is_on(defect::replies_unlimited)) {
-    leg.bytes_left =
-        std::min({leg.bytes_left, bytes * address_book::amplification_max, stranger_bytes_max()});
+  if (!is_proved) {
+    leg.bytes_left = std::min(
+        {leg.bytes_left, bytes * address_book::amplification_max, sending_.stranger_bytes_max()});
   }
   leg.datagrams_left = settings_.exchange_datagrams_max;
   leg.is_sign_due = true;
-  if (is_proved && is_on(defect::exchange_unlimited)) {
-    leg.bytes_left = 1U << 30;
-    leg.datagrams_left = 1U << 30;
-  }
   if (is_proved) {
     leg.seen_heartbeat = seen_heartbeat(received);
     leg.refused = membership_.refusal_of(received.sender);
   }
   leg.partials = &received.partials;
-  reconciler_.compare(received.known, compared_, received.sender.name_hash, clock_.now(), leg);
+  exchange_.plans.compare(received.known, in_hand_.seen, received.sender.name_hash, clock_.now(),
+                          leg);
   leg.partials = nullptr;
-  reconciler_.limit_burst(leg);
-  reconciler_.shuffle(leg);
+  exchange_.plans.limit_burst(leg);
+  exchange_.plans.shuffle(leg, random_);
   if (is_proved) {
-    supersede(leg);
-    leg.doubts = answers_;
-    if (!received.doubts.empty() || is_to_be_told(source)) plan_doubts(leg);
+    sending_.supersede(leg, peers_.slots());
+    leg.doubts = liveness_.answers();
+    const bool is_told = !received.doubts.empty() || liveness_.is_to_be_told(source);
+    if (is_told) liveness_.plan_suspicions(leg.doubts);
     plan_sign(received, bytes, leg);
   }
   add_answer(std::move(leg));
@@ -269,17 +246,18 @@ void protocol::watch_path(const message& received, std::size_t bytes) {
   const std::optional<slot_index> slot = peers_.find(received.sender.name_hash);
   if (!slot || peers_[*slot].generation() != received.sender.generation) return;
   const peer_view row = peers_[*slot];
-  peer_details& of = peers_.details(*slot);
-  of.path.handle_received(bytes);
+  const peer_details& of = peers_.details(*slot);
+  remote_path& path = exchange_.shared.paths[*slot];
+  path.watch.handle_received(bytes);
   if (received.kind != message_kind::digest) return;
-  if (!of.path.handle_told(received.largest_received, seen_heartbeat(received))) return;
+  if (!path.watch.handle_told(received.largest_received, seen_heartbeat(received))) return;
   identity_view who;
   who.name = of.name;
   who.generation = row.generation();
   std::string text = "large datagrams do not reach " + of.way().to_string() + ", short ones do: ";
-  const bool has_larger = settings_.datagram_bytes_max > datagram_bytes_floor && !of.is_narrow;
+  const bool has_larger = settings_.datagram_bytes_max > datagram_bytes_floor && !path.is_narrow;
   if (has_larger) {
-    of.is_narrow = true;
+    path.is_narrow = true;
     text += "it is sent 1200 bytes at most from now on";
   } else {
     text += "a path must carry packets of 1228 bytes, or 1248 with IPv6";
@@ -296,35 +274,20 @@ std::uint64_t protocol::seen_heartbeat(const message& received) const {
   return is_of_this_run ? received.receiver.heartbeat : 0;
 }
 
-void protocol::supersede(const exchange& fresh) {
-  if (fresh.owed.empty()) return;
-  std::vector<bool> is_planned;
-  const auto strike_out = [&](exchange& waiting) {
-    if (waiting.owed.empty() || waiting.to != fresh.to) return;
-    if (is_planned.empty()) {
-      is_planned.resize(peers_.slots(), false);
-      for (const owed_delta& turn : fresh.owed) is_planned[turn.slot] = true;
-    }
-    std::erase_if(waiting.owed, [&](const owed_delta& turn) { return is_planned[turn.slot]; });
-    waiting.turn = 0;
-  };
-  outbox_.for_each_answer(strike_out);
-}
-
 void protocol::handle_reply(const message& received, const endpoint& source, bool is_fresh) {
   for (const identity_view& who : received.identities) handle_identity(who, is_fresh);
   handle_sender(received, source, is_fresh);
   if (received.refused != refusal::none) {
     notices_.handle_refusal(received.refused, received.sender.name_hash, source, clock_.now());
   }
-  peers_.compare(received.heartbeats, is_on(defect::heartbeat_regression), compared_.range);
-  handle_heartbeats(received.heartbeats, compared_.range, is_fresh);
-  handle_doubts(received, source, is_fresh);
+  peers_.compare(received.heartbeats, false, in_hand_.seen.range);
+  handle_heartbeats(received.heartbeats, in_hand_.seen.range, is_fresh);
+  if (is_fresh) handle_suspicions(received, source);
   stats_.deltas_received += received.deltas.size();
-  for (const delta_view& delta : received.deltas) reconciler_.apply(received, delta);
+  for (const delta_view& delta : received.deltas) exchange_.deltas.apply(received, delta);
 
   if (received.kind != message_kind::reply || received.requests.empty()) return;
-  exchange leg;
+  answer_leg leg;
   leg.to = source;
   leg.kind = message_kind::deltas;
   leg.asked_generation = received.sender.generation;
@@ -338,53 +301,14 @@ void protocol::handle_reply(const message& received, const endpoint& source, boo
   leg.seen_heartbeat = seen_heartbeat(received);
   leg.partials = &received.partials;
   for (const packed_entry& request : received.requests) {
-    reconciler_.compare_request(request, clock_.now(), leg);
+    exchange_.plans.compare_request(request, clock_.now(), leg);
   }
   leg.partials = nullptr;
   if (leg.identities.empty() && leg.owed.empty()) return;
-  reconciler_.limit_burst(leg);
-  reconciler_.shuffle(leg);
-  supersede(leg);
+  exchange_.plans.limit_burst(leg);
+  exchange_.plans.shuffle(leg, random_);
+  sending_.supersede(leg, peers_.slots());
   add_answer(std::move(leg));
-}
-
-std::uint64_t protocol::fresh_rounds(std::uint32_t path_rounds) const {
-  return fresh_rounds_max(peers_.by_hash().size(), settings_.gossip_interval, path_rounds);
-}
-
-bool protocol::hears_me(const message& received) {
-  echo of_me;
-  of_me.generation = received.receiver.generation;
-  of_me.heartbeat = received.receiver.heartbeat;
-  of_me.instance = received.receiver_instance;
-  of_me.is_answer = received.kind != message_kind::digest;
-  const peer_view self = peers_.self();
-  std::uint32_t path_rounds = 0;
-  std::uint64_t after = 0;
-  if (const std::optional<slot_index> sender = peers_.find(received.sender.name_hash)) {
-    peer_details& of = peers_.details(*sender);
-    const bool is_of_this_run = of_me.generation == self.generation();
-    if (of_me.is_answer && is_of_this_run && of_me.heartbeat <= self.heartbeat()) {
-      of.path_rounds = smoothed_path_rounds(of.path_rounds, self.heartbeat() - of_me.heartbeat);
-    }
-    path_rounds = of.path_rounds;
-    const bool is_dead = peers_[*sender].status() == peer_status::dead;
-    // An answer that names a higher run of mine bears no heartbeat of mine: its own tells its age.
-    const bool is_of_higher_run = of_me.is_answer && of_me.generation > self.generation();
-    const bool is_from_after =
-        is_of_higher_run && received.sender.heartbeat > of.died_at_own_heartbeat;
-    if (is_dead && !is_from_after && !is_on(defect::dead_revived)) after = of.died_at_heartbeat;
-  }
-  const std::uint64_t rounds_max = fresh_rounds(path_rounds);
-  return is_fresh(of_me, self.entry(), peers_.details(self_slot).instance, rounds_max, after);
-}
-
-void protocol::ask_back(slot_index slot, const message& received, const endpoint& source) {
-  const peer_view row = peers_[slot];
-  const bool is_in_question = row.is_suspect() || row.status() == peer_status::unjudged ||
-                              row.status() == peer_status::dead;
-  if (!is_in_question || received.sender.heartbeat <= row.heartbeat()) return;
-  start_short(source, row.name_hash(), {});
 }
 
 void protocol::handle_sender(const message& received, const endpoint& source, bool is_fresh) {
@@ -397,12 +321,14 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
     of.last_reply = clock_.now();
     of.spoken = received.versions;
     of.features = received.features;
-    handle_direct_proof(*slot, received.sender.heartbeat);
-    if (!is_on(defect::route_kept)) of.route.reset();
+    liveness_.handle_proof(*slot, received.sender.heartbeat);
+    start_probes();
+    of.route.reset();
     if (source != of.address) of.route = source;
   } else {
     handle_leave(*slot, received.sender);
-    ask_back(*slot, received, source);
+    liveness_.handle_stale(*slot, received.sender.heartbeat, source);
+    start_probes();
   }
 
   const peer_view self = peers_.self();
@@ -423,120 +349,47 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
 
 void protocol::handle_heartbeats(std::span<const packed_entry> entries, const comparison& seen,
                                  bool is_fresh) {
-  if (!is_fresh && !is_on(defect::deaf_vouches)) {
+  if (!is_fresh) {
     for (const located_entry& at : seen.others()) {
       if (at.slot != no_slot) handle_leave(at.slot, entries[at.index]);
     }
     return;
   }
-  for (const placed_entry& at : seen.ahead()) {
-    const std::uint64_t heartbeat = entries[at.index].heartbeat();
-    const peer_view row = peers_.at(at.place);
-    // Raised meanwhile, where the list names it twice; or by more than is taken unasked.
-    if (heartbeat > row.heartbeat() && heartbeat - row.heartbeat() <= heartbeats_unasked) {
-      peers_.advance_at(at.place, heartbeat, clock_.now(), expected_, settings_.detector_window);
-    } else {
-      handle_relayed(row.slot(), entries[at.index]);
-    }
-  }
+  liveness_.handle_ahead(entries, seen.ahead());
   for (const located_entry& at : seen.others()) {
     if (at.slot != no_slot) handle_relayed(at.slot, entries[at.index]);
   }
 }
 
 void protocol::handle_relayed(slot_index slot, const digest_entry& entry) {
-  const peer_view row = peers_[slot];
-  if (slot != self_slot && row.generation() == entry.generation &&
-      !is_plausible(row, entry.heartbeat)) {
-    return drop(drop_reason::field);
-  }
-  handle_heartbeat(slot, entry);
-}
-
-bool protocol::is_plausible(peer_view row, std::uint64_t heartbeat) const {
-  if (heartbeat <= row.heartbeat() + heartbeats_unasked) return true;
-  // What I know may be as old as the longest interval that counts; others beat while I stood still.
-  const nanoseconds since =
-      clock_.now() - peers_.silent_since(row.slot()) + clock_.paused() + expected_.maximum;
-  const std::int64_t rounds = std::max(nanoseconds{0}, since) / settings_.gossip_interval;
-  return heartbeat - row.heartbeat() <= static_cast<std::uint64_t>(faster_max * rounds);
-}
-
-std::uint64_t protocol::credible_heartbeat(slot_index slot) const {
-  const peer_view row = peers_[slot];
-  const suspicion& heard = peers_.details(slot).doubts;
-  if (!heard.proved()) return row.heartbeat();
-  const nanoseconds until = heard.suspected_since().value_or(peers_.silent_since(slot));
-  const nanoseconds since = std::max(nanoseconds{0}, until - *heard.proved()) + expected_.maximum;
-  const std::int64_t rounds = since / settings_.gossip_interval;
-  return std::min(row.heartbeat(), heard.proof_heartbeat() + heartbeats_unasked +
-                                       static_cast<std::uint64_t>(faster_max * rounds));
-}
-
-std::uint64_t protocol::reachable_heartbeat(slot_index slot) const {
-  const peer_details& of = peers_.details(slot);
-  const std::uint64_t held = credible_heartbeat(slot);
-  if (!of.doubts.has_proof()) return held + fresh_rounds(0);
-  suspicion_rules rules = make_suspicion_rules();
-  if (of.interval.is_said()) {
-    rules.interval = std::min<nanoseconds>(rules.interval, of.interval.length());
-  }
-  return std::max(held, of.doubts.heartbeat_after(clock_.now(), rules));
+  if (slot == self_slot) return handle_own_entry(entry, 0);
+  if (liveness_.accepts(slot, entry)) handle_heartbeat(slot, entry);
 }
 
 void protocol::handle_heartbeat(slot_index slot, const digest_entry& entry) {
-  if (slot == self_slot) return handle_own_entry(entry, 0);
-  const peer row = peers_[slot];
-  if (row.generation() != entry.generation) return;
-  const bool is_newer = entry.heartbeat > row.heartbeat() || is_on(defect::heartbeat_regression);
-  if (is_newer) advance_heartbeat(slot, entry.heartbeat);
+  set_status(slot, liveness_.handle_heartbeat(slot, entry));
   handle_leave(slot, entry);
 }
 
 void protocol::handle_leave(slot_index slot, const digest_entry& entry) {
   if (slot == self_slot) return handle_own_entry(entry, 0);
-  const peer row = peers_[slot];
-  if (row.generation() != entry.generation) return;
-  if (entry.has_left && !row.has_left() && !is_on(defect::leave_unheard)) {
-    row.set_left();
-    set_status(slot, peer_status::left);
-  }
+  set_status(slot, liveness_.handle_leave(slot, entry));
 }
 
-void protocol::advance_heartbeat(slot_index slot, std::uint64_t heartbeat) {
-  const peer row = peers_[slot];
-  if (row.is_suspect() &&
-      peers_.details(slot).doubts.handle_heartbeat(heartbeat, make_suspicion_rules())) {
-    peers_.set_suspect(slot, false);
-    ++stats_.doubts_refuted;
+void protocol::handle_suspicions(const message& received, const endpoint& source) {
+  for (const doubt_entry& told : received.doubts) {
+    if (const std::optional<slot_index> slot = peers_.find(told.name_hash)) {
+      set_status(*slot, liveness_.handle_evidence(told));
+      start_probes();
+    }
+    liveness_.handle_suspicion(told, received.sender.name_hash, source);
+    start_probes();
   }
-  // A heartbeat from before it fell silent may still be on its way: that is no sign of life. A
-  // suspicion knows how far its heartbeat can have come by then.
-  const bool is_from_before = row.is_suspect() || heartbeat < peers_.details(slot).returns_from;
-  if (row.status() == peer_status::dead && is_from_before) {
-    row.set_heartbeat(heartbeat);
-    return;
-  }
-  // The silence that ends here was an outage, no interval of a peer that lives: it does not make
-  // the next crash harder to find.
-  const bool was_gone = row.status() == peer_status::dead && row.advances() == 0;
-  if (was_gone) {
-    peers_.advance_anew(slot, heartbeat, clock_.now());
-  } else {
-    peers_.advance(slot, heartbeat, clock_.now(), expected_, settings_.detector_window);
-  }
-  const bool is_silent = row.status() == peer_status::unjudged || row.status() == peer_status::dead;
-  if (is_silent && row.advances() == peer::advances_max) set_status(slot, peer_status::live);
 }
 
 void protocol::set_status(slot_index slot, peer_status status) {
   if (status == peer_status::dead) {
-    peer_details& of = peers_.details(slot);
-    of.died_at_heartbeat = peers_.self().heartbeat();
-    of.died_at_own_heartbeat = reachable_heartbeat(slot);
-    // Without a suspicion nobody knows when the peer fell silent. Its latest words may be as old as
-    // a fresh echo.
-    of.returns_from = peers_[slot].is_suspect() ? 0 : credible_heartbeat(slot) + fresh_rounds(0);
+    liveness_.handle_death(slot);
   }
   membership_.set_status(slot, status, clock_.now(), random_);
 }
@@ -564,14 +417,15 @@ void protocol::handle_identity(const identity_view& who, bool is_fresh) {
       // Peers tell of an unwanted peer by its identity: that brings its heartbeat.
       return is_fresh ? handle_relayed(seen.slot, known) : handle_leave(seen.slot, known);
     case what::restarted:
-      if (!is_on(defect::state_kept)) reconciler_.forget(seen.slot);
+      exchange_.forget(seen.slot);
       break;
     case what::admitted:
       if (seen.evicted) bury(*seen.evicted);
       break;
   }
   const slot_index slot = membership_.enter(who, name_hash, clock_.now(), random_);
-  std::erase(rumours_, slot);
+  exchange_.begin(slot);
+  liveness_.begin(slot);
   own_map_.forget(slot);
   notices_.forget(slot);
 }
@@ -581,7 +435,7 @@ void protocol::handle_identity(const identity_view& who, bool is_fresh) {
 void protocol::handle_word_of_me(const message& received) {
   const std::optional<slot_index> slot = peers_.find(received.sender.name_hash);
   const bool is_of_its_run = slot && peers_[*slot].generation() == received.sender.generation;
-  is_told_by_peer_ = is_of_its_run && peers_[*slot].status() == peer_status::live;
+  in_hand_.is_by_peer = is_of_its_run && peers_[*slot].status() == peer_status::live;
   const digest_entry& mine = received.receiver;
   if (mine.generation != 0) handle_own_entry(mine, received.receiver_instance);
   if (!slot) return;
@@ -601,7 +455,7 @@ void protocol::handle_older_run(const message& received, slot_index slot) {
   peer_details& of = peers_.details(slot);
   const bool is_shared =
       of.namesake.hear(seen_heartbeat(received), peers_.detector(slot).last_advance(),
-                       expected_.maximum / 2, silence_max(), clock_.now());
+                       liveness_.expected().maximum / 2, silence_max(), clock_.now());
   if (!is_shared || !of.namesake.may_tell(clock_.now(), settings_.dead_peer_grace)) return;
   changes_.notice(event_kind::conflict, of.name, received.sender.generation,
                   "two nodes live under this name; the one with the lower generation is not heard");
@@ -625,8 +479,9 @@ void protocol::handle_own_entry(const digest_entry& mine, std::uint32_t instance
   own_word word;
   word.held = mine;
   word.instance = instance;
-  word.is_by_peer = is_told_by_peer_;
-  const own_name_outcome outcome = own_.handle(word, run, expected_.maximum, clock_.now());
+  word.is_by_peer = in_hand_.is_by_peer;
+  const own_name_outcome outcome =
+      own_.handle(word, run, liveness_.expected().maximum, clock_.now());
   using what = own_name_outcome::what;
   switch (outcome.kind) {
     case what::nothing:

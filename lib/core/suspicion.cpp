@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "planted.hpp"
-
 namespace gossipmonger {
 
 namespace {
@@ -43,9 +41,7 @@ bool suspicion::prove(std::uint64_t heartbeat, nanoseconds now) {
 }
 
 bool suspicion::adopt(std::uint64_t heartbeat, nanoseconds at) {
-  const bool is_old =
-      proved_ && heartbeat <= heartbeat_ && !planted::is_on(planted::defect::proof_renewed);
-  if (is_old) return false;
+  if (proved_ && heartbeat <= heartbeat_) return false;
   heartbeat_ = heartbeat;
   proved_ = proved_ ? std::max(*proved_, at) : at;
   return try_end();

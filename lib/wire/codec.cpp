@@ -5,7 +5,6 @@
 #include <cassert>
 #include <cstring>
 #include <limits>
-#include <stdexcept>
 #include <string_view>
 #include <type_traits>
 
@@ -14,7 +13,6 @@
 #include "gossipmonger/core/packer.hpp"
 #include "header.hpp"
 #include "little_endian.hpp"
-#include "planted.hpp"
 
 namespace gossipmonger {
 namespace {
@@ -462,10 +460,7 @@ decoded read_body(std::span<const std::byte> segment, message& out) {
     message_sink sink(out);
     outcome = capnp_body::read_reply(bytes, segment.size(), sink);
   }
-  if (outcome == verdict::malformed) {
-    if (planted::is_on(planted::defect::malformed_thrown)) throw std::runtime_error("malformed");
-    return tl::unexpected(drop_reason::malformed);
-  }
+  if (outcome == verdict::malformed) return tl::unexpected(drop_reason::malformed);
   if (outcome == verdict::field) return tl::unexpected(drop_reason::field);
   return {};
 }

@@ -17,19 +17,24 @@ endpoint address_of(std::size_t i) {
                       7000);
 }
 
-exchange make_answer(std::size_t to, bool is_unproved) {
-  exchange leg;
+answer_leg make_answer(std::size_t to, bool is_unproved) {
+  answer_leg leg;
   leg.to = address_of(to);
-  leg.kind = message_kind::reply;
   leg.is_unproved = is_unproved;
   return leg;
 }
 
-/// To whom goes what waits, in order, a datagram each.
+/// The leg whose turn it is in that lane.
+leg_base& turn(outbox& box, outbox_lane lane) {
+  if (lane == outbox_lane::digests) return box.digest_turn();
+  return box.answer_turn(lane);
+}
+
+/// The addresses of the legs that wait, in the order in which they go, a datagram each.
 std::vector<endpoint> drain(outbox& box, bool may_answer_strangers = true) {
   std::vector<endpoint> to;
   while (const std::optional<outbox_lane> lane = box.next(may_answer_strangers)) {
-    to.push_back(box.turn(*lane).to);
+    to.push_back(turn(box, *lane).to);
     box.end(*lane);
   }
   return to;
@@ -85,7 +90,7 @@ TEST_CASE("outbox: an answer to a member pushes out what is left of one, then th
   for (std::size_t i = 0; i < outbox::answers_max; ++i) {
     CHECK(box.add_answer(make_answer(i, false)) == 0);
   }
-  box.turn(outbox_lane::answers).is_first = false;
+  box.answer_turn(outbox_lane::answers).is_first = false;
   box.end_turn(outbox_lane::answers);  // of 0, only bulk is left
 
   CHECK(box.add_answer(make_answer(1000, false)) == 1);
@@ -103,8 +108,8 @@ TEST_CASE("outbox: inside a lane each has its turn, and what is left of an answe
   CHECK(box.add_answer(make_answer(3, true)) == 0);
 
   box.end_turn(outbox_lane::answers);  // 1 is urgent still
-  CHECK(box.turn(outbox_lane::answers).to == address_of(2));
-  box.turn(outbox_lane::answers).is_first = false;
+  CHECK(box.answer_turn(outbox_lane::answers).to == address_of(2));
+  box.answer_turn(outbox_lane::answers).is_first = false;
   box.end_turn(outbox_lane::answers);
 
   CHECK(drain(box) == std::vector<endpoint>{address_of(1), address_of(3), address_of(2)});
@@ -113,17 +118,17 @@ TEST_CASE("outbox: inside a lane each has its turn, and what is left of an answe
 TEST_CASE("outbox: bulk goes first to who lacks least, every fourth time to who waits longest") {
   outbox box;
   for (const std::size_t lacking : {9U, 3U, 5U}) {
-    exchange leg = make_answer(lacking, false);
+    answer_leg leg = make_answer(lacking, false);
     leg.is_first = false;
     leg.lacking = lacking;
     CHECK(box.add_answer(std::move(leg)) == 0);
-    CHECK(box.turn(outbox_lane::answers).to == address_of(lacking));
+    CHECK(box.answer_turn(outbox_lane::answers).to == address_of(lacking));
     box.end_turn(outbox_lane::answers);  // nothing urgent is in it: it becomes bulk
   }
 
   std::vector<endpoint> to;
   for (int i = 0; i < 8; ++i) {
-    to.push_back(box.turn(outbox_lane::bulk).to);
+    to.push_back(box.answer_turn(outbox_lane::bulk).to);
     box.end_turn(outbox_lane::bulk);
   }
   const endpoint oldest = address_of(9);
@@ -132,20 +137,20 @@ TEST_CASE("outbox: bulk goes first to who lacks least, every fourth time to who 
                                     nearest});
 
   box.end_turn(outbox_lane::bulk);  // the oldest's
-  CHECK(box.turn(outbox_lane::bulk).to == nearest);
+  CHECK(box.answer_turn(outbox_lane::bulk).to == nearest);
   box.end(outbox_lane::bulk);
-  CHECK(box.turn(outbox_lane::bulk).to == address_of(5));
+  CHECK(box.answer_turn(outbox_lane::bulk).to == address_of(5));
 }
 
 TEST_CASE("outbox: bulk that was planned too long ago goes, and nothing else does") {
   outbox box;
   for (const std::size_t i : {1U, 2U, 3U}) {
-    exchange leg = make_answer(i, false);
+    answer_leg leg = make_answer(i, false);
     leg.planned = std::chrono::seconds(i);
     leg.is_first = i == 1;  // still urgent
     CHECK(box.add_answer(std::move(leg)) == 0);
   }
-  CHECK(box.turn(outbox_lane::answers).to == address_of(1));
+  CHECK(box.answer_turn(outbox_lane::answers).to == address_of(1));
   for (int i = 0; i < 3; ++i) box.end_turn(outbox_lane::answers);
 
   box.expire_bulk(std::chrono::seconds(3));
@@ -159,7 +164,7 @@ TEST_CASE(
   static_cast<void>(box.add_digest(address_of(1)));  // its sign went
   for (const std::size_t i : {2U, 3U}) box.add_digest(address_of(i)).is_sign_due = true;
   for (const std::size_t i : {4U, 5U, 6U}) {
-    exchange leg = make_answer(i, false);
+    answer_leg leg = make_answer(i, false);
     leg.is_sign_due = i != 5;
     CHECK(box.add_answer(std::move(leg)) == 0);
   }
@@ -167,7 +172,7 @@ TEST_CASE(
 
   std::vector<endpoint> to;
   while (const std::optional<outbox_lane> lane = box.next_sign()) {
-    exchange& leg = box.turn(*lane);
+    leg_base& leg = turn(box, *lane);
     REQUIRE(leg.is_sign_due);
     to.push_back(leg.to);
     leg.is_sign_due = false;
@@ -186,7 +191,7 @@ TEST_CASE("outbox: digests whose sign of life went end when they are told to, ot
   box.add_digest(address_of(3)).padded_bytes = 400;  // a first contact
 
   std::vector<endpoint> ended;
-  box.end_digests([&ended](const exchange& leg) { ended.push_back(leg.to); });
+  box.end_digests([&ended](const digest_leg& leg) { ended.push_back(leg.to); });
 
   CHECK(ended == std::vector<endpoint>{address_of(1)});
   CHECK(drain(box) == std::vector<endpoint>{address_of(2), address_of(3)});
@@ -195,7 +200,7 @@ TEST_CASE("outbox: digests whose sign of life went end when they are told to, ot
 TEST_CASE("outbox: answers that were planned too long ago go when they are told to") {
   outbox box;
   for (const std::size_t i : {1U, 2U, 3U, 4U}) {
-    exchange leg = make_answer(i, i > 2);
+    answer_leg leg = make_answer(i, i > 2);
     leg.planned = std::chrono::seconds(i);
     CHECK(box.add_answer(std::move(leg)) == 0);
   }

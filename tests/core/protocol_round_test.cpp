@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 namespace {
 
 /// The addresses that `name` sends a digest to in its next round; nothing arrives.
-std::vector<endpoint> partners(small_cluster& world, std::string_view name) {
+std::vector<endpoint> partners_of(small_cluster& world, std::string_view name) {
   std::vector<endpoint> to;
   world.on_send = [&](const letter& sent) {
     if (sent.content.kind == message_kind::digest) to.push_back(sent.to);
@@ -230,7 +230,7 @@ TEST_CASE("protocol round: fan-out peers a round, and everyone in one turn of th
 
     std::set<endpoint> met;
     for (std::size_t round = 0; round < 12 / fanout; ++round) {
-      const std::vector<endpoint> to = partners(world, "a");
+      const std::vector<endpoint> to = partners_of(world, "a");
       CHECK(to.size() == fanout);
       met.insert(to.begin(), to.end());
       // Who does not answer would be asked again.
@@ -255,7 +255,7 @@ TEST_CASE("protocol round: who restarts often is not met more often for it") {
 
   std::size_t met = 0;
   for (int i = 0; i < 6; ++i) {
-    const std::vector<endpoint> to = partners(world, "a");
+    const std::vector<endpoint> to = partners_of(world, "a");
     met += to == std::vector<endpoint>{q.address} ? 1 : 0;
     static_cast<void>(p.prove());
     static_cast<void>(q.prove());
@@ -276,7 +276,7 @@ TEST_CASE("protocol round: a crowd that comes and goes keeps nobody from the liv
   std::size_t met = 0;
   std::set<endpoint> newcomers;
   for (int i = 0; i < 20; ++i) {
-    const std::vector<endpoint> to = partners(world, "a");
+    const std::vector<endpoint> to = partners_of(world, "a");
     met += std::find(to.begin(), to.end(), p.address) != to.end() ? 1 : 0;
     for (const endpoint& one : to) {
       if (one != p.address) newcomers.insert(one);
@@ -301,7 +301,7 @@ TEST_CASE("protocol round: who was dead and lives again is met again") {
   p.enter();
 
   REQUIRE(a.find_member("p", world.now())->status == peer_status::live);
-  CHECK(partners(world, "a") == std::vector<endpoint>{p.address});
+  CHECK(partners_of(world, "a") == std::vector<endpoint>{p.address});
 }
 
 TEST_CASE("protocol round: a node that knows nobody asks a seed, but never itself") {
@@ -309,11 +309,11 @@ TEST_CASE("protocol round: a node that knows nobody asks a seed, but never itsel
   protocol& a = world.add("a");
   a.set_seeds({a.address(), host(5)});
 
-  CHECK(partners(world, "a") == std::vector<endpoint>{host(5)});
+  CHECK(partners_of(world, "a") == std::vector<endpoint>{host(5)});
 
   protocol& b = world.add("b");
   b.set_seeds({b.address()});
-  CHECK(partners(world, "b").empty());
+  CHECK(partners_of(world, "b").empty());
 }
 
 TEST_CASE("protocol round: with fewer than live_peers_min live a seed is asked every round") {
@@ -330,7 +330,7 @@ TEST_CASE("protocol round: with fewer than live_peers_min live a seed is asked e
     for (int i = 0; i < 8; ++i) {
       seed.begin(message_kind::reply);
       static_cast<void>(seed.send());
-      const std::vector<endpoint> to = partners(world, "a");
+      const std::vector<endpoint> to = partners_of(world, "a");
       asked += static_cast<std::size_t>(std::count(to.begin(), to.end(), seed.address));
     }
 
@@ -348,7 +348,7 @@ TEST_CASE("protocol round: nobody is met twice in a round, however wide the fan-
   p.enter();
   q.enter();
 
-  CHECK(partners(world, "a").size() == 2);
+  CHECK(partners_of(world, "a").size() == 2);
 }
 
 TEST_CASE("protocol round: a first datagram is padded to 400 bytes, a later one is not") {
@@ -381,11 +381,11 @@ TEST_CASE("protocol round: with enough live peers a seed is asked every seed_eve
   static_cast<void>(seed.send());  // proved, but not known as a peer
   puppet p(world, "a", "p", 1);
   p.enter();
-  for (int i = 0; i < 4; ++i) static_cast<void>(partners(world, "a"));
+  for (int i = 0; i < 4; ++i) static_cast<void>(partners_of(world, "a"));
 
   int asked = 0;
   for (int i = 0; i < 8; ++i) {
-    const std::vector<endpoint> to = partners(world, "a");
+    const std::vector<endpoint> to = partners_of(world, "a");
     asked += static_cast<int>(std::count(to.begin(), to.end(), host(99)));
     p.heartbeat += 1;
     p.begin(message_kind::reply);
@@ -490,8 +490,8 @@ TEST_CASE("protocol round: a joined address is asked once") {
   protocol& a = world.add("a");
   a.join(host(5));
 
-  CHECK(partners(world, "a") == std::vector<endpoint>{host(5)});
-  CHECK(partners(world, "a").empty());
+  CHECK(partners_of(world, "a") == std::vector<endpoint>{host(5)});
+  CHECK(partners_of(world, "a").empty());
 }
 
 TEST_CASE("protocol round: whom a round has no room for is asked in one of the next, once") {
@@ -503,7 +503,7 @@ TEST_CASE("protocol round: whom a round has no room for is asked in one of the n
 
   std::vector<endpoint> asked;
   for (int round = 0; round < 5; ++round) {
-    const std::vector<endpoint> now = partners(world, "a");
+    const std::vector<endpoint> now = partners_of(world, "a");
     CHECK(now.size() <= 3);
     asked.insert(asked.end(), now.begin(), now.end());
   }
@@ -521,7 +521,7 @@ TEST_CASE("protocol round: a joined address that is met in the round anyway is n
   p.enter();
   a.join(p.address);
 
-  CHECK(partners(world, "a") == std::vector<endpoint>{p.address});
+  CHECK(partners_of(world, "a") == std::vector<endpoint>{p.address});
 }
 
 TEST_CASE("protocol round: nothing is sent to an address that cannot be sent to, nor to my own") {
@@ -531,7 +531,7 @@ TEST_CASE("protocol round: nothing is sent to an address that cannot be sent to,
   a.join(endpoint::v4(10, 0, 0, 1, 0));
   a.join(a.address());
 
-  CHECK(partners(world, "a").empty());
+  CHECK(partners_of(world, "a").empty());
 }
 
 TEST_CASE(
@@ -552,7 +552,7 @@ TEST_CASE(
       foreigner.cookie = gone.cookie;
       foreigner.begin(message_kind::reply);
       static_cast<void>(foreigner.send());
-      const std::vector<endpoint> to = partners(world, "a");
+      const std::vector<endpoint> to = partners_of(world, "a");
       asked += static_cast<int>(std::count(to.begin(), to.end(), host(1)));
     }
     return asked;
@@ -607,7 +607,7 @@ TEST_CASE("protocol round: who waits for a version is served first by those that
   a.prefer_lacking(1);
 
   for (int i = 0; i < 5; ++i) {
-    CHECK(partners(world, "a") == std::vector<endpoint>{peers[9]->address});
+    CHECK(partners_of(world, "a") == std::vector<endpoint>{peers[9]->address});
     static_cast<void>(peers[9]->prove());
   }
 }

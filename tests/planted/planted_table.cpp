@@ -55,6 +55,7 @@ int main(int argc, char** argv) {
   std::printf("%-22s %5s  %-18s %s\n", "defect", "seeds", "found by", "what it says first");
   bool is_good = true;
   for (std::size_t i = 0; i < planted::defect_names.size(); ++i) {
+    if (planted::defect_names[i].empty()) continue;
     if (!only.empty() && planted::defect_names[i] != only) continue;
     is_good = try_defect(i, seeds_max) && is_good;
   }

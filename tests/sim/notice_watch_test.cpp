@@ -1,4 +1,4 @@
-// The watch is played by hand: a node that errs cannot be had but from the planted build.
+// The watch is played by hand, since no node errs without a planted defect (tests/planted).
 #include "gossipmonger/sim/notice_watch.hpp"
 
 #include <doctest/doctest.h>

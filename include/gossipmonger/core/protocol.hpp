@@ -30,29 +30,24 @@
 #include "gossipmonger/core/config.hpp"
 #include "gossipmonger/core/error.hpp"
 #include "gossipmonger/core/event.hpp"
-#include "gossipmonger/core/failure_detector.hpp"
-#include "gossipmonger/core/freshness.hpp"
+#include "gossipmonger/core/exchange.hpp"
 #include "gossipmonger/core/graveyard.hpp"
 #include "gossipmonger/core/hash.hpp"
+#include "gossipmonger/core/legs.hpp"
+#include "gossipmonger/core/liveness.hpp"
 #include "gossipmonger/core/membership.hpp"
-#include "gossipmonger/core/membership_need.hpp"
 #include "gossipmonger/core/message.hpp"
 #include "gossipmonger/core/node_clock.hpp"
 #include "gossipmonger/core/notices.hpp"
-#include "gossipmonger/core/outbox.hpp"
 #include "gossipmonger/core/own_incarnation.hpp"
 #include "gossipmonger/core/own_map.hpp"
 #include "gossipmonger/core/partners.hpp"
 #include "gossipmonger/core/peer_ring.hpp"
 #include "gossipmonger/core/peer_table.hpp"
-#include "gossipmonger/core/prober.hpp"
 #include "gossipmonger/core/random.hpp"
-#include "gossipmonger/core/reconcile.hpp"
-#include "gossipmonger/core/send_budget.hpp"
+#include "gossipmonger/core/sending.hpp"
 #include "gossipmonger/core/storage.hpp"
-#include "gossipmonger/core/suspicion.hpp"
 #include "gossipmonger/core/table_sizes.hpp"
-#include "gossipmonger/core/value_transfers.hpp"
 
 namespace gossipmonger {
 
@@ -94,13 +89,13 @@ class protocol {
   /// The live entry of `peer` with the lowest version above `version`; walks a peer's map.
   [[nodiscard]] std::optional<entry_view> first_above(std::string_view peer,
                                                       std::uint64_t version) const;
-  /// What the entries of `peer` take here; zeros where it is not known.
+  /// The room that the entries of `peer` take here; zeros where it is not known.
   [[nodiscard]] storage_usage usage(std::string_view peer) const;
   /// Self first, then the others by name.
   [[nodiscard]] std::vector<member> members(moment now) const;
   [[nodiscard]] std::optional<member> find_member(std::string_view peer, moment now) const;
   [[nodiscard]] protocol_stats stats() const;
-  /// What each table holds; O(1).
+  /// The size of each table; O(1).
   [[nodiscard]] table_sizes tables() const;
   /// Which peers hold `version` of my present generation; with `leave` true, my leaving.
   [[nodiscard]] replication replicated(std::uint64_t version, bool leave = false) const;
@@ -145,7 +140,8 @@ class protocol {
   void set_address(const endpoint& address);
   /// The local address that the legs I start leave from; a wildcard: the driver's choice.
   void set_source(const endpoint& address) { source_ = address; }
-  /// What my driver reads and writes, if not version 1 alone.  expects: no round has run yet
+  /// The wire versions that my driver reads and writes, if not version 1 alone.  expects: no round
+  /// has run yet
   void set_wire_versions(const wire_range& spoken) { spoken_ = spoken; }
   /// Runs with `settings` from now on, all of them or, where one is not allowed, none. Seeds are
   /// the driver's to look up: `set_seeds`. The next round may come sooner.
@@ -175,10 +171,9 @@ class protocol {
                                           moment now);
   /// Erases; returns the tombstone's version, or nothing where there was no such key.
   [[nodiscard]] result<std::optional<std::uint64_t>> erase(std::string_view key);
-  /// Lets go of `peer` here, with all that it wrote, as when its grace is over: it lies in the
-  /// graveyard for one grace, and comes back by a heartbeat or generation above the one I knew. So
-  /// who is dead stays away, and who is live is back, anew, once it is heard of. Other nodes are
-  /// not told: each forgets for itself.
+  /// Lets go of `peer` here, with all that it wrote, as when its grace is over. For one grace it
+  /// comes back only by a heartbeat or generation above the one that was known. So a dead peer
+  /// stays away, and a live one is back, anew, once it is heard of. Other nodes are not told.
   ///   errors: unknown_peer, own_name
   [[nodiscard]] result<void> forget(std::string_view peer);
   /// Says that I leave: at once to some peers, and in every digest from now on. Final.
@@ -195,7 +190,7 @@ class protocol {
   /// the protocol. Nodes that are called in turn may use one message.
   [[nodiscard]] std::optional<endpoint> poll_transmit(moment now, message& out);
   /// The local address that the latest of them leaves from; a wildcard: the driver's choice.
-  [[nodiscard]] const endpoint& transmit_source() const { return transmit_source_; }
+  [[nodiscard]] const endpoint& transmit_source() const { return sending_.source(); }
   /// The next event above the cursor; its view is valid until the next call.
   [[nodiscard]] std::optional<event_view> poll_event(change_cursor& cursor);
   /// The sequence of the latest change: a cursor below it has something to read, or to skip.
@@ -204,6 +199,15 @@ class protocol {
   void release_changes(std::uint64_t sequence);
 
  private:
+  /// The circumstances of the message that is handled.
+  struct message_in_hand {
+    message_in_hand() = default;
+
+    endpoint sent_to;         // an address of this host; a wildcard: not known
+    bool is_by_peer = false;  // its sender is live here, and another node
+    digest_comparison seen;
+  };
+
   [[nodiscard]] std::optional<slot_index> find_slot(std::string_view peer) const;
   [[nodiscard]] bool is_reachable(slot_index slot) const;
   [[nodiscard]] member describe(slot_index slot, std::chrono::nanoseconds now) const;
@@ -214,10 +218,10 @@ class protocol {
   /// From somebody who bears my name: myself, a former run, or another node.
   void handle_namesake(const message& received, const endpoint& source, std::size_t bytes,
                        bool is_proved);
-  void add_answer(exchange&& leg) {
+  void add_answer(answer_leg&& leg) {
     leg.planned = clock_.now();
-    leg.from = asked_at_;
-    stats_.exchanges_dropped += outbox_.add_answer(std::move(leg));
+    leg.from = in_hand_.sent_to;
+    sending_.add_answer(std::move(leg));
   }
   /// Whether a leg that I start leaves from the address that this datagram was sent to: a cookie
   /// proves one address, and is of no use for another.
@@ -239,20 +243,9 @@ class protocol {
   [[nodiscard]] std::chrono::nanoseconds silence_max() const;
   /// Which heartbeat of this run of mine the sender has seen; 0: none.
   [[nodiscard]] std::uint64_t seen_heartbeat(const message& received) const;
-  /// What still waits to go to the same remote, of the same owners, is out of date.
-  void supersede(const exchange& fresh);
   void handle_digest(const message& received, const endpoint& source, std::size_t bytes,
                      bool is_proved, bool is_fresh);
   void handle_reply(const message& received, const endpoint& source, bool is_fresh);
-  /// Whether a datagram from a verified address is fresh: its sender hears me, lately. A stale one
-  /// is no sign of life, and its sender vouches for nobody. It is answered all the same, and its
-  /// deltas, new runs, leaves, and what it holds of me, are taken.
-  [[nodiscard]] bool hears_me(const message& received);
-  /// Up to so many of my rounds an echo is fresh, over a path as long as that.
-  [[nodiscard]] std::uint64_t fresh_rounds(std::uint32_t path_rounds) const;
-  /// A stale word of a peer that I do not hold for alive: one short leg, whose answer is fresh if
-  /// the peer hears me.
-  void ask_back(slot_index slot, const message& received, const endpoint& source);
   /// A fresh leg 1, at once, but once a round and address.
   void begin_anew(const endpoint& source, std::uint64_t remote_hash);
   /// Notes the sender of each part of a value, and asks it for more unless the part is the last.
@@ -263,72 +256,34 @@ class protocol {
   void handle_identity(const identity_view& who, bool is_fresh);
   void handle_heartbeats(std::span<const packed_entry> entries, const comparison& seen,
                          bool is_fresh);
+  void handle_heartbeat(slot_index slot, const digest_entry& entry);
+  /// The same by another peer's word, which may be impossible.
+  void handle_relayed(slot_index slot, const digest_entry& entry);
   /// That the peer leaves, if the entry says so; of its heartbeat nothing.
   void handle_leave(slot_index slot, const digest_entry& entry);
-  void handle_heartbeat(slot_index slot, const digest_entry& entry);
-  /// The same by somebody else's word, which is not taken for what cannot be.
-  void handle_relayed(slot_index slot, const digest_entry& entry);
-  /// Whether it can have beaten so often since the heartbeat that I know.
-  [[nodiscard]] bool is_plausible(peer_view row, std::uint64_t heartbeat) const;
-  /// The heartbeat above which a forgotten peer comes back: the one held, but no more than it can
-  /// have reached by what was heard of it directly. A relayed claim alone does not keep it away.
-  [[nodiscard]] std::uint64_t credible_heartbeat(slot_index slot) const;
-  /// The highest heartbeat that a peer can have by now, by what was heard of it.
-  [[nodiscard]] std::uint64_t reachable_heartbeat(slot_index slot) const;
   void handle_own_entry(const digest_entry& mine, std::uint32_t instance);
   /// Takes a generation above `generation`, which others hold of this node.
   void refute(std::uint64_t generation);
   void end_conflict();
-  /// In what version I write to who speaks what that leg says; not knowing, in my lowest. Who is
-  /// silent may be a release that does not read that: each of mine in turn.
-  [[nodiscard]] std::uint8_t version_for(const exchange& leg) const;
-  /// expects: `heartbeat` is above the row's
-  void advance_heartbeat(slot_index slot, std::uint64_t heartbeat);
+  /// The wire version for this leg: the highest that both sides speak, or my lowest if the peer's
+  /// range is unknown. A silent peer may not read that: each of mine in turn.
+  [[nodiscard]] std::uint8_t version_for(const leg_base& leg, std::uint32_t unanswered) const;
   void set_status(slot_index slot, peer_status status);
+  void set_status(slot_index slot, std::optional<peer_status> status) {
+    if (status) set_status(slot, *status);
+  }
 
   // Suspicion.
-  [[nodiscard]] suspicion_rules make_suspicion_rules() const;
-  /// What is told of a peer; with `doubted` as a question may tell it, before it is public.
-  [[nodiscard]] doubt_entry describe_doubt(slot_index slot,
-                                           std::optional<std::chrono::nanoseconds> doubted) const;
-  void begin_suspicion_round();
-  /// Whether nothing more is to be awaited; else what follows from the silence.
-  [[nodiscard]] bool try_settle(probe& one);
-  /// False: nobody could be asked in this round.
-  [[nodiscard]] bool try_ask_around(const probe& about);
-  /// A live peer with a proved address, by chance.
-  [[nodiscard]] std::optional<slot_index> draw_live();
-  /// A leg 1 without a claim, to hear whether somebody answers, or to tell it something.
-  void start_short(const endpoint& to, std::uint64_t remote_hash, std::optional<doubt_entry> told);
-  void start_short(slot_index slot, std::optional<doubt_entry> told);
-  /// What I take for true of that peer has changed: it is to be told.
-  void spread(slot_index slot);
-  [[nodiscard]] std::uint32_t told_max() const;
-  /// The most suspicions that one leg carries; fewer under a byte budget.
-  [[nodiscard]] std::size_t doubts_a_leg() const;
-  void plan_doubts(exchange& leg);
-  void spread_doubts();
-  /// The first reply to an address in a round carries what is to be spread.
-  [[nodiscard]] bool is_to_be_told(const endpoint& address);
-  void handle_doubts(const message& received, const endpoint& source, bool is_fresh);
-  void handle_doubt(slot_index slot, const doubt_entry& told, std::uint64_t from_hash,
-                    const endpoint& source);
-  void handle_direct_proof(slot_index slot, std::uint64_t heartbeat);
-  void answer_askers(slot_index slot);
-  void end_doubt(slot_index slot);
-  [[nodiscard]] bool is_convicted(slot_index slot);
-  /// Asks a suspect itself; false: not in this round.
-  [[nodiscard]] bool try_ask(slot_index slot);
-  void suspend_suspicion();
-  /// Suspicion was switched off: nobody is doubted, and nothing of it is told.
-  void end_suspicion();
+  /// Does what liveness wants: its probes become legs.
+  void start_probes();
+  /// A leg 1 without a claim, to hear whether a peer answers, or to tell it something.
+  void start_short(const wanted_probe& wanted);
+  void handle_suspicions(const message& received, const endpoint& source);
 
   // The round.
   void run_round(moment now);
   void update_expectation();
-  /// Whether there is anybody whom `judge_all` would look at twice.
-  [[nodiscard]] bool has_silent();
-  void judge_all();
+  void declare_dead();
   void forget_gone();
   /// The row goes, and a grave takes its place.
   void bury(slot_index slot);
@@ -336,50 +291,21 @@ class protocol {
   /// Begins an exchange with a partner of this round.
   [[nodiscard]] start_outcome start(const partner& chosen);
   /// Whether a digest to it waits already.
-  [[nodiscard]] bool is_started(const endpoint& to) { return outbox_.find_digest(to) != nullptr; }
+  [[nodiscard]] bool is_started(const endpoint& to) { return sending_.find_digest(to) != nullptr; }
   /// A digest to that address; null where it may not go, or one waits, or too many do.
-  [[nodiscard]] exchange* try_start(const endpoint& to, std::uint64_t remote_hash);
+  [[nodiscard]] digest_leg* try_start(const endpoint& to, std::uint64_t remote_hash);
   /// expects: the outbox has room for it
-  exchange& start_exchange(const endpoint& to, std::uint64_t remote_hash);
-  /// The first datagram of a digest goes out: from now on an answer is missed.
-  void await_answer(exchange& leg);
-  /// A suspect is asked whether it lives.
-  void note_asked(const exchange& leg);
+  digest_leg& start_exchange(const endpoint& to, std::uint64_t remote_hash);
   /// Asks the sender of a value for more of it by a short leg 1, if this round has one left.
   void try_continue(const value_transfer& one);
   /// Asks once a round for more of each value, unless a leg to its sender waits already.
   void continue_values();
-  /// Nothing is left of a leg that fits its budgets.
-  void end_exchange(const exchange& leg);
-
-  // The byte budget. Signs of life come first, and need next to nothing; then membership, and then
-  // bulk: each leaves a part of the bucket to those before it.
-  [[nodiscard]] bool has_byte_budget() const { return settings_.send_bytes_per_interval != 0; }
-  [[nodiscard]] std::size_t kept_from_membership() const { return kept_from_bulk() / 2; }
-  [[nodiscard]] std::size_t kept_from_bulk() const;
-  /// The part of the budget for answers to unverified addresses.
-  [[nodiscard]] std::size_t strangers_bytes() const;
-  /// The most bytes that one such answer may take.
-  [[nodiscard]] std::size_t stranger_bytes_max() const;
-  /// A first contact is padded to so much.
-  [[nodiscard]] std::size_t first_contact_bytes() const;
-  /// The budget's bytes for one digest of so many that begin in a round.
-  [[nodiscard]] std::size_t digest_bytes(std::size_t digests) const;
-  void begin_budget_round();
-  /// The budget's part for digests goes evenly to those that begin in this round.
-  void plan_digests();
+  /// The budget held up a probe of mine for a whole round.
+  void handle_delayed_probe();
+  /// Tells in an event where the byte budget becomes too small for membership, or enough again.
   void end_budget_round();
-  /// The lane whose turn it is, within the budget; nullopt: none before `sends_at_`.
-  [[nodiscard]] std::optional<outbox_lane> next_lane(moment now);
-  [[nodiscard]] std::optional<outbox_lane> next_within_budget();
-  /// When the budget has room for the next datagram.
-  [[nodiscard]] std::chrono::nanoseconds budget_opens_at();
-  /// Whether the leg whose turn it is gives its sign of life without the rest, for want of room.
-  [[nodiscard]] bool is_bare_sign(outbox_lane from, const exchange& leg) const;
-  /// A leg that carries nothing but the sign of life of `leg`, which goes on without it.
-  [[nodiscard]] static exchange take_sign(exchange& leg);
   /// Decides whether the sender of that digest waits for a sign of life, and counts the answer.
-  void plan_sign(const message& received, std::size_t bytes, exchange& answer);
+  void plan_sign(const message& received, std::size_t bytes, answer_leg& answer);
 
   // Writing.
   /// Why this node may not write now; no error: it may.
@@ -396,44 +322,22 @@ class protocol {
   peer_table peers_;
   graveyard graves_;
   change_list changes_;
-  reconciler reconciler_;
+  exchange exchange_;
   own_map own_map_;
   address_book addresses_;
   membership membership_;
   partners partners_;
   notices notices_;
 
-  std::vector<endpoint> restarted_;  // addresses where a leg 1 was begun anew this round
-  outbox outbox_;
-  endpoint source_;           // of the legs that I start
-  endpoint asked_at_;         // where the message in hand was sent to
-  endpoint transmit_source_;  // of the message that was polled last
-  send_budget budget_;
-  send_budget strangers_budget_;  // what of it answers to unproved addresses may take
-  membership_need need_;
-  std::optional<std::chrono::nanoseconds> sends_at_;  // until when the budget is spent
-  digest_comparison compared_;                        // of the message in hand
+  endpoint source_;  // of the legs that I start
+  sending sending_;
+  message_in_hand in_hand_;
 
   node_clock clock_;
-  std::uint64_t judge_from_round_ = 0;
-  detector_expectation expected_;
 
-  prober prober_;
-  std::vector<slot_index> rumours_;       // of whom there is something to spread
-  std::chrono::nanoseconds spread_at_{};  // when that last changed
-  std::vector<endpoint> told_addresses_;  // in replies of this round
-  std::vector<doubt_entry> answers_;      // to the doubts of the message in hand
-  /// Short legs a round, for whatever reason (I5).
-  static constexpr std::size_t short_legs_max = 24;
-  std::size_t short_legs_left_ = short_legs_max;  // in this round
-  std::optional<std::uint64_t> unasked_from_;     // the first suspect for whom none was left
+  liveness liveness_;
 
-  value_transfers transfers_;
-
-  std::uint64_t digest_cursor_ = 0;
-  std::uint64_t extra_cursor_ = 0;  // of the rows that are told where graves end the range
   own_incarnation own_;
-  bool is_told_by_peer_ = false;  // the message in hand: its sender is live here, and another node
   message_hook on_message_;
 };
 

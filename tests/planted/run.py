@@ -1,0 +1,241 @@
+#!/usr/bin/env python3
+"""Shows that the simulator finds mistakes: puts one defect after the other into the library.
+
+    tests/planted/run.py [--build DIR] [--seeds N] [--jobs N] [NAME...]
+    tests/planted/run.py --self-test   a patch that is wrong or that nobody notices fails
+
+Each defects/NAME.patch is one sentence that names the mistake, and a diff of one source of lib/.
+The diff is applied to a copy in DIR/planted/NAME. The copy is compiled with the build's own flags
+and linked in front of the library. The program gossip_sim that comes of it has to find a failure
+within N seeds (200). Without a patch it has to find none in 20. Prints a table; exit status 1
+where a patch does not apply or compile, or where a defect is not found.
+
+A hunk applies only where all its lines stand, and they must stand at one place: no fuzz.
+"""
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DEFECTS = ROOT / "tests/planted/defects"
+PROGRAM = "tools/gossip_sim"
+SEEDS_WITHOUT_DEFECT = 20
+COMPILE_SECONDS_MAX = 600
+RUN_SECONDS_MAX = 900  # 200 seeds take five on an idle machine
+HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+\d+(?:,\d+)? @@")
+FOUND = re.compile(r"^seed (\d+): (.+?) at \d+ ms: (.*)$", re.MULTILINE)
+ROW = "{:22} {:>5}  {:18} {}"
+
+
+class Refused(Exception):
+    """Why a defect could not be tried."""
+
+
+class Patch:
+    """A file of defects/: its sentence, the one source that it changes, and its hunks."""
+
+    def __init__(self, path):
+        self.name = path.stem
+        text = path.read_text()
+        head, mark, diff = text.partition("--- a/")
+        self.sentence = " ".join(head.split())
+        if not mark or not re.fullmatch(r"[^.]+\.", self.sentence):
+            raise Refused("begins with no sentence, or holds no diff")
+        lines = diff.splitlines()
+        self.source = lines[0]
+        if lines[1] != f"+++ b/{self.source}" or "\n--- " in diff:
+            raise Refused("changes more than one file")
+        if not re.fullmatch(r"lib/[\w/]+\.cpp", self.source):
+            raise Refused(f"changes {self.source}, which is no source of lib/")
+        self.hunks = [hunk.splitlines() for hunk in HUNK.split("\n".join(lines[2:]))[1:]]
+
+    def applied_to(self, text):
+        """The source with the mistake in it."""
+        for hunk in self.hunks:
+            body = hunk[1:]
+            if any(line[:1] not in " +-" for line in body):
+                raise Refused("holds a line that is no line of a diff")
+            before = "".join(line[1:] + "\n" for line in body if line[:1] != "+")
+            after = "".join(line[1:] + "\n" for line in body if line[:1] != "-")
+            places = ("\n" + text).count("\n" + before)
+            if places != 1:
+                raise Refused(f"does not apply: {places} places in {self.source} match\n{before}")
+            text = ("\n" + text).replace("\n" + before, "\n" + after)[1:]
+        return text
+
+
+os.environ.setdefault("CCACHE_NOHASHDIR", "1")  # objects of one clone serve the others
+
+
+def run(command, folder, seconds):
+    """Its exit status and output. One that takes longer is ended, with the processes it began."""
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, errors="replace", start_new_session=True) as begun:
+        try:
+            out, errors = begun.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(begun.pid, signal.SIGKILL)
+            raise Refused(f"not done in {seconds} s: {shlex.join(command)[:200]}") from None
+    return subprocess.CompletedProcess(command, begun.returncode, out, errors)
+
+
+class Build:
+    """A configured build folder, whose gossip_sim is up to date."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        made = run(["ninja", "-C", str(folder), PROGRAM], ROOT, 3600)
+        if made.returncode != 0:
+            raise Refused(f"{folder}: {PROGRAM} cannot be built:\n{made.stdout[-3000:]}")
+        listed = json.loads((folder / "compile_commands.json").read_text())
+        self.commands = {}
+        for one in listed:
+            source = os.path.normpath(os.path.join(one["directory"], one["file"]))
+            if one["output"].startswith("lib/"):
+                self.commands.setdefault(source, one)
+        linked = run(["ninja", "-C", str(folder), "-t", "commands", "-s", PROGRAM], ROOT, 60)
+        self.link = shlex.split(linked.stdout.strip().splitlines()[-1])
+
+    def compile(self, source, copy, made):
+        """Like `source`, but at -O1 and without warnings: a mistake may leave a name unused."""
+        one = self.commands.get(str(ROOT / source))
+        if one is None:
+            raise Refused(f"{source} is not compiled in {self.folder}")
+        words = shlex.split(one["command"])
+        wanted, options = [], iter(words)
+        for word in options:
+            if word in ("-o", "-MF", "-MQ", "-c"):
+                next(options)
+            elif word not in ("-MD", "-MMD", "-Werror"):
+                wanted.append(word)
+        # The copy sees the headers that lie beside the source.
+        wanted += ["-w", "-O1", "-iquote", str((ROOT / source).parent), "-c", str(copy), "-o",
+                   str(made)]
+        done = run(wanted, self.folder, COMPILE_SECONDS_MAX)
+        if done.returncode != 0:
+            raise Refused(f"{source} does not compile with it:\n{done.stderr[-3000:]}")
+
+    def link_with(self, made, program):
+        """The library's own object stays in its archive: its symbols are there already."""
+        words = list(self.link)
+        at = words.index("-o")
+        words[at:at + 2] = [str(made), "-o", str(program)]
+        done = run(words, self.folder, COMPILE_SECONDS_MAX)
+        if done.returncode != 0:
+            raise Refused(f"does not link:\n{done.stderr[-3000:]}")
+
+
+def first_failure(program, seeds):
+    """(seed, rule, text) of the first seed that fails, or None."""
+    done = run([str(program), "--seeds", f"1..{seeds}", "--stop"], program.parent, RUN_SECONDS_MAX)
+    found = FOUND.search(done.stderr)
+    if (found is not None) != (done.returncode == 1) or done.returncode not in (0, 1):
+        raise Refused(f"exit status {done.returncode}:\n{done.stderr[-3000:]}")
+    return found.groups() if found else None
+
+
+def try_patch(build, path, seeds):
+    """A row of the table, and whether the defect was found."""
+    name = path.stem
+    try:
+        patch = Patch(path)
+        folder = build.folder / "planted" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        copy = folder / pathlib.Path(patch.source).name
+        copy.write_text(patch.applied_to((ROOT / patch.source).read_text()))
+        made, program = copy.with_suffix(".o"), folder / "gossip_sim"
+        build.compile(patch.source, copy, made)
+        build.link_with(made, program)
+        found = first_failure(program, seeds)
+        program.unlink()
+    except Refused as why:
+        return f"{path.name}: {why}", False
+    if found is None:
+        return ROW.format(name, "-", "", "nothing found"), False
+    return ROW.format(name, found[0], found[1], found[2][:60]), True
+
+
+def try_none(build):
+    found = first_failure(build.folder / PROGRAM, SEEDS_WITHOUT_DEFECT)
+    if found is None:
+        return ROW.format("(none)", "-", "", "nothing found, as it has to be"), True
+    return ROW.format("(none)", *found), False
+
+
+def try_all(build, paths, seeds, jobs):
+    """How many were not found."""
+    print(ROW.format("defect", "seeds", "found by", "what it says first"), flush=True)
+    failed = 0
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        tries = [pool.submit(try_none, build)]
+        tries += [pool.submit(try_patch, build, path, seeds) for path in paths]
+        for one in tries:
+            row, is_good = one.result()
+            print(row.rstrip(), flush=True)
+            failed += not is_good
+    print(f"{len(paths)} defects, {failed} failed")
+    return failed
+
+
+# Each is a patch that must fail, and a part of what is said about it.
+SAMPLE = "lib/core/random.cpp"
+HEAD = f"A mistake.\n\n--- a/{SAMPLE}\n+++ b/{SAMPLE}\n@@ -1,1 +1,1 @@\n"
+WRONG = {
+    "moved": (HEAD + "-a line that is not there\n+another\n", "0 places"),
+    "anywhere": (HEAD + "-\n+\n", "places in"),
+    "nameless": (HEAD.partition("\n\n")[2], "no sentence"),
+    "headers": (HEAD.replace(".cpp", ".hpp"), "no source of lib/"),
+    "several": (HEAD + "--- a/lib/core/hash.cpp\n+++ b/lib/core/hash.cpp\n", "more than one file"),
+    "garbled": (HEAD + "-#include <bit>\n+this is no C++\n", "does not compile"),
+    "harmless": (HEAD + " #include <bit>\n+// nothing is wrong\n", "nothing found"),
+}
+
+
+def self_test(build):
+    """Patches that fail one by one; returns what was not refused."""
+    missed = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, (text, reason) in WRONG.items():
+            path = pathlib.Path(folder) / f"{name}.patch"
+            path.write_text(text)
+            row, is_good = try_patch(build, path, 2)
+            if is_good or reason not in row or name not in row:
+                missed.append(f"{name}: {row}")
+    return missed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
+    parser.add_argument("--seeds", type=int, default=200, help="within which each is found")
+    parser.add_argument("--jobs", type=int, default=2, help="defects at a time")
+    parser.add_argument("--self-test", action="store_true")
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    asked = parser.parse_args()
+    try:
+        build = Build(asked.build.resolve())
+        if asked.self_test:
+            missed = self_test(build)
+            print("\n".join(missed) or f"{len(WRONG)} patches refused")
+            return 1 if missed else 0
+        every = sorted(DEFECTS.glob("*.patch"))
+        unknown = set(asked.names) - {path.stem for path in every}
+        if unknown:
+            raise Refused(f"no such defect: {', '.join(sorted(unknown))}")
+        paths = [path for path in every if not asked.names or path.stem in asked.names]
+        return 1 if try_all(build, paths, asked.seeds, asked.jobs) else 0
+    except Refused as why:
+        print(f"tests/planted/run.py: {why}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
