@@ -57,6 +57,8 @@ class watcher {
       if (const std::optional<slot_index> dead = alive.poll_dead()) {
         alive.handle_death(*dead);
         peers[*dead].set_status(peer_status::dead);
+        peers.reset_detector(*dead, clock.now());
+        peers[*dead].reset_advances();
       }
       probed += start_probes();
     }
@@ -149,6 +151,17 @@ TEST_CASE("liveness: a peer that does not answer is asked again, with indirect p
   CHECK(probed.starts_with("2"));
   CHECK(probed.find("3?") != std::string::npos);
   CHECK(node.alive.counters().probes_unanswered == 1);
+}
+
+TEST_CASE("liveness: no peer is asked twice in one try") {
+  watcher node;
+  const slot_index silent = node.add(2, peer_status::live);
+  for (const std::size_t host : {3U, 4U}) node.add(host, peer_status::live);
+  node.alive.expect_answer(silent, peer_generation);
+
+  const std::string probed = node.run();
+
+  CHECK((probed == "2 3? 4?" || probed == "2 4? 3?"));
 }
 
 TEST_CASE("liveness: nothing is missed where the byte budget keeps the probe back") {
