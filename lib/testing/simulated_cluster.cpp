@@ -10,6 +10,7 @@
 #include <asio/co_spawn.hpp>
 
 #include "gossipmonger/core/hash.hpp"
+#include "gossipmonger/testing/wire_versions.hpp"
 
 namespace gossipmonger {
 
@@ -91,7 +92,8 @@ bool simulated_cluster::is_paused(const process& one) const {
   return one.resumes > manual_clock::now();
 }
 
-// ----------------------------------------------------------------------------------- processes
+// -----------------------------------------------------------------------------------
+// processes
 
 std::size_t simulated_cluster::add(config settings, service beside) {
   auto added = std::make_unique<process>();
@@ -120,8 +122,8 @@ void simulated_cluster::start(process& started) {
   const hash_key key{random_.next(), random_.next()};  // braces: in this order (I6)
   simulated_storage entries(key, random_.next());
   entries.conditions = started.storage;
-  auto made = simulated_node::create(std::move(settings), *started.transport, std::move(entries),
-                                     started.spoken);
+  auto made = create_speaking<simulated_node>(std::move(settings), *started.transport,
+                                              std::move(entries), started.spoken);
   if (!made) {
     started.transport->close();
     throw std::invalid_argument(made.error().message());
@@ -152,8 +154,8 @@ void simulated_cluster::crash(std::size_t index) {
   gone.transport->close();
   gone.node->stop();
   gone.driver->settle();
-  // A part of the service that waits for something else goes with its io_context, and may hold
-  // subscriptions, which outlive the node.
+  // A part of the service that waits for something else goes with its
+  // io_context, and may hold subscriptions, which outlive the node.
   gone.node.reset();
   gone.transport.reset();
   gone.driver.reset();
@@ -176,7 +178,8 @@ void simulated_cluster::set_wire_versions(std::size_t index, const wire_range& s
   processes_[index]->spoken = spoken;
 }
 
-// -------------------------------------------------------------------------------------- faults
+// --------------------------------------------------------------------------------------
+// faults
 
 void simulated_cluster::pause(std::size_t index, nanoseconds length) {
   process& one = *processes_[index];
@@ -238,7 +241,8 @@ void simulated_cluster::partition(const std::vector<std::size_t>& one_side) {
   }
 }
 
-// ---------------------------------------------------------------------------------------- time
+// ----------------------------------------------------------------------------------------
+// time
 
 manual_clock::time_point simulated_cluster::next_event(const process& of) {
   if (!of.node) return manual_clock::time_point::max();
@@ -264,7 +268,8 @@ void simulated_cluster::settle() {
 }
 
 void simulated_cluster::settle_due() {
-  // Processes meet on the network only: who has nothing due there, nor a timer, has nothing to do.
+  // Processes meet on the network only: who has nothing due there, nor a timer,
+  // has nothing to do.
   bool has_run = true;
   while (has_run) {
     has_run = false;
@@ -292,7 +297,8 @@ void simulated_cluster::run_for(nanoseconds time) {
   }
 }
 
-// ----------------------------------------------------------------------------------- agreement
+// -----------------------------------------------------------------------------------
+// agreement
 
 bool simulated_cluster::has_all_of(const simulated_node& replica,
                                    const simulated_node& owner) const {
@@ -311,7 +317,7 @@ bool simulated_cluster::has_all_of(const simulated_node& replica,
 bool simulated_cluster::has_agreed() const {
   for (const std::unique_ptr<process>& replica : processes_) {
     if (!replica->node) continue;
-    const std::vector<member> known = replica->node->peers();
+    const std::vector<member> known = replica->node->members();
     for (const std::unique_ptr<process>& owner : processes_) {
       if (!owner->node || owner == replica) continue;
       const auto row = std::find_if(known.begin(), known.end(), [&owner](const member& one) {

@@ -20,7 +20,7 @@ void add_met(simulated_cluster& cluster, std::size_t count) {
 }
 
 peer_status status_at(const simulated_cluster& cluster, std::size_t node, std::string_view name) {
-  for (const member& peer : cluster[node].peers()) {
+  for (const member& peer : cluster[node].members()) {
     if (peer.name == name) return peer.status;
   }
   return peer_status::self;  // not known

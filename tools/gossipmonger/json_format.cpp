@@ -45,7 +45,7 @@ std::string json_format::started(const node& of, const endpoint& bound, wall_tim
   line["generation"] = of.generation();
   line["endpoint"] = bound.to_string();
   // The address that peers send to; null while it is not known.
-  const endpoint address = of.local_endpoint();
+  const endpoint address = of.advertised_endpoint();
   line["advertise"] = address.is_wildcard() ? json() : json(address.to_string());
   return to_line(line);
 }

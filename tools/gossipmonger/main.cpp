@@ -128,9 +128,14 @@ tl::expected<std::unique_ptr<node>, early_exit> make_node(options& wanted, udp_t
     if (!address) return tl::unexpected<early_exit>(address.error());
     wanted.settings.advertise = *address;
   }
-  tl::expected<std::unique_ptr<node>, config_error> made =
-      node::create(std::move(wanted.settings), over);
-  if (!made) return tl::unexpected<early_exit>(bad_option(made.error()));
+  auto made = node::create(std::move(wanted.settings), over);
+  if (!made) {
+    config_error wrong;
+    wrong.option = made.error().option;
+    wrong.value = made.error().value;
+    wrong.allowed = made.error().allowed;
+    return tl::unexpected<early_exit>(bad_option(wrong));
+  }
   for (const auto& [key, value] : wanted.pairs) {
     const result<std::uint64_t> version = (*made)->set(key, value);
     if (version) continue;

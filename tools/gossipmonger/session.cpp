@@ -28,7 +28,7 @@ wall_time now() {
 /// A copy, which takes a small part of the time that it takes to write it out.
 std::vector<peer_state> known_state(const node& of) {
   std::vector<peer_state> all;
-  for (const member& one : of.peers()) {
+  for (const member& one : of.members()) {
     peer_state& copied = all.emplace_back();
     copied.name = one.name;
     copied.status = one.status;
@@ -131,10 +131,10 @@ asio::awaitable<void> session::print_events(subscription events) {
   for (std::size_t count = 1;; ++count) {
     const bool has_room = co_await output_.room();
     if (!has_room) co_return;
+    const result<void> ready = co_await events.wait();
+    if (!ready) co_return;
     // Written before anything else runs, as a view must be.
-    const result<event_view> next = co_await events.next_view();
-    if (!next) co_return;
-    output_.write(format_.event(*next, now()));
+    if (const auto next = events.try_next_view()) output_.write(format_.event(*next, now()));
     if (count % burst == 0) co_await asio::post(asio::use_awaitable);
   }
 }
@@ -260,7 +260,7 @@ std::string session::answer_at_once(const command& asked, std::string_view line)
     case command_kind::get:
       return format_.got(asked.peer, asked.key, node_.get(asked.peer, asked.key));
     case command_kind::members:
-      return format_.members(node_.peers());
+      return format_.members(node_.members());
     case command_kind::forget: {
       const result<void> forgotten = node_.forget(asked.peer);
       return forgotten ? format_.forgotten(asked.peer) : refused(forgotten.error());

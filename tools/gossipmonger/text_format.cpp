@@ -120,8 +120,8 @@ std::string text_format::opening(wall_time at, std::string_view word, colour in)
 std::string text_format::started(const node& of, const endpoint& bound, wall_time at) const {
   std::string line =
       opening(at, "started", colour::bold) + escaped(of.name()) + " at " + bound.to_string();
-  if (of.local_endpoint() != bound && !of.local_endpoint().is_wildcard()) {
-    line += ", as " + of.local_endpoint().to_string() + " to others";
+  if (of.advertised_endpoint() != bound && !of.advertised_endpoint().is_wildcard()) {
+    line += ", as " + of.advertised_endpoint().to_string() + " to others";
   }
   return line + painted("  generation " + std::to_string(of.generation()), colour::dim) + "\n";
 }
