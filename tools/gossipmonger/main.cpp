@@ -19,6 +19,7 @@
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 
+#include "address_text.hpp"
 #include "bytes.hpp"
 #include "gossipmonger/net/node.hpp"
 #include "gossipmonger/net/resolver.hpp"
@@ -91,6 +92,8 @@ tl::expected<endpoint, early_exit> find_address(const std::string& option,
     config_error error;
     error.option = option;
     error.value = in_quotes(text);
+    const std::string fault = is_service ? "a service has many hosts" : address_fault(text);
+    if (!fault.empty()) error.value += " (" + fault + ")";
     error.allowed = "HOST:PORT, 1.2.3.4:PORT, [V6]:PORT or [V6%INTERFACE]:PORT";
     if (option == "listen") error.allowed += ", or *:PORT for all addresses";
     return tl::unexpected<early_exit>(bad_option(error));
