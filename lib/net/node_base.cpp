@@ -46,8 +46,7 @@ std::vector<endpoint> addresses_of(std::string_view listen) {
 
 }  // namespace
 
-// -------------------------------------------------------------------------------------
-// being made
+// -------------------------------------------------------------------------------------- being made
 
 hash_key node_base::draw_key() {
   std::random_device device;
@@ -100,8 +99,7 @@ node_base::node_base(parts of, storage_ref entries, std::shared_ptr<void> owner)
 
 node_base::~node_base() { stop(); }
 
-// ----------------------------------------------------------------------------------------
-// queries
+// ----------------------------------------------------------------------------------------- queries
 
 std::string_view node_base::name() const { return driver_->core->name(); }
 
@@ -140,8 +138,7 @@ protocol_stats node_base::stats() const { return driver_->core->stats(); }
 
 table_sizes node_base::tables() const { return driver_->core->tables(); }
 
-// -------------------------------------------------------------------------------------
-// publishing
+// -------------------------------------------------------------------------------------- publishing
 
 result<std::uint64_t> node_base::set(std::string_view key, std::string_view value) {
   if (driver_->is_stopped) return fail(errc::stopped);
@@ -209,8 +206,7 @@ tl::expected<void, config_error> node_base::change(config wanted) {
   return changed;
 }
 
-// -----------------------------------------------------------------------------------
-// what happens
+// ------------------------------------------------------------------------------------ what happens
 
 subscription node_base::subscribe(const event_filter& filter) {
   return subscription(driver_, filter);
@@ -222,8 +218,7 @@ std::string_view node_base::find_name(std::uint64_t name_hash) const {
   return driver_->core->find_name(name_hash);
 }
 
-// ------------------------------------------------------------------------------
-// running, awaiting
+// ------------------------------------------------------------------------------- running, awaiting
 
 asio::awaitable<result<void>> node_base::run() { return node_driver::run(driver_); }
 

@@ -92,8 +92,7 @@ bool simulated_cluster::is_paused(const process& one) const {
   return one.resumes > manual_clock::now();
 }
 
-// -----------------------------------------------------------------------------------
-// processes
+// ----------------------------------------------------------------------------------- processes
 
 std::size_t simulated_cluster::add(config settings, service beside) {
   auto added = std::make_unique<process>();
@@ -129,11 +128,35 @@ void simulated_cluster::start(process& started) {
     throw std::invalid_argument(made.error().message());
   }
   started.node = std::move(*made);
+  if (events_to_ != nullptr) started.printed = started.node->subscribe();
   asio::co_spawn(*started.context, started.node->run(),
                  [this](std::exception_ptr thrown, const result<void>&) {
                    if (thrown && !thrown_) thrown_ = thrown;
                  });
   if (started.beside) spawn_in(started, started.beside(*started.node));
+}
+
+void simulated_cluster::print_events(std::FILE* to) {
+  events_to_ = to;
+  for (const std::unique_ptr<process>& each : processes_) {
+    if (each->node && !each->printed) each->printed = each->node->subscribe();
+  }
+}
+
+void simulated_cluster::print_new_events(process& of) const {
+  if (!of.printed) return;
+  constexpr std::size_t value_bytes_max = 40;
+  while (const std::optional<event_view> seen = of.printed->try_next_view()) {
+    std::string line(to_string(seen->kind));
+    if (!seen->peer.empty()) line += " " + std::string(seen->peer);
+    if (!seen->key.empty()) line += " " + std::string(seen->key);
+    if (seen->kind == event_kind::update) {
+      line += "=" + std::string(seen->value.substr(0, value_bytes_max));
+    }
+    if (!seen->text.empty()) line += ": " + std::string(seen->text);
+    const double seconds = std::chrono::duration<double>(time()).count();
+    std::fprintf(events_to_, "%10.3f s  %s: %s\n", seconds, of.settings.name.c_str(), line.c_str());
+  }
 }
 
 void simulated_cluster::spawn_in(process& of, asio::awaitable<void> body) {
@@ -154,8 +177,10 @@ void simulated_cluster::crash(std::size_t index) {
   gone.transport->close();
   gone.node->stop();
   gone.driver->settle();
-  // A part of the service that waits for something else goes with its
-  // io_context, and may hold subscriptions, which outlive the node.
+  print_new_events(gone);
+  gone.printed.reset();
+  // A part of the service that waits for something else goes with its io_context, and may hold
+  // subscriptions, which outlive the node.
   gone.node.reset();
   gone.transport.reset();
   gone.driver.reset();
@@ -178,8 +203,7 @@ void simulated_cluster::set_wire_versions(std::size_t index, const wire_range& s
   processes_[index]->spoken = spoken;
 }
 
-// --------------------------------------------------------------------------------------
-// faults
+// -------------------------------------------------------------------------------------- faults
 
 void simulated_cluster::pause(std::size_t index, nanoseconds length) {
   process& one = *processes_[index];
@@ -241,8 +265,7 @@ void simulated_cluster::partition(const std::vector<std::size_t>& one_side) {
   }
 }
 
-// ----------------------------------------------------------------------------------------
-// time
+// ---------------------------------------------------------------------------------------- time
 
 manual_clock::time_point simulated_cluster::next_event(const process& of) {
   if (!of.node) return manual_clock::time_point::max();
@@ -253,6 +276,7 @@ bool simulated_cluster::settle(process& one) {
   if (!one.node || is_paused(one)) return false;
   manual_clock::set_wall_offset(one.wall_offset);
   const std::size_t handlers = one.driver->settle();
+  print_new_events(one);
   if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
   const auto puts = static_cast<std::int64_t>(one.node->entries().take_puts());
   if (one.storage.delay > nanoseconds{0} && puts > 0) {
@@ -268,8 +292,7 @@ void simulated_cluster::settle() {
 }
 
 void simulated_cluster::settle_due() {
-  // Processes meet on the network only: who has nothing due there, nor a timer,
-  // has nothing to do.
+  // Processes meet on the network only: who has nothing due there, nor a timer, has nothing to do.
   bool has_run = true;
   while (has_run) {
     has_run = false;
@@ -297,8 +320,7 @@ void simulated_cluster::run_for(nanoseconds time) {
   }
 }
 
-// -----------------------------------------------------------------------------------
-// agreement
+// ----------------------------------------------------------------------------------- agreement
 
 bool simulated_cluster::has_all_of(const simulated_node& replica,
                                    const simulated_node& owner) const {

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <asio/any_io_executor.hpp>
+#include <asio/basic_waitable_timer.hpp>
 
 #include "gossipmonger/core/config.hpp"
 #include "gossipmonger/core/memory_storage.hpp"
@@ -30,6 +31,8 @@ template <storage Storage, transport Transport>
 class basic_node : public node_base {
  public:
   using clock_type = typename Transport::clock_type;
+  /// For the pauses of a service: it runs on the node's clock, also where a test moves that.
+  using timer = asio::basic_waitable_timer<clock_type>;
   using expected_node = tl::expected<std::unique_ptr<basic_node>, start_error>;
 
   /// Opens a socket at `listen` and makes a node that owns it. Does not gossip before `run`.
