@@ -1,6 +1,8 @@
 // The switch that hides keys of peers which are not live.
 #pragma once
 
+#include "gossipmonger/net/asio_definitions.hpp"  // first, as in all of net
+
 #include <cstdint>
 
 #include "gossipmonger/core/event.hpp"

@@ -2,6 +2,8 @@
 // each publishes. Without it, each service writes the same fold.
 #pragma once
 
+#include "gossipmonger/net/asio_definitions.hpp"  // first, as in all of net
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>

@@ -1,6 +1,8 @@
 // How far a write has come, and what a node awaits of it. Values.
 #pragma once
 
+#include "gossipmonger/net/asio_definitions.hpp"  // first, as in all of net
+
 #include <cstddef>
 
 // Of `replication` and `message_hook`, which have no header of their own yet.

@@ -1,6 +1,8 @@
 // Why a node could not be made: one error for a wrong option and for a socket that does not open.
 #pragma once
 
+#include "gossipmonger/net/asio_definitions.hpp"  // first, as in all of net
+
 #include <string>
 #include <system_error>
 
