@@ -159,8 +159,8 @@ BENCHMARK(from_core)->UseManualTime();
 
 enum class reading { drained, awaited };
 
-/// `drained`: one `co_await next_view()` a burst, and `try_next_view` for what else is there.
-/// `awaited`: a `co_await next_view()` for each event.
+/// `drained`: one `co_await wait()` a burst, and `try_next_view` for its events.
+/// `awaited`: a `co_await wait()` for each event.
 asio::awaitable<void> read_bursts(benchmark::State& state, node& self, reading how) {
   subscription events = self.subscribe();
   writer writes;
@@ -171,8 +171,9 @@ asio::awaitable<void> read_bursts(benchmark::State& state, node& self, reading h
     std::uint64_t sum = 0;
     part.begin();
     while (count < burst) {
-      const result<event_view> first = co_await events.next_view();
-      if (!first) co_return;
+      const result<void> ready = co_await events.wait();
+      if (!ready) co_return;
+      const std::optional<event_view> first = events.try_next_view();
       sum += look_at(*first);
       ++count;
       if (how == reading::awaited) continue;

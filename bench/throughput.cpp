@@ -149,8 +149,12 @@ asio::awaitable<void> read_updates(node& self, std::uint64_t wanted, reading& ou
   filter.is_without_self = true;
   subscription events = self.subscribe(filter);
   for (;;) {
-    const result<event_view> seen = co_await events.next_view();
-    if (!seen) co_return;
+    const std::optional<event_view> seen = events.try_next_view();
+    if (!seen) {
+      const result<void> ready = co_await events.wait();
+      if (!ready) co_return;
+      continue;
+    }
     if (seen->kind != event_kind::update) continue;
     ++out.updates;
     if (out.updates == wanted || seen->key == end_key) break;
@@ -231,7 +235,7 @@ bool measure_joiner(const options& chosen, const std::string& part, std::size_t 
   for (std::size_t i = 0; i < chosen.keys; ++i) {
     if (!writer.self().set(make_key(i), make_value(i))) threaded_node::die("set failed");
   }
-  threaded_node reader("reader", exchange_bytes, writer.self().local_endpoint());
+  threaded_node reader("reader", exchange_bytes, writer.self().advertised_endpoint());
   reading seen;
   std::promise<void> done;
   reader.spawn(read_updates(reader.self(), chosen.keys, seen, done));
@@ -259,7 +263,7 @@ bool measure_joiner(const options& chosen, const std::string& part, std::size_t 
 bool measure_stream(const options& chosen, std::size_t writes, std::size_t exchange_bytes) {
   const std::string part = "stream of " + std::to_string(writes * 100) + "/s";
   threaded_node writer("writer", exchange_bytes, std::nullopt);
-  threaded_node reader("reader", exchange_bytes, writer.self().local_endpoint());
+  threaded_node reader("reader", exchange_bytes, writer.self().advertised_endpoint());
   reading seen;
   writing written;
   std::promise<void> done;

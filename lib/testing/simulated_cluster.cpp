@@ -10,6 +10,7 @@
 #include <asio/co_spawn.hpp>
 
 #include "gossipmonger/core/hash.hpp"
+#include "gossipmonger/testing/wire_versions.hpp"
 
 namespace gossipmonger {
 
@@ -120,18 +121,42 @@ void simulated_cluster::start(process& started) {
   const hash_key key{random_.next(), random_.next()};  // braces: in this order (I6)
   simulated_storage entries(key, random_.next());
   entries.conditions = started.storage;
-  auto made = simulated_node::create(std::move(settings), *started.transport, std::move(entries),
-                                     started.spoken);
+  auto made = create_speaking<simulated_node>(std::move(settings), *started.transport,
+                                              std::move(entries), started.spoken);
   if (!made) {
     started.transport->close();
     throw std::invalid_argument(made.error().message());
   }
   started.node = std::move(*made);
+  if (events_to_ != nullptr) started.printed = started.node->subscribe();
   asio::co_spawn(*started.context, started.node->run(),
                  [this](std::exception_ptr thrown, const result<void>&) {
                    if (thrown && !thrown_) thrown_ = thrown;
                  });
   if (started.beside) spawn_in(started, started.beside(*started.node));
+}
+
+void simulated_cluster::print_events(std::FILE* to) {
+  events_to_ = to;
+  for (const std::unique_ptr<process>& each : processes_) {
+    if (each->node && !each->printed) each->printed = each->node->subscribe();
+  }
+}
+
+void simulated_cluster::print_new_events(process& of) const {
+  if (!of.printed) return;
+  constexpr std::size_t value_bytes_max = 40;
+  while (const std::optional<event_view> seen = of.printed->try_next_view()) {
+    std::string line(to_string(seen->kind));
+    if (!seen->peer.empty()) line += " " + std::string(seen->peer);
+    if (!seen->key.empty()) line += " " + std::string(seen->key);
+    if (seen->kind == event_kind::update) {
+      line += "=" + std::string(seen->value.substr(0, value_bytes_max));
+    }
+    if (!seen->text.empty()) line += ": " + std::string(seen->text);
+    const double seconds = std::chrono::duration<double>(time()).count();
+    std::fprintf(events_to_, "%10.3f s  %s: %s\n", seconds, of.settings.name.c_str(), line.c_str());
+  }
 }
 
 void simulated_cluster::spawn_in(process& of, asio::awaitable<void> body) {
@@ -152,6 +177,8 @@ void simulated_cluster::crash(std::size_t index) {
   gone.transport->close();
   gone.node->stop();
   gone.driver->settle();
+  print_new_events(gone);
+  gone.printed.reset();
   // A part of the service that waits for something else goes with its io_context, and may hold
   // subscriptions, which outlive the node.
   gone.node.reset();
@@ -249,6 +276,7 @@ bool simulated_cluster::settle(process& one) {
   if (!one.node || is_paused(one)) return false;
   manual_clock::set_wall_offset(one.wall_offset);
   const std::size_t handlers = one.driver->settle();
+  print_new_events(one);
   if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
   const auto puts = static_cast<std::int64_t>(one.node->entries().take_puts());
   if (one.storage.delay > nanoseconds{0} && puts > 0) {
@@ -311,7 +339,7 @@ bool simulated_cluster::has_all_of(const simulated_node& replica,
 bool simulated_cluster::has_agreed() const {
   for (const std::unique_ptr<process>& replica : processes_) {
     if (!replica->node) continue;
-    const std::vector<member> known = replica->node->peers();
+    const std::vector<member> known = replica->node->members();
     for (const std::unique_ptr<process>& owner : processes_) {
       if (!owner->node || owner == replica) continue;
       const auto row = std::find_if(known.begin(), known.end(), [&owner](const member& one) {

@@ -17,21 +17,17 @@ asio::awaitable<void> watch(node& self) {
 
 int main() {
   asio::io_context io;
-  udp_transport one(io.get_executor()), two(io.get_executor());
-  if (!one.open(endpoint::v4(127, 0, 0, 1, 0)) || !two.open(endpoint::v4(127, 0, 0, 1, 0)))
-    return 1;
-
   config settings;
   settings.gossip_interval = std::chrono::milliseconds(100);
   settings.name = "one";
-  auto first = node::create(settings, one).value();
+  auto one = node::open(io.get_executor(), settings, "localhost:0").value();
   settings.name = "two";
-  settings.seeds = {first->local_endpoint().to_string()};
-  auto second = node::create(settings, two).value();
+  settings.seeds = {one->advertised_endpoint().to_string()};
+  auto two = node::open(io.get_executor(), settings, "localhost:0").value();
 
-  if (!first->set("role", "leader")) return 1;
-  asio::co_spawn(io, watch(*second), [](auto) {});
-  asio::co_spawn(io, first->run(), [](auto, auto) {});
-  asio::co_spawn(io, second->run(), [&](auto, auto) { first->stop(); });
+  if (!one->set({{"role", "leader"}, {"zone", "b"}})) return 1;
+  asio::co_spawn(io, watch(*two), [](auto) {});
+  asio::co_spawn(io, one->run(), [](auto, auto) {});
+  asio::co_spawn(io, two->run(), [&](auto, auto) { one->stop(); });
   io.run();
 }

@@ -52,7 +52,7 @@ def refuses_alone(header):
             [*library_build.compiler(), *flags, "-Wfatal-errors", "-E",
              f"-I{ROOT / 'include'}", "-x", "c++", "-", "-o", os.devnull],
             input=f'#include "{header}"\n', text=True, capture_output=True, check=False)
-        errors = [line for line in done.stderr.splitlines() if "error" in line]
+        errors = [line for line in done.stderr.splitlines() if "error:" in line]
         if done.returncode == 0 or not errors or "gossipmonger: compile" not in errors[0]:
             return header, f"without {missing}: {errors[:1]}"
     return header, None

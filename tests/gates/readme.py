@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The README's C++ examples are files of the tests, byte for byte, so that what they show is
-compiled and run; and each test that it, or the catalogue of bad input, names is there."""
+compiled and run; and each test that it, or the catalogue of bad input, names is there. Examples to
+copy from are short."""
 
 import pathlib
 import re
@@ -8,6 +9,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXAMPLES = ["tests/consumers/main.cpp", "tests/testing/example_test.cpp"]  # in the README's order
+EXAMPLE_LINES_MAX = 100  # of a file in tests/examples
 
 
 def named_tests():
@@ -34,6 +36,11 @@ def main():
     for block, path in zip(blocks, EXAMPLES):
         if block != (ROOT / path).read_text():
             print(f"README.md: a ```cpp block is not {path}")
+            return 1
+    for path in sorted((ROOT / "tests/examples").glob("*.cpp")):
+        lines = len(path.read_text().splitlines())
+        if lines > EXAMPLE_LINES_MAX:
+            print(f"{path.relative_to(ROOT)}: {lines} lines, {EXAMPLE_LINES_MAX} are allowed")
             return 1
     missing = set(named_tests()) - set(existing_tests())
     for name in sorted(missing):

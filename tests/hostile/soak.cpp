@@ -114,7 +114,7 @@ class cluster {
     for (const auto& one : members_) versions[std::string((*one)->name())] = (*one)->version();
     for (const auto& one : members_) {
       if ((*one)->stats().peers_live != members_.size() - 1) return false;
-      for (const member& peer : (*one)->peers()) {
+      for (const member& peer : (*one)->members()) {
         if (versions[peer.name] != peer.max_version) return false;
       }
     }

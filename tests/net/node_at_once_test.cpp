@@ -160,7 +160,7 @@ TEST_CASE("at once: who leaves is shown as left, and is told so, before any time
 
   CHECK(clock::now() == began);
   for (const std::size_t i : {0U, 1U, 2U, 4U}) {
-    const std::vector<member> seen = world.nodes[i]->peers();
+    const std::vector<member> seen = world.nodes[i]->members();
     CHECK(std::any_of(seen.begin(), seen.end(), [](const member& one) {
       return one.name == "n3" && one.status == peer_status::left;
     }));

@@ -101,6 +101,23 @@ TEST_CASE("node: one that goes before its run has begun ends it with stopped") {
   CHECK(*world.waited == errc::stopped);
 }
 
+TEST_CASE(
+    "node: one that goes after its run began, and before its loops did, touches no transport") {
+  for (int handlers = 1; handlers < 8; ++handlers) {
+    CAPTURE(handlers);
+    udp_world world;
+    for (int i = 0; i < handlers; ++i) world.context->run_one();
+
+    world.made.reset();
+    world.transport.reset();
+    world.context->run();
+
+    REQUIRE(world.ended);
+    REQUIRE(world.waited);
+    CHECK(*world.waited == errc::stopped);
+  }
+}
+
 TEST_CASE("node: one over memory, too, may go before its run has returned") {
   manual_clock::reset();
   memory_network network(1);

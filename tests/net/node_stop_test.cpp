@@ -81,8 +81,8 @@ asio::awaitable<std::error_code> next_event_of(subscription from) {
   co_return error_of(ended);
 }
 
-asio::awaitable<std::error_code> next_view_of(subscription from) {
-  const result<event_view> ended = co_await from.next_view();
+asio::awaitable<std::error_code> wait_of(subscription from) {
+  const result<void> ended = co_await from.wait();
   co_return error_of(ended);
 }
 
@@ -94,7 +94,7 @@ std::vector<asio::awaitable<std::error_code>> all_awaited(memory_node& of) {
   all.push_back(wait_for_of(of));
   all.push_back(writable_of(of));
   all.push_back(next_event_of(read_out(of)));
-  all.push_back(next_view_of(read_out(of)));
+  all.push_back(wait_of(read_out(of)));
   all.push_back(leave_of(of));
   return all;
 }

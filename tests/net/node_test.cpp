@@ -151,12 +151,12 @@ TEST_CASE("node: what it has to say of itself comes to who subscribed, with no c
   CHECK(told[0].find("\"pord\" (10.0.0.1:7000)") != std::string::npos);
 }
 
-TEST_CASE("node: peers() shows self first, then everybody as live and reachable") {
+TEST_CASE("node: members() shows self first, then everybody as live and reachable") {
   node_world world;
   for (int i = 0; i < 4; ++i) world.add();
   world.driver.run_for(20s);
 
-  const std::vector<member> seen = world.nodes[2]->peers();
+  const std::vector<member> seen = world.nodes[2]->members();
 
   REQUIRE(seen.size() == 4);
   CHECK(seen[0].name == "n2");
@@ -279,7 +279,7 @@ TEST_CASE("node: leave is known to every live peer when it returns, and ends wri
 
   CHECK(world.nodes[3]->set("x", "1").error() == errc::stopped);
   for (const std::size_t i : {0U, 1U, 2U, 4U}) {
-    const std::vector<member> seen = world.nodes[i]->peers();
+    const std::vector<member> seen = world.nodes[i]->members();
     const auto place =
         std::find_if(seen.begin(), seen.end(), [](const member& one) { return one.name == "n3"; });
     REQUIRE(place != seen.end());

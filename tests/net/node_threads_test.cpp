@@ -61,7 +61,7 @@ asio::awaitable<void> use(stranded_node& one) {
 TEST_CASE("node: several nodes on strands share the threads of an io_context") {
   asio::io_context context;
   stranded_node a(context, "a", {});
-  const std::string port = std::to_string(a.made->local_endpoint().port);
+  const std::string port = std::to_string(a.made->advertised_endpoint().port);
   stranded_node b(context, "b", {"localhost:" + port});  // looked up on one more thread
   for (stranded_node* one : {&a, &b}) {
     const asio::any_io_executor strand = one->made->get_executor();

@@ -28,7 +28,7 @@ struct udp_cluster : udp_world {
       config settings;
       settings.name = "n" + std::to_string(i);
       settings.gossip_interval = 200ms;
-      if (i > 0) settings.seeds.push_back(nodes[0]->local_endpoint().to_string());
+      if (i > 0) settings.seeds.push_back(nodes[0]->advertised_endpoint().to_string());
       add(settings);
     }
   }
@@ -74,7 +74,8 @@ TEST_CASE("node over UDP: a seed may be a host name") {
   config settings;
   settings.name = "joiner";
   settings.gossip_interval = 50ms;
-  settings.seeds.push_back("localhost:" + std::to_string(cluster.nodes[0]->local_endpoint().port));
+  settings.seeds.push_back("localhost:" +
+                           std::to_string(cluster.nodes[0]->advertised_endpoint().port));
   auto joiner = node::create(settings, transport);
   REQUIRE(joiner);
   bool has_joined = false;
@@ -100,7 +101,7 @@ TEST_CASE("node over UDP: a wildcard address becomes the local address of the ro
   config settings;
   settings.name = "joiner";
   settings.gossip_interval = 50ms;
-  settings.seeds.push_back(cluster.nodes[0]->local_endpoint().to_string());
+  settings.seeds.push_back(cluster.nodes[0]->advertised_endpoint().to_string());
   auto joiner = node::create(settings, transport);
   REQUIRE(joiner);
   bool has_ended = false;
@@ -113,7 +114,8 @@ TEST_CASE("node over UDP: a wildcard address becomes the local address of the ro
   }
 
   CHECK(cluster.nodes[0]->is_known("joiner"));
-  CHECK((*joiner)->local_endpoint() == endpoint::v4(127, 0, 0, 1, transport.local_endpoint().port));
+  CHECK((*joiner)->advertised_endpoint() ==
+        endpoint::v4(127, 0, 0, 1, transport.local_endpoint().port));
   (*joiner)->stop();
   while (!has_ended) cluster.context.run_one_for(10s);
 }
@@ -172,7 +174,7 @@ TEST_CASE("node over UDP: a host with two addresses answers from the one that wa
       const protocol_stats stats = one->stats();
       CHECK(stats.peers_live == 2);
       CHECK(stats.drops[static_cast<std::size_t>(drop_reason::unproved)] == 0);
-      for (const member& peer : one->peers()) CHECK(peer.is_reachable);
+      for (const member& peer : one->members()) CHECK(peer.is_reachable);
     }
   }
 }
@@ -180,7 +182,7 @@ TEST_CASE("node over UDP: a host with two addresses answers from the one that wa
 TEST_CASE("node over UDP: the address that a route gives is told, and so is another one later") {
   udp_world world;
   world.add(quick("a"));
-  const std::string seed = world.nodes[0]->local_endpoint().to_string();
+  const std::string seed = world.nodes[0]->advertised_endpoint().to_string();
   world.add(quick("b", {seed}), any_v4);
   node& b = *world.nodes[1];
   subscription events = b.subscribe();
@@ -194,7 +196,7 @@ TEST_CASE("node over UDP: the address that a route gives is told, and so is anot
   settings.advertise = endpoint::v4(127, 0, 0, 3, port);
   REQUIRE(b.change(settings));
   const auto is_followed = [&](const endpoint& address) {
-    for (const member& peer : world.nodes[0]->peers()) {
+    for (const member& peer : world.nodes[0]->members()) {
       if (peer.name == "b" && peer.address == address && peer.is_reachable) return true;
     }
     return false;
@@ -218,24 +220,24 @@ TEST_CASE("node over UDP: the address that a route gives is told, and so is anot
 TEST_CASE("node over UDP: loopback does not decide while a seed may be another host") {
   udp_world world;
   world.add(quick("a"));
-  const std::string seed = world.nodes[0]->local_endpoint().to_string();
+  const std::string seed = world.nodes[0]->advertised_endpoint().to_string();
   world.add(quick("b", {seed, "gone.test:7000"}), any_v4);
   node& b = *world.nodes[1];
 
   world.context.run_for(200ms);
-  CHECK(b.local_endpoint().is_wildcard());
+  CHECK(b.advertised_endpoint().is_wildcard());
 
   config settings = b.settings();
   settings.seeds = {seed};
   REQUIRE(b.change(settings));
   CHECK(world.run_until([&] { return are_live(world); }));
-  CHECK(b.local_endpoint().is_loopback());
+  CHECK(b.advertised_endpoint().is_loopback());
 }
 
 TEST_CASE("node over UDP: a seed that the socket's IP version cannot reach is named once") {
   udp_world world;
   world.add(quick("a"));
-  const std::string seed = world.nodes[0]->local_endpoint().to_string();
+  const std::string seed = world.nodes[0]->advertised_endpoint().to_string();
   const endpoint v6 = endpoint::parse("[::1]:0").value_or(endpoint());
   world.add(quick("b", {seed, "both.test:7000"}), v6);
   subscription events = world.nodes[1]->subscribe();

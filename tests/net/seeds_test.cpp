@@ -102,7 +102,7 @@ TEST_CASE("seeds: of a name with hundreds of addresses the one that lives is fou
   world.add(settings, endpoint::v4(127, 1, 1, 99, 0));
   settings.name = "b";
   settings.resolve_interval = 1h;
-  settings.seeds = {"crowd.test:" + std::to_string(world.nodes[0]->local_endpoint().port)};
+  settings.seeds = {"crowd.test:" + std::to_string(world.nodes[0]->advertised_endpoint().port)};
   world.add(settings);
 
   CHECK(world.run_until([&] { return world.nodes[1]->stats().peers_live == 1; }));

@@ -58,7 +58,7 @@ struct udp_world {
 struct pair_of_nodes : udp_world {
   pair_of_nodes() {
     add("a", {});
-    port = std::to_string(nodes[0]->local_endpoint().port);
+    port = std::to_string(nodes[0]->advertised_endpoint().port);
   }
 
   void add(std::string name, std::vector<std::string> seeds,

@@ -12,15 +12,14 @@ using namespace std::chrono_literals;
 namespace {
 
 /// The service: the live node with the smallest name leads, and each says whom it follows. Written
-/// for any node, it runs over UDP (`gossipmonger::node`) and in the test below.
-template <class Node>
-asio::awaitable<void> follow_leader(Node& self) {
+/// for `node_base`, it runs over UDP (`gossipmonger::node`) and in the test below.
+asio::awaitable<void> follow_leader(gossipmonger::node_base& self) {
   gossipmonger::subscription events = self.subscribe();
   for (;;) {
     const gossipmonger::result<gossipmonger::event> seen = co_await events.next();
     if (!seen) co_return;
     std::string leader(self.name());
-    for (const gossipmonger::member& peer : self.peers()) {
+    for (const gossipmonger::member& peer : self.members()) {
       if (peer.status == gossipmonger::peer_status::live && peer.name < leader) leader = peer.name;
     }
     static_cast<void>(self.set("follows", leader));
@@ -32,7 +31,7 @@ asio::awaitable<void> follow_leader(Node& self) {
 TEST_CASE("example: ten nodes follow one leader, the next when it crashes, one again when healed") {
   gossipmonger::simulated_cluster cluster(1);
   for (int i = 0; i < 10; ++i) {
-    cluster.add(gossipmonger::config(), follow_leader<gossipmonger::simulated_node>);
+    cluster.add(gossipmonger::config(), follow_leader);
   }
   const auto all_follow = [&cluster](std::string_view leader, std::size_t from, std::size_t to) {
     for (std::size_t i = from; i < to; ++i) {

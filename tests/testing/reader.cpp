@@ -86,7 +86,7 @@ std::string reader::fold_fault(const simulated_node& node) const {
     }
   }
   std::string found;
-  for (const member& peer : node.peers()) {
+  for (const member& peer : node.members()) {
     node.for_each(peer.name, [&](const entry_view& held) {
       const auto keys = peers_.find(peer.name);
       const auto none = keys == peers_.end();

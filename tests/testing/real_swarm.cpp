@@ -778,7 +778,7 @@ void real_swarm::await_readers() {
 
 void real_swarm::demand_bounds(std::size_t node) {
   const simulated_node& one = cluster_[node];
-  const std::vector<member> peers = one.peers();
+  const std::vector<member> peers = one.members();
   if (peers.size() - 1 > one.settings().peers_max) blame("more peers than there is room for");
   for (const member& peer : peers) {
     std::size_t keys = 0;

@@ -1,7 +1,9 @@
 #include "gossipmonger/testing/simulated_cluster.hpp"
 
+#include <cstdio>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 #include <doctest/doctest.h>
 #include <asio/basic_waitable_timer.hpp>
@@ -20,7 +22,7 @@ void add_met(simulated_cluster& cluster, std::size_t count) {
 }
 
 peer_status status_at(const simulated_cluster& cluster, std::size_t node, std::string_view name) {
-  for (const member& peer : cluster[node].peers()) {
+  for (const member& peer : cluster[node].members()) {
     if (peer.name == name) return peer.status;
   }
   return peer_status::self;  // not known
@@ -401,6 +403,58 @@ TEST_CASE("simulated cluster: releases without a version in common agree once on
   cluster.set_wire_versions(0, wire_range(1, 2));
   cluster.restart(0);
   CHECK(cluster.run_until([&cluster] { return cluster.has_agreed(); }, 60s));
+}
+
+namespace {
+
+/// Two nodes, of which one crashes and starts anew; the hash of what happened.
+std::uint64_t eventful_run(std::FILE* events_to) {
+  simulated_cluster cluster(7);
+  cluster.add();
+  if (events_to != nullptr) cluster.print_events(events_to);
+  cluster.add();
+  REQUIRE(cluster[1].set("role", "web"));
+  cluster.run_for(10s);
+  REQUIRE(cluster[1].erase("role"));
+  cluster.crash(1);
+  cluster.run_for(60s);
+  cluster.restart(1);
+  cluster.run_for(10s);
+  return cluster.trace_hash();
+}
+
+}  // namespace
+
+TEST_CASE(
+    "simulated_cluster: events are printed with their times, and the schedule stays the same") {
+  std::FILE* const file = std::tmpfile();
+  REQUIRE(file != nullptr);
+  CHECK(eventful_run(file) == eventful_run(nullptr));
+
+  std::string text(static_cast<std::size_t>(std::ftell(file)), ' ');
+  std::rewind(file);
+  REQUIRE(std::fread(text.data(), 1, text.size(), file) == text.size());
+  std::fclose(file);
+  CHECK(text.find(" s  n0: update n1 role=web\n") != std::string::npos);
+  CHECK(text.find(" s  n1: removed n1 role\n") != std::string::npos);
+  CHECK(text.find(" s  n0: peer_dead n1\n") != std::string::npos);
+  CHECK(text.find(" s  n1: peer_live n0\n") < text.rfind(" s  n1: peer_live n0\n"));
+}
+
+TEST_CASE("simulated_cluster: a service waits on the node's timer, by either of its names") {
+  simulated_cluster cluster(1);
+  std::size_t turns = 0;
+  cluster.add(config(), [&turns](simulated_node& self) -> asio::awaitable<void> {
+    simulated_node::timer pause(self.get_executor());
+    static_assert(std::is_same_v<simulated_node::timer, simulated_cluster::timer>);
+    for (;;) {
+      pause.expires_after(1s);
+      co_await pause.async_wait(asio::use_awaitable);
+      ++turns;
+    }
+  });
+  cluster.run_for(60s);
+  CHECK(turns == 60);
 }
 
 }  // namespace gossipmonger

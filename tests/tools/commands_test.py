@@ -113,6 +113,71 @@ class Commands(harness.ProgramTest):
 
         b.event("update", peer="a", key="key29", value=1000 * "x")
 
+    def test_join_asks_an_address_once(self):
+        a = self.node("a")
+        b = self.node("b")
+
+        self.assertEqual(a.ask("join " + b.endpoint), {"reply": "join", "addresses": [b.endpoint]})
+
+        a.event("peer_live", peer="b")
+        self.assertEqual(a.ask("options")["seeds"], "")
+
+    def test_a_script_waits_for_peers_and_for_a_key(self):
+        a = self.node("a")
+        b = self.node("b", "--seed", a.endpoint)
+
+        self.assertEqual(a.ask("wait-live 1 30s")["live"], 1)
+        a.say("wait b role 30s")
+        b.ask("set role web")
+
+        reply = a.reply()
+        self.assertGreaterEqual(reply.pop("waited_ms"), 0)
+        self.assertEqual(reply, {"reply": "wait", "peer": "b", "key": "role", "value": "web"})
+        self.assertEqual(a.ask("wait b role 1d")["value"], "web")  # at once
+
+    def test_a_wait_ends_with_the_node(self):
+        a = self.node("a")
+        a.say("wait-live 1 1d")
+        a.process.terminate()
+        self.assertEqual(a.wait(), (0, ""))
+
+    def test_a_day_is_a_unit_of_time(self):
+        a = self.node("a")
+        self.assertEqual(a.ask("set-ttl 2d k v")["ttl_ms"], 2 * 86_400_000)
+
+    def test_no_message_repeats_a_long_argument_whole(self):
+        a = self.node("a")
+        for line in ("set {} v", "erase {}", "get {} k", "option {} 1", "option fanout {}",
+                     "join {}", "wait-live {} 1s", "wait-live 1 {}", "forget {}", "{}"):
+            with self.subTest(line=line):
+                self.assertNotIn(100 * "k", a.ask(line.format(300 * "k")).get("message", ""))
+
+    def as_text(self, *lines, options=()):
+        """The lines for people, without the times of its events."""
+        done = subprocess.run([harness.PROGRAM, "run", "--name", "a", *options], check=False,
+                              input="\n".join([*lines, "quit"]) + "\n", capture_output=True,
+                              text=True, timeout=harness.PATIENCE)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout
+
+    def test_people_are_told_which_of_peer_and_key_is_unknown(self):
+        text = self.as_text("get nobody k", "get a k")
+        self.assertIn('no node "nobody" is known\n', text)
+        self.assertIn('"a" publishes no key "k"\n', text)
+
+    def test_people_see_counters_that_are_not_0_and_all_of_them_when_they_ask(self):
+        some = self.as_text("set k v", "wait-live 1 300ms", "stats")
+        self.assertRegex(some, r"\nrounds +[1-9]")
+        self.assertNotIn("\npauses ", some)
+        self.assertNotRegex(some, r"(?m)^\w+ +0$")
+        self.assertRegex(self.as_text("stats all"), r"\npauses +0\n")
+
+    def test_people_see_a_generation_as_a_date(self):
+        date = time.strftime("%Y-%m-%d")
+        text = self.as_text("members")
+        self.assertRegex(text, rf"started .* generation {date} \d\d:\d\d:\d\d\.\d\d\d\n")
+        self.assertRegex(text, rf"\na +self .* {date} \d\d:\d\d:\d\d\.\d\d\d\n")
+
     def test_a_dead_peer_is_forgotten_and_a_live_one_comes_back(self):
         a, b = self.pair("--set", "k=v")
 
@@ -163,6 +228,27 @@ class Commands(harness.ProgramTest):
                                 ("option gossip_interval 5", "option", "a time"),
                                 ("option gossip_interval 1ms", "option", "10 ms to 1 h"),
                                 ("option seeds nowhere", "option", "HOST:PORT"),
+                                ("set-ttl 5 k v", "set-ttl", '"5" has no unit: write a time with'),
+                                ("set-ttl soon k v", "set-ttl", '"soon" is not a time'),
+                                ("join", "join", "join HOST:PORT"),
+                                ("join nowhere", "join", '"nowhere": the port is missing'),
+                                ("join nowhere:", "join", "the port is missing"),
+                                ("join :7000", "join", "the host is missing"),
+                                ("join a:70000", "join", "not a number from 0 to 65535"),
+                                ("join a:http", "join", "not a number from 0 to 65535"),
+                                ("join ::1:7000", "join", "in brackets"),
+                                ("join [::1:7000", "join", "the closing ]"),
+                                ("wait-live", "wait-live", "wait-live N TIME"),
+                                ("wait-live 1", "wait-live", "wait-live N TIME"),
+                                ("wait-live one 1s", "wait-live", '"one" is no whole number'),
+                                ("wait-live 1 5", "wait-live", '"5" has no unit'),
+                                ("wait-live 1 1ms", "wait-live", "deadline"),
+                                ("wait a k", "wait", "wait PEER KEY TIME"),
+                                ("wait a k 1ms", "wait", "deadline"),
+                                ("stats now", "stats", "stats [all]"),
+                                ("mebmers", "mebmers", "did you mean members?"),
+                                ("stat", "stat", "did you mean state?"),
+                                ("option fanuot 3", "option", "fanout (did you mean that?)"),
                                 ("forget", "forget", "forget PEER"),
                                 ("forget nobody", "forget", "no peer of that name"),
                                 ("forget a", "forget", "own"),
@@ -229,7 +315,7 @@ class Commands(harness.ProgramTest):
         count = 100_000
         lines = [f"set key{i} {i}" for i in range(count)]
         done = subprocess.run([harness.PROGRAM, "run", "--name", "a"], check=False, text=True,
-                              input="\n".join([*lines, "state", "stats", "quit"]) + "\n",
+                              input="\n".join([*lines, "state", "stats all", "quit"]) + "\n",
                               capture_output=True, timeout=2 * harness.PATIENCE)
 
         self.assertEqual((done.returncode, done.stderr), (0, ""))

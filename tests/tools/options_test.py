@@ -50,6 +50,34 @@ class Options(harness.ProgramTest):
         self.assert_refused(["run", "--name", "a\tb"], "--name", "a\\x09b")
         self.assert_refused(["run", "--name", 256 * "a"], "--name")
 
+    def test_a_mistyped_option_gets_the_nearest_name(self):
+        self.assert_refused(["run", "--nmae", "a"], "did you mean --name?")
+        self.assert_refused(["run", "--name", "a", "--intervall=1s"], "did you mean --interval?")
+        status, _, errors = self.run_program("run", "--name", "a", "--colour")
+        self.assertEqual((status, "did you mean" in errors), (2, False))
+
+    def test_the_missing_part_of_an_address_is_named(self):
+        for option in ("--seed", "--listen", "--advertise"):
+            for value, fault in (("nowhere", "the port is missing"),
+                                 (":7000", "the host is missing"),
+                                 ("a:70000", "not a number from 0 to 65535"),
+                                 ("::1:7000", "in brackets")):
+                with self.subTest(option=option, value=value):
+                    self.assert_refused(["run", "--name", "a", option, value], option, fault)
+
+    def test_a_time_without_a_unit_is_told_how_to_write_one(self):
+        self.assert_refused(["run", "--name", "a", "--interval", "5"], "--interval",
+                            "a time with a unit, such as 200ms")
+
+    def test_no_long_value_is_repeated_whole(self):
+        for option, value in (("--set", 300 * "k"), ("--set", 300 * "k" + "=v"),
+                              ("--seed", 300 * "k"), ("--listen", 300 * "k"),
+                              ("--interval", 300 * "k"), ("--name", 300 * "k")):
+            with self.subTest(option=option):
+                status, _, errors = self.run_program("run", "--name", "a", option, value)
+                self.assertEqual(status, 2)
+                self.assertNotIn(100 * "k", errors)
+
     def test_a_wildcard_needs_an_address_for_others(self):
         self.assert_refused(["run", "--name", "a", "--listen", "0.0.0.0:0"], "--advertise")
 

@@ -92,7 +92,14 @@ std::string escaped(std::string_view bytes) {
   return text;
 }
 
-std::string in_quotes(std::string_view bytes) { return "\"" + escaped(bytes) + "\""; }
+std::string in_quotes(std::string_view bytes) {
+  constexpr std::size_t bytes_max = 64;
+  if (bytes.size() <= bytes_max) return "\"" + escaped(bytes) + "\"";
+  std::size_t kept = bytes_max;  // no character is cut in two
+  while (kept > bytes_max - 3 && (byte_at(bytes, kept) & 0xc0) == 0x80) --kept;
+  return "\"" + escaped(bytes.substr(0, kept)) + "...\" (" + std::to_string(bytes.size()) +
+         " bytes)";
+}
 
 std::size_t columns(std::string_view text) {
   const auto is_start = [](char c) { return (static_cast<std::uint8_t>(c) & 0xc0) != 0x80; };

@@ -16,7 +16,8 @@ namespace gossipmonger {
 /// the cursor or end a line.
 [[nodiscard]] std::string escaped(std::string_view bytes);
 
-/// The same between quotation marks.
+/// The same between quotation marks, and no longer than a line: beyond 64 bytes it is cut, and its
+/// size stands behind it.
 [[nodiscard]] std::string in_quotes(std::string_view bytes);
 
 /// Columns that `text` takes on a terminal, one a character: wide ones are not known here.

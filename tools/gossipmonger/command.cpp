@@ -7,7 +7,11 @@
 #include <system_error>
 #include <utility>
 
+#include "address_text.hpp"
+#include "bytes.hpp"
 #include "duration.hpp"
+#include "gossipmonger/core/config.hpp"
+#include "nearest.hpp"
 
 namespace gossipmonger {
 
@@ -21,18 +25,21 @@ struct usage {
   std::string_view form;
 };
 
-constexpr std::array<usage, 14> usages{{
+constexpr std::array<usage, 17> usages{{
     {command_kind::set, "set", "set KEY VALUE"},
     {command_kind::set_ttl, "set-ttl", "set-ttl TIME KEY VALUE"},
     {command_kind::erase, "erase", "erase KEY"},
     {command_kind::get, "get", "get PEER KEY"},
     {command_kind::members, "members", "members"},
     {command_kind::forget, "forget", "forget PEER"},
+    {command_kind::join, "join", "join HOST:PORT"},
+    {command_kind::wait_live, "wait-live", "wait-live N TIME"},
+    {command_kind::wait, "wait", "wait PEER KEY TIME"},
     {command_kind::writable, "writable", "writable TIME"},
     {command_kind::option, "option", "option NAME VALUE"},
     {command_kind::options, "options", "options"},
     {command_kind::state, "state", "state"},
-    {command_kind::stats, "stats", "stats"},
+    {command_kind::stats, "stats", "stats [all]"},
     {command_kind::help, "help", "help"},
     {command_kind::leave, "leave", "leave"},
     {command_kind::quit, "quit", "quit"},
@@ -129,6 +136,15 @@ class arguments {
     return rest();
   }
 
+  /// Takes `word` where it is the last one.
+  bool is_last(std::string_view word) {
+    skip_blanks(rest_);
+    std::string_view rest = rest_;
+    if (take_word(rest) != word || !is_blank(rest)) return false;
+    rest_ = {};
+    return true;
+  }
+
   /// Nothing may follow but blanks.
   void end() {
     has_all_ = has_all_ && is_blank(rest_);
@@ -149,6 +165,26 @@ class arguments {
   bool has_all_ = true;
   bool is_badly_quoted_ = false;
 };
+
+/// The fault of a time that does not parse, as the beginning of a message.
+std::string fault_of_time(std::string_view text) {
+  const std::string unit = is_without_unit(text) ? " has no unit: write " : " is not ";
+  return in_quotes(text) + unit + std::string(duration_form) + "; ";
+}
+
+/// The same of an address; nothing where it has both parts. A service stands for several.
+std::string fault_of_address(std::string_view text) {
+  const std::string fault = service_of(text) ? "" : address_fault(text);
+  return fault.empty() ? fault : in_quotes(text) + ": " + fault + "; ";
+}
+
+/// "did you mean members? ", or nothing where no command is like `word`.
+std::string meant(std::string_view word) {
+  std::vector<std::string_view> words;
+  for (const usage& one : usages) words.push_back(one.word);
+  const std::optional<std::string_view> nearest = nearest_word(word, words);
+  return nearest ? "did you mean " + std::string(*nearest) + "? " : std::string();
+}
 
 std::string list_of_commands() {
   std::string list;
@@ -194,19 +230,27 @@ tl::expected<command, command_error> parse_command(std::string_view line) {
   const auto* const found =
       std::find_if(usages.begin(), usages.end(), [&](const usage& u) { return u.word == word; });
   if (found == usages.end()) {
-    return tl::unexpected<command_error>(
-        make_command_error(line, "no such command; there are: " + list_of_commands()));
+    return tl::unexpected<command_error>(make_command_error(
+        line, "no such command; " + meant(word) + "there are: " + list_of_commands()));
   }
 
   command parsed;
   parsed.kind = found->kind;
   skip_blanks(rest);
   arguments from(rest);
-  bool is_well = true;
+  std::string fault;  // of an argument that is there
   const auto read_time = [&] {
-    const std::optional<std::chrono::milliseconds> time = parse_duration(from.word());
-    is_well = time.has_value();
+    const std::string text = from.word();
+    const std::optional<std::chrono::milliseconds> time = parse_duration(text);
     parsed.time = time.value_or(std::chrono::milliseconds());
+    if (!time && !text.empty()) fault = fault_of_time(text);
+  };
+  const auto read_count = [&] {
+    const std::string text = from.word();
+    const char* const end = text.data() + text.size();
+    const auto [rest_of_it, error] = std::from_chars(text.data(), end, parsed.count);
+    const bool is_count = error == std::errc() && rest_of_it == end;
+    if (!is_count && !text.empty()) fault = in_quotes(text) + " is no whole number; ";
   };
   switch (parsed.kind) {
     case command_kind::set:
@@ -223,6 +267,25 @@ tl::expected<command, command_error> parse_command(std::string_view line) {
       read_time();
       from.end();
       break;
+    case command_kind::wait_live:
+      read_count();
+      read_time();
+      from.end();
+      break;
+    case command_kind::wait:
+      parsed.peer = from.word();
+      parsed.key = from.word();
+      read_time();
+      from.end();
+      break;
+    case command_kind::join:
+      parsed.value = from.required_rest();
+      if (!parsed.value.empty()) fault = fault_of_address(parsed.value);
+      break;
+    case command_kind::stats:
+      parsed.has_all = from.is_last("all");
+      from.end();
+      break;
     case command_kind::get:
       parsed.peer = from.word();
       parsed.key = from.required_rest();
@@ -236,7 +299,6 @@ tl::expected<command, command_error> parse_command(std::string_view line) {
     case command_kind::members:
     case command_kind::options:
     case command_kind::state:
-    case command_kind::stats:
     case command_kind::help:
     case command_kind::leave:
     case command_kind::quit:
@@ -249,9 +311,9 @@ tl::expected<command, command_error> parse_command(std::string_view line) {
         "expected a closing quotation mark and then a blank; in quotation marks, a backslash "
         "stands before \", \\, n, t or xHH"));
   }
-  if (!is_well || !from.is_well()) {
+  if (!fault.empty() || !from.is_well()) {
     return tl::unexpected<command_error>(
-        make_command_error(line, "expected: " + std::string(found->form)));
+        make_command_error(line, fault + "expected: " + std::string(found->form)));
   }
   return parsed;
 }

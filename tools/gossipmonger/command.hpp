@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -18,6 +19,9 @@ enum class command_kind : std::uint8_t {
   get,
   members,
   forget,
+  join,
+  wait_live,
+  wait,
   writable,
   option,
   options,
@@ -32,10 +36,12 @@ struct command {
   command() = default;
 
   command_kind kind = command_kind::quit;
-  std::string peer;                  ///< of get, forget
-  std::string key;                   ///< of set, set-ttl, erase, get; the name of an option
-  std::string value;                 ///< of set, set-ttl, option
-  std::chrono::milliseconds time{};  ///< of set-ttl, writable
+  std::string peer;                  ///< of get, forget, wait
+  std::string key;                   ///< of set, set-ttl, erase, get, wait; the name of an option
+  std::string value;                 ///< of set, set-ttl, option; the address of join
+  std::size_t count = 0;             ///< of wait-live
+  bool has_all = false;              ///< of stats: those that are 0, too
+  std::chrono::milliseconds time{};  ///< of set-ttl, writable, wait-live, wait
 };
 
 /// An error about a line.

@@ -50,10 +50,18 @@ class format {
                                             std::chrono::milliseconds ttl) const = 0;
   [[nodiscard]] virtual std::string erased(std::string_view key,
                                            std::optional<std::uint64_t> version) const = 0;
+  /// `is_peer_known` tells which of the two is unknown, where there is no entry.
   [[nodiscard]] virtual std::string got(std::string_view peer, std::string_view key,
-                                        const std::optional<entry_view>& entry) const = 0;
+                                        const std::optional<entry_view>& entry,
+                                        bool is_peer_known) const = 0;
   [[nodiscard]] virtual std::string members(const std::vector<member>& all) const = 0;
   [[nodiscard]] virtual std::string forgotten(std::string_view peer) const = 0;
+  [[nodiscard]] virtual std::string joined(const std::vector<endpoint>& addresses) const = 0;
+  [[nodiscard]] virtual std::string has_live(std::size_t live,
+                                             std::chrono::milliseconds waited) const = 0;
+  [[nodiscard]] virtual std::string waited_for(std::string_view peer, std::string_view key,
+                                               std::string_view value,
+                                               std::chrono::milliseconds waited) const = 0;
   [[nodiscard]] virtual std::string writable(std::chrono::milliseconds waited) const = 0;
   [[nodiscard]] virtual std::string changed(std::string_view name,
                                             std::string_view value) const = 0;
@@ -67,8 +75,9 @@ class format {
                          std::string& to) const = 0;
   virtual void end_peer(std::string& to) const = 0;
   virtual void end_state(std::string& to) const = 0;
+  /// A person asks for those that are 0 by `has_all`; a script finds each by its name in any case.
   [[nodiscard]] virtual std::string stats(
-      const std::vector<std::pair<std::string, std::uint64_t>>& counters) const = 0;
+      const std::vector<std::pair<std::string, std::uint64_t>>& counters, bool has_all) const = 0;
   [[nodiscard]] virtual std::string help(const std::vector<std::string_view>& forms) const = 0;
   /// Of `leave` and `quit`, as `kind` says.
   [[nodiscard]] virtual std::string left(command_kind kind, const leave_result& result) const = 0;

@@ -45,7 +45,7 @@ std::string json_format::started(const node& of, const endpoint& bound, wall_tim
   line["generation"] = of.generation();
   line["endpoint"] = bound.to_string();
   // The address that peers send to; null while it is not known.
-  const endpoint address = of.local_endpoint();
+  const endpoint address = of.advertised_endpoint();
   line["advertise"] = address.is_wildcard() ? json() : json(address.to_string());
   return to_line(line);
 }
@@ -95,7 +95,7 @@ std::string json_format::erased(std::string_view key, std::optional<std::uint64_
 }
 
 std::string json_format::got(std::string_view peer, std::string_view key,
-                             const std::optional<entry_view>& entry) const {
+                             const std::optional<entry_view>& entry, bool) const {
   json line = make_reply("get");
   line["peer"] = peer;
   line["key"] = key;
@@ -132,6 +132,31 @@ std::string json_format::members(const std::vector<member>& all) const {
 std::string json_format::forgotten(std::string_view peer) const {
   json line = make_reply("forget");
   line["peer"] = peer;
+  return to_line(line);
+}
+
+std::string json_format::joined(const std::vector<endpoint>& addresses) const {
+  json line = make_reply("join");
+  line["addresses"] = json::array();
+  for (const endpoint& one : addresses) line["addresses"].push_back(one.to_string());
+  return to_line(line);
+}
+
+std::string json_format::has_live(std::size_t live, std::chrono::milliseconds waited) const {
+  json line = make_reply("wait-live");
+  line["live"] = live;
+  line["waited_ms"] = waited.count();
+  return to_line(line);
+}
+
+std::string json_format::waited_for(std::string_view peer, std::string_view key,
+                                    std::string_view value,
+                                    std::chrono::milliseconds waited) const {
+  json line = make_reply("wait");
+  line["peer"] = peer;
+  line["key"] = key;
+  line["value"] = to_json(value);
+  line["waited_ms"] = waited.count();
   return to_line(line);
 }
 
@@ -176,8 +201,8 @@ void json_format::end_peer(std::string& to) const { to += '}'; }
 
 void json_format::end_state(std::string& to) const { to += "}}\n"; }
 
-std::string json_format::stats(
-    const std::vector<std::pair<std::string, std::uint64_t>>& counters) const {
+std::string json_format::stats(const std::vector<std::pair<std::string, std::uint64_t>>& counters,
+                               bool) const {
   json line = make_reply("stats");
   for (const auto& [name, count] : counters) line[name] = count;
   return to_line(line);

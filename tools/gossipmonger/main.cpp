@@ -19,6 +19,7 @@
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 
+#include "address_text.hpp"
 #include "bytes.hpp"
 #include "gossipmonger/net/node.hpp"
 #include "gossipmonger/net/resolver.hpp"
@@ -91,6 +92,8 @@ tl::expected<endpoint, early_exit> find_address(const std::string& option,
     config_error error;
     error.option = option;
     error.value = in_quotes(text);
+    const std::string fault = is_service ? "a service has many hosts" : address_fault(text);
+    if (!fault.empty()) error.value += " (" + fault + ")";
     error.allowed = "HOST:PORT, 1.2.3.4:PORT, [V6]:PORT or [V6%INTERFACE]:PORT";
     if (option == "listen") error.allowed += ", or *:PORT for all addresses";
     return tl::unexpected<early_exit>(bad_option(error));
@@ -128,9 +131,14 @@ tl::expected<std::unique_ptr<node>, early_exit> make_node(options& wanted, udp_t
     if (!address) return tl::unexpected<early_exit>(address.error());
     wanted.settings.advertise = *address;
   }
-  tl::expected<std::unique_ptr<node>, config_error> made =
-      node::create(std::move(wanted.settings), over);
-  if (!made) return tl::unexpected<early_exit>(bad_option(made.error()));
+  auto made = node::create(std::move(wanted.settings), over);
+  if (!made) {
+    config_error wrong;
+    wrong.option = made.error().option;
+    wrong.value = made.error().value;
+    wrong.allowed = made.error().allowed;
+    return tl::unexpected<early_exit>(bad_option(wrong));
+  }
   for (const auto& [key, value] : wanted.pairs) {
     const result<std::uint64_t> version = (*made)->set(key, value);
     if (version) continue;

@@ -9,8 +9,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include "address_text.hpp"
 #include "bytes.hpp"
 #include "duration.hpp"
+#include "nearest.hpp"
 
 namespace gossipmonger {
 
@@ -21,16 +23,19 @@ using std::chrono::milliseconds;
 constexpr const char* commands_help =
     R"(Commands on standard input, one a line (its end does not stop the node):
   set KEY VALUE           publish; VALUE is the rest of the line, and may be empty
-  set-ttl TIME KEY VALUE  the same for so long (5s, 10m, 24h): then it is erased
+  set-ttl TIME KEY VALUE  the same for so long (5s, 10m, 24h, 7d): then it is erased
   erase KEY               take it back
   get PEER KEY            what PEER publishes under KEY, as far as this node knows
   members                 the nodes, and this one's verdict on each
   forget PEER             let go of a dead PEER, on this node; a live one is back soon
+  join HOST:PORT          gossip with whoever is there, once: a seed that is not kept
+  wait-live N TIME        wait until N peers are live, so long at most
+  wait PEER KEY TIME      wait until PEER publishes KEY, so long at most
   writable TIME           wait until the cluster keeps up with what is set, so long at most
   option NAME VALUE       change an option while the node runs
   options                 those that can be, with their values
   state                   every key of every node
-  stats                   every counter by name
+  stats                   every counter that is not 0, by name; stats all: the others, too
   leave                   tell the cluster that this node goes; it then publishes no more
   quit                    leave, and end
 
@@ -108,7 +113,7 @@ tl::expected<void, config_error> take(const raw_options& raw, options& to) {
   const std::optional<milliseconds> interval = parse_duration(raw.interval);
   if (!interval) {
     return tl::unexpected<config_error>(
-        make_error("gossip_interval", in_quotes(raw.interval), "a time such as 200ms, 1s or 5m"));
+        make_error("gossip_interval", in_quotes(raw.interval), std::string(duration_form)));
   }
   to.settings.gossip_interval = *interval;
   if (raw.fanout < 0) {
@@ -142,6 +147,23 @@ tl::expected<void, config_error> take(const raw_options& raw, options& to) {
   return {};
 }
 
+/// "; --nmae: did you mean --name?" of the first argument that is no option but like one.
+std::string meant_option(const CLI::App& run, int argc, const char* const* argv) {
+  std::vector<std::string> names;
+  for (const CLI::Option* one : run.get_options()) names.push_back(one->get_name());
+  const std::vector<std::string_view> words(names.begin(), names.end());
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument(argv[i]);
+    const std::string_view typed = argument.substr(0, argument.find('='));
+    const bool is_option = std::find(words.begin(), words.end(), typed) != words.end();
+    if (!typed.starts_with("--") || is_option) continue;
+    if (const auto nearest = nearest_word(typed, words)) {
+      return "; " + std::string(typed) + ": did you mean " + std::string(*nearest) + "?";
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 early_exit bad_option(const config_error& error) {
@@ -152,7 +174,16 @@ early_exit bad_option(const config_error& error) {
       {"dead_peer_grace", "interval"},
       {"value_bytes_max", "value-bytes-max"},
   }};
+  constexpr std::size_t value_bytes_max = 100;
   config_error spelled = error;
+  if (spelled.value.size() > value_bytes_max) spelled.value = in_quotes(spelled.value);
+  if (error.option == "seeds") {
+    std::string_view seed = error.value;  // in quotation marks
+    if (seed.starts_with('"')) seed.remove_prefix(1);
+    if (seed.ends_with('"')) seed.remove_suffix(1);
+    const std::string fault = service_of(seed) ? "" : address_fault(seed);
+    if (!fault.empty()) spelled.value += " (" + fault + ")";
+  }
   for (const auto& [option, on_command_line] : others) {
     if (error.option == option) spelled.option = on_command_line;
   }
@@ -179,7 +210,8 @@ tl::expected<options, early_exit> parse_options(int argc, const char* const* arg
     return tl::unexpected<early_exit>(early_exit(0, std::string(version.what()) + "\n"));
   } catch (const CLI::ParseError& error) {
     const bool is_run = !app.get_subcommands().empty();
-    const std::string text = is_run ? error.what() : "there is one command: gossipmonger run";
+    std::string text = is_run ? error.what() : "there is one command: gossipmonger run";
+    if (is_run) text += meant_option(run, argc, argv);
     return tl::unexpected<early_exit>(early_exit(2, escaped(text) + "; see --help"));
   }
 

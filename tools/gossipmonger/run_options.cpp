@@ -11,6 +11,7 @@
 
 #include "bytes.hpp"
 #include "duration.hpp"
+#include "nearest.hpp"
 
 namespace gossipmonger {
 
@@ -131,7 +132,7 @@ tl::expected<config, config_error> with_option(config of, std::string_view name,
     std::string allowed = "a whole number";
     if (std::holds_alternative<double config::*>(one.where)) allowed = "a number";
     if (std::holds_alternative<milliseconds config::*>(one.where)) {
-      allowed = "a time such as 200ms, 1s or 5m";
+      allowed = std::string(duration_form);
     }
     if (std::holds_alternative<std::optional<endpoint> config::*>(one.where)) {
       allowed = "1.2.3.4:PORT, [V6]:PORT, or none";
@@ -139,9 +140,13 @@ tl::expected<config, config_error> with_option(config of, std::string_view name,
     return tl::unexpected<config_error>(make_error(name, in_quotes(text), std::move(allowed)));
   }
   std::string names;
+  std::vector<std::string_view> words;
   for (const option& one : all_options()) {
     names += (names.empty() ? "" : ", ") + std::string(one.name);
+    words.push_back(one.name);
   }
+  const std::optional<std::string_view> meant = nearest_word(name, words);
+  if (meant) names = std::string(*meant) + " (did you mean that?) or another of " + names;
   return tl::unexpected<config_error>(make_error("option", in_quotes(name), names));
 }
 

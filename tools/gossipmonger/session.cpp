@@ -12,7 +12,9 @@
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include "bytes.hpp"
 #include "counters.hpp"
+#include "gossipmonger/net/resolver.hpp"
 #include "run_options.hpp"
 
 namespace gossipmonger {
@@ -28,7 +30,7 @@ wall_time now() {
 /// A copy, which takes a small part of the time that it takes to write it out.
 std::vector<peer_state> known_state(const node& of) {
   std::vector<peer_state> all;
-  for (const member& one : of.peers()) {
+  for (const member& one : of.members()) {
     peer_state& copied = all.emplace_back();
     copied.name = one.name;
     copied.status = one.status;
@@ -131,10 +133,10 @@ asio::awaitable<void> session::print_events(subscription events) {
   for (std::size_t count = 1;; ++count) {
     const bool has_room = co_await output_.room();
     if (!has_room) co_return;
+    const result<void> ready = co_await events.wait();
+    if (!ready) co_return;
     // Written before anything else runs, as a view must be.
-    const result<event_view> next = co_await events.next_view();
-    if (!next) co_return;
-    output_.write(format_.event(*next, now()));
+    if (const auto next = events.try_next_view()) output_.write(format_.event(*next, now()));
     if (count % burst == 0) co_await asio::post(asio::use_awaitable);
   }
 }
@@ -185,8 +187,13 @@ asio::awaitable<std::string> session::answer(input_line line) {
     std::string reply = co_await leave(asked->kind);
     co_return reply;
   }
-  if (asked->kind == command_kind::writable) {
-    std::string reply = co_await wait_writable(asked->time);
+  if (asked->kind == command_kind::join) {
+    std::string reply = co_await join(asked->value);
+    co_return reply;
+  }
+  if (asked->kind == command_kind::wait_live || asked->kind == command_kind::wait ||
+      asked->kind == command_kind::writable) {
+    std::string reply = co_await wait(*asked);
     co_return reply;
   }
   if (asked->kind == command_kind::state) {
@@ -206,16 +213,48 @@ asio::awaitable<std::string> session::leave(command_kind kind) {
   co_return format_.left(kind, *left);
 }
 
-asio::awaitable<std::string> session::wait_writable(milliseconds at_most) {
-  const auto begin = std::chrono::steady_clock::now();
-  const result<void> open = co_await node_.writable(at_most);
-  if (!open) {
-    const command_error error =
-        make_command_error(to_string(command_kind::writable), message_of(open.error()));
+asio::awaitable<std::string> session::join(std::string address) {
+  const result<std::vector<endpoint>> found = co_await resolve(address);
+  if (!found || found->empty()) {
+    const std::string why = found ? "it has no address" : found.error().message();
+    const command_error error = make_command_error(
+        to_string(command_kind::join), "cannot look up " + in_quotes(address) + ": " + why);
     co_return format_.error(error);
   }
-  const auto waited = std::chrono::steady_clock::now() - begin;
-  co_return format_.writable(std::chrono::duration_cast<milliseconds>(waited));
+  for (const endpoint& one : *found) node_.join(one);
+  co_return format_.joined(*found);
+}
+
+asio::awaitable<std::string> session::wait(command asked) {
+  // A time that is too long for nanoseconds is as good as for ever.
+  const milliseconds at_most = std::min(asked.time, milliseconds(std::chrono::hours(24 * 1000)));
+  const auto begin = std::chrono::steady_clock::now();
+  std::error_code refused;
+  std::string value;
+  std::size_t live = 0;
+  if (asked.kind == command_kind::wait_live) {
+    const result<std::size_t> ended = co_await node_.wait_live(asked.count, at_most);
+    if (!ended) refused = ended.error();
+    live = ended.value_or(0);
+  } else if (asked.kind == command_kind::wait) {
+    const result<std::string> ended = co_await node_.wait_for(asked.peer, asked.key, at_most);
+    if (!ended) refused = ended.error();
+    value = ended.value_or(std::string());
+  } else {
+    const result<void> ended = co_await node_.writable(at_most);
+    if (!ended) refused = ended.error();
+  }
+  if (refused) {
+    const command_error error = make_command_error(to_string(asked.kind), message_of(refused));
+    co_return format_.error(error);
+  }
+  const auto waited =
+      std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begin);
+  if (asked.kind == command_kind::wait_live) co_return format_.has_live(live, waited);
+  if (asked.kind == command_kind::wait) {
+    co_return format_.waited_for(asked.peer, asked.key, value, waited);
+  }
+  co_return format_.writable(waited);
 }
 
 asio::awaitable<std::string> session::state() {
@@ -258,9 +297,10 @@ std::string session::answer_at_once(const command& asked, std::string_view line)
       return version ? format_.erased(asked.key, *version) : refused(version.error());
     }
     case command_kind::get:
-      return format_.got(asked.peer, asked.key, node_.get(asked.peer, asked.key));
+      return format_.got(asked.peer, asked.key, node_.get(asked.peer, asked.key),
+                         node_.is_known(asked.peer));
     case command_kind::members:
-      return format_.members(node_.peers());
+      return format_.members(node_.members());
     case command_kind::forget: {
       const result<void> forgotten = node_.forget(asked.peer);
       return forgotten ? format_.forgotten(asked.peer) : refused(forgotten.error());
@@ -275,9 +315,12 @@ std::string session::answer_at_once(const command& asked, std::string_view line)
     case command_kind::options:
       return format_.options(named_options(node_.settings()));
     case command_kind::stats:
-      return format_.stats(named_counters(node_.stats(), transport_.counters()));
+      return format_.stats(named_counters(node_.stats(), transport_.counters()), asked.has_all);
     case command_kind::help:
       return format_.help(command_forms());
+    case command_kind::join:
+    case command_kind::wait_live:
+    case command_kind::wait:
     case command_kind::writable:
     case command_kind::state:
     case command_kind::leave:

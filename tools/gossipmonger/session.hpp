@@ -46,7 +46,9 @@ class session {
   asio::awaitable<void> obey_commands();
   asio::awaitable<std::string> answer(input_line line);
   asio::awaitable<std::string> leave(command_kind kind);
-  asio::awaitable<std::string> wait_writable(std::chrono::milliseconds at_most);
+  asio::awaitable<std::string> join(std::string address);
+  /// Of `wait-live`, `wait` and `writable`.
+  asio::awaitable<std::string> wait(command asked);
   /// As everything stood at one moment; written in bursts, so that gossip goes on meanwhile.
   asio::awaitable<std::string> state();
   [[nodiscard]] std::string answer_at_once(const command& asked, std::string_view line);

@@ -64,6 +64,20 @@ std::string time_of_day(wall_time at) {
   return text.data();
 }
 
+std::string generation_text(std::uint64_t generation) {
+  constexpr std::uint64_t date_min = 946'684'800'000;    // the year 2000
+  constexpr std::uint64_t date_max = 4'102'444'800'000;  // the year 2100
+  if (generation < date_min || generation >= date_max) return std::to_string(generation);
+  const std::time_t seconds = static_cast<std::time_t>(generation / 1000);
+  std::tm local{};
+  ::localtime_r(&seconds, &local);
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), "%04d-%02d-%02d %02d:%02d:%02d.%03d",
+                local.tm_year + 1900, local.tm_mon + 1, local.tm_mday, local.tm_hour, local.tm_min,
+                local.tm_sec, static_cast<int>(generation % 1000));
+  return text.data();
+}
+
 text_format::colour text_format::colour_of(event_kind kind) {
   switch (kind) {
     case event_kind::peer_live:
@@ -120,10 +134,10 @@ std::string text_format::opening(wall_time at, std::string_view word, colour in)
 std::string text_format::started(const node& of, const endpoint& bound, wall_time at) const {
   std::string line =
       opening(at, "started", colour::bold) + escaped(of.name()) + " at " + bound.to_string();
-  if (of.local_endpoint() != bound && !of.local_endpoint().is_wildcard()) {
-    line += ", as " + of.local_endpoint().to_string() + " to others";
+  if (of.advertised_endpoint() != bound && !of.advertised_endpoint().is_wildcard()) {
+    line += ", as " + of.advertised_endpoint().to_string() + " to others";
   }
-  return line + painted("  generation " + std::to_string(of.generation()), colour::dim) + "\n";
+  return line + painted("  generation " + generation_text(of.generation()), colour::dim) + "\n";
 }
 
 std::string text_format::event(const event_view& what, wall_time at) const {
@@ -140,7 +154,7 @@ std::string text_format::event(const event_view& what, wall_time at) const {
     case event_kind::new_peer:
     case event_kind::peer_restarted:
       line += escaped(what.peer) +
-              painted("  generation " + std::to_string(what.generation), colour::dim);
+              painted("  generation " + generation_text(what.generation), colour::dim);
       break;
     case event_kind::lagged:
       line += "output was read too slowly; everything follows anew";
@@ -183,9 +197,10 @@ std::string text_format::erased(std::string_view key, std::optional<std::uint64_
 }
 
 std::string text_format::got(std::string_view peer, std::string_view key,
-                             const std::optional<entry_view>& entry) const {
-  if (!entry) return in_quotes(key) + " of " + in_quotes(peer) + " is not known\n";
-  return escaped(entry->value) + "\n";
+                             const std::optional<entry_view>& entry, bool is_peer_known) const {
+  if (entry) return escaped(entry->value) + "\n";
+  if (is_peer_known) return in_quotes(peer) + " publishes no key " + in_quotes(key) + "\n";
+  return "no node " + in_quotes(peer) + " is known\n";
 }
 
 std::string text_format::members(const std::vector<member>& all) const {
@@ -204,7 +219,7 @@ std::string text_format::members(const std::vector<member>& all) const {
     row.push_back(std::to_string(one.heartbeat));
     row.push_back(is_self ? "-" : std::to_string(one.backlog));
     row.push_back(one.address.to_string());
-    row.push_back(std::to_string(one.generation));
+    row.push_back(generation_text(one.generation));
     rows.push_back(std::move(row));
   }
 
@@ -227,6 +242,22 @@ std::string text_format::members(const std::vector<member>& all) const {
 
 std::string text_format::forgotten(std::string_view peer) const {
   return escaped(peer) + " is forgotten here\n";
+}
+
+std::string text_format::joined(const std::vector<endpoint>& addresses) const {
+  std::string list;
+  for (const endpoint& one : addresses) list += (list.empty() ? "" : ", ") + one.to_string();
+  return "asking " + list + "\n";
+}
+
+std::string text_format::has_live(std::size_t live, std::chrono::milliseconds waited) const {
+  return std::to_string(live) + " peers are live, after " + std::to_string(waited.count()) +
+         " ms\n";
+}
+
+std::string text_format::waited_for(std::string_view, std::string_view, std::string_view value,
+                                    std::chrono::milliseconds) const {
+  return escaped(value) + "\n";
 }
 
 std::string text_format::writable(std::chrono::milliseconds waited) const {
@@ -263,12 +294,13 @@ void text_format::end_peer(std::string&) const {}
 
 void text_format::end_state(std::string&) const {}
 
-std::string text_format::stats(
-    const std::vector<std::pair<std::string, std::uint64_t>>& counters) const {
+std::string text_format::stats(const std::vector<std::pair<std::string, std::uint64_t>>& counters,
+                               bool has_all) const {
   std::size_t width = 0;
   for (const auto& [name, count] : counters) width = std::max(width, name.size());
   std::string text;
   for (const auto& [name, count] : counters) {
+    if (count == 0 && !has_all) continue;
     const std::string line = padded(name, width + 2) + std::to_string(count);
     text += painted(line, count == 0 ? colour::dim : colour::none) + "\n";
   }

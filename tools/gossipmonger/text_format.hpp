@@ -9,6 +9,10 @@ namespace gossipmonger {
 /// "12:00:00.123", of this machine's day.
 [[nodiscard]] std::string time_of_day(wall_time at);
 
+/// "2026-11-29 12:00:00.123", of this machine's time zone: a generation is the date of a start, in
+/// milliseconds. One that is no date of this century is shown as a number.
+[[nodiscard]] std::string generation_text(std::uint64_t generation);
+
 class text_format final : public format {
  public:
   explicit text_format(bool with_colour) : has_colour_(with_colour) {}
@@ -23,9 +27,16 @@ class text_format final : public format {
   [[nodiscard]] std::string erased(std::string_view key,
                                    std::optional<std::uint64_t> version) const override;
   [[nodiscard]] std::string got(std::string_view peer, std::string_view key,
-                                const std::optional<entry_view>& entry) const override;
+                                const std::optional<entry_view>& entry,
+                                bool is_peer_known) const override;
   [[nodiscard]] std::string members(const std::vector<member>& all) const override;
   [[nodiscard]] std::string forgotten(std::string_view peer) const override;
+  [[nodiscard]] std::string joined(const std::vector<endpoint>& addresses) const override;
+  [[nodiscard]] std::string has_live(std::size_t live,
+                                     std::chrono::milliseconds waited) const override;
+  [[nodiscard]] std::string waited_for(std::string_view peer, std::string_view key,
+                                       std::string_view value,
+                                       std::chrono::milliseconds waited) const override;
   [[nodiscard]] std::string writable(std::chrono::milliseconds waited) const override;
   [[nodiscard]] std::string changed(std::string_view name, std::string_view value) const override;
   [[nodiscard]] std::string options(
@@ -37,7 +48,8 @@ class text_format final : public format {
   void end_peer(std::string& to) const override;
   void end_state(std::string& to) const override;
   [[nodiscard]] std::string stats(
-      const std::vector<std::pair<std::string, std::uint64_t>>& counters) const override;
+      const std::vector<std::pair<std::string, std::uint64_t>>& counters,
+      bool has_all) const override;
   [[nodiscard]] std::string help(const std::vector<std::string_view>& forms) const override;
   [[nodiscard]] std::string left(command_kind kind, const leave_result& result) const override;
   [[nodiscard]] std::string error(const command_error& what) const override;

@@ -6,15 +6,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <functional>
+#include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
 
-#include <asio/any_io_executor.hpp>
-
 #include "gossipmonger/core/protocol.hpp"
-#include "gossipmonger/core/storage.hpp"
+#include "gossipmonger/net/transport_ref.hpp"
 
 namespace gossipmonger {
 
@@ -30,7 +28,7 @@ class wakeable {
 
   /// The node changed, or stopped: look again.
   virtual void wake() = 0;
-  /// How far it has read the change list; the node keeps removals until everybody has read them.
+  /// How far it has read the change list. The node keeps removals until all have read them.
   [[nodiscard]] virtual std::uint64_t position() const = 0;
 
  private:
@@ -38,10 +36,20 @@ class wakeable {
 };
 
 struct node_state : std::enable_shared_from_this<node_state> {
-  node_state() = default;
+  /// `entries` keeps the storage of the protocol.
+  node_state(transport_ref over, std::shared_ptr<void> entries)
+      : transport(over), storage(std::move(entries)) {}
   node_state(const node_state&) = delete;
   node_state& operator=(const node_state&) = delete;
-  virtual ~node_state() = default;
+
+  [[nodiscard]] moment now() const { return transport.now(); }
+
+  /// The end of a wait that begins now: max() where that is beyond what the clock can say.
+  [[nodiscard]] std::chrono::nanoseconds after(std::chrono::nanoseconds timeout) const {
+    const std::chrono::nanoseconds begin = now().steady;
+    const bool is_for_ever = timeout >= std::chrono::nanoseconds::max() - begin;
+    return is_for_ever ? std::chrono::nanoseconds::max() : begin + timeout;
+  }
 
   void notify() {
     // Waking resumes nobody here and now, so the list does not change under the loop.
@@ -54,23 +62,12 @@ struct node_state : std::enable_shared_from_this<node_state> {
     core->release_changes(read);
   }
 
-  /// Calls `then` on `executor` after `time` of the node's clock, unless what it returned has gone
-  /// by then.
-  [[nodiscard]] virtual std::shared_ptr<void> call_after(const asio::any_io_executor& executor,
-                                                         std::chrono::nanoseconds time,
-                                                         std::function<void()> then) = 0;
-
+  /// Not to be touched once the node is stopped, but for its clock and timers.
+  transport_ref transport;
+  std::shared_ptr<void> storage;
   std::unique_ptr<protocol> core;
   std::vector<wakeable*> waiting;
   bool is_stopped = false;
-};
-
-/// The same with the storage, which the protocol refers to.
-template <storage Storage>
-struct node_state_of : node_state {
-  explicit node_state_of(Storage held) : entries(std::move(held)) {}
-
-  Storage entries;
 };
 
 }  // namespace gossipmonger

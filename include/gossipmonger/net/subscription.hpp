@@ -18,6 +18,9 @@ namespace gossipmonger {
 
 struct node_state;
 
+/// The timeout of a wait that ends by its condition, by cancellation or by `stop` only.
+inline constexpr std::chrono::nanoseconds no_timeout = std::chrono::nanoseconds::max();
+
 /// The events that a subscription wants to see. A value.
 struct event_filter {
   event_filter() = default;
@@ -32,9 +35,9 @@ struct event_filter {
 /// gossip. It may outlive the node, and then ends with errc::stopped after what is left. It shows
 /// `error` and `conflict` from when it was made: before its first event is read, the latest 64.
 ///
-/// One pending `wait`, `next` or `next_view` at a time, on the node's executor. Cancellation
-/// (terminal, or what else the coroutine lets in) ends them with errc::cancelled; a timeout, on the
-/// node's clock (duration::max(): for ever), with errc::timed_out. Either way no event is lost.
+/// One pending `wait` or `next` at a time, on the node's executor. Cancellation (terminal, or what
+/// else the coroutine lets in) ends them with errc::cancelled; a timeout, on the node's clock, with
+/// errc::timed_out. Either way no event is lost.
 ///
 /// Under `||`, an event can get lost. Where both sides complete before the awaiting coroutine
 /// resumes, Asio drops the result of one; and a `next` that has completed has taken its event. For
@@ -53,29 +56,24 @@ class subscription {
   ~subscription();
 
   /// Waits until there is an event, and leaves it for the next call.
-  ///   errors: stopped, when nothing is left; timed_out, cancelled;
-  ///           capacity_reached if another call is pending
-  [[nodiscard]] asio::awaitable<result<void>> wait(duration timeout = duration::max());
+  ///   errors: stopped, when nothing is left; timed_out, cancelled; capacity_reached if another
+  ///           call is pending
+  [[nodiscard]] asio::awaitable<result<void>> wait(duration timeout = no_timeout);
 
   /// Waits for the next event and takes it; errors as `wait`.
-  [[nodiscard]] asio::awaitable<result<event>> next(duration timeout = duration::max());
+  [[nodiscard]] asio::awaitable<result<event>> next(duration timeout = no_timeout);
   /// The next event if there is one now.
   [[nodiscard]] std::optional<event> try_next();
 
-  /// The same without copying the event. The view is valid until the next call into the node or
-  /// this, the node's own loops included: until the coroutine that awaited this suspends. So await
-  /// it directly, never under `||` or through `co_spawn`, where the loops run before the result is
-  /// seen; there, `wait` and then `try_next_view`.
-  [[nodiscard]] asio::awaitable<result<event_view>> next_view(duration timeout = duration::max());
-  /// The next event if there is one now; for bursts: drain with this, then await `wait`.
+  /// The same without copying the event, for bursts: await `wait`, then drain with this. The view
+  /// is valid until the next call into the node or this, the node's own loops included: until the
+  /// coroutine suspends.
   [[nodiscard]] std::optional<event_view> try_next_view();
 
  private:
   struct state;
-  struct pending_signal;
   static asio::awaitable<result<void>> wait(std::shared_ptr<state> of, duration timeout);
   static asio::awaitable<result<event>> next(std::shared_ptr<state> of, duration timeout);
-  static asio::awaitable<result<event_view>> next_view(std::shared_ptr<state> of, duration timeout);
 
   std::shared_ptr<state> state_;
 };

@@ -12,6 +12,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -30,6 +31,7 @@
 #include "gossipmonger/sim/simulated_storage.hpp"
 #include "gossipmonger/testing/manual_clock.hpp"
 #include "gossipmonger/testing/memory_transport.hpp"
+#include "gossipmonger/wire/codec.hpp"
 
 namespace gossipmonger {
 
@@ -45,6 +47,9 @@ class simulated_cluster {
   /// A service runs beside a node, from each start of it to its crash; with the node it ends, at
   /// the latest. An exception that leaves it is thrown by whoever runs the cluster.
   using service = std::function<asio::awaitable<void>(simulated_node&)>;
+  /// The timer of a service. An asio::steady_timer compiles as well, but waits for real time, which
+  /// does not pass here: a service that is a template over its node takes `Node::timer`.
+  using timer = simulated_node::timer;
 
   /// `seed` decides everything that is left to chance, on the network and in the nodes. Datagrams
   /// take 1 to 2 ms unless `network()` is told otherwise.
@@ -130,6 +135,9 @@ class simulated_cluster {
   /// Whether every running node has exactly the keys and values that every running node publishes,
   /// and takes all of them for live.
   [[nodiscard]] bool has_agreed() const;
+  /// Prints each event of each node from now on, with its time: call it first in a test that fails.
+  /// The schedule stays the same.
+  void print_events(std::FILE* to = stderr);
   /// Of every datagram that was delivered: when, to whom, from whom, each byte. Equal for equal
   /// schedules.
   [[nodiscard]] std::uint64_t trace_hash() const { return trace_hash_; }
@@ -151,10 +159,12 @@ class simulated_cluster {
     std::unique_ptr<manual_clock_driver> driver;
     std::unique_ptr<memory_transport> transport;
     std::unique_ptr<simulated_node> node;
+    std::optional<subscription> printed;
   };
 
   void start(process& started);
   [[nodiscard]] simulated_node& running(std::size_t index) const;
+  void print_new_events(process& of) const;
   void spawn_in(process& of, asio::awaitable<void> body);
   [[nodiscard]] static manual_clock::time_point next_event(const process& of);
   /// Runs every process, and again those that have something to do at this time.
@@ -179,6 +189,7 @@ class simulated_cluster {
   std::uint32_t addresses_ = 0;
   std::uint64_t trace_hash_ = 0;
   std::exception_ptr thrown_;
+  std::FILE* events_to_ = nullptr;  // of `print_events`
 };
 
 }  // namespace gossipmonger

@@ -1,0 +1,33 @@
+// Nodes that speak other wire versions than the library does: for tests of roll-outs.
+#pragma once
+
+#include "gossipmonger/net/asio_definitions.hpp"  // first
+
+#include <utility>
+
+#include "gossipmonger/core/config.hpp"
+#include "gossipmonger/core/types.hpp"
+#include "gossipmonger/net/basic_node.hpp"
+
+namespace gossipmonger {
+
+/// The way to `basic_node` of the function below.
+struct wire_version_access {
+  template <class Node, class Transport, class Storage>
+  [[nodiscard]] static typename Node::expected_node make(config settings, Transport& over,
+                                                         Storage entries,
+                                                         const wire_range& spoken) {
+    return Node::make(std::move(settings), over, std::move(entries), spoken);
+  }
+};
+
+/// As `Node::create`, with the wire versions that the node reads and writes.
+///   expects: of `spoken` the same as `codec`
+template <class Node, class Transport, class Storage>
+[[nodiscard]] typename Node::expected_node create_speaking(config settings, Transport& over,
+                                                           Storage entries,
+                                                           const wire_range& spoken) {
+  return wire_version_access::make<Node>(std::move(settings), over, std::move(entries), spoken);
+}
+
+}  // namespace gossipmonger

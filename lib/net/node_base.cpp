@@ -1,0 +1,263 @@
+#include "gossipmonger/net/node_base.hpp"
+
+#include <random>
+#include <utility>
+
+#include "gossipmonger/wire/codec.hpp"
+
+#include "node_driver.hpp"
+
+namespace gossipmonger {
+namespace {
+
+config_error make_error(std::string option, std::string value, std::string allowed) {
+  config_error error;
+  error.option = std::move(option);
+  error.value = std::move(value);
+  error.allowed = std::move(allowed);
+  return error;
+}
+
+/// A transport on all addresses has none to advertise.
+config_error no_address() {
+  return make_error("advertise", "none",
+                    "an address of this machine, since the transport listens on all of them");
+}
+
+tl::unexpected<start_error> refuse(config_error wrong) {
+  return tl::unexpected<start_error>(start_error(std::move(wrong)));
+}
+
+/// The addresses that `listen` stands for, the best first; none where it is another text.
+std::vector<endpoint> addresses_of(std::string_view listen) {
+  const auto with_hosts = [listen](std::string_view prefix, auto... hosts) {
+    std::vector<endpoint> found;
+    for (const std::string_view host : {std::string_view(hosts)...}) {
+      const std::string text = std::string(host) + std::string(listen.substr(prefix.size()));
+      if (const std::optional<endpoint> one = endpoint::parse(text)) found.push_back(*one);
+    }
+    return found;
+  };
+  // [::] takes IPv4 too; a system without IPv6 has no such socket.
+  if (listen.starts_with("*:")) return with_hosts("*", "[::]", "0.0.0.0");
+  if (listen.starts_with("localhost:")) return with_hosts("localhost", "127.0.0.1", "[::1]");
+  return with_hosts("", "");
+}
+
+}  // namespace
+
+// -------------------------------------------------------------------------------------- being made
+
+hash_key node_base::draw_key() {
+  std::random_device device;
+  const auto word = [&device] { return (std::uint64_t{device()} << 32) | device(); };
+  return hash_key(word(), word());
+}
+
+wire_range node_base::spoken_by_library() {
+  return wire_range(wire_version_lowest, wire_version_highest);
+}
+
+tl::expected<void, start_error> node_base::open_at(
+    std::string_view listen, const std::function<result<void>(const endpoint&)>& open) {
+  start_error error(make_error("listen", std::string(listen),
+                               "1.2.3.4:PORT, [V6]:PORT, localhost:PORT, or *:PORT for all "
+                               "addresses; port 0: the system chooses one"));
+  for (const endpoint& address : addresses_of(listen)) {
+    const result<void> opened = open(address);
+    if (opened) return {};
+    error.code = opened.error();
+    error.allowed = "an address of this machine, with a port that is free";
+  }
+  return tl::unexpected<start_error>(std::move(error));
+}
+
+tl::expected<node_base::parts, start_error> node_base::check(config settings, transport_ref over,
+                                                             const storage_ref& entries) {
+  tl::expected<config, config_error> checked = validated(std::move(settings));
+  if (!checked) return refuse(std::move(checked.error()));
+  const endpoint local = over.local_endpoint();
+  if (local.port == 0) {
+    return refuse(
+        make_error("transport", "not open", "one that has been opened, and so has a port"));
+  }
+  if (!is_empty(entries, checked->peers_max + 1)) {
+    return refuse(
+        make_error("storage", "not empty", "one without entries: a node starts with none"));
+  }
+  parts made(over);
+  made.settings = std::move(*checked);
+  made.address = made.settings.advertise.value_or(local);
+  made.spoken = spoken_by_library();
+  if (made.address.is_wildcard() && made.settings.seeds.empty()) return refuse(no_address());
+  return made;
+}
+
+node_base::node_base(parts of, storage_ref entries, std::shared_ptr<void> owner)
+    : driver_(std::make_shared<node_driver>(std::move(of.settings), entries, std::move(owner),
+                                            of.over, of.address, of.spoken)) {}
+
+node_base::~node_base() { stop(); }
+
+// ----------------------------------------------------------------------------------------- queries
+
+std::string_view node_base::name() const { return driver_->core->name(); }
+
+std::uint64_t node_base::generation() const { return driver_->core->generation(); }
+
+std::uint64_t node_base::version() const { return driver_->core->version(); }
+
+endpoint node_base::advertised_endpoint() const { return driver_->core->address(); }
+
+asio::any_io_executor node_base::get_executor() { return driver_->transport.get_executor(); }
+
+const config& node_base::settings() const { return driver_->core->settings(); }
+
+std::optional<entry_view> node_base::get(std::string_view peer, std::string_view key,
+                                         key_scope scope) const {
+  if (!is_shown(peer, scope)) return std::nullopt;
+  return driver_->core->get(peer, key);
+}
+
+bool node_base::is_shown(std::string_view peer, key_scope scope) const {
+  if (scope == key_scope::all) return true;
+  const std::optional<member> row = driver_->core->find_member(peer, driver_->now());
+  return row && gossipmonger::is_shown(row->status, scope);
+}
+
+bool node_base::is_known(std::string_view peer) const { return driver_->core->is_known(peer); }
+
+std::optional<entry_view> node_base::first_above(std::string_view peer,
+                                                 std::uint64_t version) const {
+  return driver_->core->first_above(peer, version);
+}
+
+std::vector<member> node_base::members() const { return driver_->core->members(driver_->now()); }
+
+protocol_stats node_base::stats() const { return driver_->core->stats(); }
+
+table_sizes node_base::tables() const { return driver_->core->tables(); }
+
+// -------------------------------------------------------------------------------------- publishing
+
+result<std::uint64_t> node_base::set(std::string_view key, std::string_view value) {
+  if (driver_->is_stopped) return fail(errc::stopped);
+  result<std::uint64_t> written = driver_->core->set(key, value);
+  driver_->notify();
+  return written;
+}
+
+result<std::uint64_t> node_base::set(pair_views pairs) {
+  if (driver_->is_stopped) return fail(errc::stopped);
+  result<std::uint64_t> written = driver_->core->set(pairs);
+  driver_->notify();
+  return written;
+}
+
+result<std::uint64_t> node_base::set(std::initializer_list<pair> pairs) {
+  return set(pair_views(pairs.begin(), pairs.size()));
+}
+
+result<std::uint64_t> node_base::set(std::initializer_list<pair> pairs, duration ttl) {
+  return set(pair_views(pairs.begin(), pairs.size()), ttl);
+}
+
+result<std::uint64_t> node_base::set(std::string_view key, std::string_view value, duration ttl) {
+  const pair one(key, value);
+  return set(pair_views(&one, 1), ttl);
+}
+
+result<std::uint64_t> node_base::set(pair_views pairs, duration ttl) {
+  if (driver_->is_stopped) return fail(errc::stopped);
+  result<std::uint64_t> written = driver_->core->set(pairs, ttl, driver_->now());
+  driver_->wake_timer();  // they may expire before the next round
+  driver_->notify();
+  return written;
+}
+
+result<std::optional<std::uint64_t>> node_base::erase(std::string_view key) {
+  if (driver_->is_stopped) return fail(errc::stopped);
+  result<std::optional<std::uint64_t>> written = driver_->core->erase(key);
+  driver_->notify();
+  return written;
+}
+
+void node_base::join(const endpoint& address) { driver_->core->join(address); }
+
+result<void> node_base::forget(std::string_view peer) {
+  if (driver_->is_stopped) return fail(errc::stopped);
+  result<void> forgotten = driver_->core->forget(peer);
+  driver_->notify();
+  return forgotten;
+}
+
+tl::expected<void, config_error> node_base::change(config wanted) {
+  const bool has_other_seeds = wanted.seeds != settings().seeds;
+  const bool is_released = settings().advertise && !wanted.advertise;
+  const endpoint bound = driver_->transport.local_endpoint();
+  if (is_released && bound.is_wildcard() && wanted.seeds.empty()) {
+    return tl::unexpected<config_error>(no_address());
+  }
+  tl::expected<void, config_error> changed =
+      driver_->core->change(std::move(wanted), driver_->now());
+  if (!changed) return changed;
+  if (is_released && !bound.is_wildcard()) driver_->core->set_address(bound);
+  driver_->handle_change(has_other_seeds);
+  return changed;
+}
+
+// ------------------------------------------------------------------------------------ what happens
+
+subscription node_base::subscribe(const event_filter& filter) {
+  return subscription(driver_, filter);
+}
+
+void node_base::on_message(message_hook seen) { driver_->core->on_message(std::move(seen)); }
+
+std::string_view node_base::find_name(std::uint64_t name_hash) const {
+  return driver_->core->find_name(name_hash);
+}
+
+// ------------------------------------------------------------------------------- running, awaiting
+
+asio::awaitable<result<void>> node_base::run() { return node_driver::run(driver_); }
+
+void node_base::stop() { driver_->stop(); }
+
+asio::awaitable<result<replication>> node_base::replicated(std::uint64_t version,
+                                                           replication_policy policy,
+                                                           duration timeout) {
+  return node_driver::replicated(driver_, version, policy, timeout);
+}
+
+asio::awaitable<result<std::string>> node_base::wait_for(std::string peer, std::string key,
+                                                         duration timeout) {
+  return wait_until(std::move(peer), std::move(key), nullptr, timeout);
+}
+
+asio::awaitable<result<std::string>> node_base::wait_for(std::string peer, std::string key,
+                                                         std::string value, duration timeout) {
+  auto is_wanted = [value = std::move(value)](std::string_view seen) { return seen == value; };
+  return wait_until(std::move(peer), std::move(key), std::move(is_wanted), timeout);
+}
+
+asio::awaitable<result<std::string>> node_base::wait_until(
+    std::string peer, std::string key, std::function<bool(std::string_view)> is_wanted,
+    duration timeout) {
+  return node_driver::wait_for(driver_, std::move(peer), std::move(key), std::move(is_wanted),
+                               timeout);
+}
+
+asio::awaitable<result<std::size_t>> node_base::wait_live(std::size_t count, duration timeout) {
+  return node_driver::wait_live(driver_, count, timeout);
+}
+
+asio::awaitable<result<void>> node_base::writable(duration timeout) {
+  return node_driver::writable(driver_, timeout);
+}
+
+asio::awaitable<result<leave_result>> node_base::leave(duration timeout) {
+  return node_driver::leave(driver_, timeout);
+}
+
+}  // namespace gossipmonger

@@ -1,0 +1,58 @@
+"""Runs the two example programs as a reader would: real processes, ports that the system chose."""
+
+import re
+import signal
+import subprocess
+import sys
+import unittest
+
+FIRST_NODE, SERVICE = sys.argv[-2:]
+del sys.argv[-2:]
+PATIENCE = 30
+
+
+class Programs(unittest.TestCase):
+    def start(self, program, *arguments):
+        """The process, and the address that it said it listens on."""
+        process = subprocess.Popen([program, *arguments], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.kill)
+        line = process.stdout.readline()
+        return process, re.fullmatch(r"listening on (\S+)\n", line).group(1)
+
+    def test_two_first_nodes_see_each_others_role_and_leave(self):
+        a, address = self.start(FIRST_NODE, "a", "localhost:0")
+        b, _ = self.start(FIRST_NODE, "b", "localhost:0", address)
+
+        said_by_b, _ = b.communicate(timeout=PATIENCE)
+        said_by_a, _ = a.communicate(timeout=PATIENCE)
+
+        self.assertEqual((a.returncode, b.returncode), (0, 0))
+        self.assertIn("update a role=worker\n", said_by_b)
+        self.assertIn("update b role=worker\n", said_by_a)
+        self.assertRegex(said_by_a + said_by_b, r"left: \d of \d know\n")
+
+    def test_a_bad_address_is_said_in_one_line(self):
+        done = subprocess.run([FIRST_NODE, "a", "nowhere"], capture_output=True, text=True,
+                              timeout=PATIENCE, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertTrue(done.stderr.startswith("listen: nowhere is not allowed"), done.stderr)
+
+    def test_services_show_each_others_load_and_leave_at_a_signal(self):
+        a, address = self.start(SERVICE, "a", "localhost:0")
+        b, _ = self.start(SERVICE, "b", "localhost:0", address)
+        while not re.match(r"b has load \d+\n", a.stdout.readline()):
+            pass
+
+        b.send_signal(signal.SIGTERM)
+        said_by_b, _ = b.communicate(timeout=PATIENCE)
+        a.send_signal(signal.SIGINT)
+        said_by_a, _ = a.communicate(timeout=PATIENCE)
+
+        self.assertEqual((a.returncode, b.returncode), (0, 0))
+        self.assertIn("left: 1 of 1 know\n", said_by_b)
+        self.assertIn("left: 0 of 0 know\n", said_by_a)
+
+
+if __name__ == "__main__":
+    unittest.main()
