@@ -6,14 +6,10 @@
 #include <ranges>
 #include <utility>
 
-#include "planted.hpp"
-
 namespace gossipmonger {
 
 namespace {
 
-using planted::defect;
-using planted::is_on;
 using std::chrono::nanoseconds;
 
 constexpr std::uint64_t hash_max = std::numeric_limits<std::uint64_t>::max();
@@ -57,7 +53,6 @@ bool has_entry(std::span<const packed_entry> list, std::uint64_t name_hash) {
 
 /// Whether the sender of `theirs` refuses this incarnation.
 bool is_refused(const digest& theirs, peer_view row) {
-  if (is_on(defect::unwanted_ignored)) return false;
   const packed_entry* refused = find_sorted(theirs.unwanted, row.name_hash());
   if (refused == nullptr || std::pair(row.generation(), row.heartbeat()) >
                                 std::pair(refused->generation(), refused->heartbeat())) {
@@ -126,7 +121,7 @@ reconciler::reconciler(const config& settings, peer_table& peers, graveyard& gra
       flights_(flights_max) {}
 
 std::size_t reconciler::message_bytes_max() const {
-  return settings_.datagram_bytes_max - (is_on(defect::seal_ignored) ? 0 : seal_bytes);
+  return settings_.datagram_bytes_max - seal_bytes;
 }
 
 std::size_t reconciler::message_bytes_max(const leg_base& leg) const {
@@ -313,9 +308,7 @@ void reconciler::compare_absent(const digest& theirs, const comparison& seen, na
                                 answer_leg& out) {
   const std::span<const packed_entry> rows = peers_.entries();
   const std::size_t first = peers_.lower_bound(theirs.lo);
-  const std::size_t end = theirs.hi == hash_max || is_on(defect::outside_range)
-                              ? rows.size()
-                              : peers_.lower_bound(theirs.hi + 1);
+  const std::size_t end = theirs.hi == hash_max ? rows.size() : peers_.lower_bound(theirs.hi + 1);
   if (end - first == theirs.range.size() - seen.strangers()) return;  // all of them stand there
 
   // Both sides ascend by hash.
@@ -751,10 +744,6 @@ bool reconciler::fill_turn(answer_leg& leg, packer& pack, const message& out) {
       stats_.entries_sent += sent;
       return true;
     }
-    if (is_on(defect::version_skipped) && entry->version % 16 == 0) {
-      turn.after = entry->version;
-      continue;
-    }
     if (!pack.try_add_entry(*entry)) {
       is_full = true;
       break;
@@ -783,22 +772,20 @@ void reconciler::apply(const message& from, const delta_view& delta) {
     ++stats_.drops[static_cast<std::size_t>(reason)];
   };
   const std::optional<slot_index> slot = peers_.find(delta.name_hash);
-  if (slot == self_slot) {
-    if (!is_on(defect::self_delta)) return drop(drop_reason::about_self);
-  } else if (!slot || delta.generation > peers_[*slot].generation()) {
+  if (slot == self_slot) return drop(drop_reason::about_self);
+  if (!slot || delta.generation > peers_[*slot].generation()) {
     return drop(drop_reason::unknown_peer);
-  } else if (delta.generation < peers_[*slot].generation() && !is_on(defect::stale_generation)) {
-    return drop(drop_reason::stale);
   }
+  if (delta.generation < peers_[*slot].generation()) return drop(drop_reason::stale);
   const peer row = peers_[*slot];
   if (row.is_over_capacity()) return drop(drop_reason::capacity);
   if (row.is_put_off()) return drop(drop_reason::storage);
   if (delta.value_bytes != 0) return apply_fragment(*slot, from, delta);
-  if (delta.upto.version <= row.max_version() && !is_on(defect::version_regression)) {
+  if (delta.upto.version <= row.max_version()) {
     stats_.entries_skipped += delta.entry_count;
     return;
   }
-  if (delta.after.version > row.max_version() && !is_on(defect::gap_applied)) {
+  if (delta.after.version > row.max_version()) {
     if (parked_.try_park(*slot, from, delta, round_)) {
       ++stats_.deltas_parked;
     } else {
@@ -833,7 +820,7 @@ void reconciler::apply_entries(slot_index slot, const std::vector<entry_view>& e
                                std::size_t first, std::size_t count, std::uint64_t upto) {
   const peer row = peers_[slot];
   for (std::size_t i = first; i < first + count; ++i) {
-    if (entries[i].version <= row.max_version() && !is_on(defect::overlap_applied)) {
+    if (entries[i].version <= row.max_version()) {
       ++stats_.entries_skipped;
       continue;
     }
@@ -841,7 +828,7 @@ void reconciler::apply_entries(slot_index slot, const std::vector<entry_view>& e
     row.set_max_version(entries[i].version);  // a prefix, at every step (I2)
     ++stats_.entries_applied;
   }
-  row.set_max_version(is_on(defect::version_regression) ? upto : std::max(row.max_version(), upto));
+  row.set_max_version(std::max(row.max_version(), upto));
   raise_top(slot, row.max_version());
   if (!partials_.is_empty()) partials_.drop_upto(slot, row.max_version());
   peers_.touch(slot);
@@ -849,7 +836,6 @@ void reconciler::apply_entries(slot_index slot, const std::vector<entry_view>& e
 
 bool reconciler::exceeds_capacity(slot_index slot, const entry_view& entry, std::size_t value_bytes,
                                   const std::optional<entry_view>& held) {
-  if (is_on(defect::capacity_ignored)) return false;
   const peer row = peers_[slot];
   const storage_usage used = entries_.usage(slot);
   const std::size_t bytes_held = held ? held->key.size() + held->value.size() : 0;
@@ -887,10 +873,10 @@ bool reconciler::try_put(slot_index slot, const entry_view& entry) {
   const std::optional<entry_view> held = entries_.find(slot, entry.key);
   if (exceeds_capacity(slot, entry, entry.value.size(), held)) return false;
   entry_view placed = entry;
-  const bool is_same = held && held->value == entry.value &&
-                       (held->is_tombstone == entry.is_tombstone || is_on(defect::empty_kept));
+  const bool is_same =
+      held && held->value == entry.value && held->is_tombstone == entry.is_tombstone;
   // The marker is no content: it takes its place in the version order only.
-  placed.sequence = is_same && !is_on(defect::order_moved) ? held->sequence : changes_.take();
+  placed.sequence = is_same ? held->sequence : changes_.take();
   if (const result<void> put = entries_.put(slot, placed); !put) {
     ++stats_.drops[static_cast<std::size_t>(drop_reason::storage)];
     // Told once, until it works.
@@ -910,7 +896,7 @@ bool reconciler::try_put(slot_index slot, const entry_view& entry) {
 
 void reconciler::apply_floor(slot_index slot) {
   peer_details& of = peers_.details(slot);
-  const bool is_early = peers_[slot].max_version() < of.top && !is_on(defect::floor_at_once);
+  const bool is_early = peers_[slot].max_version() < of.top;
   if (of.floor == 0 || is_early) return;
   changes_.advance_to(entries_.drop_upto(slot, of.floor, changes_.last()));
   of.floor = 0;
@@ -931,8 +917,8 @@ void reconciler::forget(slot_index slot) {
   entries_.forget(slot);
   parked_.forget(slot);
   partials_.forget(slot);
-  if (!is_on(defect::checksum_kept)) checksums_.forget(slot);
-  if (!is_on(defect::put_off_left)) std::erase(put_off_, slot);
+  checksums_.forget(slot);
+  std::erase(put_off_, slot);
 }
 
 void reconciler::put_off(slot_index slot) {

@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "gossipmonger/core/reconcile.hpp"
-#include "planted.hpp"
 
 namespace gossipmonger {
 
@@ -83,7 +82,7 @@ void reconciler::apply_fragment(slot_index slot, const message& from, const delt
   }
   take_fragment(slot, delta, part);
   if (!parked_.is_empty()) apply_parked(slot);
-  if (!planted::is_on(planted::defect::floor_stuck)) apply_floor(slot);
+  apply_floor(slot);
 }
 
 void reconciler::take_fragment(slot_index slot, const delta_view& delta, const entry_view& part) {
