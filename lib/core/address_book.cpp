@@ -114,8 +114,8 @@ std::uint32_t address_book::unanswered(const endpoint& address) {
 }
 
 bool address_book::try_make_room(std::uint64_t round) {
-  // Whoever never answered goes before who did; of those, the one not met for longest: peers that
-  // were forgotten leave their addresses behind, and nobody else would take them out. Among equals
+  // Addresses that never answered go first, then the address that was not met for longest:
+  // forgotten peers leave their addresses behind, and nothing else takes these out. Among equals
   // the address decides, not its place in the table (I6).
   const auto rank = [](const auto& one) {
     return std::tuple(one.second.is_proved, one.second.is_proved ? one.second.met_round : 0,

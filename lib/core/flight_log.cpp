@@ -27,14 +27,14 @@ void flight_log::handle_sent(std::uint64_t remote, std::uint64_t owner, std::uin
       fed.count > 0 && fed.generation == generation && fed.marks[fed.count - 1].upto < upto;
   if (!is_further) fed.count = 0;
   fed.generation = generation;
-  // What goes out in one round is one mark; the last one takes what there is no place for.
+  // The entries of one round are one mark. When no mark is free, they join the last one.
   const bool is_joined = fed.count > 0 && (fed.count == fed.marks.size() ||
                                            fed.marks[fed.count - 1].heartbeat == heartbeat);
   if (!is_joined) ++fed.count;
   mark& last = fed.marks[fed.count - 1];
   last.upto = upto;
   last.heartbeat = heartbeat;
-  // Of what is one mark the first part is due first: going on does not put that off.
+  // A mark is due as its first entries are: later ones do not put that off.
   if (!is_joined) last.due = due;
 }
 

@@ -17,8 +17,8 @@ bool is_of_gone(const grave& one) {
   return (one.is_above_another() ? one.gone_kind : one.kind) == grave_kind::gone;
 }
 
-/// What makes room first: refusals, which anybody can bring about by a name, before the forgotten;
-/// of either, what expires first.
+/// The order in which entries make room: refusals, which any name brings about, before forgotten
+/// peers; of either, the one that expires first.
 auto rank(const grave& one) { return std::tuple(is_of_gone(one), one.expires); }
 
 /// Whether it refuses all that is not above it, for as long as it lies there.

@@ -21,7 +21,7 @@ struct slot_state {
   storage_usage used;
 };
 
-/// What to ask the allocator for, so that a value which changes its length a little keeps its
+/// The size to ask the allocator for, so that a value whose length changes a little keeps its
 /// block: malloc hands out 16 n + 8 bytes anyway.
 std::size_t block_class(std::size_t bytes) { return (bytes + 7) / 16 * 16 + 8; }
 

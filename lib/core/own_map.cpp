@@ -128,7 +128,6 @@ result<std::uint64_t> own_map::write(const entry_view& entry) {
   }
   rate_.spend(entry.key.size() + entry.value.size() + entry_overhead_bytes, placed.version);
   peers_.self().set_max_version(placed.version);
-  peers_.details(self_slot).top = placed.version;
   peers_.touch(self_slot);
   return placed.version;
 }

@@ -24,13 +24,13 @@ std::size_t list_bytes(std::size_t entries) {
   return entries == 0 ? 0 : list_tag + entries * entry_bytes;
 }
 
-/// What an entry takes in its delta's columns besides its version gap.
+/// Bytes of an entry in its delta's columns, without its version gap.
 std::size_t entry_column_bytes(const entry_view& entry) {
   const std::size_t length = entry.is_tombstone ? 1 : varint_bytes(entry.value.size() + 1);
   return 1 + length + entry.key.size() + entry.value.size();
 }
 
-/// What a fragment takes in its delta's columns besides the bytes of the value.
+/// Bytes of a fragment in its delta's columns, without those of the value.
 std::size_t fragment_frame(const entry_view& entry, std::uint64_t gap, std::size_t value_bytes) {
   const std::size_t gaps = gap == 1 ? 0 : varint_bytes(gap);
   return gaps + 1 + varint_bytes(value_bytes + 1) + checksum_bytes + entry.key.size();

@@ -134,8 +134,8 @@ std::optional<slot_index> peer_table::find_name(std::string_view name,
 }
 
 std::size_t peer_table::lower_bound(std::uint64_t name_hash) const {
-  // Hashes are spread evenly, so the place is near where it would be if they were spread exactly;
-  // where somebody chose names against that, doubling steps from there find it all the same.
+  // Hashes are spread evenly, so the place is near where it would be if they were spread exactly.
+  // Doubling steps from there find it even if names were chosen against that.
   const auto is_below = [](const packed_entry& one, std::uint64_t hash) {
     return one.name_hash < hash;
   };
@@ -229,8 +229,8 @@ void peer_table::compare_usual(std::span<const packed_entry> entries, std::size_
       is_sparse = true;
       continue;
     }
-    // Whose heartbeat is higher is as good as drawn: each goes into both lists, and stays in one at
-    // most, without a branch.
+    // Which heartbeat is higher cannot be predicted. So each entry goes into both lists, and stays
+    // in one at most, without a branch.
     const std::uint32_t lead = mine->heartbeat_lead(*theirs);
     ahead->index = i;
     ahead->place = place;

@@ -11,9 +11,9 @@ namespace {
 constexpr int outcome_shift = 6;
 constexpr std::uint32_t whole = 65536;
 
-// With f the share of probes that fail, a doubt is false after t tries with the probability
-// f * (f * (1 - (1 - f)^2)^3)^t: the first probe, and in each try another and three that go by way
-// of a third node. It is 1e-4 for t = 1, 2, 3 where f is 0.108, 0.245, 0.345.
+// With f the share of probes that fail, a suspicion is false after t tries with the probability
+// f * (f * (1 - (1 - f)^2)^3)^t. A try is another probe, and three indirect ones by a third node.
+// The probability is 1e-4 for t = 1, 2, 3 where f is 0.108, 0.245, 0.345.
 constexpr std::array<std::uint32_t, 3> failures_for_tries{7078, 16056, 22610};
 
 }  // namespace

@@ -34,12 +34,13 @@ protocol::protocol(config settings, storage_ref entries, const endpoint& address
       peers_(settings_.peers_max),
       graves_(settings_.peers_max + refused_max),
       changes_(kept_changes_max),
-      reconciler_(settings_, peers_, graves_, entries_, changes_, stats_, random_),
+      exchange_(settings_, peers_, graves_, entries_, changes_),
       own_map_(settings_, peers_, entries_, changes_, now.steady),
       addresses_(settings_.peers_max + 256, secret_lifetime(settings_), random_.next()),
       membership_(settings_, peers_, graves_, changes_),
       partners_(settings_, peers_, now.steady),
       notices_(settings_, peers_, changes_),
+      sending_(settings_),
       clock_(now),
       liveness_(settings_, peers_, addresses_, clock_) {
   const std::optional<slot_index> slot =
@@ -156,7 +157,7 @@ protocol_stats protocol::stats() const {
   }
   now.write_bytes_per_interval = own_map_.bytes_per_interval();
   now.compactions = own_map_.compactions();
-  now.membership_bytes_per_interval = need_.bytes_per_interval();
+  now.membership_bytes_per_interval = sending_.membership_bytes();
   const liveness_counters& alive = liveness_.counters();
   now.probes_unanswered = alive.probes_unanswered;
   now.doubts_raised = alive.doubts_raised;
@@ -164,15 +165,18 @@ protocol_stats protocol::stats() const {
   now.convictions = alive.convictions;
   now.drops[static_cast<std::size_t>(drop_reason::field)] += alive.heartbeats_refused;
   now.graveyard_size = graves_.all().size();
-  now.parked_bytes = reconciler_.parked_bytes();
-  now.partial_bytes = reconciler_.partial_bytes();
+  exchange_.add_counters(now);
+  now.sends_delayed = sending_.counted().sends_delayed;
+  now.exchanges_dropped = sending_.counted().exchanges_dropped;
+  now.parked_bytes = exchange_.deltas.parked_bytes();
+  now.partial_bytes = exchange_.shared.partials.bytes();
   now.retired_entries = entries_.retired_count();
   return now;
 }
 
 table_sizes protocol::tables() const {
   table_sizes held;
-  reconciler_.count_tables(held);
+  exchange_.count_tables(held);
   held.peers = peers_.size();
   held.partners = membership_.rings().size();
   held.graves = graves_.all().size();
@@ -181,11 +185,11 @@ table_sizes protocol::tables() const {
   held.reported_names = notices_.reported_names();
   held.reported_clusters = notices_.reported_clusters();
   held.reported_intervals = notices_.reported_intervals();
-  held.feeds = transfers_.all().size();
-  held.digests = outbox_.waiting(outbox_lane::digests);
-  held.answers = outbox_.waiting(outbox_lane::answers) + outbox_.waiting(outbox_lane::bulk);
-  held.strangers = outbox_.waiting(outbox_lane::strangers);
-  held.restarted = restarted_.size();
+  held.feeds = exchange_.transfers.all().size();
+  held.digests = sending_.waiting(outbox_lane::digests);
+  held.answers = sending_.waiting(outbox_lane::answers) + sending_.waiting(outbox_lane::bulk);
+  held.strangers = sending_.waiting(outbox_lane::strangers);
+  held.restarted = sending_.restarted();
   held.probes = liveness_.pending_probes();
   held.askers = liveness_.askers();
   held.rumours = liveness_.rumours();

@@ -1,4 +1,4 @@
-// What comes in: who sent it, what it says of them, of me and of others, and what to answer.
+// Received messages: the sender, its words on itself, on this node and on others, and the answer.
 #include <algorithm>
 #include <utility>
 
@@ -70,7 +70,7 @@ void protocol::handle_namesake(const message& received, const endpoint& source, 
   if (is_mine) return partners_.handle_reflection(source);
   if (is_proved) {
     addresses_.handle_proof(source, received.cookie);
-    is_told_by_peer_ = false;
+    in_hand_.is_by_peer = false;
     handle_own_entry(received.sender, 0);
     const std::uint64_t theirs = received.sender.generation;
     const bool is_older = theirs < self.generation();
@@ -80,7 +80,7 @@ void protocol::handle_namesake(const message& received, const endpoint& source, 
     }
   }
   if (received.kind != message_kind::digest) return;
-  // Who lives under my name shall learn of me, and be able to prove itself: an empty reply.
+  // The other node of this name is to learn of me, and to verify its address: an empty reply.
   answer_leg leg;
   leg.to = source;
   leg.cookie_echo = received.cookie;
@@ -96,7 +96,7 @@ void protocol::handle_message(const message& received, const endpoint& source, s
   if (on_message_) on_message_(message_direction::received, source, received);
   observe_time(now);
   liveness_.begin_message();
-  asked_at_ = local;
+  in_hand_.sent_to = local;
   const peer_view self = peers_.self();
   const bool is_proved = addresses_.is_proof(received.cookie_echo, source, now.steady);
   if (received.sender.name_hash == self.name_hash()) {
@@ -127,8 +127,8 @@ void protocol::handle_message(const message& received, const endpoint& source, s
   handle_reply(received, source, is_heard);
   // To an address without proof went one datagram only: now the rest may follow, at once.
   const bool was_partial = !was_proved && peers_.by_hash().size() + graves_.all().size() >
-                                              reconciler_.digest_rows_a_datagram();
-  // What the 3x rule cut, here or there, is asked for anew; a value goes on.
+                                              exchange_.digests.rows_a_datagram();
+  // The 3x rule may have cut an answer, here or there: it is asked for anew. A value goes on.
   const bool goes_on = handle_parts(received, source) && was_proved;
   const bool is_cut = (received.more && !goes_on) || was_partial;
   if (received.kind == message_kind::reply && is_cut) {
@@ -145,9 +145,9 @@ bool protocol::handle_parts(const message& received, const endpoint& source) {
   for (const delta_view& delta : received.deltas) {
     if (delta.upto.offset == 0) continue;
     const std::optional<slot_index> slot = peers_.find(delta.name_hash);
-    if (!slot || !reconciler_.partial_of(*slot)) continue;
+    if (!slot || !exchange_.shared.partial_of(*slot)) continue;
     part.slot = *slot;
-    if (!transfers_.handle_part(part)) continue;
+    if (!exchange_.transfers.handle_part(part)) continue;
     has_part = true;
     if (received.more) try_continue(part);
   }
@@ -155,9 +155,9 @@ bool protocol::handle_parts(const message& received, const endpoint& source) {
 }
 
 void protocol::try_continue(const value_transfer& one) {
-  if (!transfers_.may_continue() || !addresses_.is_proved(one.source)) return;
-  if (!outbox_.has_room_for_digest(one.source)) return;
-  transfers_.handle_continued();
+  if (!exchange_.transfers.may_continue() || !addresses_.is_proved(one.source)) return;
+  if (!sending_.has_room_for_digest(one.source)) return;
+  exchange_.transfers.handle_continued();
   digest_leg& leg = start_exchange(one.source, one.remote_hash);
   leg.is_short = true;
   leg.is_sign_due = false;
@@ -167,21 +167,16 @@ void protocol::try_continue(const value_transfer& one) {
 }
 
 void protocol::continue_values() {
-  transfers_.begin_round(stats_.rounds, [this](slot_index slot) {
-    return peers_.is_used(slot) && reconciler_.partial_of(slot).has_value();
+  exchange_.transfers.begin_round(stats_.rounds, [this](slot_index slot) {
+    return peers_.is_used(slot) && exchange_.shared.partial_of(slot).has_value();
   });
-  for (const value_transfer& one : transfers_.all()) {
+  for (const value_transfer& one : exchange_.transfers.all()) {
     if (!is_started(one.source)) try_continue(one);
   }
 }
 
 void protocol::begin_anew(const endpoint& source, std::uint64_t remote_hash) {
-  const bool has_begun =
-      std::find(restarted_.begin(), restarted_.end(), source) != restarted_.end();
-  if (has_begun) return;
-  if (restarted_.size() >= settings_.unproved_addresses_max) return;
-  if (!outbox_.has_room_for_digest(source)) return;
-  restarted_.push_back(source);
+  if (!sending_.try_restart(source)) return;
   start_exchange(source, remote_hash).is_sign_due = false;
 }
 
@@ -193,13 +188,13 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
     const bool is_held = slot && peers_[*slot].generation() == received.sender.generation;
     if (is_held) notices_.handle_interval(*slot, received.interval, clock_.now());
   }
-  // What stands there as it does here may have arrived.
-  const bool is_thorough = is_proved && reconciler_.has_flights(received.sender.name_hash);
-  peers_.compare(received.known.range, is_thorough, compared_.range);
-  peers_.compare(received.known.extra, is_thorough, compared_.extra);
+  // Entries that are equal there and here may have arrived since they were sent.
+  const bool is_thorough = is_proved && exchange_.plans.has_flights(received.sender.name_hash);
+  peers_.compare(received.known.range, is_thorough, in_hand_.seen.range);
+  peers_.compare(received.known.extra, is_thorough, in_hand_.seen.extra);
   if (is_proved) {
-    handle_heartbeats(received.known.range, compared_.range, is_fresh);
-    handle_heartbeats(received.known.extra, compared_.extra, is_fresh);
+    handle_heartbeats(received.known.range, in_hand_.seen.range, is_fresh);
+    handle_heartbeats(received.known.extra, in_hand_.seen.extra, is_fresh);
     if (is_fresh) handle_suspicions(received, source);
   }
 
@@ -212,8 +207,8 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
   leg.is_unproved = !is_proved;
   leg.bytes_left = settings_.exchange_bytes_max;
   if (!is_proved) {
-    leg.bytes_left =
-        std::min({leg.bytes_left, bytes * address_book::amplification_max, stranger_bytes_max()});
+    leg.bytes_left = std::min(
+        {leg.bytes_left, bytes * address_book::amplification_max, sending_.stranger_bytes_max()});
   }
   leg.datagrams_left = settings_.exchange_datagrams_max;
   leg.is_sign_due = true;
@@ -222,12 +217,13 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
     leg.refused = membership_.refusal_of(received.sender);
   }
   leg.partials = &received.partials;
-  reconciler_.compare(received.known, compared_, received.sender.name_hash, clock_.now(), leg);
+  exchange_.plans.compare(received.known, in_hand_.seen, received.sender.name_hash, clock_.now(),
+                          leg);
   leg.partials = nullptr;
-  reconciler_.limit_burst(leg);
-  reconciler_.shuffle(leg);
+  exchange_.plans.limit_burst(leg);
+  exchange_.plans.shuffle(leg, random_);
   if (is_proved) {
-    supersede(leg);
+    sending_.supersede(leg, peers_.slots());
     leg.doubts = liveness_.answers();
     const bool is_told = !received.doubts.empty() || liveness_.is_to_be_told(source);
     if (is_told) liveness_.plan_suspicions(leg.doubts);
@@ -250,17 +246,18 @@ void protocol::watch_path(const message& received, std::size_t bytes) {
   const std::optional<slot_index> slot = peers_.find(received.sender.name_hash);
   if (!slot || peers_[*slot].generation() != received.sender.generation) return;
   const peer_view row = peers_[*slot];
-  peer_details& of = peers_.details(*slot);
-  of.path.handle_received(bytes);
+  const peer_details& of = peers_.details(*slot);
+  remote_path& path = exchange_.shared.paths[*slot];
+  path.watch.handle_received(bytes);
   if (received.kind != message_kind::digest) return;
-  if (!of.path.handle_told(received.largest_received, seen_heartbeat(received))) return;
+  if (!path.watch.handle_told(received.largest_received, seen_heartbeat(received))) return;
   identity_view who;
   who.name = of.name;
   who.generation = row.generation();
   std::string text = "large datagrams do not reach " + of.way().to_string() + ", short ones do: ";
-  const bool has_larger = settings_.datagram_bytes_max > datagram_bytes_floor && !of.is_narrow;
+  const bool has_larger = settings_.datagram_bytes_max > datagram_bytes_floor && !path.is_narrow;
   if (has_larger) {
-    of.is_narrow = true;
+    path.is_narrow = true;
     text += "it is sent 1200 bytes at most from now on";
   } else {
     text += "a path must carry packets of 1228 bytes, or 1248 with IPv6";
@@ -277,32 +274,17 @@ std::uint64_t protocol::seen_heartbeat(const message& received) const {
   return is_of_this_run ? received.receiver.heartbeat : 0;
 }
 
-void protocol::supersede(const answer_leg& fresh) {
-  if (fresh.owed.empty()) return;
-  std::vector<bool> is_planned;
-  const auto strike_out = [&](answer_leg& waiting) {
-    if (waiting.owed.empty() || waiting.to != fresh.to) return;
-    if (is_planned.empty()) {
-      is_planned.resize(peers_.slots(), false);
-      for (const owed_delta& turn : fresh.owed) is_planned[turn.slot] = true;
-    }
-    std::erase_if(waiting.owed, [&](const owed_delta& turn) { return is_planned[turn.slot]; });
-    waiting.turn = 0;
-  };
-  outbox_.for_each_answer(strike_out);
-}
-
 void protocol::handle_reply(const message& received, const endpoint& source, bool is_fresh) {
   for (const identity_view& who : received.identities) handle_identity(who, is_fresh);
   handle_sender(received, source, is_fresh);
   if (received.refused != refusal::none) {
     notices_.handle_refusal(received.refused, received.sender.name_hash, source, clock_.now());
   }
-  peers_.compare(received.heartbeats, false, compared_.range);
-  handle_heartbeats(received.heartbeats, compared_.range, is_fresh);
+  peers_.compare(received.heartbeats, false, in_hand_.seen.range);
+  handle_heartbeats(received.heartbeats, in_hand_.seen.range, is_fresh);
   if (is_fresh) handle_suspicions(received, source);
   stats_.deltas_received += received.deltas.size();
-  for (const delta_view& delta : received.deltas) reconciler_.apply(received, delta);
+  for (const delta_view& delta : received.deltas) exchange_.deltas.apply(received, delta);
 
   if (received.kind != message_kind::reply || received.requests.empty()) return;
   answer_leg leg;
@@ -319,13 +301,13 @@ void protocol::handle_reply(const message& received, const endpoint& source, boo
   leg.seen_heartbeat = seen_heartbeat(received);
   leg.partials = &received.partials;
   for (const packed_entry& request : received.requests) {
-    reconciler_.compare_request(request, clock_.now(), leg);
+    exchange_.plans.compare_request(request, clock_.now(), leg);
   }
   leg.partials = nullptr;
   if (leg.identities.empty() && leg.owed.empty()) return;
-  reconciler_.limit_burst(leg);
-  reconciler_.shuffle(leg);
-  supersede(leg);
+  exchange_.plans.limit_burst(leg);
+  exchange_.plans.shuffle(leg, random_);
+  sending_.supersede(leg, peers_.slots());
   add_answer(std::move(leg));
 }
 
@@ -435,13 +417,14 @@ void protocol::handle_identity(const identity_view& who, bool is_fresh) {
       // Peers tell of an unwanted peer by its identity: that brings its heartbeat.
       return is_fresh ? handle_relayed(seen.slot, known) : handle_leave(seen.slot, known);
     case what::restarted:
-      reconciler_.forget(seen.slot);
+      exchange_.forget(seen.slot);
       break;
     case what::admitted:
       if (seen.evicted) bury(*seen.evicted);
       break;
   }
   const slot_index slot = membership_.enter(who, name_hash, clock_.now(), random_);
+  exchange_.begin(slot);
   liveness_.begin(slot);
   own_map_.forget(slot);
   notices_.forget(slot);
@@ -452,7 +435,7 @@ void protocol::handle_identity(const identity_view& who, bool is_fresh) {
 void protocol::handle_word_of_me(const message& received) {
   const std::optional<slot_index> slot = peers_.find(received.sender.name_hash);
   const bool is_of_its_run = slot && peers_[*slot].generation() == received.sender.generation;
-  is_told_by_peer_ = is_of_its_run && peers_[*slot].status() == peer_status::live;
+  in_hand_.is_by_peer = is_of_its_run && peers_[*slot].status() == peer_status::live;
   const digest_entry& mine = received.receiver;
   if (mine.generation != 0) handle_own_entry(mine, received.receiver_instance);
   if (!slot) return;
@@ -496,7 +479,7 @@ void protocol::handle_own_entry(const digest_entry& mine, std::uint32_t instance
   own_word word;
   word.held = mine;
   word.instance = instance;
-  word.is_by_peer = is_told_by_peer_;
+  word.is_by_peer = in_hand_.is_by_peer;
   const own_name_outcome outcome =
       own_.handle(word, run, liveness_.expected().maximum, clock_.now());
   using what = own_name_outcome::what;

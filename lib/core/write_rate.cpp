@@ -8,12 +8,12 @@ namespace gossipmonger {
 
 namespace {
 
-// Of what a peer that is behind took: the rest is for it to catch up by.
+// Part of the bytes that a peer behind took. It catches up by the rest.
 constexpr double kept = 0.75;
 // A rise doubles the rate in about so many times the rounds that news takes, and in twice that
 // while it is not a whole turn since somebody was behind.
 constexpr double rise = 1.5;
-// Who takes nothing at all for so many times the rounds that news takes is not waited for.
+// A peer that takes nothing for so many times the rounds of news is not waited for.
 constexpr std::uint32_t stalled = 4;
 // A writer is never held to less than this an interval: one large entry.
 constexpr double rate_min = 1024;
@@ -119,7 +119,7 @@ bool write_rate::end_round(std::chrono::nanoseconds now, std::chrono::nanosecond
   } else if (carried_ > 0 && written_ > 0) {
     rate_ = std::min(rate_, std::max(carried_, rate_ / 2));
   } else if (written_ > 0 && is_late_ && may_fall) {
-    // What nobody used of the rate says nothing about what can be carried.
+    // The unused part of the rate is no evidence.
     rate_ = std::min(rate_, std::max(written_, rate_ / 2)) * kept;
   } else if (written_ >= rate_ / 2 && (!was_held_up_ || round_ - held_up_ > patience_)) {
     const bool is_careful = was_held_up_ && round_ - held_up_ <= patience_ + turn_;

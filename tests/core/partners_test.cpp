@@ -226,7 +226,7 @@ TEST_CASE("partners: a seed where one peer is known is asked by its name, and no
 
 TEST_CASE("partners: a joined address is asked once, and waits while there is no room") {
   chooser node;
-  for (const std::size_t host : {1, 5, 6, 7}) node.partly.join(address_of(host));
+  for (const std::size_t host : {1U, 5U, 6U, 7U}) node.partly.join(address_of(host));
   node.refused = {5};
   node.busy = {6};
 

@@ -55,6 +55,8 @@ class Patch:
             raise Refused("changes more than one file")
         if not re.fullmatch(r"lib/[\w/]+\.cpp", self.source):
             raise Refused(f"changes {self.source}, which is no source of lib/")
+        if not (ROOT / self.source).is_file():
+            raise Refused(f"does not apply: {self.source} is gone")
         self.hunks = [hunk.splitlines() for hunk in HUNK.split("\n".join(lines[2:]))[1:]]
 
     def applied_to(self, text):
@@ -192,6 +194,7 @@ WRONG = {
     "moved": (HEAD + "-a line that is not there\n+another\n", "0 places"),
     "anywhere": (HEAD + "-\n+\n", "places in"),
     "nameless": (HEAD.partition("\n\n")[2], "no sentence"),
+    "gone": (HEAD.replace("random", "gone"), "gone.cpp is gone"),
     "headers": (HEAD.replace(".cpp", ".hpp"), "no source of lib/"),
     "several": (HEAD + "--- a/lib/core/hash.cpp\n+++ b/lib/core/hash.cpp\n", "more than one file"),
     "garbled": (HEAD + "-#include <bit>\n+this is no C++\n", "does not compile"),

@@ -1,7 +1,7 @@
-// Who may be sent how much: cookies that prove an address, and the brakes on addresses that never
-// proved theirs. Keeps nothing about strangers: a cookie is a keyed hash of the address under a
-// rotating secret. A resource with a capacity.
-// Source: RFC 9000, sections 8.1 and 21.1 (amplification).
+// How much an address may be sent: cookies verify addresses, and brakes hold for addresses that
+// never answered. Keeps nothing about unverified addresses: a cookie is a keyed hash of the address
+// under a rotating secret. A resource with a capacity. Source: RFC 9000, sections 8.1 and 21.1
+// (amplification).
 #pragma once
 
 #include <array>
@@ -109,7 +109,7 @@ class address_book {
   hash_key secret_;
   hash_key previous_secret_;
   endpoint asked_address_;          // of `cookie_of`, last
-  std::uint64_t asked_cookie_ = 0;  // what it said; 0: the secret changed
+  std::uint64_t asked_cookie_ = 0;  // the cookie; 0: the secret changed
   std::uint64_t round_ = 0;
   std::size_t started_unproved_ = 0;
   static constexpr std::size_t asked_max = 16;

@@ -95,7 +95,7 @@ class change_list {
 
   /// Nobody needs what stands at or below `sequence` any more, but the latest notices.
   void release(std::uint64_t sequence);
-  /// Whoever has not come to `sequence` must begin anew.
+  /// Cursors below `sequence` must begin anew.
   void cut(std::uint64_t sequence);
   [[nodiscard]] bool has_lost(const change_cursor& cursor) const;
   void begin(change_cursor& cursor) const;

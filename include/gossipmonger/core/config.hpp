@@ -19,10 +19,10 @@ namespace gossipmonger {
 struct config {
   config() = default;
 
-  // Who I am.
+  // The node itself.
   std::string name;                      ///< 1-255 bytes of UTF-8; unique in the cluster
   std::string cluster_name = "default";  ///< nodes of another cluster are not heard
-  std::optional<endpoint> advertise;     ///< what peers send to; none: the transport's, or routed
+  std::optional<endpoint> advertise;     ///< peers send to it; none: the transport's, or routed
   std::uint64_t generation_last = 0;     ///< of the last run, if it was kept; 0: not kept
 
   /// Where to find the cluster: "HOST:PORT", "1.2.3.4:PORT", "[V6]:PORT", "[V6%INTERFACE]:PORT", or

@@ -1,5 +1,5 @@
-// What one node tells another of a third: who it is (identity), and its entries in an interval of
-// versions (delta). Views: valid as long as the storage or the datagram they were made from.
+// One node tells another of a third: its identity, and its entries in an interval of versions, a
+// delta. Views: valid as long as the storage or the datagram they were made from.
 #pragma once
 
 #include <chrono>

@@ -1,4 +1,4 @@
-// What a node knows of peers, in 24 bytes each; the first leg of an exchange. Values.
+// The knowledge of a node about its peers, 24 bytes each: the digest leg of an exchange. Values.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 
 namespace gossipmonger {
 
-/// What the sender knows of one peer. `generation` 0 means: nothing.
+/// The sender's knowledge of one peer. `generation` 0 means: nothing.
 struct digest_entry {
   digest_entry() = default;
 
@@ -27,8 +27,8 @@ struct digest_entry {
 };
 
 /// A digest entry as messages hold it, by the thousand: in three words, as on the wire
-/// (gossip.capnp has the bits). What a digest entry may say fits, and every pattern of bits says
-/// something.
+/// (gossip.capnp has the bits). Every valid digest entry fits, and every pattern of bits is an
+/// entry.
 struct packed_entry {
   packed_entry() = default;
   /// Implicit, as is the way back: the two are the same thing.

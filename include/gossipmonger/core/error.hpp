@@ -1,4 +1,4 @@
-// What can go wrong in operation, as std::error_code, and the one alias `result<T>` for it.
+// The errors of operation, as std::error_code, and the one alias `result<T>` for them.
 //
 // Every function that may fail returns a result; nothing in the core throws. Values: copy freely.
 #pragma once
@@ -24,7 +24,7 @@ enum class errc {
   ttl_invalid,
   /// A stated capacity is full (keys, bytes, versions, subscriptions). Nothing written.
   capacity_reached,
-  /// The node or the transport was stopped. What was applied before stays applied.
+  /// The node or the transport was stopped. Earlier changes stay applied.
   stopped,
   /// The deadline passed first. Gossip goes on; the condition may yet come true.
   timed_out,

@@ -1,4 +1,4 @@
-// What a subscription tells of: changes of content and verdicts on peers. Values and views.
+// The events of a subscription: changes of content and of the status of peers. Values and views.
 #pragma once
 
 #include <chrono>
@@ -44,7 +44,7 @@ struct event_view {
   std::string_view key;          ///< update, removed
   std::string_view value;        ///< update
   std::uint64_t version = 0;     ///< update, removed
-  std::string_view text;         ///< of notices: what happened; advertised: the address
+  std::string_view text;         ///< of notices: an explanation; advertised: the address
 };
 
 /// The same, owning.
@@ -126,8 +126,8 @@ struct protocol_stats {
   std::size_t partial_bytes = 0;    ///< gauge: of values that are not whole yet
   std::size_t retired_entries = 0;  ///< gauge
   std::uint64_t backlog_max = 0;    ///< gauge: versions of mine that the last live peer may lack
-  std::size_t write_bytes_per_interval = 0;       ///< gauge: what `is_writable` allows for
-  std::size_t membership_bytes_per_interval = 0;  ///< gauge: what membership needs of a budget
+  std::size_t write_bytes_per_interval = 0;       ///< gauge: the allowance of `is_writable`
+  std::size_t membership_bytes_per_interval = 0;  ///< gauge: membership's need of a budget
 };
 
 }  // namespace gossipmonger

@@ -11,7 +11,7 @@
 
 namespace gossipmonger {
 
-/// What the detector expects before it has seen anything: functions of the cluster's size.
+/// The detector's expectation before it has seen an interval: functions of the cluster's size.
 struct detector_expectation {
   detector_expectation() = default;
   /// For `nodes` nodes, `fanout`, and digests of `entries_per_digest` entries a round. The
@@ -28,7 +28,7 @@ struct detector_expectation {
 struct phi_limit {
   phi_limit(double limit, std::chrono::nanoseconds at, const detector_expectation& expected);
 
-  /// Who does not exceed this does not exceed that.
+  /// A detector that does not exceed this does not exceed that.
   [[nodiscard]] bool covers(const phi_limit& other) const {
     return other.now <= now && other.scale == scale && other.prior_us == prior_us;
   }
@@ -39,8 +39,8 @@ struct phi_limit {
 };
 
 /// Its window is kept as two sums: of the intervals since the window was half full last, and of the
-/// half before. So it is the last half to all of `window` intervals, beside its peer's row: of a
-/// ring of intervals, each advance would have to fetch a place from wherever in memory it is.
+/// half before. So it covers the last half to all of `window` intervals, and lies beside the row of
+/// its peer. With a ring of intervals, each advance would fetch one more place in memory.
 class failure_detector {
  public:
   static constexpr std::uint64_t prior_weight = 4;
@@ -78,8 +78,8 @@ class failure_detector {
   /// False: phi is surely not above the limit; true: it may be. Each advance asks this, so it takes
   /// no division.
   [[nodiscard]] bool may_exceed(const phi_limit& limit) const {
-    // phi > limit where elapsed * count > limit * ln 10 * sum. What phi rounds to microseconds, the
-    // mean, is taken for one microsecond less.
+    // phi > limit where elapsed * count > limit * ln 10 * sum. Phi rounds the mean to
+    // microseconds, so this takes one microsecond less.
     const auto count = static_cast<float>(samples() + prior_weight);
     const float sum = recent_sum_ + earlier_sum_ + limit.prior_us - count;
     return static_cast<float>((limit.now - last_).count()) * count > limit.scale * sum;

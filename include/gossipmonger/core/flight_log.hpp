@@ -1,5 +1,5 @@
-// What was sent to whom and is surely still on its way, so that it is not sent again; and whether
-// it came. A resource with a capacity: when it is full, the flow that was fed least recently goes,
+// The entries on their way to each peer, so that they are not sent again; and whether they came.
+// A resource with a capacity: when it is full, the flow that was fed least recently goes,
 // and what it held may be sent twice.
 #pragma once
 
@@ -15,8 +15,8 @@
 
 namespace gossipmonger {
 
-/// How far somebody is in what an owner wrote: everything up to a version, and the first bytes of a
-/// value after that, if `part` has an offset; versions between are not the owner's any more.
+/// A peer's progress with the entries of an owner: everything up to a version. If `part` has an
+/// offset, also the first bytes of a later value; the owner has dropped the versions between.
 struct flight_place {
   flight_place() = default;
   // NOLINTNEXTLINE(google-explicit-constructor): a version is a place.
@@ -53,7 +53,7 @@ class flight_log {
   flight_log(const flight_log&) = delete;
   flight_log& operator=(const flight_log&) = delete;
 
-  /// What `owner` wrote up to `upto` went to `remote` while my heartbeat stood at `heartbeat`.
+  /// Entries of `owner` up to `upto` went to `remote` while my heartbeat stood at `heartbeat`.
   /// Without a sign of it they are there, or lost, at `due`.
   void handle_sent(std::uint64_t remote, std::uint64_t owner, std::uint64_t generation,
                    const flight_place& upto, std::uint64_t heartbeat, std::chrono::nanoseconds due);

@@ -1,6 +1,5 @@
-// What I know and do not want: forgotten peers, and incarnations I refuse. Such a peer comes back
-// only by a higher (generation, heartbeat). A resource with a capacity: when it is full, what
-// would expire first goes first.
+// Forgotten peers, and refused incarnations. Such a peer comes back only by a higher (generation,
+// heartbeat). A resource with a capacity: when it is full, the entry that expires first goes first.
 #pragma once
 
 #include <chrono>
@@ -31,8 +30,8 @@ struct grave {
   std::chrono::nanoseconds expires{};
   grave_kind kind = grave_kind::gone;
 
-  // A refusal ends with its reason, and what was forgotten does not come back by that: of the same
-  // name there may lie, beneath a refusal, an incarnation that is gone or silent. 0: none does.
+  // A refusal ends with its reason. A forgotten incarnation of the same name, gone or silent, does
+  // not come back by that: it lies beneath the refusal. 0: none does.
   std::uint64_t gone_generation = 0;
   std::uint64_t gone_heartbeat = 0;
   std::chrono::nanoseconds gone_expires{};
@@ -75,7 +74,7 @@ class graveyard {
   [[nodiscard]] std::span<const grave> all() const { return graves_; }
 
  private:
-  /// What lies beneath takes the place.  expects: something does
+  /// The incarnation beneath takes the place.  expects: there is one
   static void uncover(grave& refusal);
 
   std::vector<grave> graves_;  // ascending name_hash

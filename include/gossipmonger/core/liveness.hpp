@@ -1,9 +1,8 @@
-// Who is alive: heartbeats, freshness, probes, suspicions and refutations, and from them the status
-// that a peer is to have. A resource over the peer table; not thread-safe. It starts no leg and
-// sets no status: both are polled, and the conductor carries them out. Times are on the liveness
-// clock.
-// Source: Das, Gupta, Motivala, SWIM, DSN 2002, sections 3.1 and 4.2; Hayashibara, Défago, Yared,
-// Katayama, SRDS 2004.
+// Whether peers are alive: heartbeats, freshness, probes, suspicions and refutations, and from them
+// the status that a peer is to have. A resource over the peer table; not thread-safe. It starts no
+// leg and sets no status: both are polled, and the conductor carries them out. Times are on the
+// liveness clock. Source: Das, Gupta, Motivala, SWIM, DSN 2002, sections 3.1 and 4.2; Hayashibara,
+// Défago, Yared, Katayama, SRDS 2004.
 #pragma once
 
 #include <chrono>
@@ -107,7 +106,7 @@ class liveness {
   [[nodiscard]] std::optional<peer_status> handle_evidence(const doubt_entry& told);
   /// Then what it suspects, or asks, if the evidence does not refute that. It came from `source`.
   void handle_suspicion(const doubt_entry& told, std::uint64_t from_hash, const endpoint& source);
-  /// What this node knows better than the message in hand tells.
+  /// Corrections of the suspicions in the message in hand.
   [[nodiscard]] const std::vector<doubt_entry>& answers() const { return answers_; }
   /// The first answer leg to an address in a round carries what is to be spread.
   [[nodiscard]] bool is_to_be_told(const endpoint& address);
@@ -147,7 +146,7 @@ class liveness {
   void end_suspicion();
 
  private:
-  /// What liveness knows of one peer besides its row.
+  /// The knowledge of one peer besides its row.
   struct peer_life {
     peer_life() = default;
 
@@ -171,16 +170,16 @@ class liveness {
   [[nodiscard]] std::uint64_t reachable_heartbeat(slot_index slot) const;
   /// expects: `heartbeat` is above the row's
   [[nodiscard]] std::optional<peer_status> advance(slot_index slot, std::uint64_t heartbeat);
-  /// What is told of a peer; with `doubted` as a question may tell it, before it is public.
+  /// The entry that tells of a peer. A question passes `doubted`, a time that is not public yet.
   [[nodiscard]] doubt_entry describe(slot_index slot,
                                      std::optional<std::chrono::nanoseconds> doubted) const;
   /// The peer that `told` is of, if a suspicion may concern it.
   [[nodiscard]] std::optional<slot_index> find_subject(const doubt_entry& told) const;
-  /// What is told was outdated already when its sender began to suspect.
+  /// Answers a suspicion that was outdated when its sender began to suspect.
   void handle_outdated(slot_index slot, const doubt_entry& told);
   void answer_askers(slot_index slot);
   void refute(slot_index slot);
-  /// What this node takes for true of that peer has changed: it is to be told.
+  /// The state of that peer has changed: it is to be told.
   void spread(slot_index slot);
   [[nodiscard]] std::uint32_t told_max() const;
   /// Whether nothing more is to be awaited; else what follows from the silence.
@@ -205,7 +204,7 @@ class liveness {
   std::deque<wanted_probe> wanted_;
   bool is_settling_ = false;  // the pending probes of a round; the next one:
   std::size_t settling_ = 0;
-  std::vector<slot_index> rumours_;       // of which there is something to spread
+  std::vector<slot_index> rumours_;       // peers of which there is something to spread
   std::chrono::nanoseconds spread_at_{};  // when that last changed
   std::vector<endpoint> told_addresses_;  // by answer legs of this round
   std::vector<doubt_entry> answers_;      // to the message in hand

@@ -2,9 +2,9 @@
 // executor; movable, and a moved-from one may only be destroyed or assigned to.
 //
 // A flat hash finds a record by slot and key; a record keeps key and value in one heap block. Each
-// order (versions of a slot, changes of all) is an append-only log of record numbers with a bit per
-// place that says whether somebody still stands there, so that any number is found in O(log n) and
-// the next one in O(1), whoever chooses the number. lib/README.md has the measurements.
+// order (versions of a slot, changes of all) is an append-only log of record numbers, with a bit
+// per place for whether it is still taken. Any number is found in O(log n) and the next one in
+// O(1), whoever chooses the number. lib/README.md has the measurements.
 #pragma once
 
 #include <cstddef>
@@ -20,8 +20,8 @@
 
 namespace gossipmonger {
 
-/// What a memory_storage holds at most (I5), retired entries included: they take memory until they
-/// are purged. Above either, `put` says errc::capacity_reached. How much one peer may take is for
+/// The capacity of a memory_storage (I5). Retired entries count: they take memory until they are
+/// purged. Above either, `put` says errc::capacity_reached. How much one peer may take is for
 /// the protocol to say. A value.
 struct memory_storage_limits {
   memory_storage_limits() = default;

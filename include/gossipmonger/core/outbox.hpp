@@ -32,7 +32,7 @@ enum class outbox_lane : std::uint8_t { digests, answers, strangers, bulk };
 class outbox {
  public:
   static constexpr std::size_t digests_max = 256;
-  static constexpr std::size_t answers_max = 256;  ///< with what is left of them
+  static constexpr std::size_t answers_max = 256;  ///< with the rest of them in bulk
   static constexpr std::size_t strangers_max = 32;
 
   outbox() = default;

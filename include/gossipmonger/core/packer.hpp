@@ -39,8 +39,8 @@ inline constexpr std::size_t datagram_bytes_ceiling = 65504;
 [[nodiscard]] std::size_t datagram_bytes(const message& m);
 
 /// The largest key + value that travels whole: the entry alone with its delta frame fits into a
-/// datagram together with header and seal, whatever its version gap. What is larger travels in
-/// fragments.
+/// datagram together with header and seal, whatever its version gap. A larger entry travels
+/// in fragments.
 [[nodiscard]] std::size_t entry_bytes_limit(std::size_t datagram_bytes_max);
 
 /// Less of a value is not worth the frame of a delta.
@@ -115,7 +115,7 @@ class packer {
   }
   /// For one more entry of a digest's lists, or of a reply's news.
   [[nodiscard]] bool try_take_entry();
-  /// What the next entry costs besides itself.
+  /// The cost of the next entry besides itself.
   [[nodiscard]] std::size_t entries_frame() const;
   /// For as many of `count` more as there is room for. Returns how many.
   std::size_t take_entries(std::size_t count);

@@ -35,8 +35,8 @@ class parking {
   [[nodiscard]] bool try_park(slot_index slot, const message& from, const delta_view& delta,
                               std::uint64_t round);
   /// Takes out one delta of the slot that follows what is held: everything up to `max_version`, and
-  /// `partial`, version and offset of a value that is not whole; (0, 0) for none. What is wholly
-  /// known by then is thrown away.
+  /// `partial`, version and offset of a value that is not whole; (0, 0) for none. Deltas that
+  /// are wholly known by then are thrown away.
   [[nodiscard]] std::optional<parked_delta> take(slot_index slot, std::uint64_t max_version,
                                                  position partial = position());
   void forget(slot_index slot);

@@ -78,7 +78,8 @@ class partial_values {
   std::size_t bytes_max_;
   std::size_t announced_bytes_ = 0;
   std::size_t bytes_ = 0;
-  std::map<slot_index, partial> partials_;  // ordered: what expires first must not be chance (I6)
+  std::map<slot_index, partial>
+      partials_;  // ordered: chance must not decide which expires first (I6)
 };
 
 }  // namespace gossipmonger

@@ -1,6 +1,6 @@
-// Who is known: one row a peer, self in slot 0, in the order of their hashes; and the local verdict
-// on each. The table is a resource with a capacity, rows are views into it. What digests tell lies
-// apart from what was decided, that from what silence is judged by, and that from the details.
+// The known peers: one row each, self in slot 0, in the order of their hashes; and the local status
+// of each. The table is a resource with a capacity; rows are views into it. Digest entries, states,
+// detectors and details lie apart from each other.
 #pragma once
 
 #include <algorithm>
@@ -21,16 +21,15 @@
 #include "gossipmonger/core/failure_detector.hpp"
 #include "gossipmonger/core/interval_code.hpp"
 #include "gossipmonger/core/namesake_watch.hpp"
-#include "gossipmonger/core/path_watch.hpp"
 #include "gossipmonger/core/types.hpp"
 
 namespace gossipmonger {
 
-/// Of nobody: who is not in the table.
+/// The slot of a peer that is not in the table.
 inline constexpr slot_index no_slot = ~slot_index{0};
 
-/// What a node decided of a peer, and the slot by which it is known elsewhere: eight in a cache
-/// line. A value; the fields are as `peer_view` names them.
+/// The local state of a peer, and the slot by which it is known elsewhere: eight in a cache line.
+/// A value; the fields are as `peer_view` names them.
 struct row_state {
   enum flag : std::uint8_t { over_capacity = 1, put_off = 2, suspect = 4, left = 8 };
 
@@ -179,7 +178,7 @@ class comparison {
   [[nodiscard]] std::span<const row_place> behind() const {
     return std::span(behind_).first(behind_count_);
   }
-  /// Whatever else is not equal: strangers, and who is not plain, among them.
+  /// All else that is not equal: strangers and rows that are not plain are among them.
   [[nodiscard]] std::span<const located_entry> others() const {
     return std::span(others_).first(others_count_);
   }
@@ -227,24 +226,12 @@ struct peer_details {
   /// Where datagrams to it go.
   [[nodiscard]] const endpoint& way() const { return route ? *route : address; }
 
-  // What this replica holds besides (I1, I2).
-  std::uint64_t top = 0;             ///< highest owner version there is evidence of
-  std::uint64_t floor = 0;           ///< of the newest marker; takes effect at max_version >= top
-  std::uint64_t put_off_rounds = 0;  ///< for so long, since the storage failed; 0: it works
-  std::uint64_t put_off_until = 0;   ///< in this round it is tried again
-
   /// Verified, straight from it; on the liveness clock, which stands still during pauses.
   std::optional<std::chrono::nanoseconds> last_reply;
   std::optional<std::chrono::nanoseconds> sign_given;  ///< my last answer that it surely waits for
 
   /// Whether an older run of it lives beside this one.
   namesake_watch namesake;
-
-  // What is sent to it.
-  std::size_t burst_datagrams = 0;           ///< that an exchange may take; 0: as configured
-  std::chrono::nanoseconds burst_changed{};  ///< when it was made smaller
-  path_watch path;
-  bool is_narrow = false;  ///< no more than 1200 bytes a datagram reach it
 };
 
 class peer_table {
@@ -344,7 +331,7 @@ class peer_table {
     restart_silence(slot, now);
     (*this)[slot].count_advance(heartbeat);
   }
-  /// What its detector saw is forgotten.
+  /// Its detector forgets what it saw.
   void reset_detector(slot_index slot, std::chrono::nanoseconds now) {
     reset_detector(slot, now, silent_since(slot));
   }
@@ -354,7 +341,7 @@ class peer_table {
   }
   /// Whether phi of anybody who may die may exceed the limit; false is sure. Looks at everybody, as
   /// they would be `ahead` from then, and if nobody may exceed it there, it is O(1) until then.
-  ///   expects: whoever comes to live advanced then, or its silence restarted
+  ///   expects: a peer that comes to live advanced then, or its silence restarted
   [[nodiscard]] bool may_exceed(const phi_limit& limit, std::chrono::nanoseconds ahead);
 
   /// Whether it is doubted now.
@@ -411,7 +398,7 @@ class peer_table {
   std::size_t suspects_ = 0;
   std::vector<slot_index> recent_;  // a log, latest last; a slot may stand in it more than once
   std::vector<slot_index> latest_;
-  std::optional<phi_limit> quiet_until_;  // whoever may die, as it is now, does not exceed that
+  std::optional<phi_limit> quiet_until_;  // no peer that may die exceeds that, as it is now
   mutable std::size_t last_asked_ = 0;    // a hint, checked before use
 };
 

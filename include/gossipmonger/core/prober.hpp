@@ -81,7 +81,7 @@ class prober {
   [[nodiscard]] std::optional<asker> take_asker(slot_index slot, std::uint64_t generation,
                                                 std::chrono::nanoseconds proved);
   [[nodiscard]] std::size_t asker_count() const { return askers_.size(); }
-  /// Who asked before `round` waits no more.
+  /// An asker from before `round` waits no more.
   void expire_askers(std::uint64_t round);
 
  private:

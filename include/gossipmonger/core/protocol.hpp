@@ -30,27 +30,24 @@
 #include "gossipmonger/core/config.hpp"
 #include "gossipmonger/core/error.hpp"
 #include "gossipmonger/core/event.hpp"
+#include "gossipmonger/core/exchange.hpp"
 #include "gossipmonger/core/graveyard.hpp"
 #include "gossipmonger/core/hash.hpp"
 #include "gossipmonger/core/legs.hpp"
 #include "gossipmonger/core/liveness.hpp"
 #include "gossipmonger/core/membership.hpp"
-#include "gossipmonger/core/membership_need.hpp"
 #include "gossipmonger/core/message.hpp"
 #include "gossipmonger/core/node_clock.hpp"
 #include "gossipmonger/core/notices.hpp"
-#include "gossipmonger/core/outbox.hpp"
 #include "gossipmonger/core/own_incarnation.hpp"
 #include "gossipmonger/core/own_map.hpp"
 #include "gossipmonger/core/partners.hpp"
 #include "gossipmonger/core/peer_ring.hpp"
 #include "gossipmonger/core/peer_table.hpp"
 #include "gossipmonger/core/random.hpp"
-#include "gossipmonger/core/reconcile.hpp"
-#include "gossipmonger/core/send_budget.hpp"
+#include "gossipmonger/core/sending.hpp"
 #include "gossipmonger/core/storage.hpp"
 #include "gossipmonger/core/table_sizes.hpp"
-#include "gossipmonger/core/value_transfers.hpp"
 
 namespace gossipmonger {
 
@@ -92,13 +89,13 @@ class protocol {
   /// The live entry of `peer` with the lowest version above `version`; walks a peer's map.
   [[nodiscard]] std::optional<entry_view> first_above(std::string_view peer,
                                                       std::uint64_t version) const;
-  /// What the entries of `peer` take here; zeros where it is not known.
+  /// The room that the entries of `peer` take here; zeros where it is not known.
   [[nodiscard]] storage_usage usage(std::string_view peer) const;
   /// Self first, then the others by name.
   [[nodiscard]] std::vector<member> members(moment now) const;
   [[nodiscard]] std::optional<member> find_member(std::string_view peer, moment now) const;
   [[nodiscard]] protocol_stats stats() const;
-  /// What each table holds; O(1).
+  /// The size of each table; O(1).
   [[nodiscard]] table_sizes tables() const;
   /// Which peers hold `version` of my present generation; with `leave` true, my leaving.
   [[nodiscard]] replication replicated(std::uint64_t version, bool leave = false) const;
@@ -143,7 +140,8 @@ class protocol {
   void set_address(const endpoint& address);
   /// The local address that the legs I start leave from; a wildcard: the driver's choice.
   void set_source(const endpoint& address) { source_ = address; }
-  /// What my driver reads and writes, if not version 1 alone.  expects: no round has run yet
+  /// The wire versions that my driver reads and writes, if not version 1 alone.  expects: no round
+  /// has run yet
   void set_wire_versions(const wire_range& spoken) { spoken_ = spoken; }
   /// Runs with `settings` from now on, all of them or, where one is not allowed, none. Seeds are
   /// the driver's to look up: `set_seeds`. The next round may come sooner.
@@ -173,10 +171,9 @@ class protocol {
                                           moment now);
   /// Erases; returns the tombstone's version, or nothing where there was no such key.
   [[nodiscard]] result<std::optional<std::uint64_t>> erase(std::string_view key);
-  /// Lets go of `peer` here, with all that it wrote, as when its grace is over: it lies in the
-  /// graveyard for one grace, and comes back by a heartbeat or generation above the one I knew. So
-  /// who is dead stays away, and who is live is back, anew, once it is heard of. Other nodes are
-  /// not told: each forgets for itself.
+  /// Lets go of `peer` here, with all that it wrote, as when its grace is over. For one grace it
+  /// comes back only by a heartbeat or generation above the one that was known. So a dead peer
+  /// stays away, and a live one is back, anew, once it is heard of. Other nodes are not told.
   ///   errors: unknown_peer, own_name
   [[nodiscard]] result<void> forget(std::string_view peer);
   /// Says that I leave: at once to some peers, and in every digest from now on. Final.
@@ -193,7 +190,7 @@ class protocol {
   /// the protocol. Nodes that are called in turn may use one message.
   [[nodiscard]] std::optional<endpoint> poll_transmit(moment now, message& out);
   /// The local address that the latest of them leaves from; a wildcard: the driver's choice.
-  [[nodiscard]] const endpoint& transmit_source() const { return transmit_source_; }
+  [[nodiscard]] const endpoint& transmit_source() const { return sending_.source(); }
   /// The next event above the cursor; its view is valid until the next call.
   [[nodiscard]] std::optional<event_view> poll_event(change_cursor& cursor);
   /// The sequence of the latest change: a cursor below it has something to read, or to skip.
@@ -202,6 +199,15 @@ class protocol {
   void release_changes(std::uint64_t sequence);
 
  private:
+  /// The circumstances of the message that is handled.
+  struct message_in_hand {
+    message_in_hand() = default;
+
+    endpoint sent_to;         // an address of this host; a wildcard: not known
+    bool is_by_peer = false;  // its sender is live here, and another node
+    digest_comparison seen;
+  };
+
   [[nodiscard]] std::optional<slot_index> find_slot(std::string_view peer) const;
   [[nodiscard]] bool is_reachable(slot_index slot) const;
   [[nodiscard]] member describe(slot_index slot, std::chrono::nanoseconds now) const;
@@ -214,8 +220,8 @@ class protocol {
                        bool is_proved);
   void add_answer(answer_leg&& leg) {
     leg.planned = clock_.now();
-    leg.from = asked_at_;
-    stats_.exchanges_dropped += outbox_.add_answer(std::move(leg));
+    leg.from = in_hand_.sent_to;
+    sending_.add_answer(std::move(leg));
   }
   /// Whether a leg that I start leaves from the address that this datagram was sent to: a cookie
   /// proves one address, and is of no use for another.
@@ -237,8 +243,6 @@ class protocol {
   [[nodiscard]] std::chrono::nanoseconds silence_max() const;
   /// Which heartbeat of this run of mine the sender has seen; 0: none.
   [[nodiscard]] std::uint64_t seen_heartbeat(const message& received) const;
-  /// What still waits to go to the same remote, of the same owners, is out of date.
-  void supersede(const answer_leg& fresh);
   void handle_digest(const message& received, const endpoint& source, std::size_t bytes,
                      bool is_proved, bool is_fresh);
   void handle_reply(const message& received, const endpoint& source, bool is_fresh);
@@ -261,8 +265,8 @@ class protocol {
   /// Takes a generation above `generation`, which others hold of this node.
   void refute(std::uint64_t generation);
   void end_conflict();
-  /// In what version I write to who speaks what that leg says; not knowing, in my lowest. Who is
-  /// silent may be a release that does not read that: each of mine in turn.
+  /// The wire version for this leg: the highest that both sides speak, or my lowest if the peer's
+  /// range is unknown. A silent peer may not read that: each of mine in turn.
   [[nodiscard]] std::uint8_t version_for(const leg_base& leg, std::uint32_t unanswered) const;
   void set_status(slot_index slot, peer_status status);
   void set_status(slot_index slot, std::optional<peer_status> status) {
@@ -270,7 +274,6 @@ class protocol {
   }
 
   // Suspicion.
-  void begin_probes();
   /// Does what liveness wants: its probes become legs.
   void start_probes();
   /// A leg 1 without a claim, to hear whether a peer answers, or to tell it something.
@@ -288,7 +291,7 @@ class protocol {
   /// Begins an exchange with a partner of this round.
   [[nodiscard]] start_outcome start(const partner& chosen);
   /// Whether a digest to it waits already.
-  [[nodiscard]] bool is_started(const endpoint& to) { return outbox_.find_digest(to) != nullptr; }
+  [[nodiscard]] bool is_started(const endpoint& to) { return sending_.find_digest(to) != nullptr; }
   /// A digest to that address; null where it may not go, or one waits, or too many do.
   [[nodiscard]] digest_leg* try_start(const endpoint& to, std::uint64_t remote_hash);
   /// expects: the outbox has room for it
@@ -297,46 +300,10 @@ class protocol {
   void try_continue(const value_transfer& one);
   /// Asks once a round for more of each value, unless a leg to its sender waits already.
   void continue_values();
-  /// Nothing is left of my digest that fits its budgets: the next round's goes on behind it.
-  void end_digest(const digest_leg& leg);
-
-  // The byte budget. Signs of life come first, and need next to nothing; then membership, and then
-  // bulk: each leaves a part of the bucket to those before it.
-  [[nodiscard]] bool has_byte_budget() const { return settings_.send_bytes_per_interval != 0; }
-  [[nodiscard]] std::size_t kept_from_membership() const { return kept_from_bulk() / 2; }
-  [[nodiscard]] std::size_t kept_from_bulk() const;
-  /// The part of the budget for answers to unverified addresses.
-  [[nodiscard]] std::size_t strangers_bytes() const;
-  /// The most bytes that one such answer may take.
-  [[nodiscard]] std::size_t stranger_bytes_max() const;
-  /// A first contact is padded to so much.
-  [[nodiscard]] std::size_t first_contact_bytes() const;
-  /// The budget's bytes for one digest of so many that begin in a round.
-  [[nodiscard]] std::size_t digest_bytes(std::size_t digests) const;
-  void begin_budget_round();
-  /// The budget's part for digests goes evenly to those that begin in this round.
-  void plan_digests();
+  /// The budget held up a probe of mine for a whole round.
+  void handle_delayed_probe();
+  /// Tells in an event where the byte budget becomes too small for membership, or enough again.
   void end_budget_round();
-  /// The lane whose turn it is, within the budget; nullopt: none before `sends_at_`.
-  [[nodiscard]] std::optional<outbox_lane> next_lane(moment now);
-  [[nodiscard]] std::optional<outbox_lane> next_within_budget();
-  /// When the budget has room for the next datagram.
-  [[nodiscard]] std::chrono::nanoseconds budget_opens_at();
-  /// Whether the leg whose turn it is gives its sign of life without the rest, for want of room.
-  [[nodiscard]] bool is_bare_sign(const digest_leg& leg) const;
-  [[nodiscard]] bool is_bare_sign(outbox_lane from, const answer_leg& leg) const;
-  /// A leg that carries nothing but the sign of life of `leg`, which goes on without it.
-  [[nodiscard]] static digest_leg take_sign(digest_leg& leg);
-  [[nodiscard]] static answer_leg take_sign(answer_leg& leg);
-  /// Fills the next datagram of the digest whose turn it is, and says where it goes. Null: nothing
-  /// is left of it.
-  [[nodiscard]] std::optional<endpoint> try_transmit_digest(message& out, moment now);
-  /// The same of the answer whose turn it is in that lane.
-  [[nodiscard]] std::optional<endpoint> try_transmit_answer(outbox_lane from, message& out,
-                                                            moment now);
-  /// Completes a datagram of `leg`, and counts it against the budgets.
-  void complete(outbox_lane from, const leg_base& leg, std::uint32_t unanswered, message& out,
-                moment now);
   /// Decides whether the sender of that digest waits for a sign of life, and counts the answer.
   void plan_sign(const message& received, std::size_t bytes, answer_leg& answer);
 
@@ -355,37 +322,22 @@ class protocol {
   peer_table peers_;
   graveyard graves_;
   change_list changes_;
-  reconciler reconciler_;
+  exchange exchange_;
   own_map own_map_;
   address_book addresses_;
   membership membership_;
   partners partners_;
   notices notices_;
 
-  std::vector<endpoint> restarted_;  // addresses where a leg 1 was begun anew this round
-  outbox outbox_;
-  endpoint source_;           // of the legs that I start
-  endpoint asked_at_;         // where the message in hand was sent to
-  endpoint transmit_source_;  // of the message that was polled last
-  send_budget budget_;
-  send_budget strangers_budget_;  // what of it answers to unproved addresses may take
-  membership_need need_;
-  std::optional<std::chrono::nanoseconds> sends_at_;  // until when the budget is spent
-  digest_comparison compared_;                        // of the message in hand
+  endpoint source_;  // of the legs that I start
+  sending sending_;
+  message_in_hand in_hand_;
 
   node_clock clock_;
 
   liveness liveness_;
-  /// Short legs a round, for whatever reason (I5).
-  static constexpr std::size_t short_legs_max = 24;
-  std::size_t short_legs_left_ = short_legs_max;  // in this round
 
-  value_transfers transfers_;
-
-  std::uint64_t digest_cursor_ = 0;
-  std::uint64_t extra_cursor_ = 0;  // of the rows that are told where graves end the range
   own_incarnation own_;
-  bool is_told_by_peer_ = false;  // the message in hand: its sender is live here, and another node
   message_hook on_message_;
 };
 

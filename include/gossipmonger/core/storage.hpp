@@ -13,7 +13,7 @@
 
 namespace gossipmonger {
 
-/// What the entries of one slot take.
+/// The room that the entries of one slot take.
 struct storage_usage {
   storage_usage() = default;
 

@@ -12,12 +12,12 @@
 
 namespace gossipmonger {
 
-/// What one age of a doubt stands for. Counted in nanoseconds: 16 do not go into 10 ms or 20 ms.
+/// The unit of ages in a suspicion. Counted in nanoseconds: 16 do not go into 10 ms or 20 ms.
 [[nodiscard]] constexpr std::chrono::nanoseconds age_unit(std::chrono::nanoseconds interval) {
   return interval / doubt_entry::ages_a_round;
 }
 
-/// What the rules of suspicion take from the options. A value.
+/// The options that the rules of suspicion depend on. A value.
 struct suspicion_rules {
   suspicion_rules(std::chrono::nanoseconds of_interval, double of_jitter, std::size_t of_rounds)
       : interval(of_interval), jitter(of_jitter), rounds(of_rounds) {}
@@ -39,10 +39,9 @@ class suspicion {
  public:
   suspicion() = default;
 
-  /// It was heard directly at `now`, with that heartbeat. An older heartbeat than was heard
-  /// directly before is a datagram that was delayed, and proves nothing; older than what others
-  /// claim to have heard is none, or one liar could make its own word worthless. True: this ends a
-  /// doubt.
+  /// It was heard directly at `now`, with that heartbeat. A heartbeat below the last direct one
+  /// comes from a delayed datagram, and proves nothing. One below the claims of other peers counts:
+  /// else a liar could make a peer's own word worthless. True: this ends a suspicion.
   bool prove(std::uint64_t heartbeat, std::chrono::nanoseconds now);
   /// Somebody else heard it directly at `at`. Only a higher heartbeat counts, or else a proof would
   /// grow younger as it goes round. True: this ends a doubt.
@@ -53,7 +52,7 @@ class suspicion {
   bool doubt(std::chrono::nanoseconds at, std::uint64_t heartbeat, std::chrono::nanoseconds now);
   /// It beats so high that it lived after the doubt, whoever says so. True: this ends a doubt.
   bool handle_heartbeat(std::uint64_t heartbeat, const suspicion_rules& rules);
-  /// A datagram goes to it, at `now`, that it answers if it lives. What counts is the first.
+  /// A datagram goes to it, at `now`, that it answers if it lives. The first one counts.
   void handle_asked(std::chrono::nanoseconds now) {
     if (!asked_) asked_ = now;
     ++asks_;
@@ -78,9 +77,9 @@ class suspicion {
   /// Time to ask the suspect once more, myself.
   [[nodiscard]] bool is_near_verdict(std::chrono::nanoseconds now,
                                      const suspicion_rules& rules) const;
-  /// The doubt stood for all of its rounds, and for a third of them before my own eyes; and I asked
-  /// the suspect since I heard of it, so often, and it had time to answer: no word of others alone
-  /// is a verdict.
+  /// The suspicion stood for all of its rounds, and for a third of them here. Since then this node
+  /// asked the suspect `asks` times, and it had time to answer. So the word of other peers alone
+  /// kills nobody.
   [[nodiscard]] bool is_ripe(std::chrono::nanoseconds now, const suspicion_rules& rules,
                              std::size_t asks = 1) const;
   [[nodiscard]] bool is_proved_after(std::chrono::nanoseconds at) const {

@@ -11,7 +11,7 @@ namespace gossipmonger {
 struct table_sizes {
   table_sizes() = default;
 
-  // Who is known.
+  // Known peers and addresses.
   std::size_t peers = 0;      ///< rows, self not counted
   std::size_t partners = 0;   ///< in the rings and among the gone: each row stands in one of them
   std::size_t graves = 0;     ///< of the forgotten and the refused
@@ -40,11 +40,11 @@ struct table_sizes {
 
   // Suspicion.
   std::size_t probes = 0;   ///< answers awaited
-  std::size_t askers = 0;   ///< who awaits one of me
+  std::size_t askers = 0;   ///< peers that await an answer of mine
   std::size_t rumours = 0;  ///< peers of whom there is something to spread
   std::size_t told_addresses = 0;
 
-  // What subscribers read, and the rest.
+  // Changes for subscribers, and the rest.
   std::size_t changes = 0;       ///< introductions, verdicts, forgettings, notices
   std::size_t kept_changes = 0;  ///< of them, forgettings and notices
   std::size_t retired_entries = 0;

@@ -34,7 +34,7 @@ inline constexpr std::uint32_t offset_max = (std::uint32_t{1} << 24) - 1;      /
 inline constexpr std::size_t name_bytes_max = 255;
 inline constexpr std::size_t key_bytes_max = 255;
 
-/// By what a peer's entries in a storage, and what else is kept of it, are found; small and dense.
+/// The number by which a peer's entries, and all else that is kept of it, are found. Small, dense.
 using slot_index = std::uint32_t;
 inline constexpr slot_index self_slot = 0;
 

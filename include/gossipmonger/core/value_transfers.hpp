@@ -22,7 +22,7 @@ struct value_transfer {
   slot_index slot = 0;            ///< of the peer that owns the value
   endpoint source;                ///< address of the sender
   std::uint64_t remote_hash = 0;  ///< hash of the sender's name
-  std::uint64_t round = 0;        ///< in which the latest part came
+  std::uint64_t round = 0;        ///< of the latest part
 };
 
 class value_transfers {

@@ -1,9 +1,9 @@
-// How fast a writer may write so that the cluster carries it: a rate in bytes an interval. Evidence
-// is what peers say that they hold of me: who lacks what I wrote longer ago than news takes is
-// behind, and what it took meanwhile is what can be carried to it. Writing is never refused: it
-// borrows, and a writer who cares waits until that is paid back. A value; reads no clock (I6).
-// Source: van Renesse, Dumitriu, Gough, Thomas, LADIS 2008, section 4 (local flow control); that
-// the rate follows what was delivered, and not only that something is late, is after Cardwell et
+// How fast a writer may write so that the cluster carries it: a rate in bytes an interval. The
+// evidence is the version of mine that each peer says it holds. A peer is behind if it lacks
+// entries that are older than news takes; its progress since then is the rate that reaches it.
+// Writing is never refused: it borrows, and a careful writer waits until that is paid back. A
+// value; reads no clock (I6). Source: van Renesse, Dumitriu, Gough, Thomas, LADIS 2008, section 4
+// (local flow control). The rate follows the delivered bytes, not lateness alone, after Cardwell et
 // al., BBR, ACM Queue 14(5), 2016.
 #pragma once
 
@@ -31,7 +31,7 @@ class write_rate {
   /// expects: `bytes_per_interval` is not 0
   write_rate(std::size_t bytes_per_interval, std::chrono::nanoseconds now);
 
-  /// What can be carried has changed; what was written has not.
+  /// The limit of the rate has changed; the written bytes have not.
   void begin_anew(std::size_t bytes_per_interval);
   /// I wrote `version`.
   void spend(std::size_t bytes, std::uint64_t version);
@@ -48,7 +48,7 @@ class write_rate {
   [[nodiscard]] std::size_t bytes_per_interval() const { return static_cast<std::size_t>(rate_); }
 
  private:
-  /// What had been written at the end of a round.
+  /// The written bytes at the end of a round.
   struct mark {
     mark() = default;
 
@@ -66,7 +66,7 @@ class write_rate {
 
   double first_;
   double rate_;
-  double level_;  // what may be written at once; below 0: borrowed
+  double level_;  // bytes that may be written at once; below 0: borrowed
   std::chrono::nanoseconds refilled_;
 
   std::array<mark, 64> marks_{};  // of the latest rounds
@@ -76,7 +76,7 @@ class write_rate {
 
   std::uint32_t patience_ = 6;  // rounds in which what I write is surely everywhere
   std::uint32_t turn_ = 1;      // rounds in which I surely hear from everybody
-  double carried_ = 0;          // what this round's evidence leaves of the rate; 0: all of it
+  double carried_ = 0;          // the rate by this round's evidence; 0: no limit
   bool is_late_ = false;        // somebody fell behind in this round
   std::uint32_t fell_ = 0;      // round in which the rate fell last
   std::uint32_t held_up_ = 0;   // round in which somebody last kept it from rising

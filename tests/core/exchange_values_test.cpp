@@ -125,7 +125,9 @@ class forger {
 
 }  // namespace
 
-TEST_CASE("values: one of several datagrams arrives, with what was written before and after it") {
+TEST_CASE(
+    "exchange_values: one of several datagrams arrives, with what was written before and after "
+    "it") {
   pair_of_nodes nodes;
   const std::string large = make_bytes(64 * 1024, 1);
   REQUIRE(nodes.a.set("before", "1"));
@@ -141,7 +143,9 @@ TEST_CASE("values: one of several datagrams arrives, with what was written befor
   CHECK(nodes.b.stats().partial_bytes == 0);
 }
 
-TEST_CASE("values: what goes whole into a datagram travels as ever, one byte more in fragments") {
+TEST_CASE(
+    "exchange_values: what goes whole into a datagram travels as ever, one byte more in "
+    "fragments") {
   pair_of_nodes nodes;
   REQUIRE(nodes.a.set("key", make_bytes(995, 1)));
   nodes.world.exchange("b", "a");
@@ -154,7 +158,8 @@ TEST_CASE("values: what goes whole into a datagram travels as ever, one byte mor
   CHECK(value_of(nodes.b, "a", "key") == make_bytes(996, 2));
 }
 
-TEST_CASE("values: until it is whole it is neither shown nor counted as held nor relayed") {
+TEST_CASE(
+    "exchange_values: until it is whole it is neither shown nor counted as held nor relayed") {
   pair_of_nodes nodes;
   protocol& c = nodes.world.add(make_large_config("c"));
   nodes.world.exchange("b", "c");
@@ -187,7 +192,7 @@ TEST_CASE("values: until it is whole it is neither shown nor counted as held nor
         "update a large=" + large + "@" + std::to_string(version) + "\n");
 }
 
-TEST_CASE("values: a transfer goes on where it stopped") {
+TEST_CASE("exchange_values: a transfer goes on where it stopped") {
   pair_of_nodes nodes;
   const std::string large = make_bytes(100'000, 1);
   REQUIRE(nodes.a.set("large", large));
@@ -211,7 +216,8 @@ TEST_CASE("values: a transfer goes on where it stopped") {
 }
 
 TEST_CASE(
-    "values: who gets a part asks for more at once, 16 times a round, and goes on in the next") {
+    "exchange_values: who gets a part asks for more at once, 16 times a round, and goes on in the "
+    "next") {
   pair_of_nodes nodes;
   const std::string large = make_bytes(4'000'000, 1);
   REQUIRE(nodes.a.set("large", large));
@@ -224,7 +230,7 @@ TEST_CASE(
 
   nodes.world.exchange("b", "a");
 
-  // What an exchange carries of a value is 128 datagrams, or 131,072 bytes.
+  // An exchange carries 128 datagrams of a value at most, or 131,072 bytes.
   CHECK(digests == 1 + 16);
   CHECK(nodes.b.stats().partial_bytes > std::size_t{17 * 110'000});
   CHECK(nodes.b.stats().partial_bytes <= std::size_t{17 * 131'072});
@@ -236,7 +242,7 @@ TEST_CASE(
   CHECK(nodes.a.stats().fragments_sent <= nodes.b.stats().fragments_applied + 3);
 }
 
-TEST_CASE("values: it goes on where it stopped by another node that has it") {
+TEST_CASE("exchange_values: it goes on where it stopped by another node that has it") {
   pair_of_nodes nodes;
   protocol& c = nodes.world.add(make_large_config("c"));
   const std::string large = make_bytes(100'000, 1);
@@ -257,7 +263,9 @@ TEST_CASE("values: it goes on where it stopped by another node that has it") {
   CHECK(c.stats().fragments_sent < 75);
 }
 
-TEST_CASE("values: who asks for more than the digest told says in its request where it stopped") {
+TEST_CASE(
+    "exchange_values: who asks for more than the digest told says in its request where it "
+    "stopped") {
   pair_of_nodes nodes;
   const std::string large = make_bytes(100'000, 1);
   REQUIRE(nodes.a.set("large", large));
@@ -278,7 +286,7 @@ TEST_CASE("values: who asks for more than the digest told says in its request wh
   CHECK(value_of(nodes.b, "a", "large") == large);
 }
 
-TEST_CASE("values: overwritten midway, the partial goes and the newer value comes") {
+TEST_CASE("exchange_values: overwritten midway, the partial goes and the newer value comes") {
   pair_of_nodes nodes;
   REQUIRE(nodes.a.set("large", make_bytes(50'000, 1)));
   nodes.exchange_with(20);
@@ -308,7 +316,7 @@ TEST_CASE("values: overwritten midway, the partial goes and the newer value come
   CHECK(drops(nodes.b, drop_reason::fragment) == 0);
 }
 
-TEST_CASE("values: erased midway, the partial goes") {
+TEST_CASE("exchange_values: erased midway, the partial goes") {
   pair_of_nodes nodes;
   REQUIRE(nodes.a.set("large", make_bytes(50'000, 1)));
   nodes.exchange_with(20);
@@ -322,7 +330,8 @@ TEST_CASE("values: erased midway, the partial goes") {
   CHECK(nodes.b.stats().partial_bytes == 0);
 }
 
-TEST_CASE("values: the owner starts again midway: nothing of the former run's value stays") {
+TEST_CASE(
+    "exchange_values: the owner starts again midway: nothing of the former run's value stays") {
   pair_of_nodes nodes;
   REQUIRE(nodes.a.set("large", make_bytes(50'000, 1)));
   nodes.exchange_with(20);
@@ -339,7 +348,7 @@ TEST_CASE("values: the owner starts again midway: nothing of the former run's va
   CHECK(drops(nodes.b, drop_reason::fragment) == 0);
 }
 
-TEST_CASE("values: fragments that come in any order, and twice, make one value") {
+TEST_CASE("exchange_values: fragments that come in any order, and twice, make one value") {
   pair_of_nodes nodes;
   const std::string large = make_bytes(60'000, 1);
   REQUIRE(nodes.a.set("large", large));
@@ -365,7 +374,7 @@ TEST_CASE("values: fragments that come in any order, and twice, make one value")
   CHECK(nodes.b.stats().parked_bytes == 0);
 }
 
-TEST_CASE("values: what is lost of a burst is all that is sent again, in time") {
+TEST_CASE("exchange_values: what is lost of a burst is all that is sent again, in time") {
   struct wanted {
     std::size_t bytes;
     unsigned percent;
@@ -396,7 +405,7 @@ TEST_CASE("values: what is lost of a burst is all that is sent again, in time") 
   }
 }
 
-TEST_CASE("values: a large value does not delay other owners' small news") {
+TEST_CASE("exchange_values: a large value does not delay other owners' small news") {
   small_cluster world;
   protocol& a = world.add(make_large_config("a"));
   protocol& b = world.add(make_large_config("b"));
@@ -428,7 +437,7 @@ TEST_CASE("values: a large value does not delay other owners' small news") {
   CHECK(datagrams_before <= 3);  // identities, and at most one turn of a
 }
 
-TEST_CASE("values: set takes them up to value_bytes_max, and no byte more") {
+TEST_CASE("exchange_values: set takes them up to value_bytes_max, and no byte more") {
   small_cluster world;
   protocol& a = world.add("a");
   CHECK(a.set(std::string(255, 'k'), std::string(65536, 'v')) == 1);
@@ -440,7 +449,8 @@ TEST_CASE("values: set takes them up to value_bytes_max, and no byte more") {
   CHECK(a.version() == 1);
 }
 
-TEST_CASE("values: written where datagrams are larger, they go on where they are smaller") {
+TEST_CASE(
+    "exchange_values: written where datagrams are larger, they go on where they are smaller") {
   small_cluster world;
   config wide = make_large_config("wide");
   wide.datagram_bytes_max = 9000;
@@ -468,7 +478,8 @@ TEST_CASE("values: written where datagrams are larger, they go on where they are
 // ------------------------------------------------------------------------------------- hostile
 
 TEST_CASE(
-    "values: one above my value_bytes_max is refused once, and nothing of it is asked again") {
+    "exchange_values: one above my value_bytes_max is refused once, and nothing of it is asked "
+    "again") {
   for (const bool is_whole : {false, true}) {
     CAPTURE(is_whole);
     config small = make_config("b");
@@ -493,7 +504,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("values: a total is not believed: memory grows with what comes") {
+TEST_CASE("exchange_values: a total is not believed: memory grows with what comes") {
   forger hostile;
   const std::string value(offset_max, 'v');
   forged fragment("k", value, 1);
@@ -503,7 +514,7 @@ TEST_CASE("values: a total is not believed: memory grows with what comes") {
   CHECK(hostile.node.stats().partial_bytes == 1000);
 }
 
-TEST_CASE("values: of all peers together no more is under way than partial_bytes_max") {
+TEST_CASE("exchange_values: of all peers together no more is under way than partial_bytes_max") {
   config settings = make_config("a");
   settings.partial_bytes_max = 100'000;
   forger hostile(settings);
@@ -518,14 +529,14 @@ TEST_CASE("values: of all peers together no more is under way than partial_bytes
   CHECK(drops(hostile.node, drop_reason::capacity) == 1);
   CHECK(hostile.node.stats().partial_bytes == 1000);
 
-  // What was let in can be completed, and makes room.
+  // The value that was let in can be completed, and makes room.
   static_cast<void>(first.send(hostile.by, 1000, value.size()));
   CHECK(value_of(hostile.node, "p", "k") == value);
   static_cast<void>(second.send(second_by, 0, value.size()));
   CHECK(value_of(hostile.node, "q", "k") == value);
 }
 
-TEST_CASE("values: a peer that never sends the rest is given up, and may begin anew") {
+TEST_CASE("exchange_values: a peer that never sends the rest is given up, and may begin anew") {
   config settings = make_config("a");
   settings.partial_bytes_max = 65'536;
   forger hostile(settings);
@@ -541,7 +552,9 @@ TEST_CASE("values: a peer that never sends the rest is given up, and may begin a
   CHECK(hostile.node.stats().partial_bytes == 0);
 }
 
-TEST_CASE("values: a fragment that contradicts those before discards them, and nothing is shown") {
+TEST_CASE(
+    "exchange_values: a fragment that contradicts those before discards them, and nothing is "
+    "shown") {
   const std::string value = make_bytes(5000, 1);
   const std::string other = make_bytes(5000, 2);
   forger hostile;
@@ -578,7 +591,7 @@ TEST_CASE("values: a fragment that contradicts those before discards them, and n
   CHECK(hostile.version() == (is_contradiction ? 0 : 1));
 }
 
-TEST_CASE("values: an older value does not displace the newer one that is under way") {
+TEST_CASE("exchange_values: an older value does not displace the newer one that is under way") {
   const std::string value = make_bytes(5000, 1);
   forger hostile;
   forged newer("k", value, 7);
@@ -594,7 +607,8 @@ TEST_CASE("values: an older value does not displace the newer one that is under 
 }
 
 TEST_CASE(
-    "values: a partial of a version that I have not gets nothing older, unless I am its owner") {
+    "exchange_values: a partial of a version that I have not gets nothing older, unless I am its "
+    "owner") {
   pair_of_nodes nodes;
   REQUIRE(nodes.a.set("k", make_bytes(5000, 1)));
   nodes.world.exchange("b", "a");
@@ -634,7 +648,7 @@ TEST_CASE(
   CHECK(told("a", 2) > 0);
 }
 
-TEST_CASE("values: who asks for more does not name an owner whose later run it refuses") {
+TEST_CASE("exchange_values: who asks for more does not name an owner whose later run it refuses") {
   for (const bool is_refused : {false, true}) {
     CAPTURE(is_refused);
     forger owner;
@@ -675,7 +689,7 @@ TEST_CASE("values: who asks for more does not name an owner whose later run it r
   }
 }
 
-TEST_CASE("values: a relay tells a new run's value with a checksum of its own") {
+TEST_CASE("exchange_values: a relay tells a new run's value with a checksum of its own") {
   small_cluster world;
   for (const char* name : {"owner", "relay", "reader"}) world.add(make_large_config(name));
   const endpoint owner = world.find("owner").address;
@@ -709,7 +723,9 @@ TEST_CASE("values: a relay tells a new run's value with a checksum of its own") 
   CHECK(drops(world["reader"], drop_reason::fragment) == 0);
 }
 
-TEST_CASE("values: a floor that waits takes effect when a large value is the last of its owner's") {
+TEST_CASE(
+    "exchange_values: a floor that waits takes effect when a large value is the last of its "
+    "owner's") {
   forger forging;
   const std::string large = make_bytes(3000, 1);
   const std::string floor("\x03\0\0\0\0\0\0\0", 8);

@@ -1,6 +1,6 @@
-// Who owes what to whom, in which order it goes out, and what compaction does at replicas. Driven
-// through protocols, which own the reconciler's tables.
-#include "gossipmonger/core/reconcile.hpp"
+// All machines of the exchange together: what each side owes, the order in which it goes out, and
+// what compaction does at replicas. Driven through protocols.
+#include "gossipmonger/core/exchange.hpp"
 
 #include <doctest/doctest.h>
 
@@ -53,7 +53,7 @@ class node_of_owners {
     return owner;
   }
 
-  /// What the node answers to a digest of the asker.
+  /// The node's answer to a digest of the asker.
   letters ask(const std::vector<digest_entry>& range, bool claims_all = true) {
     message& told = asker.begin(message_kind::digest);
     if (claims_all) told.known.lo = 0;
@@ -112,7 +112,7 @@ std::vector<std::pair<std::uint64_t, std::uint64_t>> intervals_of(const letters&
 // ------------------------------------------------------------------------------ what is owed
 
 TEST_CASE(
-    "reconcile: who is absent inside the range is unknown to the sender, outside nothing is said") {
+    "exchange: who is absent inside the range is unknown to the sender, outside nothing is said") {
   node_of_owners owners;
   const puppet& owner = owners.add_owner("owner", 2, 10);
   const auto identities = [&](std::uint64_t lo, std::uint64_t hi) {
@@ -133,7 +133,7 @@ TEST_CASE(
   CHECK(identities(0, ~std::uint64_t{0}) == std::set<std::string>{"a", "owner"});
 }
 
-TEST_CASE("reconcile: entries from where the sender is, an identity only where it knows none") {
+TEST_CASE("exchange: entries from where the sender is, an identity only where it knows none") {
   node_of_owners owners;
   const puppet& owner = owners.add_owner("owner", 5, 10);
 
@@ -150,7 +150,7 @@ TEST_CASE("reconcile: entries from where the sender is, an identity only where i
   CHECK(owners.ask({entry_of(owner, 5)}, false).front().content.deltas.empty());
 }
 
-TEST_CASE("reconcile: a delta reaches as far as I hold, beyond its last entry") {
+TEST_CASE("exchange: a delta reaches as far as I hold, beyond its last entry") {
   node_of_owners owners;
   puppet& owner = owners.add_owner("owner", 1, 10);
   static_cast<void>(owner.tell(1, 9, {}));
@@ -161,7 +161,7 @@ TEST_CASE("reconcile: a delta reaches as far as I hold, beyond its last entry") 
   CHECK(answer.front().content.deltas.at(0).entry_count == 1);
 }
 
-TEST_CASE("reconcile: who stands in extra is known to the sender, though absent in the range") {
+TEST_CASE("exchange: who stands in extra is known to the sender, though absent in the range") {
   node_of_owners owners;
   const puppet& owner = owners.add_owner("owner", 1, 10);
   message& told = owners.asker.begin(message_kind::digest);
@@ -176,7 +176,7 @@ TEST_CASE("reconcile: who stands in extra is known to the sender, though absent 
   CHECK(answer.front().content.deltas.empty());
 }
 
-TEST_CASE("reconcile: an identity says for how long its peer was silent, and mine that I am not") {
+TEST_CASE("exchange: an identity says for how long its peer was silent, and mine that I am not") {
   node_of_owners owners;
   owners.add_owner("owner", 0, 0);
   owners.world.run_for(30s);
@@ -189,8 +189,7 @@ TEST_CASE("reconcile: an identity says for how long its peer was silent, and min
   CHECK(answer.front().content.identities[1].silent == 30s);
 }
 
-TEST_CASE(
-    "reconcile: an older generation gets identity and all entries, a newer one is asked for") {
+TEST_CASE("exchange: an older generation gets identity and all entries, a newer one is asked for") {
   node_of_owners owners;
   const puppet& owner = owners.add_owner("owner", 2, 10);
 
@@ -210,7 +209,7 @@ TEST_CASE(
   CHECK(asked.front().content.requests[0].max_version() == 2);
 }
 
-TEST_CASE("reconcile: versions that I lack, and strangers, are asked for; what I refuse is not") {
+TEST_CASE("exchange: versions that I lack, and strangers, are asked for; what I refuse is not") {
   node_of_owners owners;
   const puppet& owner = owners.add_owner("owner", 2, 10);
   digest_entry stranger;
@@ -228,7 +227,7 @@ TEST_CASE("reconcile: versions that I lack, and strangers, are asked for; what I
   CHECK(answer.front().content.requests[1].generation() == 0);
 }
 
-TEST_CASE("reconcile: heartbeats and leaves that are newer here are told") {
+TEST_CASE("exchange: heartbeats and leaves that are newer here are told") {
   node_of_owners owners;
   puppet& owner = owners.add_owner("owner", 1, 10);
   const digest_entry before = entry_of(owner, 1);
@@ -249,7 +248,7 @@ TEST_CASE("reconcile: heartbeats and leaves that are newer here are told") {
 }
 
 TEST_CASE(
-    "reconcile: of heartbeats in two datagrams, who goes in between is left out, nobody else") {
+    "exchange: of heartbeats in two datagrams, who goes in between is left out, nobody else") {
   node_of_owners owners;
   constexpr std::size_t count = 70;
   for (std::size_t i = 0; i < count; ++i) owners.add_owner("owner " + std::to_string(i), 0, 0);
@@ -310,7 +309,7 @@ TEST_CASE(
   CHECK(std::set<std::uint64_t>(told.begin(), told.end()) == expected);
 }
 
-TEST_CASE("reconcile: what the sender does not want is sent only if it is higher than that") {
+TEST_CASE("exchange: what the sender does not want is sent only if it is higher than that") {
   node_of_owners owners;
   puppet& owner = owners.add_owner("owner", 1, 10);
   owner.heartbeat = 5;
@@ -340,7 +339,7 @@ TEST_CASE("reconcile: what the sender does not want is sent only if it is higher
 }
 
 TEST_CASE(
-    "reconcile: a later run that the sender refuses keeps neither the run it holds nor the next") {
+    "exchange: a later run that the sender refuses keeps neither the run it holds nor the next") {
   node_of_owners owners;
   puppet& owner = owners.add_owner("owner", 3, 10);
   // Holds that generation up to `held`, and does not want a run further ahead.
@@ -366,7 +365,7 @@ TEST_CASE(
   CHECK(entries_sent(owner.generation - 1, 3, owner.generation) == 0);
 }
 
-TEST_CASE("reconcile: a request is answered by leg 3, and asks for nothing back") {
+TEST_CASE("exchange: a request is answered by leg 3, and asks for nothing back") {
   node_of_owners owners;
   const puppet& owner = owners.add_owner("owner", 3, 10);
   digest_entry beyond = entry_of(owner, 9);  // I lack what it has
@@ -390,7 +389,7 @@ TEST_CASE("reconcile: a request is answered by leg 3, and asks for nothing back"
 
 // ------------------------------------------------------------------------------------- order
 
-TEST_CASE("reconcile: the identities that the receiver lacks come before any entry") {
+TEST_CASE("exchange: the identities that the receiver lacks come before any entry") {
   node_of_owners owners;
   // Long names, so that what is left of a datagram would hold a small delta.
   for (int i = 0; i < 40; ++i) {
@@ -411,7 +410,7 @@ TEST_CASE("reconcile: the identities that the receiver lacks come before any ent
   CHECK(answer.front().content.identities[0].name == "a");  // my own first of all
 }
 
-TEST_CASE("reconcile: a quiet owner is not starved by a chatty one") {
+TEST_CASE("exchange: a quiet owner is not starved by a chatty one") {
   // Every starting owner: the order is shuffled per exchange.
   node_of_owners owners;
   const puppet& chatty = owners.add_owner("chatty", 100, 500);
@@ -436,7 +435,7 @@ TEST_CASE("reconcile: a quiet owner is not starved by a chatty one") {
   CHECK(began.size() == 2);
 }
 
-TEST_CASE("reconcile: owners with as much to tell take turns of a datagram or two") {
+TEST_CASE("exchange: owners with as much to tell take turns of a datagram or two") {
   node_of_owners owners;
   for (const char* name : {"x", "y", "z"}) owners.add_owner(name, 40, 480);
 
@@ -451,7 +450,7 @@ TEST_CASE("reconcile: owners with as much to tell take turns of a datagram or tw
   }
 }
 
-TEST_CASE("reconcile: the deltas of one owner follow each other without a gap, to its end") {
+TEST_CASE("exchange: the deltas of one owner follow each other without a gap, to its end") {
   node_of_owners owners;
   const puppet& owner = owners.add_owner("owner", 50, 400);
   owners.add_owner("other", 50, 300);
@@ -471,7 +470,7 @@ TEST_CASE("reconcile: the deltas of one owner follow each other without a gap, t
   }
 }
 
-TEST_CASE("reconcile: a lone owner's entries fill each datagram, in one delta") {
+TEST_CASE("exchange: a lone owner's entries fill each datagram, in one delta") {
   node_of_owners owners;
   const puppet& owner = owners.add_owner("owner", 300, 60);
 
@@ -491,7 +490,7 @@ TEST_CASE("reconcile: a lone owner's entries fill each datagram, in one delta") 
   CHECK(static_cast<double>(bytes) < 1.21 * static_cast<double>(payload));
 }
 
-TEST_CASE("reconcile: one answer keeps to its budgets of bytes and of datagrams") {
+TEST_CASE("exchange: one answer keeps to its budgets of bytes and of datagrams") {
   config settings = make_config("a");
   settings.exchange_bytes_max = 5000;
   node_of_owners by_bytes(settings);
@@ -512,7 +511,7 @@ TEST_CASE("reconcile: one answer keeps to its budgets of bytes and of datagrams"
   CHECK(by_count.ask(by_count.all_known()).size() == 3);
 }
 
-TEST_CASE("reconcile: the largest entry of one datagram goes through, and what is behind it") {
+TEST_CASE("exchange: the largest entry of one datagram goes through, and what is behind it") {
   small_cluster world;
   protocol& a = world.add("a");
   protocol& b = world.add("b");
@@ -531,7 +530,7 @@ TEST_CASE("reconcile: the largest entry of one datagram goes through, and what i
 
 // -------------------------------------------------------------------------------- compaction
 
-TEST_CASE("reconcile: a floor takes effect only when everything up to the known top is here") {
+TEST_CASE("exchange: a floor takes effect only when everything up to the known top is here") {
   node_of_owners owners;
   puppet& owner = owners.add_owner("owner", 0, 0);
   const memory_storage& held = owners.world.find("a").entries;
@@ -550,7 +549,7 @@ TEST_CASE("reconcile: a floor takes effect only when everything up to the known 
   CHECK_FALSE(held.find(2, "old").has_value());
 }
 
-TEST_CASE("reconcile: what a floor drops is removed, and is not told again") {
+TEST_CASE("exchange: what a floor drops is removed, and is not told again") {
   node_of_owners owners;
   puppet& owner = owners.add_owner("owner", 2, 10);
   change_cursor cursor;
@@ -572,7 +571,7 @@ TEST_CASE("reconcile: what a floor drops is removed, and is not told again") {
         "new_peer owner\npeer_live owner\nupdate owner new=1@6\n");
 }
 
-TEST_CASE("reconcile: a marker is stored and relayed at once") {
+TEST_CASE("exchange: a marker is stored and relayed at once") {
   node_of_owners owners;
   puppet& owner = owners.add_owner("owner", 1, 10);
   const std::string floor = text_of(1);
@@ -586,7 +585,7 @@ TEST_CASE("reconcile: a marker is stored and relayed at once") {
   CHECK(answer.front().content.deltas[0].top == 9);  // the evidence goes along
 }
 
-TEST_CASE("reconcile: evidence of a higher top holds a floor back, whoever brought it") {
+TEST_CASE("exchange: evidence of a higher top holds a floor back, whoever brought it") {
   node_of_owners owners;
   puppet& owner = owners.add_owner("owner", 1, 10);
   const memory_storage& held = owners.world.find("a").entries;
@@ -599,7 +598,7 @@ TEST_CASE("reconcile: evidence of a higher top holds a floor back, whoever broug
   CHECK_FALSE(held.find(2, "old").has_value());
 }
 
-TEST_CASE("reconcile: a parked delta brings its evidence with it") {
+TEST_CASE("exchange: a parked delta brings its evidence with it") {
   node_of_owners owners;
   puppet& owner = owners.add_owner("owner", 1, 10);
   const memory_storage& held = owners.world.find("a").entries;
@@ -614,7 +613,7 @@ TEST_CASE("reconcile: a parked delta brings its evidence with it") {
 }
 
 TEST_CASE(
-    "reconcile: keys erased before a compaction never come back, in whatever order replicas meet") {
+    "exchange: keys erased before a compaction never come back, in whatever order replicas meet") {
   small_cluster world;
   protocol& a = world.add("a");
   world.add("b");
@@ -654,7 +653,7 @@ TEST_CASE(
 
 // ------------------------------------------------------------------------------ what was lost
 
-TEST_CASE("reconcile: a lost answer makes the window smaller once, whatever owners it told of") {
+TEST_CASE("exchange: a lost answer makes the window smaller once, whatever owners it told of") {
   node_of_owners owners;
   for (const char* name : {"one", "two", "three"}) owners.add_owner(name, 40, 100);
   owners.world.round("a");
