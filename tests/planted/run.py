@@ -46,7 +46,8 @@ class Patch:
         self.name = path.stem
         text = path.read_text()
         head, mark, diff = text.partition("--- a/")
-        self.sentence = " ".join(head.split())
+        words = [line for line in head.splitlines() if not re.match(r"diff --git |index ", line)]
+        self.sentence = " ".join(" ".join(words).split())
         if not mark or not re.fullmatch(r"[^.]+\.", self.sentence):
             raise Refused("begins with no sentence, or holds no diff")
         lines = diff.splitlines()
@@ -189,7 +190,8 @@ def try_all(build, paths, seeds, jobs):
 
 # Each is a patch that must fail, and a part of what is said about it.
 SAMPLE = "lib/core/random.cpp"
-HEAD = f"A mistake.\n\n--- a/{SAMPLE}\n+++ b/{SAMPLE}\n@@ -1,1 +1,1 @@\n"
+HEAD = (f"A mistake.\n\ndiff --git a/{SAMPLE} b/{SAMPLE}\nindex 0123..4567 100644\n"
+        f"--- a/{SAMPLE}\n+++ b/{SAMPLE}\n@@ -1,1 +1,1 @@\n")
 WRONG = {
     "moved": (HEAD + "-a line that is not there\n+another\n", "0 places"),
     "anywhere": (HEAD + "-\n+\n", "places in"),
