@@ -7,14 +7,11 @@
 #include <utility>
 
 #include "gossipmonger/core/hash.hpp"
-#include "planted.hpp"
 
 namespace gossipmonger {
 
 namespace {
 
-using planted::defect;
-using planted::is_on;
 using std::chrono::nanoseconds;
 
 // Less room than this behind a frame carries nothing worth a datagram.
@@ -47,9 +44,7 @@ answer_writer::answer_writer(exchange_tables& shared)
       whole_bytes_max_(entry_bytes_limit(shared.settings.datagram_bytes_max)),
       narrow_whole_bytes_max_(entry_bytes_limit(datagram_bytes_floor)) {}
 
-void answer_writer::forget(slot_index slot) {
-  if (!is_on(defect::checksum_kept)) checksums_.forget(slot);
-}
+void answer_writer::forget(slot_index slot) { checksums_.forget(slot); }
 
 bool answer_writer::fill(answer_leg& leg, message& out, nanoseconds now) {
   const bool is_first = leg.is_first;
@@ -207,10 +202,6 @@ bool answer_writer::fill_turn(answer_leg& leg, packer& pack, const message& out)
       spend(leg, before - pack.bytes_left());
       counted_.entries_sent += sent;
       return true;
-    }
-    if (is_on(defect::version_skipped) && entry->version % 16 == 0) {
-      turn.after = entry->version;
-      continue;
     }
     if (!pack.try_add_entry(*entry)) {
       is_full = true;

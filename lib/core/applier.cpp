@@ -4,14 +4,9 @@
 #include <string>
 #include <utility>
 
-#include "planted.hpp"
-
 namespace gossipmonger {
 
 namespace {
-
-using planted::defect;
-using planted::is_on;
 
 constexpr std::uint64_t parked_rounds = 16;
 // Longest pause before a storage that refuses is tried again.
@@ -42,22 +37,20 @@ applier::applier(exchange_tables& shared, change_list& changes)
 
 void applier::apply(const message& from, const delta_view& delta) {
   const std::optional<slot_index> slot = peers_.find(delta.name_hash);
-  if (slot == self_slot) {
-    if (!is_on(defect::self_delta)) return drop(drop_reason::about_self);
-  } else if (!slot || delta.generation > peers_[*slot].generation()) {
+  if (slot == self_slot) return drop(drop_reason::about_self);
+  if (!slot || delta.generation > peers_[*slot].generation()) {
     return drop(drop_reason::unknown_peer);
-  } else if (delta.generation < peers_[*slot].generation() && !is_on(defect::stale_generation)) {
-    return drop(drop_reason::stale);
   }
+  if (delta.generation < peers_[*slot].generation()) return drop(drop_reason::stale);
   const peer row = peers_[*slot];
   if (row.is_over_capacity()) return drop(drop_reason::capacity);
   if (row.is_put_off()) return drop(drop_reason::storage);
   if (delta.value_bytes != 0) return apply_fragment(*slot, from, delta);
-  if (delta.upto.version <= row.max_version() && !is_on(defect::version_regression)) {
+  if (delta.upto.version <= row.max_version()) {
     counted_.entries_skipped += delta.entry_count;
     return;
   }
-  if (delta.after.version > row.max_version() && !is_on(defect::gap_applied)) {
+  if (delta.after.version > row.max_version()) {
     return park(*slot, from, delta);
   }
   shared_.raise_top(*slot, delta.top);
@@ -95,7 +88,7 @@ void applier::apply_entries(slot_index slot, const std::vector<entry_view>& entr
                             std::size_t first, std::size_t count, std::uint64_t upto) {
   const peer row = peers_[slot];
   for (std::size_t i = first; i < first + count; ++i) {
-    if (entries[i].version <= row.max_version() && !is_on(defect::overlap_applied)) {
+    if (entries[i].version <= row.max_version()) {
       ++counted_.entries_skipped;
       continue;
     }
@@ -103,7 +96,7 @@ void applier::apply_entries(slot_index slot, const std::vector<entry_view>& entr
     row.set_max_version(entries[i].version);  // a prefix, at every step (I2)
     ++counted_.entries_applied;
   }
-  row.set_max_version(is_on(defect::version_regression) ? upto : std::max(row.max_version(), upto));
+  row.set_max_version(std::max(row.max_version(), upto));
   shared_.raise_top(slot, row.max_version());
   if (!partials_.is_empty()) partials_.drop_upto(slot, row.max_version());
   peers_.touch(slot);
@@ -111,7 +104,6 @@ void applier::apply_entries(slot_index slot, const std::vector<entry_view>& entr
 
 bool applier::exceeds_capacity(slot_index slot, const entry_view& entry, std::size_t value_bytes,
                                const std::optional<entry_view>& held) {
-  if (is_on(defect::capacity_ignored)) return false;
   const peer row = peers_[slot];
   const storage_usage used = entries_.usage(slot);
   const std::size_t bytes_held = held ? held->key.size() + held->value.size() : 0;
@@ -149,10 +141,10 @@ bool applier::try_put(slot_index slot, const entry_view& entry) {
   const std::optional<entry_view> held = entries_.find(slot, entry.key);
   if (exceeds_capacity(slot, entry, entry.value.size(), held)) return false;
   entry_view placed = entry;
-  const bool is_same = held && held->value == entry.value &&
-                       (held->is_tombstone == entry.is_tombstone || is_on(defect::empty_kept));
+  const bool is_same =
+      held && held->value == entry.value && held->is_tombstone == entry.is_tombstone;
   // The marker is no content: it takes its place in the version order only.
-  placed.sequence = is_same && !is_on(defect::order_moved) ? held->sequence : changes_.take();
+  placed.sequence = is_same ? held->sequence : changes_.take();
   if (const result<void> put = entries_.put(slot, placed); !put) {
     drop(drop_reason::storage);
     // An event tells it once, until the storage works.
@@ -171,8 +163,7 @@ bool applier::try_put(slot_index slot, const entry_view& entry) {
 
 void applier::apply_floor(slot_index slot) {
   owner& of = owners_[slot];
-  const bool is_early =
-      peers_[slot].max_version() < shared_.top_of(slot) && !is_on(defect::floor_at_once);
+  const bool is_early = peers_[slot].max_version() < shared_.top_of(slot);
   if (of.floor == 0 || is_early) return;
   changes_.advance_to(entries_.drop_upto(slot, of.floor, changes_.last()));
   of.floor = 0;
@@ -187,7 +178,7 @@ void applier::apply_fragment(slot_index slot, const message& from, const delta_v
   }
   take_fragment(slot, delta, part);
   if (!parked_.is_empty()) apply_parked(slot);
-  if (!is_on(defect::floor_stuck)) apply_floor(slot);
+  apply_floor(slot);
 }
 
 void applier::take_fragment(slot_index slot, const delta_view& delta, const entry_view& part) {
@@ -257,7 +248,7 @@ void applier::begin_round() {
 void applier::forget(slot_index slot) {
   owners_.begin(slot);
   parked_.forget(slot);
-  if (!is_on(defect::put_off_left)) std::erase(put_off_, slot);
+  std::erase(put_off_, slot);
 }
 
 void applier::count_tables(table_sizes& out) const {

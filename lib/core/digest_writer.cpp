@@ -5,8 +5,6 @@
 #include <limits>
 #include <span>
 
-#include "planted.hpp"
-
 namespace gossipmonger {
 
 namespace {

@@ -2,14 +2,10 @@
 
 #include "gossipmonger/core/hash.hpp"
 #include "gossipmonger/core/packer.hpp"
-#include "planted.hpp"
 
 namespace gossipmonger {
 
 namespace {
-
-using planted::defect;
-using planted::is_on;
 
 constexpr std::size_t flights_max = 1024;
 
@@ -44,7 +40,7 @@ std::optional<partial_entry> exchange_tables::partial_of(slot_index slot) const 
 }
 
 std::size_t exchange_tables::message_bytes_max() const {
-  return settings.datagram_bytes_max - (is_on(defect::seal_ignored) ? 0 : seal_bytes);
+  return settings.datagram_bytes_max - seal_bytes;
 }
 
 std::size_t exchange_tables::message_bytes_max(const leg_base& leg) const {

@@ -2,12 +2,7 @@
 
 #include <cassert>
 
-#include "planted.hpp"
-
 namespace gossipmonger {
-
-using planted::defect;
-using planted::is_on;
 
 digest_leg* outbox::find_digest(const endpoint& to) {
   const auto place = std::find_if(digests_.begin(), digests_.end(),
@@ -31,10 +26,8 @@ std::size_t outbox::add_answer(answer_leg&& leg) {
   std::deque<answer_leg>& strangers = lane(outbox_lane::strangers);
   std::deque<answer_leg>& bulk = lane(outbox_lane::bulk);
   std::deque<answer_leg>& joined = leg.is_unproved ? strangers : answers;
-  const bool is_full =
-      leg.is_unproved
-          ? strangers.size() == strangers_max && !is_on(defect::strangers_unbounded)
-          : answers.size() + bulk.size() == answers_max && !is_on(defect::answers_unbounded);
+  const bool is_full = leg.is_unproved ? strangers.size() == strangers_max
+                                       : answers.size() + bulk.size() == answers_max;
   if (is_full) (leg.is_unproved || bulk.empty() ? joined : bulk).pop_front();
   joined.push_back(std::move(leg));
   return is_full ? 1 : 0;

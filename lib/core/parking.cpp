@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "planted.hpp"
-
 namespace gossipmonger {
 
 namespace {
@@ -55,7 +53,7 @@ bool parking::try_park(slot_index slot, const message& from, const delta_view& d
   }
   const std::size_t room = sizeof(parked_delta) + length + delta.entry_count * sizeof(entry_view);
   const bool has_room = bytes_ + room <= bytes_max_;
-  if (!has_room && !planted::is_on(planted::defect::parked_unbounded)) return false;
+  if (!has_room) return false;
   std::size_t of_slot = 0;
   for (const parked_delta& one : parked_) {
     if (one.slot != slot) continue;

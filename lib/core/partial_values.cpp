@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "gossipmonger/core/value_checksums.hpp"
-#include "planted.hpp"
 
 namespace gossipmonger {
 
@@ -63,7 +62,7 @@ partial_values::outcome partial_values::take(slot_index slot, const delta_view& 
   }
   if (found == partials_.end()) {
     const bool has_room = delta.value_bytes <= bytes_max_ - announced_bytes_;
-    if (!has_room && !planted::is_on(planted::defect::partials_unbounded)) return outcome::full;
+    if (!has_room) return outcome::full;
     found = partials_.try_emplace(slot).first;
     partial& fresh = found->second;
     fresh.version = part.version;
@@ -81,7 +80,6 @@ partial_values::outcome partial_values::take(slot_index slot, const delta_view& 
   bytes_ += part.value.size() - known;
   held.round = round;
   assert(held.bytes.size() <= held.value_bytes);
-  if (planted::is_on(planted::defect::partial_shown)) return outcome::whole;
   if (held.bytes.size() < held.value_bytes) return outcome::grown;
 
   const std::string_view value(held.bytes.data(), held.bytes.size());
@@ -92,7 +90,7 @@ partial_values::outcome partial_values::take(slot_index slot, const delta_view& 
 
 entry_view partial_values::whole(slot_index slot) const {
   const partial& held = partials_.at(slot);
-  assert(held.bytes.size() == held.value_bytes || planted::is_on(planted::defect::partial_shown));
+  assert(held.bytes.size() == held.value_bytes);
   entry_view entry;
   entry.key = held.key;
   entry.value = std::string_view(held.bytes.data(), held.bytes.size());

@@ -7,14 +7,10 @@
 #include <span>
 #include <utility>
 
-#include "planted.hpp"
-
 namespace gossipmonger {
 
 namespace {
 
-using planted::defect;
-using planted::is_on;
 using std::chrono::nanoseconds;
 
 constexpr std::uint64_t hash_max = std::numeric_limits<std::uint64_t>::max();
@@ -44,7 +40,6 @@ bool has_entry(std::span<const packed_entry> list, std::uint64_t name_hash) {
 
 /// Whether the sender of `theirs` refuses this incarnation.
 bool is_refused(const digest& theirs, peer_view row) {
-  if (is_on(defect::unwanted_ignored)) return false;
   const packed_entry* refused = find_sorted(theirs.unwanted, row.name_hash());
   if (refused == nullptr || std::pair(row.generation(), row.heartbeat()) >
                                 std::pair(refused->generation(), refused->heartbeat())) {
@@ -214,9 +209,7 @@ void planner::compare_absent(const digest& theirs, const comparison& seen, nanos
                              answer_leg& out) {
   const std::span<const packed_entry> rows = peers_.entries();
   const std::size_t first = peers_.lower_bound(theirs.lo);
-  const std::size_t end = theirs.hi == hash_max || is_on(defect::outside_range)
-                              ? rows.size()
-                              : peers_.lower_bound(theirs.hi + 1);
+  const std::size_t end = theirs.hi == hash_max ? rows.size() : peers_.lower_bound(theirs.hi + 1);
   if (end - first == theirs.range.size() - seen.strangers()) return;  // all of them stand there
 
   // Both sides ascend by hash.

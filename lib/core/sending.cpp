@@ -8,7 +8,6 @@
 
 #include "gossipmonger/core/address_book.hpp"
 #include "gossipmonger/core/packer.hpp"
-#include "planted.hpp"
 
 namespace gossipmonger {
 
@@ -221,7 +220,6 @@ std::optional<outbox_lane> sending::next_lane(nanoseconds steady) {
   if (!has_byte_budget()) return outbox_.next(true);
   budget_.refill(steady, settings_.send_bytes_per_interval, settings_.gossip_interval);
   strangers_budget_.refill(steady, strangers_bytes(), settings_.gossip_interval);
-  if (planted::is_on(planted::defect::budget_ignored)) return outbox_.next(true);
   const std::optional<outbox_lane> lane = next_within_budget();
   if (!lane) {
     sends_at_ = budget_opens_at();

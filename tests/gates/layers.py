@@ -201,6 +201,9 @@ def check_code(path, text):
         if reason:
             yield number, f"#include {header}: {reason}"
 
+    for number, line in enumerate(text.splitlines(), 1):
+        if "planted" in line:
+            yield number, "`planted`: no source of the library holds test code"
     for number, line in enumerate(without_comments(text).splitlines(), 1):
         for word in WALLS[layer].banned_words:
             found = re.search(word, line)
@@ -284,6 +287,9 @@ PLANTS = [
     (HEADERS + "core/types.hpp", "class peer_manager;", "says nothing"),
     (HEADERS + "core/types.hpp", "// " + "x" * 98, "columns"),
     (HEADERS + "core/types.hpp", '#include "../../../lib/core/x.hpp"', "reaches into lib/"),
+    (HEADERS + "core/types.hpp", "if (planted::is_on(planted::defect::gap_applied)) return;",
+     "no source of the library holds test code"),
+    ("lib/core/types.cpp", '#include "planted.hpp"', "no source of the library holds test code"),
     (HEADERS + "testing/storage_suite.hpp", "#include <doctest/doctest.h>", "do not know doctest"),
     ("lib/core/types.cpp", '#include "gossipmonger/core/protocol.hpp"', "comes before"),
     ("lib/core/random.cpp", "std::uniform_int_distribution<int> d(1, 6);", "_distribution"),

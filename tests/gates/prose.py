@@ -24,12 +24,12 @@ BARE, LONG = "bare relative clause", f"more than {WORDS_MAX} words"
 # (bare relative clauses, long sentences) of each part. The numbers only fall: a part that has got
 # better fails as well, until its row says so.
 BUDGET = {
-    "core": (12, 3),
+    "core": (2, 3),
     "wire": (0, 0),
     "net": (0, 0),
     "sim": (0, 0),
     "testing": (0, 0),
-    "tests": (133, 24),
+    "tests": (132, 24),
     "tools": (0, 0),
     "bench": (0, 0),
     "build": (0, 0),

@@ -46,7 +46,8 @@ class Patch:
         self.name = path.stem
         text = path.read_text()
         head, mark, diff = text.partition("--- a/")
-        self.sentence = " ".join(head.split())
+        words = [line for line in head.splitlines() if not re.match(r"diff --git |index ", line)]
+        self.sentence = " ".join(" ".join(words).split())
         if not mark or not re.fullmatch(r"[^.]+\.", self.sentence):
             raise Refused("begins with no sentence, or holds no diff")
         lines = diff.splitlines()
@@ -55,6 +56,8 @@ class Patch:
             raise Refused("changes more than one file")
         if not re.fullmatch(r"lib/[\w/]+\.cpp", self.source):
             raise Refused(f"changes {self.source}, which is no source of lib/")
+        if not (ROOT / self.source).is_file():
+            raise Refused(f"does not apply: {self.source} is gone")
         self.hunks = [hunk.splitlines() for hunk in HUNK.split("\n".join(lines[2:]))[1:]]
 
     def applied_to(self, text):
@@ -187,11 +190,13 @@ def try_all(build, paths, seeds, jobs):
 
 # Each is a patch that must fail, and a part of what is said about it.
 SAMPLE = "lib/core/random.cpp"
-HEAD = f"A mistake.\n\n--- a/{SAMPLE}\n+++ b/{SAMPLE}\n@@ -1,1 +1,1 @@\n"
+HEAD = (f"A mistake.\n\ndiff --git a/{SAMPLE} b/{SAMPLE}\nindex 0123..4567 100644\n"
+        f"--- a/{SAMPLE}\n+++ b/{SAMPLE}\n@@ -1,1 +1,1 @@\n")
 WRONG = {
     "moved": (HEAD + "-a line that is not there\n+another\n", "0 places"),
     "anywhere": (HEAD + "-\n+\n", "places in"),
     "nameless": (HEAD.partition("\n\n")[2], "no sentence"),
+    "gone": (HEAD.replace("random", "gone"), "gone.cpp is gone"),
     "headers": (HEAD.replace(".cpp", ".hpp"), "no source of lib/"),
     "several": (HEAD + "--- a/lib/core/hash.cpp\n+++ b/lib/core/hash.cpp\n", "more than one file"),
     "garbled": (HEAD + "-#include <bit>\n+this is no C++\n", "does not compile"),
