@@ -74,7 +74,7 @@ CORE_ORDER = [
     {"hash"},
     {"event", "digest", "delta", "table_sizes"},
     {"message", "config", "random"},
-    {"message_text"},
+    {"message_text", "replication"},
     {"failure_detector", "packer", "parking", "peer_ring", "address_book", "node_clock",
      "own_incarnation", "graveyard", "expiry", "value_checksums", "value_transfers", "flight_log",
      "send_budget", "write_rate", "report_log", "path_watch", "namesake_watch", "membership_need",

@@ -21,13 +21,11 @@
 #include "gossipmonger/core/error.hpp"
 #include "gossipmonger/core/expiry.hpp"
 #include "gossipmonger/core/peer_table.hpp"
+#include "gossipmonger/core/replication.hpp"
 #include "gossipmonger/core/storage.hpp"
 #include "gossipmonger/core/write_rate.hpp"
 
 namespace gossipmonger {
-
-/// Keys with their values.
-using pair_views = std::span<const std::pair<std::string_view, std::string_view>>;
 
 class own_map {
  public:

@@ -13,7 +13,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -31,7 +30,6 @@
 #include "gossipmonger/core/error.hpp"
 #include "gossipmonger/core/event.hpp"
 #include "gossipmonger/core/exchange.hpp"
-#include "gossipmonger/core/graveyard.hpp"
 #include "gossipmonger/core/hash.hpp"
 #include "gossipmonger/core/legs.hpp"
 #include "gossipmonger/core/liveness.hpp"
@@ -42,28 +40,14 @@
 #include "gossipmonger/core/own_incarnation.hpp"
 #include "gossipmonger/core/own_map.hpp"
 #include "gossipmonger/core/partners.hpp"
-#include "gossipmonger/core/peer_ring.hpp"
 #include "gossipmonger/core/peer_table.hpp"
 #include "gossipmonger/core/random.hpp"
+#include "gossipmonger/core/replication.hpp"
 #include "gossipmonger/core/sending.hpp"
 #include "gossipmonger/core/storage.hpp"
 #include "gossipmonger/core/table_sizes.hpp"
 
 namespace gossipmonger {
-
-/// How far a version of mine has come.
-struct replication {
-  replication() = default;
-
-  std::size_t live = 0;     ///< peers live now
-  std::size_t holding = 0;  ///< of all peers, those that hold the version
-  std::size_t live_holding = 0;
-};
-
-/// Whether the node sent or received the message that its hook sees.
-enum class message_direction : std::uint8_t { sent, received };
-using message_hook =
-    std::function<void(message_direction, const endpoint& remote, const message& what)>;
 
 class protocol {
  public:

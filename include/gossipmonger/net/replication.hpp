@@ -5,8 +5,7 @@
 
 #include <cstddef>
 
-// Of `replication` and `message_hook`, which have no header of their own yet.
-#include "gossipmonger/core/protocol.hpp"
+#include "gossipmonger/core/replication.hpp"
 
 namespace gossipmonger {
 
