@@ -51,7 +51,7 @@ struct figures {
   std::uint64_t convictions = 0;   // of live peers
   std::vector<double> detections;  // rounds, of every observer and crash
   std::vector<double> last;        // of each crash, the last observer
-  std::uint64_t doubts_raised = 0;
+  std::uint64_t suspicions_raised = 0;
   double bytes_a_node_round = 0;
 };
 
@@ -114,7 +114,7 @@ class measurement {
 
   void run_quiet() {
     const std::uint64_t convictions = sum(&protocol_stats::convictions);
-    const std::uint64_t doubts = sum(&protocol_stats::doubts_raised);
+    const std::uint64_t suspicions = sum(&protocol_stats::suspicions_raised);
     const std::uint64_t bytes = world_.counters().bytes;
     constexpr std::size_t step = 10;
     for (std::size_t round = 0; round < chosen_.rounds && !is_late(); round += step) {
@@ -122,7 +122,7 @@ class measurement {
       measured_.node_rounds += step * chosen_.nodes;
     }
     measured_.convictions = sum(&protocol_stats::convictions) - convictions;
-    measured_.doubts_raised = sum(&protocol_stats::doubts_raised) - doubts;
+    measured_.suspicions_raised = sum(&protocol_stats::suspicions_raised) - suspicions;
     if (measured_.node_rounds == 0) return;
     measured_.bytes_a_node_round = static_cast<double>(world_.counters().bytes - bytes) /
                                    static_cast<double>(measured_.node_rounds);
@@ -230,12 +230,12 @@ int main(int count, char** words) {
   const figures f = measuring.run();
   const double millions = static_cast<double>(f.node_rounds) / 1e6;
   std::printf(
-      "nodes %zu loss %g%% | node-rounds %.3f M, convictions of the living %llu, doubts aloud "
+      "nodes %zu loss %g%% | node-rounds %.3f M, convictions of the living %llu, suspicions aloud "
       "%llu, "
       "bytes a node-round %.0f | crashes %zu, pairs %zu, median %.1f, p99 %.1f, worst %.1f; last "
       "observer median %.1f, worst %.1f rounds\n",
       chosen.nodes, chosen.loss_percent, millions, static_cast<unsigned long long>(f.convictions),
-      static_cast<unsigned long long>(f.doubts_raised), f.bytes_a_node_round, f.last.size(),
+      static_cast<unsigned long long>(f.suspicions_raised), f.bytes_a_node_round, f.last.size(),
       f.detections.size(), quantile(f.detections, 0.5), quantile(f.detections, 0.99),
       f.detections.empty() ? 0 : f.detections.back(), quantile(f.last, 0.5),
       f.last.empty() ? 0 : f.last.back());

@@ -60,7 +60,7 @@ bool answer_writer::fill(answer_leg& leg, message& out, nanoseconds now) {
   if (is_first && leg.refused != refusal::none) {
     static_cast<void>(pack.try_set_refusal(leg.refused));
   }
-  shared_.add_doubts(leg, pack);
+  shared_.add_suspicions(leg, pack);
 
   fill_identities(leg, pack, now);
   fill_requests(leg, pack, out);
@@ -68,7 +68,7 @@ bool answer_writer::fill(answer_leg& leg, message& out, nanoseconds now) {
   if (leg.identities.empty() && leg.requests.empty()) fill_deltas(leg, pack, out);
 
   const bool is_empty = out.identities.empty() && out.requests.empty() && out.heartbeats.empty() &&
-                        out.deltas.empty() && out.doubts.empty();
+                        out.deltas.empty() && out.suspicions.empty();
   if (is_empty && !is_first && !leg.is_unproved) return false;
   // A reply of one datagram costs little to send again. A leg that goes on is remembered.
   if (!is_first && !leg.is_unproved && leg.remote_hash != 0) note_flights(leg, out, now);

@@ -89,7 +89,7 @@ bool digest_writer::fill(digest_leg& leg, message& out, nanoseconds now) {
   shared_.set_frame(leg, out);
   out.padded_bytes = leg.padded_bytes;
   out.interval = interval_code(settings_.gossip_interval);
-  shared_.add_doubts(leg, pack);
+  shared_.add_suspicions(leg, pack);
 
   // Sender and receiver stand in every datagram: in the range, or else in extra, where a place is
   // kept free for each. If the leg cannot tell of everything, its first datagram also leaves room
@@ -143,7 +143,7 @@ void digest_writer::fill_range(digest_leg& leg, packer& pack, message& out, nano
       leg.is_partial ? std::max<std::size_t>(1, wanted.rows_max / graves_part) : graves.size();
   const auto kept_free = [&] {
     const bool has_tag =
-        !out.known.range.empty() || !out.known.unwanted.empty() || !out.doubts.empty();
+        !out.known.range.empty() || !out.known.unwanted.empty() || !out.suspicions.empty();
     const std::size_t of_receiver = wanted.of_receiver ? 2 : 1;
     const std::size_t kept =
         (wanted.has_sender ? 0U : 1U) + (wanted.has_receiver ? 0U : of_receiver) + wanted.extra;

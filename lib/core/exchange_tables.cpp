@@ -71,11 +71,11 @@ void exchange_tables::set_frame(const leg_base& leg, message& out) const {
   }
 }
 
-void exchange_tables::add_doubts(leg_base& leg, packer& pack) {
-  for (const doubt_entry& doubt : leg.doubts) {
-    if (!pack.try_add_doubt(doubt)) break;
+void exchange_tables::add_suspicions(leg_base& leg, packer& pack) {
+  for (const suspicion_entry& suspicion : leg.suspicions) {
+    if (!pack.try_add_suspicion(suspicion)) break;
   }
-  leg.doubts.clear();
+  leg.suspicions.clear();
 }
 
 }  // namespace gossipmonger

@@ -155,7 +155,7 @@ bool liveness::is_plausible(peer_view row, std::uint64_t heartbeat) const {
 
 std::uint64_t liveness::credible_heartbeat(slot_index slot) const {
   const peer_view row = peers_[slot];
-  const suspicion& heard = life(slot).doubts;
+  const suspicion& heard = life(slot).state;
   if (!heard.proved()) return row.heartbeat();
   const nanoseconds until = heard.suspected_since().value_or(peers_.silent_since(slot));
   const nanoseconds since = std::max(nanoseconds{0}, until - *heard.proved()) + expected_.maximum;
@@ -165,7 +165,7 @@ std::uint64_t liveness::credible_heartbeat(slot_index slot) const {
 }
 
 std::uint64_t liveness::reachable_heartbeat(slot_index slot) const {
-  const suspicion& heard = life(slot).doubts;
+  const suspicion& heard = life(slot).state;
   const std::uint64_t held = credible_heartbeat(slot);
   if (!heard.has_proof()) return held + fresh_rounds(0);
   suspicion_rules slowest = rules();
@@ -193,9 +193,9 @@ std::optional<peer_status> liveness::handle_leave(slot_index slot, const digest_
 
 std::optional<peer_status> liveness::advance(slot_index slot, std::uint64_t heartbeat) {
   const peer row = peers_[slot];
-  if (row.is_suspect() && life(slot).doubts.handle_heartbeat(heartbeat, rules())) {
+  if (row.is_suspect() && life(slot).state.handle_heartbeat(heartbeat, rules())) {
     peers_.set_suspect(slot, false);
-    ++counters_.doubts_refuted;
+    ++counters_.suspicions_refuted;
   }
   // A heartbeat from before it fell silent may still be on its way: that is no sign of life. A
   // suspicion knows how far its heartbeat can have come by then.
@@ -219,15 +219,15 @@ std::optional<peer_status> liveness::advance(slot_index slot, std::uint64_t hear
 
 // ---------------------------------------------------------------------------------- suspicions
 
-doubt_entry liveness::describe(slot_index slot, std::optional<nanoseconds> doubted) const {
+suspicion_entry liveness::describe(slot_index slot, std::optional<nanoseconds> suspected) const {
   const peer_view row = peers_[slot];
-  doubt_entry told = life(slot).doubts.entry(clock_.now(), settings_.gossip_interval, doubted);
+  suspicion_entry told = life(slot).state.entry(clock_.now(), settings_.gossip_interval, suspected);
   told.name_hash = row.name_hash();
   told.generation = row.generation();
   return told;
 }
 
-std::optional<slot_index> liveness::find_subject(const doubt_entry& told) const {
+std::optional<slot_index> liveness::find_subject(const suspicion_entry& told) const {
   if (settings_.suspicion_rounds == 0) return std::nullopt;
   const std::optional<slot_index> slot = peers_.find(told.name_hash);
   if (!slot || *slot == self_slot) return std::nullopt;
@@ -237,7 +237,7 @@ std::optional<slot_index> liveness::find_subject(const doubt_entry& told) const 
   return is_concerned ? slot : std::nullopt;
 }
 
-std::optional<peer_status> liveness::handle_evidence(const doubt_entry& told) {
+std::optional<peer_status> liveness::handle_evidence(const suspicion_entry& told) {
   const std::optional<slot_index> slot = find_subject(told);
   if (!slot) return std::nullopt;
   if (!is_plausible(peers_[*slot], told.heartbeat)) {
@@ -245,51 +245,52 @@ std::optional<peer_status> liveness::handle_evidence(const doubt_entry& told) {
     return std::nullopt;
   }
   const nanoseconds proved = clock_.now() - age_unit(settings_.gossip_interval) * told.proof_age;
-  const bool has_proof = told.proof_age < doubt_entry::proof_age_max;
-  if (has_proof && life(*slot).doubts.adopt(told.heartbeat, proved)) refute(*slot);
+  const bool has_proof = told.proof_age < suspicion_entry::proof_age_max;
+  if (has_proof && life(*slot).state.adopt(told.heartbeat, proved)) refute(*slot);
   answer_askers(*slot);
   if (told.heartbeat <= peers_[*slot].heartbeat()) return std::nullopt;
   return advance(*slot, told.heartbeat);
 }
 
-void liveness::handle_suspicion(const doubt_entry& told, std::uint64_t from_hash,
+void liveness::handle_suspicion(const suspicion_entry& told, std::uint64_t from_hash,
                                 const endpoint& source) {
-  const bool is_refuted = told.proof_age < told.doubt_age;  // by its own proof
-  if (told.doubt_age == doubt_entry::no_doubt || is_refuted) return;
+  const bool is_refuted = told.proof_age < told.suspicion_age;  // by its own proof
+  if (told.suspicion_age == suspicion_entry::no_suspicion || is_refuted) return;
   const std::optional<slot_index> slot = find_subject(told);
   if (!slot || !is_plausible(peers_[*slot], told.heartbeat)) return;
   const peer_view row = peers_[*slot];
-  suspicion& held = life(*slot).doubts;
-  const nanoseconds doubted = clock_.now() - age_unit(settings_.gossip_interval) * told.doubt_age;
-  if (held.is_proved_after(doubted)) return handle_outdated(*slot, told);
+  suspicion& held = life(*slot).state;
+  const nanoseconds suspected =
+      clock_.now() - age_unit(settings_.gossip_interval) * told.suspicion_age;
+  if (held.is_proved_after(suspected)) return handle_outdated(*slot, told);
   if (!row.may_die()) return;
-  if (held.has_proof() && row.heartbeat() >= held.heartbeat_after(doubted, rules())) return;
+  if (held.has_proof() && row.heartbeat() >= held.heartbeat_after(suspected, rules())) return;
   if (told.is_question) {
-    prober_.add_asker(asker(*slot, row.generation(), doubted, source, from_hash, round_));
+    prober_.add_asker(asker(*slot, row.generation(), suspected, source, from_hash, round_));
     return want(*slot);
   }
-  if (!held.doubt(doubted, row.heartbeat(), clock_.now())) return;
+  if (!held.suspect(suspected, row.heartbeat(), clock_.now())) return;
   peers_.set_suspect(*slot, true);
   spread(*slot);
   // While it is fresh, each node that hears of it looks for itself; later, others have done so.
-  if (clock_.now() - doubted <= 2 * rules().interval) want(*slot);
+  if (clock_.now() - suspected <= 2 * rules().interval) want(*slot);
 }
 
-void liveness::handle_outdated(slot_index slot, const doubt_entry& told) {
+void liveness::handle_outdated(slot_index slot, const suspicion_entry& told) {
   // The sender's own proof is as late as its suspicion: it learns nothing new here.
-  if (told.proof_age <= told.doubt_age) return;
+  if (told.proof_age <= told.suspicion_age) return;
   if (answers_.size() < suspicions_a_leg()) answers_.push_back(describe(slot, std::nullopt));
-  if (!told.is_question && life(slot).doubts.told >= told_max()) spread(slot);
+  if (!told.is_question && life(slot).state.told >= told_max()) spread(slot);
 }
 
 void liveness::handle_proof(slot_index slot, std::uint64_t heartbeat) {
-  if (life(slot).doubts.prove(heartbeat, clock_.now())) refute(slot);
+  if (life(slot).state.prove(heartbeat, clock_.now())) refute(slot);
   answer_askers(slot);
 }
 
 void liveness::answer_askers(slot_index slot) {
   const peer_view row = peers_[slot];
-  const std::optional<nanoseconds> proved = life(slot).doubts.proved();
+  const std::optional<nanoseconds> proved = life(slot).state.proved();
   if (!proved) return;
   while (const std::optional<asker> waiting = prober_.take_asker(slot, row.generation(), *proved)) {
     wanted_.emplace_back(waiting->address, waiting->name_hash);
@@ -299,14 +300,14 @@ void liveness::answer_askers(slot_index slot) {
 
 void liveness::refute(slot_index slot) {
   peers_.set_suspect(slot, false);
-  ++counters_.doubts_refuted;
+  ++counters_.suspicions_refuted;
   spread(slot);
 }
 
 // ----------------------------------------------------------------------------------- spreading
 
 void liveness::spread(slot_index slot) {
-  life(slot).doubts.told = 0;
+  life(slot).state.told = 0;
   spread_at_ = clock_.now();
   if (std::find(rumours_.begin(), rumours_.end(), slot) == rumours_.end()) rumours_.push_back(slot);
 }
@@ -317,27 +318,27 @@ std::uint32_t liveness::told_max() const {
 }
 
 std::size_t liveness::suspicions_a_leg() const {
-  if (!has_byte_budget()) return doubt_entry::doubts_max;
+  if (!has_byte_budget()) return suspicion_entry::suspicions_max;
   const std::size_t part = settings_.send_bytes_per_interval / suspicions_part / entry_bytes;
-  return std::clamp(part, suspicions_min, doubt_entry::doubts_max);
+  return std::clamp(part, suspicions_min, suspicion_entry::suspicions_max);
 }
 
-void liveness::plan_suspicions(std::vector<doubt_entry>& told) {
+void liveness::plan_suspicions(std::vector<suspicion_entry>& told) {
   if (rumours_.empty()) return;
   std::erase_if(rumours_, [this, most = told_max()](slot_index slot) {
     if (!peers_.is_used(slot)) return true;
     const peer_view row = peers_[slot];
-    return life(slot).doubts.told >= most || (row.is_suspect() && !row.may_die());
+    return life(slot).state.told >= most || (row.is_suspect() && !row.may_die());
   });
   std::sort(rumours_.begin(), rumours_.end(), [this](slot_index one, slot_index other) {
-    return std::tie(life(one).doubts.told, one) < std::tie(life(other).doubts.told, other);
+    return std::tie(life(one).state.told, one) < std::tie(life(other).state.told, other);
   });
   const std::size_t most_a_leg = suspicions_a_leg();
   for (const slot_index slot : rumours_) {
     if (told.size() >= most_a_leg) return;
     // Counted now, not when the datagram goes: legs that are planned before any of them goes are to
     // tell of different peers. A leg that is struck out of a full queue counts as lost on the way.
-    ++life(slot).doubts.told;
+    ++life(slot).state.told;
     told.push_back(describe(slot, std::nullopt));
   }
 }
@@ -394,30 +395,31 @@ bool liveness::try_settle(probe& one) {
   if (!peers_.is_used(one.slot)) return true;
   const peer_view row = peers_[one.slot];
   if (row.generation() != one.generation || row.status() != peer_status::live) return true;
-  suspicion& held = life(one.slot).doubts;
+  suspicion& held = life(one.slot).state;
   const bool is_alive = held.is_proved_after(one.sent) ||
-                        (one.doubted && held.has_proof() &&
-                         row.heartbeat() >= held.heartbeat_after(*one.doubted, rules()));
+                        (one.suspected && held.has_proof() &&
+                         row.heartbeat() >= held.heartbeat_after(*one.suspected, rules()));
   if (is_alive) {
     prober_.count_outcome(one.tries == 0);
     return true;
   }
   if (one.is_public) return false;
 
-  if (!one.doubted) one.doubted = clock_.now();
+  if (!one.suspected) one.suspected = clock_.now();
   if (one.tries == 0) ++counters_.probes_unanswered;
   if (one.tries < prober_.tries_needed()) {
     want(one.slot, wanted_probe::cause::silent_peer);
     return false;
   }
   one.is_public = true;
-  ++counters_.doubts_raised;
-  if (held.doubt(*one.doubted, row.heartbeat(), clock_.now())) peers_.set_suspect(one.slot, true);
+  ++counters_.suspicions_raised;
+  if (held.suspect(*one.suspected, row.heartbeat(), clock_.now()))
+    peers_.set_suspect(one.slot, true);
   spread(one.slot);
   return false;
 }
 
-void liveness::want(slot_index slot, wanted_probe::cause why, std::optional<doubt_entry> told) {
+void liveness::want(slot_index slot, wanted_probe::cause why, std::optional<suspicion_entry> told) {
   wanted_.emplace_back(peers_.details(slot).way(), peers_[slot].name_hash());
   wanted_.back().why = why;
   wanted_.back().told = std::move(told);
@@ -436,7 +438,7 @@ void liveness::handle_started(const wanted_probe& one, bool is_waiting, random_s
   if (about == pending.end()) return;
   // A byte budget leaves fewer legs; without one, the ring asks in one of the next rounds.
   if (has_byte_budget() && !is_waiting) {
-    about->doubted = clock_.now();  // nothing was asked, so nothing was missed
+    about->suspected = clock_.now();  // nothing was asked, so nothing was missed
     return;
   }
   ask_around(*about, draws);
@@ -444,7 +446,7 @@ void liveness::handle_started(const wanted_probe& one, bool is_waiting, random_s
 }
 
 void liveness::ask_around(const probe& about, random_source& draws) {
-  doubt_entry question = describe(about.slot, about.doubted);
+  suspicion_entry question = describe(about.slot, about.suspected);
   question.is_question = true;
   std::vector<slot_index> asked{about.slot};
   for (std::size_t i = 0; i < asked_a_try; ++i) {
@@ -470,7 +472,7 @@ std::optional<slot_index> liveness::draw_live(random_source& draws,
 void liveness::handle_asked(std::uint64_t remote_hash) {
   if (!peers_.has_suspects()) return;
   const std::optional<slot_index> asked = peers_.find(remote_hash);
-  if (asked && peers_[*asked].is_suspect()) life(*asked).doubts.handle_asked(clock_.now());
+  if (asked && peers_[*asked].is_suspect()) life(*asked).state.handle_asked(clock_.now());
 }
 
 void liveness::expect_answer(slot_index slot, std::uint64_t generation) {
@@ -527,7 +529,7 @@ bool liveness::is_confirmed(slot_index slot) {
   if (!peers_[slot].is_suspect()) return false;
   assert(settings_.suspicion_rounds > 0);
   const suspicion_rules limits = rules();
-  const suspicion& held = life(slot).doubts;
+  const suspicion& held = life(slot).state;
   // Where a budget leaves few legs, a suspect is not asked in each round of the last third.
   const std::size_t asks =
       has_byte_budget() ? std::clamp<std::size_t>(limits.rounds / 3, 1, asks_needed) : 1;
@@ -541,7 +543,7 @@ void liveness::suspend(std::uint64_t judge_from) {
   judge_from_ = judge_from;
   prober_.handle_pause();
   for (const peer_view one : peers_.by_hash()) {
-    life(one.slot()).doubts.handle_pause(clock_.now());
+    life(one.slot()).state.handle_pause(clock_.now());
   }
 }
 
@@ -550,7 +552,7 @@ void liveness::end_suspicion() {
   rumours_.clear();
   for (const peer_view one : peers_.by_hash()) {
     peers_.set_suspect(one.slot(), false);
-    life(one.slot()).doubts.end();
+    life(one.slot()).state.end();
   }
 }
 

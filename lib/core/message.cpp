@@ -59,7 +59,7 @@ void message::clear() {
   largest_received = 0;
   is_name_shared = false;
   known.clear();
-  doubts.clear();
+  suspicions.clear();
   identities.clear();
   heartbeats.clear();
   requests.clear();

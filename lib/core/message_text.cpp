@@ -63,7 +63,7 @@ class message_text {
     add_echo();
     add_flags();
     add_digest();
-    add_list("suspicions", of_.doubts);
+    add_list("suspicions", of_.suspicions);
     add_list("identities", of_.identities);
     add_list("heartbeats", of_.heartbeats);
     add_list("requests", of_.requests);
@@ -159,11 +159,13 @@ class message_text {
     return incarnation(one.name_hash, one.generation) + " v" + std::to_string(one.version) +
            " has " + std::to_string(one.offset) + " bytes";
   }
-  [[nodiscard]] std::string to_text(const doubt_entry& one) const {
+  [[nodiscard]] std::string to_text(const suspicion_entry& one) const {
     std::string text = one.is_question ? "probe " : "";
     text += incarnation(one.name_hash, one.generation) + " h" + std::to_string(one.heartbeat);
-    if (one.doubt_age != doubt_entry::no_doubt) text += " suspect " + in_rounds(one.doubt_age);
-    if (one.proof_age != doubt_entry::proof_age_max) text += " heard " + in_rounds(one.proof_age);
+    if (one.suspicion_age != suspicion_entry::no_suspicion)
+      text += " suspect " + in_rounds(one.suspicion_age);
+    if (one.proof_age != suspicion_entry::proof_age_max)
+      text += " heard " + in_rounds(one.proof_age);
     return text;
   }
   [[nodiscard]] static std::string to_text(const position& at) { return gossipmonger::to_text(at); }

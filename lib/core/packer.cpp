@@ -68,7 +68,7 @@ std::size_t encoded_bytes(const message& m) {
     const digest& known = m.known;
     return digest_frame_bytes +
            list_bytes(known.range.size() + known.extra.size() + known.unwanted.size() +
-                      m.partials.size() + m.doubts.size());
+                      m.partials.size() + m.suspicions.size());
   }
 
   std::size_t bytes = reply_frame_bytes;
@@ -77,7 +77,7 @@ std::size_t encoded_bytes(const message& m) {
     for (const delta_view& delta : m.deltas) bytes += delta_frame + padded(column_bytes(m, delta));
   }
   const std::size_t entries =
-      m.heartbeats.size() + m.requests.size() + m.partials.size() + m.doubts.size();
+      m.heartbeats.size() + m.requests.size() + m.partials.size() + m.suspicions.size();
   if (entries + m.identities.size() > 0 || m.refused != refusal::none) {
     bytes += news_frame + list_bytes(entries);
   }
@@ -180,10 +180,10 @@ bool packer::try_set_refusal(refusal reason) {
   return true;
 }
 
-bool packer::try_add_doubt(const doubt_entry& entry) {
-  if (out_.doubts.size() == doubt_entry::doubts_max) return false;
+bool packer::try_add_suspicion(const suspicion_entry& entry) {
+  if (out_.suspicions.size() == suspicion_entry::suspicions_max) return false;
   if (!try_take_entry()) return false;
-  out_.doubts.push_back(entry);
+  out_.suspicions.push_back(entry);
   return true;
 }
 

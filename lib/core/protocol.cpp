@@ -160,8 +160,8 @@ protocol_stats protocol::stats() const {
   now.membership_bytes_per_interval = sending_.membership_bytes();
   const liveness_counters& alive = liveness_.counters();
   now.probes_unanswered = alive.probes_unanswered;
-  now.doubts_raised = alive.doubts_raised;
-  now.doubts_refuted = alive.doubts_refuted;
+  now.suspicions_raised = alive.suspicions_raised;
+  now.suspicions_refuted = alive.suspicions_refuted;
   now.convictions = alive.convictions;
   now.drops[static_cast<std::size_t>(drop_reason::field)] += alive.heartbeats_refused;
   now.graveyard_size = graves_.all().size();

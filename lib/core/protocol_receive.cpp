@@ -224,9 +224,9 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
   exchange_.plans.shuffle(leg, random_);
   if (is_proved) {
     sending_.supersede(leg, peers_.slots());
-    leg.doubts = liveness_.answers();
-    const bool is_told = !received.doubts.empty() || liveness_.is_to_be_told(source);
-    if (is_told) liveness_.plan_suspicions(leg.doubts);
+    leg.suspicions = liveness_.answers();
+    const bool is_told = !received.suspicions.empty() || liveness_.is_to_be_told(source);
+    if (is_told) liveness_.plan_suspicions(leg.suspicions);
     plan_sign(received, bytes, leg);
   }
   add_answer(std::move(leg));
@@ -377,7 +377,7 @@ void protocol::handle_leave(slot_index slot, const digest_entry& entry) {
 }
 
 void protocol::handle_suspicions(const message& received, const endpoint& source) {
-  for (const doubt_entry& told : received.doubts) {
+  for (const suspicion_entry& told : received.suspicions) {
     if (const std::optional<slot_index> slot = peers_.find(told.name_hash)) {
       set_status(*slot, liveness_.handle_evidence(told));
       start_probes();

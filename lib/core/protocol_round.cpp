@@ -68,7 +68,8 @@ void protocol::start_short(const wanted_probe& wanted) {
     // The leg that waits there for the budget goes first now.
     if (queued->padded_bytes == 0) queued->is_sign_due = true;
     // A leg that goes there anyway takes the suspicion along, if it has room for it.
-    if (wanted.told && queued->doubts.size() < told_max) queued->doubts.push_back(*wanted.told);
+    if (wanted.told && queued->suspicions.size() < told_max)
+      queued->suspicions.push_back(*wanted.told);
     return;
   }
   if (!sending_.may_start_short()) return;
@@ -79,8 +80,8 @@ void protocol::start_short(const wanted_probe& wanted) {
   leg.is_short = true;
   leg.digest_rows_left = 1;
   leg.datagrams_left = 1;
-  if (wanted.told) leg.doubts.insert(leg.doubts.begin(), *wanted.told);
-  if (leg.doubts.size() > told_max) leg.doubts.pop_back();
+  if (wanted.told) leg.suspicions.insert(leg.suspicions.begin(), *wanted.told);
+  if (leg.suspicions.size() > told_max) leg.suspicions.pop_back();
 }
 
 void protocol::declare_dead() {
@@ -169,7 +170,7 @@ digest_leg& protocol::start_exchange(const endpoint& to, std::uint64_t remote_ha
         leg, is_short_turn ? address_book::unproved_bytes_short : address_book::unproved_bytes_min);
   }
   leg.is_sign_due = is_proved;
-  if (is_proved) liveness_.plan_suspicions(leg.doubts);
+  if (is_proved) liveness_.plan_suspicions(leg.suspicions);
   return leg;
 }
 

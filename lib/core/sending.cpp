@@ -49,7 +49,7 @@ leg_base take_shared(leg_base& leg) {
   shared.planned = leg.planned;
   shared.datagrams_left = 1;
   shared.is_sign_due = std::exchange(leg.is_sign_due, false);
-  shared.doubts = std::exchange(leg.doubts, {});
+  shared.suspicions = std::exchange(leg.suspicions, {});
   return shared;
 }
 
@@ -151,7 +151,7 @@ void sending::supersede(const answer_leg& fresh, std::size_t slots) {
 void sending::plan_sign(answer_leg& answer, std::size_t digest_bytes, bool is_first,
                         bool is_short) {
   const std::size_t entries =
-      answer.heartbeats.size() + answer.requests.size() + answer.doubts.size();
+      answer.heartbeats.size() + answer.requests.size() + answer.suspicions.size();
   const std::size_t answer_bytes =
       std::min(answer.bytes_left, reply_frame_bytes + entries * entry_bytes +
                                       answer.identities.size() * identity_bytes);

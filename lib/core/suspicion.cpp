@@ -27,8 +27,8 @@ std::uint64_t to_age(nanoseconds span, nanoseconds interval, std::uint64_t most)
 }  // namespace
 
 bool suspicion::try_end() {
-  if (!doubted_ || !proved_ || *doubted_ > *proved_) return false;
-  doubted_.reset();
+  if (!suspected_ || !proved_ || *suspected_ > *proved_) return false;
+  suspected_.reset();
   return true;
 }
 
@@ -47,13 +47,13 @@ bool suspicion::adopt(std::uint64_t heartbeat, nanoseconds at) {
   return try_end();
 }
 
-bool suspicion::doubt(nanoseconds at, std::uint64_t heartbeat, nanoseconds now) {
+bool suspicion::suspect(nanoseconds at, std::uint64_t heartbeat, nanoseconds now) {
   if (proved_ && at <= *proved_) return false;
-  if (doubted_) {
-    doubted_ = std::min(*doubted_, at);
+  if (suspected_) {
+    suspected_ = std::min(*suspected_, at);
     return false;
   }
-  doubted_ = at;
+  suspected_ = at;
   heard_ = now;
   asked_.reset();
   asks_ = 0;
@@ -70,34 +70,35 @@ std::uint64_t suspicion::heartbeat_after(nanoseconds at, const suspicion_rules& 
 }
 
 bool suspicion::handle_heartbeat(std::uint64_t heartbeat, const suspicion_rules& rules) {
-  if (!doubted_ || heartbeat < heartbeat_after(*doubted_, rules)) return false;
-  doubted_.reset();
+  if (!suspected_ || heartbeat < heartbeat_after(*suspected_, rules)) return false;
+  suspected_.reset();
   return true;
 }
 
 bool suspicion::is_near_verdict(nanoseconds now, const suspicion_rules& rules) const {
-  return doubted_ && now - *doubted_ >= rules.whole() - rules.last_third();
+  return suspected_ && now - *suspected_ >= rules.whole() - rules.last_third();
 }
 
 bool suspicion::is_ripe(nanoseconds now, const suspicion_rules& rules, std::size_t asks) const {
   // An answer takes well under the time between two rounds, in which alone verdicts are passed.
   const bool was_asked = asked_ && now - *asked_ >= rules.interval / 2 && asks_ >= asks;
-  return doubted_ && was_asked && now - *doubted_ >= rules.whole() &&
+  return suspected_ && was_asked && now - *suspected_ >= rules.whole() &&
          now - heard_ >= rules.last_third();
 }
 
-doubt_entry suspicion::entry(nanoseconds now, nanoseconds interval,
-                             std::optional<nanoseconds> doubted_at) const {
-  doubt_entry told_of;
+suspicion_entry suspicion::entry(nanoseconds now, nanoseconds interval,
+                                 std::optional<nanoseconds> suspected_at) const {
+  suspicion_entry told_of;
   told_of.heartbeat = heartbeat_;
   if (proved_) {
-    told_of.proof_age =
-        static_cast<std::uint32_t>(to_age(now - *proved_, interval, doubt_entry::proof_age_max));
+    told_of.proof_age = static_cast<std::uint32_t>(
+        to_age(now - *proved_, interval, suspicion_entry::proof_age_max));
   }
-  const std::optional<nanoseconds> since = doubted_at ? doubted_at : doubted_;
+  const std::optional<nanoseconds> since = suspected_at ? suspected_at : suspected_;
   if (since) {
-    constexpr std::uint16_t doubt_age_max = doubt_entry::no_doubt - 1;
-    told_of.doubt_age = static_cast<std::uint16_t>(to_age(now - *since, interval, doubt_age_max));
+    constexpr std::uint16_t suspicion_age_max = suspicion_entry::no_suspicion - 1;
+    told_of.suspicion_age =
+        static_cast<std::uint16_t>(to_age(now - *since, interval, suspicion_age_max));
   }
   return told_of;
 }

@@ -537,9 +537,9 @@ void checker::check_proofs(node_index node, const message& sent) {
   // same heartbeat twice. Seen in 2,000 seeds: 0.9 units up to 9 nodes, 1.5 with 60.
   const auto hops = static_cast<std::int64_t>(std::bit_width(world_.size() - 1));
   const nanoseconds slack = (hops + 2) * (path + unit) / 2;
-  for (const doubt_entry& told : sent.doubts) {
+  for (const suspicion_entry& told : sent.suspicions) {
     const std::optional<slot_index> slot = known.find(told.name_hash);
-    if (!slot || told.proof_age == doubt_entry::proof_age_max) continue;
+    if (!slot || told.proof_age == suspicion_entry::proof_age_max) continue;
     std::size_t count = 0;
     const std::string& name = known.details(*slot).name;
     const ledger* run = find_run(name, told.generation, count);

@@ -454,7 +454,7 @@ void promises::demand_quiet(const std::vector<traffic>& before, bool is_silent) 
   // Each round a node starts an exchange with `fanout` live peers, one dead and one seed. Each is a
   // leg of as many datagrams as all rows and refused peers take.
   // At rest only those that stopped are suspects: three peers are asked about each, and ask it.
-  constexpr std::size_t legs_a_doubt = 8;
+  constexpr std::size_t legs_a_suspicion = 8;
   constexpr std::size_t legs_told = 2;
   std::size_t down = 0;
   for (std::size_t i = 0; i < members_.size(); ++i) down += world_.is_running(i) ? 0 : 1;
@@ -466,7 +466,7 @@ void promises::demand_quiet(const std::vector<traffic>& before, bool is_silent) 
     const std::size_t rows = members_.size() + world_[i].graves().all().size();
     const config& settings = world_.settings(i);
     const std::size_t a_leg = std::min(settings.digest_datagrams_max, 1 + rows / rows_told);
-    const std::size_t most = (settings.fanout + 2) * a_leg + legs_told + legs_a_doubt * down;
+    const std::size_t most = (settings.fanout + 2) * a_leg + legs_told + legs_a_suspicion * down;
     const std::uint64_t rounds = now[i].rounds - before[i].rounds + 1;
     const std::uint64_t sent = now[i].digests - before[i].digests;
     digests += sent;

@@ -256,7 +256,7 @@ class simulation {
     report_.sums.fragments += stats.fragments_applied;
     report_.sums.fragments_bad += drops(drop_reason::fragment);
     report_.sums.unreadable += drops(drop_reason::wire_version);
-    report_.sums.doubts_refuted += stats.doubts_refuted;
+    report_.sums.suspicions_refuted += stats.suspicions_refuted;
     report_.sums.convictions += stats.convictions;
   }
   void restart(const decision& how) {

@@ -84,7 +84,7 @@ verdict read_news(schema::News::Reader news, reply_sink& sink) {
   entry_run entries;
   if (!read_entries(news.getEntries(), entries)) return verdict::malformed;
   if (!sink.take_entries(entries, news.getHeartbeatCount(), news.getPartialCount(),
-                         news.getDoubtCount())) {
+                         news.getSuspicionCount())) {
     return verdict::field;
   }
   sink.take_refusal(news.getRefusal());
@@ -112,7 +112,7 @@ verdict read_deltas(capnp::List<schema::Delta>::Reader deltas, reply_sink& sink)
 void write_news(schema::News::Builder news, reply_source& source) {
   news.setHeartbeatCount(source.heartbeat_count);
   news.setPartialCount(source.partial_count);
-  news.setDoubtCount(source.doubt_count);
+  news.setSuspicionCount(source.suspicion_count);
   news.setRefusal(source.refusal);
   if (source.entry_count != 0) {
     source.write_entries(entry_room(news.initEntries(static_cast<unsigned>(source.entry_count))));
@@ -162,7 +162,7 @@ unsigned char* write_digest(unsigned char* segment, std::size_t segment_bytes,
   digest.setUnwantedCount(body.unwanted_count);
   digest.setReceiverInstance(body.receiver_instance);
   digest.setPartialCount(body.partial_count);
-  digest.setDoubtCount(body.doubt_count);
+  digest.setSuspicionCount(body.suspicion_count);
   digest.setInterval(body.interval);
   digest.setLargestReceived(body.largest_received);
   unsigned char* room = segment;
@@ -207,7 +207,7 @@ verdict read_digest(const unsigned char* segment, std::size_t segment_bytes, dig
   body.unwanted_count = digest.getUnwantedCount();
   body.receiver_instance = digest.getReceiverInstance();
   body.partial_count = digest.getPartialCount();
-  body.doubt_count = digest.getDoubtCount();
+  body.suspicion_count = digest.getSuspicionCount();
   body.interval = digest.getInterval();
   body.largest_received = digest.getLargestReceived();
   return read_entries(digest.getEntries(), entries) ? verdict::ok : verdict::malformed;

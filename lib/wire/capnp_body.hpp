@@ -42,7 +42,7 @@ struct digest_body {
   std::uint16_t unwanted_count = 0;
   std::uint32_t receiver_instance = 0;
   std::uint8_t partial_count = 0;
-  std::uint8_t doubt_count = 0;
+  std::uint8_t suspicion_count = 0;
   std::uint8_t interval = 0;
   std::uint8_t largest_received = 0;
 };
@@ -81,10 +81,10 @@ struct delta_body {
 class reply_source {
  public:
   std::size_t delta_count = 0;
-  std::size_t entry_count = 0;  ///< of the news: heartbeats, requests, partials and doubts
+  std::size_t entry_count = 0;  ///< of the news: heartbeats, requests, partials and suspicions
   std::uint16_t heartbeat_count = 0;
   std::uint8_t partial_count = 0;
-  std::uint8_t doubt_count = 0;
+  std::uint8_t suspicion_count = 0;
   std::uint8_t refusal = 0;
   std::size_t identity_count = 0;
 
@@ -105,7 +105,7 @@ class reply_sink {
  public:
   virtual bool take_root(const reply_body& root) = 0;
   virtual bool take_entries(const entry_run& entries, std::size_t heartbeat_count,
-                            std::size_t partial_count, std::size_t doubt_count) = 0;
+                            std::size_t partial_count, std::size_t suspicion_count) = 0;
   virtual void take_refusal(std::uint8_t reason) = 0;
   /// The number of identities, at most one for each word of the segment.
   virtual bool take_identity(const identity_body& identity) = 0;

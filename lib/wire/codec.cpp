@@ -69,38 +69,41 @@ packed_entry read_entry(const unsigned char* at) {
                     load<std::uint64_t>(at + 16));
 }
 
-// A doubt stands in the place of an entry.
-unsigned char* write_doubts(const std::vector<doubt_entry>& doubts, unsigned char* to) {
-  for (const doubt_entry& doubt : doubts) {
-    assert(doubt.proof_age <= doubt_entry::proof_age_max && doubt.heartbeat <= heartbeat_max);
-    assert(doubt.generation != 0 && doubt.generation <= generation_max);
-    const std::uint64_t ages = doubt.doubt_age | std::uint64_t{doubt.proof_age} << proof_age_at |
-                               (doubt.is_question ? question_bit : 0);
+// A suspicion stands in the place of an entry.
+unsigned char* write_suspicions(const std::vector<suspicion_entry>& suspicions, unsigned char* to) {
+  for (const suspicion_entry& suspicion : suspicions) {
+    assert(suspicion.proof_age <= suspicion_entry::proof_age_max &&
+           suspicion.heartbeat <= heartbeat_max);
+    assert(suspicion.generation != 0 && suspicion.generation <= generation_max);
+    const std::uint64_t ages = suspicion.suspicion_age |
+                               std::uint64_t{suspicion.proof_age} << proof_age_at |
+                               (suspicion.is_question ? question_bit : 0);
     digest_entry entry;
-    entry.name_hash = doubt.name_hash;
-    entry.generation = doubt.generation;
+    entry.name_hash = suspicion.name_hash;
+    entry.generation = suspicion.generation;
     entry.max_version = ages;
-    entry.heartbeat = doubt.heartbeat;
+    entry.heartbeat = suspicion.heartbeat;
     to = write_entry(entry, to);
   }
   return to;
 }
 
-bool read_doubts(const entry_run& run, std::size_t first, std::vector<doubt_entry>& out) {
+bool read_suspicions(const entry_run& run, std::size_t first, std::vector<suspicion_entry>& out) {
   out.resize(run.count - first);
-  bool is_good = out.size() <= doubt_entry::doubts_max;
+  bool is_good = out.size() <= suspicion_entry::suspicions_max;
   const unsigned char* at = run.first + first * run.stride;
-  for (doubt_entry& doubt : out) {
+  for (suspicion_entry& suspicion : out) {
     const packed_entry packed = read_entry(at);
     const std::uint64_t ages = packed.max_version();
     at += run.stride;
-    doubt.name_hash = packed.name_hash;
-    doubt.generation = packed.generation();
-    doubt.heartbeat = packed.heartbeat();
-    doubt.doubt_age = static_cast<std::uint16_t>(ages & doubt_entry::no_doubt);
-    doubt.proof_age = static_cast<std::uint32_t>(ages >> proof_age_at & doubt_entry::proof_age_max);
-    doubt.is_question = (ages & question_bit) != 0;
-    is_good = is_good && doubt.generation != 0;
+    suspicion.name_hash = packed.name_hash;
+    suspicion.generation = packed.generation();
+    suspicion.heartbeat = packed.heartbeat();
+    suspicion.suspicion_age = static_cast<std::uint16_t>(ages & suspicion_entry::no_suspicion);
+    suspicion.proof_age =
+        static_cast<std::uint32_t>(ages >> proof_age_at & suspicion_entry::proof_age_max);
+    suspicion.is_question = (ages & question_bit) != 0;
+    is_good = is_good && suspicion.generation != 0;
   }
   return is_good;
 }
@@ -183,7 +186,7 @@ std::size_t index_of(const digest& known, const packed_entry& entry) {
   return static_cast<std::size_t>(in_range - known.range.begin());
 }
 
-/// In a digest's count of doubts.
+/// In a digest's count of suspicions.
 constexpr std::size_t name_shared_bit = 0x80;
 
 std::size_t write_digest(const message& m, std::span<std::byte> segment) {
@@ -199,15 +202,16 @@ std::size_t write_digest(const message& m, std::span<std::byte> segment) {
   body.extra_count = static_cast<std::uint16_t>(known.extra.size());
   body.unwanted_count = static_cast<std::uint16_t>(known.unwanted.size());
   body.receiver_instance = m.receiver_instance;
-  assert(m.partials.size() <= partials_max && m.doubts.size() <= doubt_entry::doubts_max);
+  assert(m.partials.size() <= partials_max &&
+         m.suspicions.size() <= suspicion_entry::suspicions_max);
   body.partial_count = static_cast<std::uint8_t>(m.partials.size());
-  body.doubt_count =
-      static_cast<std::uint8_t>(m.doubts.size() | (m.is_name_shared ? name_shared_bit : 0U));
+  body.suspicion_count =
+      static_cast<std::uint8_t>(m.suspicions.size() | (m.is_name_shared ? name_shared_bit : 0U));
   body.interval = m.interval.bits();
   body.largest_received = m.largest_received;
 
   const std::size_t count = known.range.size() + known.extra.size() + known.unwanted.size() +
-                            m.partials.size() + m.doubts.size();
+                            m.partials.size() + m.suspicions.size();
   std::size_t used = 0;
   unsigned char* room = capnp_body::write_digest(reinterpret_cast<unsigned char*>(segment.data()),
                                                  segment.size(), body, count, used);
@@ -215,7 +219,7 @@ std::size_t write_digest(const message& m, std::span<std::byte> segment) {
   room = write_entries(known.extra, room);
   room = write_entries(known.unwanted, room);
   room = write_partials(m.partials, room);
-  write_doubts(m.doubts, room);
+  write_suspicions(m.suspicions, room);
   return used;
 }
 
@@ -237,9 +241,9 @@ bool has_valid_claim(const digest& known) {
 }
 
 bool take_digest(const digest_body& body, const entry_run& run, message& out) {
-  const std::size_t doubts = body.doubt_count & ~name_shared_bit;
+  const std::size_t suspicions = body.suspicion_count & ~name_shared_bit;
   const std::size_t unclaimed =
-      std::size_t{body.extra_count} + body.unwanted_count + body.partial_count + doubts;
+      std::size_t{body.extra_count} + body.unwanted_count + body.partial_count + suspicions;
   if (body.extra_count > digest::extra_max || unclaimed > run.count) return false;
   const std::size_t in_range = run.count - unclaimed;
   const std::size_t known_count = in_range + body.extra_count;
@@ -255,7 +259,7 @@ bool take_digest(const digest_body& body, const entry_run& run, message& out) {
       !read_entries(run, known_count, body.unwanted_count, unknown_peers::refused,
                     known.unwanted) ||
       !read_partials(run, known_count + body.unwanted_count, body.partial_count, out.partials) ||
-      !read_doubts(run, run.count - doubts, out.doubts)) {
+      !read_suspicions(run, run.count - suspicions, out.suspicions)) {
     return false;
   }
   out.sender = read_entry(run.first + body.sender_index * run.stride);
@@ -263,7 +267,7 @@ bool take_digest(const digest_body& body, const entry_run& run, message& out) {
   out.receiver_instance = body.receiver_instance;
   out.interval = interval_code::from_bits(body.interval);
   out.largest_received = body.largest_received;
-  out.is_name_shared = (body.doubt_count & name_shared_bit) != 0;
+  out.is_name_shared = (body.suspicion_count & name_shared_bit) != 0;
   return has_valid_claim(known);
 }
 
@@ -283,11 +287,12 @@ class message_source final : public capnp_body::reply_source {
  public:
   explicit message_source(const message& m) : m_(m) {
     delta_count = m.deltas.size();
-    assert(m.partials.size() <= partials_max && m.doubts.size() <= doubt_entry::doubts_max);
-    entry_count = m.heartbeats.size() + m.requests.size() + m.partials.size() + m.doubts.size();
+    assert(m.partials.size() <= partials_max &&
+           m.suspicions.size() <= suspicion_entry::suspicions_max);
+    entry_count = m.heartbeats.size() + m.requests.size() + m.partials.size() + m.suspicions.size();
     partial_count = static_cast<std::uint8_t>(m.partials.size());
     heartbeat_count = static_cast<std::uint16_t>(m.heartbeats.size());
-    doubt_count = static_cast<std::uint8_t>(m.doubts.size());
+    suspicion_count = static_cast<std::uint8_t>(m.suspicions.size());
     refusal = static_cast<std::uint8_t>(m.refused);
     identity_count = m.identities.size();
   }
@@ -328,7 +333,7 @@ class message_source final : public capnp_body::reply_source {
     room = gossipmonger::write_entries(m_.heartbeats, room);
     room = gossipmonger::write_entries(m_.requests, room);
     room = write_partials(m_.partials, room);
-    write_doubts(m_.doubts, room);
+    write_suspicions(m_.suspicions, room);
   }
 
   identity_body identity(std::size_t index) override {
@@ -373,15 +378,15 @@ class message_sink final : public capnp_body::reply_sink {
   }
 
   bool take_entries(const entry_run& run, std::size_t heartbeat_count, std::size_t partial_count,
-                    std::size_t doubt_count) override {
-    if (heartbeat_count + partial_count + doubt_count > run.count) return false;
-    const std::size_t doubts_at = run.count - doubt_count;
-    const std::size_t partials_at = doubts_at - partial_count;
+                    std::size_t suspicion_count) override {
+    if (heartbeat_count + partial_count + suspicion_count > run.count) return false;
+    const std::size_t suspicions_at = run.count - suspicion_count;
+    const std::size_t partials_at = suspicions_at - partial_count;
     return read_entries(run, 0, heartbeat_count, unknown_peers::refused, out_.heartbeats) &&
            read_entries(run, heartbeat_count, partials_at - heartbeat_count, unknown_peers::allowed,
                         out_.requests) &&
            read_partials(run, partials_at, partial_count, out_.partials) &&
-           read_doubts(run, doubts_at, out_.doubts);
+           read_suspicions(run, suspicions_at, out_.suspicions);
   }
 
   void take_refusal(std::uint8_t reason) override {

@@ -56,18 +56,18 @@ struct Digest {
   # Where the receiver's stands; 65535: the sender does not know the receiver.
   extraCount @4 :UInt16;
   unwantedCount @5 :UInt16;
-  # Of the entries before the partials and doubts, the last `unwantedCount` are unwanted, the
+  # Of the entries before the partials and suspicions, the last `unwantedCount` are unwanted, the
   # `extraCount` before them (at most 64) extra, all before those the range.
   receiverInstance @6 :UInt32;
   # The run of the receiver that the sender holds; 0 if none.
   entries @7 :List(Entry);
   partialCount @8 :UInt8;
-  # The last `partialCount` entries before the doubts are partials, with strictly ascending hashes:
-  # how much the sender holds of a value that spans datagrams. In place of the max version stands
+  # The last `partialCount` entries before the suspicions are partials, with strictly ascending
+  # hashes: how much the sender holds of a value that spans datagrams. In place of the max version stands
   # the version of that value. In place of the heartbeat stands the number of its first bytes that
   # are there, 1 to 2^24 - 1; the left bit is 0.
-  doubtCount @9 :UInt8;
-  # Bits 0-6: so many elements of `entries`, at most 32, the last of all, are of the form Doubt.
+  suspicionCount @9 :UInt8;
+  # Bits 0-6: so many elements of `entries`, at most 32, the last of all, are of the form Suspicion.
   # Bit 7: the sender heard, lately, an older run of the receiver's name that lives beside the
   # receiver.
   interval @10 :UInt8;
@@ -79,14 +79,14 @@ struct Digest {
   # than 16 bytes.
 }
 
-struct Doubt {
+struct Suspicion {
   # The sender's knowledge of whether one incarnation lives, in the place of an Entry. Ages are in
   # sixteenths of the gossip interval, at the time of sending.
   nameHash @0 :UInt64;
   agesAndHeartbeat @1 :UInt64;
-  # Bits 0-15: age of the doubt; 65535: there is none. Bits 16-39: age of the latest direct proof,
-  # saturating. Bit 40: a question, of the receiver alone. Bits 48-63: the upper 16 bits of the
-  # heartbeat that the proof bore. A proof younger than the doubt refutes it.
+  # Bits 0-15: age of the suspicion; 65535: there is none. Bits 16-39: age of the latest direct
+  # proof, saturating. Bit 40: a question, of the receiver alone. Bits 48-63: the upper 16 bits of the
+  # heartbeat that the proof bore. A proof younger than the suspicion refutes it.
   generationAndHeartbeat @2 :UInt64;
   # as in Entry
 }
@@ -110,14 +110,14 @@ struct Reply {
 
 struct News {
   heartbeatCount @0 :UInt16;
-  # The first `heartbeatCount` entries are newer at the sender; the others, up to the doubts, are
-  # requests: the sender's own entries of what it lacks.
+  # The first `heartbeatCount` entries are newer at the sender; the others, up to the suspicions,
+  # are requests: the sender's own entries of what it lacks.
   entries @1 :List(Entry);
   identities @2 :List(Identity);
   partialCount @3 :UInt8;
-  # The last `partialCount` entries before the doubts are partials of peers that the requests name;
-  # as in Digest.
-  doubtCount @4 :UInt8;
+  # The last `partialCount` entries before the suspicions are partials of peers that the requests
+  # name; as in Digest.
+  suspicionCount @4 :UInt8;
   # As in Digest.
   refusal @5 :UInt8;
   # Why the sender takes nothing, or nothing further, of the receiver; for the receiver alone. 0: It

@@ -88,15 +88,15 @@ class watcher {
     return entry;
   }
   /// Suspected for `age` sixteenths of a round; never heard directly.
-  [[nodiscard]] doubt_entry suspicion_of(slot_index slot, std::uint16_t age) const {
-    doubt_entry told;
+  [[nodiscard]] suspicion_entry suspicion_of(slot_index slot, std::uint16_t age) const {
+    suspicion_entry told;
     told.name_hash = peers[slot].name_hash();
     told.generation = peer_generation;
     told.heartbeat = peers[slot].heartbeat();
-    told.doubt_age = age;
+    told.suspicion_age = age;
     return told;
   }
-  void tell(const doubt_entry& told) {
+  void tell(const suspicion_entry& told) {
     static_cast<void>(alive.handle_evidence(told));
     alive.handle_suspicion(told, 9, address_of(9));
   }
@@ -202,7 +202,7 @@ TEST_CASE("liveness: a word of the suspect itself refutes the suspicion") {
   node.hear(peer, 11);
 
   CHECK_FALSE(node.peers[peer].is_suspect());
-  CHECK(node.alive.counters().doubts_refuted == 1);
+  CHECK(node.alive.counters().suspicions_refuted == 1);
 }
 
 TEST_CASE("liveness: a suspect dies only after this node has asked it") {
@@ -223,7 +223,7 @@ TEST_CASE("liveness: a suspect dies only after this node has asked it") {
 TEST_CASE("liveness: the answer to a question goes to the asker once there is a proof") {
   watcher node;
   const slot_index peer = node.add(2, peer_status::live);
-  doubt_entry question = node.suspicion_of(peer, 8);
+  suspicion_entry question = node.suspicion_of(peer, 8);
   question.is_question = true;
 
   node.tell(question);

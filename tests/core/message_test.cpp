@@ -41,7 +41,7 @@ TEST_CASE("message: clear leaves nothing of the datagram before") {
   used.known.range.push_back({});
   used.known.extra.push_back({});
   used.known.unwanted.push_back({});
-  used.doubts.resize(1);
+  used.suspicions.resize(1);
   used.identities.resize(1);
   used.heartbeats.push_back({});
   used.requests.push_back({});
@@ -65,7 +65,7 @@ TEST_CASE("message: clear leaves nothing of the datagram before") {
   CHECK(used.known.range.empty());
   CHECK(used.known.extra.empty());
   CHECK(used.known.unwanted.empty());
-  CHECK(used.doubts.empty());
+  CHECK(used.suspicions.empty());
   CHECK(used.identities.empty());
   CHECK(used.heartbeats.empty());
   CHECK(used.requests.empty());

@@ -135,20 +135,20 @@ TEST_CASE("message_text: an answer leg shows identities, heartbeats, requests an
 TEST_CASE("message_text: suspicions show their ages in rounds, and probes are told apart") {
   message sent;
   sent.sender = make_row(1, 10, 2, 3);
-  doubt_entry suspect;
+  suspicion_entry suspect;
   suspect.name_hash = 2;
   suspect.generation = 20;
   suspect.heartbeat = 7;
-  suspect.doubt_age = 24;  // 24 / 16
-  suspect.proof_age = 49;  // 49 / 16
-  doubt_entry alive = suspect;
-  alive.doubt_age = doubt_entry::no_doubt;
+  suspect.suspicion_age = 24;  // 24 / 16
+  suspect.proof_age = 49;      // 49 / 16
+  suspicion_entry alive = suspect;
+  alive.suspicion_age = suspicion_entry::no_suspicion;
   alive.proof_age = 0;
-  doubt_entry asked = suspect;
-  asked.doubt_age = 160;
-  asked.proof_age = doubt_entry::proof_age_max;
+  suspicion_entry asked = suspect;
+  asked.suspicion_age = 160;
+  asked.proof_age = suspicion_entry::proof_age_max;
   asked.is_question = true;
-  sent.doubts = {suspect, alive, asked};
+  sent.suspicions = {suspect, alive, asked};
 
   CHECK(to_string(sent, letter_of) ==
         "digest leg [a g10 v2 h3] suspicions [b g20 h7 suspect 1.5 heard 3.0625, "

@@ -40,7 +40,7 @@ std::vector<std::size_t> shape_of(const message& m) {
                                  m.identities.size(),
                                  m.heartbeats.size(),
                                  m.requests.size(),
-                                 m.doubts.size(),
+                                 m.suspicions.size(),
                                  m.deltas.size(),
                                  m.entries.size(),
                                  m.partials.size(),
@@ -83,7 +83,7 @@ class random_additions {
       case 3:
         return add_partial();
       case 4:
-        return pack_.try_add_doubt(doubt_entry());
+        return pack_.try_add_suspicion(suspicion_entry());
       case 0:
         return try_add_range(pack_);
       case 1:
@@ -98,7 +98,7 @@ class random_additions {
       case 11:
         return content_.refused != refusal::none || pack_.try_set_refusal(refusal::no_room);
       case 10:
-        return pack_.try_add_doubt(doubt_entry());
+        return pack_.try_add_suspicion(suspicion_entry());
       case 8:
         return add_partial();
       case 9:
@@ -493,7 +493,8 @@ TEST_CASE("packer: a run is as many entries as would have been added one by one"
             packer of_run(run, kind, budget);
             packer of_single(single, kind, budget);
             if (is_second) {
-              CHECK(of_run.try_add_doubt(doubt_entry()) == of_single.try_add_doubt(doubt_entry()));
+              CHECK(of_run.try_add_suspicion(suspicion_entry()) ==
+                    of_single.try_add_suspicion(suspicion_entry()));
             }
             const std::vector<packed_entry> entries = make(most);
 

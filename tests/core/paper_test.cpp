@@ -344,7 +344,7 @@ TEST_CASE("paper: DSN 2002 section 3.1: a member that does not answer is probed 
   const endpoint f = world.find("f").address;
   std::map<std::chrono::nanoseconds, std::set<std::string>> asked;  // by the time of the try
   world.on_send = [&](const letter& one) {
-    for (const doubt_entry& told : one.content.doubts) {
+    for (const suspicion_entry& told : one.content.suspicions) {
       const bool is_probe = told.is_question && told.name_hash == hash_of("f");
       if (is_probe && one.from == a) asked[world.steady].insert(one.to.to_string());
     }
@@ -372,7 +372,7 @@ TEST_CASE("paper: DSN 2002 section 4.1: news of members travels in the probes an
   std::set<message_kind> carriers;
   const endpoint a = world.find("a").address;
   world.on_send = [&](const letter& one) {
-    for (const doubt_entry& told : one.content.doubts) {
+    for (const suspicion_entry& told : one.content.suspicions) {
       const bool is_news = told.name_hash == hash_of("b") && !told.is_question;
       if (is_news && one.from == a) carriers.insert(one.content.kind);
     }
@@ -431,27 +431,27 @@ TEST_CASE(
   puppet c(world, "a", "c", 2);
   b.enter();
   c.enter();
-  const auto tell = [&](std::uint64_t heartbeat, std::uint16_t doubt_age) {
+  const auto tell = [&](std::uint64_t heartbeat, std::uint16_t suspicion_age) {
     ++b.heartbeat;
     message& leg = b.begin(message_kind::digest);
     leg.known.extra.push_back(leg.sender);
-    doubt_entry& told = leg.doubts.emplace_back();
+    suspicion_entry& told = leg.suspicions.emplace_back();
     told.name_hash = c.hash();
     told.generation = c.generation;
     told.heartbeat = heartbeat;
-    told.doubt_age = doubt_age;
+    told.suspicion_age = suspicion_age;
     told.proof_age = 0;
-    if (doubt_age != doubt_entry::no_doubt) told.proof_age = 200;
+    if (suspicion_age != suspicion_entry::no_suspicion) told.proof_age = 200;
     static_cast<void>(b.send());
   };
   world.run_for(1s);
   tell(1, 0);
   REQUIRE(a.find_member("c", world.now())->is_suspect);
 
-  tell(1, doubt_entry::no_doubt);
+  tell(1, suspicion_entry::no_suspicion);
   CHECK(a.find_member("c", world.now())->is_suspect);
   world.steady += 500ms;
-  tell(2, doubt_entry::no_doubt);
+  tell(2, suspicion_entry::no_suspicion);
   CHECK_FALSE(a.find_member("c", world.now())->is_suspect);
 }
 

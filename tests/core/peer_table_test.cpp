@@ -330,7 +330,7 @@ TEST_CASE("peer_table: self is found wherever it stands") {
   CHECK(std::as_const(table).peers.self().slot() == self_slot);
 }
 
-TEST_CASE("peer_table: tells whether anybody is doubted, whoever else comes and goes") {
+TEST_CASE("peer_table: tells whether anybody is suspected, whoever else comes and goes") {
   table_with_self table(8);
   const slot_index one = *table.add(30);
   const slot_index other = *table.add(70);

@@ -340,16 +340,16 @@ TEST_CASE("budget: a digest that has no room left still gives the sign that a su
     }
     puppet& teller = suspect == &given.p ? given.others.front() : given.p;
 
-    doubt_entry doubt;
-    doubt.name_hash = suspect->hash();
-    doubt.generation = suspect->generation;
-    doubt.heartbeat = suspect->heartbeat;
-    doubt.doubt_age = 0;
-    doubt.proof_age = 64;
+    suspicion_entry suspicion;
+    suspicion.name_hash = suspect->hash();
+    suspicion.generation = suspect->generation;
+    suspicion.heartbeat = suspect->heartbeat;
+    suspicion.suspicion_age = 0;
+    suspicion.proof_age = 64;
     teller.heartbeat += 1;
     message& told = teller.begin(message_kind::digest);
     told.known.extra.push_back(told.sender);
-    told.doubts.push_back(doubt);
+    told.suspicions.push_back(suspicion);
     given.world.deliver(letter(teller.draft, teller.address, a.address()));
 
     REQUIRE(a.find_member(suspect->name, given.world.now())->is_suspect);

@@ -29,7 +29,7 @@ letter::letter(const message& original, const endpoint& sender, const endpoint& 
   content.largest_received = original.largest_received;
   content.is_name_shared = original.is_name_shared;
   content.known = original.known;
-  content.doubts = original.doubts;
+  content.suspicions = original.suspicions;
   content.identities = original.identities;
   content.heartbeats = original.heartbeats;
   content.requests = original.requests;

@@ -237,19 +237,19 @@ TEST_CASE("freshness: a sender that does not hear me vouches for nobody") {
   who.heartbeat = known + 7;
   given.begin_stale(message_kind::reply).identities.push_back(who);
   static_cast<void>(given.deaf.send());
-  doubt_entry suspected;
+  suspicion_entry suspected;
   suspected.name_hash = given.other.hash();
   suspected.generation = given.other.generation;
   suspected.heartbeat = known;
-  suspected.doubt_age = 0;
+  suspected.suspicion_age = 0;
   suspected.proof_age = 64;
   given.world.steady += 500ms;
-  given.begin_stale(message_kind::digest).doubts.push_back(suspected);
+  given.begin_stale(message_kind::digest).suspicions.push_back(suspected);
   static_cast<void>(given.deaf.send());
 
   CHECK(seen(given.world, given.other).heartbeat == known);
   CHECK_FALSE(seen(given.world, given.other).is_suspect);
-  given.deaf.begin(message_kind::digest).doubts.push_back(suspected);
+  given.deaf.begin(message_kind::digest).suspicions.push_back(suspected);
   static_cast<void>(given.deaf.send());
   CHECK(seen(given.world, given.other).is_suspect);
 }

@@ -987,9 +987,11 @@ TEST_CASE("protocol: with suspicion off, an outage is no interval of the detecto
   CHECK(far.node.peers().detector(slot).samples() == 1);
 }
 
-// It was never heard directly, and so was doubted at heartbeat 13. What it beat before that may be
-// on its way for 16 rounds: only what is above that is new.
-TEST_CASE("protocol: a relayed peer that died of a doubt needs two advances from after the doubt") {
+// It was never heard directly, and so was suspected at heartbeat 13. What it beat before that may
+// be on its way for 16 rounds: only what is above that is new.
+TEST_CASE(
+    "protocol: a relayed peer that died of a suspicion needs two advances from after the "
+    "suspicion") {
   relayed_peer far;
   far.die();
 

@@ -20,29 +20,30 @@ bool is_suspect(small_cluster& world, std::string_view node, std::string_view pe
   return world[node].find_member(peer, world.now())->is_suspect;
 }
 
-/// A doubt about `who`, in ages of a sixteenth of a round.
-doubt_entry make_doubt(const puppet& who, std::uint16_t doubt_age, std::uint32_t proof_age) {
-  doubt_entry doubt;
-  doubt.name_hash = who.hash();
-  doubt.generation = who.generation;
-  doubt.heartbeat = who.heartbeat;
-  doubt.doubt_age = doubt_age;
-  doubt.proof_age = proof_age;
-  return doubt;
+/// A suspicion about `who`, in ages of a sixteenth of a round.
+suspicion_entry make_suspicion(const puppet& who, std::uint16_t suspicion_age,
+                               std::uint32_t proof_age) {
+  suspicion_entry suspicion;
+  suspicion.name_hash = who.hash();
+  suspicion.generation = who.generation;
+  suspicion.heartbeat = who.heartbeat;
+  suspicion.suspicion_age = suspicion_age;
+  suspicion.proof_age = proof_age;
+  return suspicion;
 }
 
-letters tell(puppet& teller, const doubt_entry& doubt) {
+letters tell(puppet& teller, const suspicion_entry& suspicion) {
   message& digest = teller.begin(message_kind::digest);
   digest.known.extra.push_back(digest.sender);
-  digest.doubts.push_back(doubt);
+  digest.suspicions.push_back(suspicion);
   return teller.send();
 }
 
 /// What any of them says of `about`, if one does.
-std::optional<doubt_entry> told_of(const letters& all, const puppet& about) {
+std::optional<suspicion_entry> told_of(const letters& all, const puppet& about) {
   for (const letter& one : all) {
-    for (const doubt_entry& doubt : one.content.doubts) {
-      if (doubt.name_hash == about.hash()) return doubt;
+    for (const suspicion_entry& suspicion : one.content.suspicions) {
+      if (suspicion.name_hash == about.hash()) return suspicion;
     }
   }
   return std::nullopt;
@@ -60,9 +61,10 @@ void beat(puppet& who) {
   static_cast<void>(who.send());
 }
 
-/// A node "a" that knows a teller and a suspect, both live, and a doubt of now about the suspect.
-struct doubted {
-  doubted() : teller(world, "a", "teller", 1), suspect(world, "a", "suspect", 2) {
+/// A node "a" that knows a teller and a suspect, both live, and a suspicion of now about the
+/// suspect.
+struct suspected {
+  suspected() : teller(world, "a", "teller", 1), suspect(world, "a", "suspect", 2) {
     config settings = make_config("a");
     settings.dead_peer_phi = 1000;
     world.add(settings);
@@ -78,12 +80,13 @@ struct doubted {
 
 }  // namespace
 
-TEST_CASE("suspicion: a doubt later than what I heard makes a suspect, an earlier one does not") {
-  doubted given;
-  tell(given.teller, make_doubt(given.suspect, 16, 32));  // a round ago: I heard it since
+TEST_CASE(
+    "suspicion: a suspicion later than what I heard makes a suspect, an earlier one does not") {
+  suspected given;
+  tell(given.teller, make_suspicion(given.suspect, 16, 32));  // a round ago: I heard it since
   CHECK_FALSE(is_suspect(given.world, "a", "suspect"));
 
-  const letters answers = tell(given.teller, make_doubt(given.suspect, 0, 32));
+  const letters answers = tell(given.teller, make_suspicion(given.suspect, 0, 32));
 
   CHECK(is_suspect(given.world, "a", "suspect"));
   CHECK(given.world["a"].stats().peers_suspect == 1);
@@ -92,55 +95,55 @@ TEST_CASE("suspicion: a doubt later than what I heard makes a suspect, an earlie
 }
 
 TEST_CASE("suspicion: who knows better answers with the proof") {
-  doubted given;
+  suspected given;
 
-  const letters answers = tell(given.teller, make_doubt(given.suspect, 16, 32));
+  const letters answers = tell(given.teller, make_suspicion(given.suspect, 16, 32));
 
-  const std::optional<doubt_entry> answer = told_of(answers, given.suspect);
+  const std::optional<suspicion_entry> answer = told_of(answers, given.suspect);
   REQUIRE(answer);
-  CHECK(answer->doubt_age == doubt_entry::no_doubt);
+  CHECK(answer->suspicion_age == suspicion_entry::no_suspicion);
   CHECK(answer->proof_age == 8);  // half a round
   CHECK(answer->heartbeat == given.suspect.heartbeat);
 }
 
-TEST_CASE("suspicion: the verdict comes twelve rounds after the doubt, by silence alone") {
-  doubted given;
-  tell(given.teller, make_doubt(given.suspect, 0, 32));
-  const auto doubt_at = given.world.steady;
+TEST_CASE("suspicion: the verdict comes twelve rounds after the suspicion, by silence alone") {
+  suspected given;
+  tell(given.teller, make_suspicion(given.suspect, 0, 32));
+  const auto suspicion_at = given.world.steady;
 
   while (status_of(given.world, "a", "suspect") == peer_status::live) {
-    REQUIRE(given.world.steady - doubt_at < 20s);
+    REQUIRE(given.world.steady - suspicion_at < 20s);
     given.world.collect_round("a");
     beat(given.teller);
   }
 
-  CHECK(given.world.steady - doubt_at >= 12s);
-  CHECK(given.world.steady - doubt_at < 13s);
+  CHECK(given.world.steady - suspicion_at >= 12s);
+  CHECK(given.world.steady - suspicion_at < 13s);
   CHECK(given.world["a"].stats().convictions == 1);
   CHECK(status_of(given.world, "a", "teller") == peer_status::live);
 }
 
 TEST_CASE("suspicion: the suspect's own word refutes, and is passed on") {
-  doubted given;
-  tell(given.teller, make_doubt(given.suspect, 0, 32));
+  suspected given;
+  tell(given.teller, make_suspicion(given.suspect, 0, 32));
   for (int i = 0; i < 10; ++i) given.world.collect_round("a");
 
   beat(given.suspect);
 
   CHECK_FALSE(is_suspect(given.world, "a", "suspect"));
-  CHECK(given.world["a"].stats().doubts_refuted == 1);
+  CHECK(given.world["a"].stats().suspicions_refuted == 1);
   given.teller.begin(message_kind::digest);
-  const std::optional<doubt_entry> told = told_of(given.teller.send(), given.suspect);
+  const std::optional<suspicion_entry> told = told_of(given.teller.send(), given.suspect);
   REQUIRE(told);
   CHECK(told->proof_age == 0);
 }
 
 TEST_CASE("suspicion: another's later proof refutes, if its heartbeat is higher") {
-  doubted given;
-  tell(given.teller, make_doubt(given.suspect, 0, 32));
+  suspected given;
+  tell(given.teller, make_suspicion(given.suspect, 0, 32));
   given.world.collect_round("a");
 
-  doubt_entry proof = make_doubt(given.suspect, doubt_entry::no_doubt, 0);
+  suspicion_entry proof = make_suspicion(given.suspect, suspicion_entry::no_suspicion, 0);
   tell(given.teller, proof);
   CHECK(is_suspect(given.world, "a", "suspect"));
   proof.heartbeat += 1;
@@ -148,17 +151,17 @@ TEST_CASE("suspicion: another's later proof refutes, if its heartbeat is higher"
   CHECK_FALSE(is_suspect(given.world, "a", "suspect"));
 }
 
-TEST_CASE("suspicion: a doubt of another incarnation, of a stranger or of myself is none") {
-  doubted given;
-  doubt_entry other_run = make_doubt(given.suspect, 0, 32);
+TEST_CASE("suspicion: a suspicion of another incarnation, of a stranger or of myself is none") {
+  suspected given;
+  suspicion_entry other_run = make_suspicion(given.suspect, 0, 32);
   other_run.generation -= 1;
   tell(given.teller, other_run);
   other_run.generation += 2;
   tell(given.teller, other_run);
-  doubt_entry stranger = make_doubt(given.suspect, 0, 32);
+  suspicion_entry stranger = make_suspicion(given.suspect, 0, 32);
   stranger.name_hash = 4711;
   tell(given.teller, stranger);
-  doubt_entry mine = make_doubt(given.suspect, 0, 32);
+  suspicion_entry mine = make_suspicion(given.suspect, 0, 32);
   mine.name_hash = hash_of("a");
   mine.generation = given.world["a"].generation();
   tell(given.teller, mine);
@@ -166,16 +169,16 @@ TEST_CASE("suspicion: a doubt of another incarnation, of a stranger or of myself
   CHECK(given.world["a"].stats().peers_suspect == 0);
 }
 
-TEST_CASE("suspicion: who did not prove its address raises no doubt") {
-  doubted given;
+TEST_CASE("suspicion: who did not prove its address raises no suspicion") {
+  suspected given;
   given.teller.cookie = 0;
 
-  tell(given.teller, make_doubt(given.suspect, 0, 32));
+  tell(given.teller, make_suspicion(given.suspect, 0, 32));
 
   CHECK_FALSE(is_suspect(given.world, "a", "suspect"));
 }
 
-TEST_CASE("suspicion: with suspicion_rounds 0 nobody is doubted, nor asked twice") {
+TEST_CASE("suspicion: with suspicion_rounds 0 nobody is suspected, nor asked twice") {
   small_cluster world;
   config settings = make_config("a");
   settings.suspicion_rounds = 0;
@@ -187,7 +190,7 @@ TEST_CASE("suspicion: with suspicion_rounds 0 nobody is doubted, nor asked twice
   suspect.enter();
   world.steady += 500ms;
 
-  tell(teller, make_doubt(suspect, 0, 32));
+  tell(teller, make_suspicion(suspect, 0, 32));
   for (int i = 0; i < 30; ++i) CHECK(world.collect_round("a").size() <= 1);
 
   CHECK(world["a"].stats().peers_suspect == 0);
@@ -196,7 +199,7 @@ TEST_CASE("suspicion: with suspicion_rounds 0 nobody is doubted, nor asked twice
 }
 
 TEST_CASE("suspicion: switched off while digests wait for their turn, none awaits an answer") {
-  doubted given;
+  suspected given;
   protocol& a = given.world["a"];
   for (int i = 0; i < 4; ++i) {
     beat(given.teller);
@@ -216,12 +219,12 @@ TEST_CASE("suspicion: switched off while digests wait for their turn, none await
   for (int i = 0; i < 30; ++i) given.world.collect_round("a");
 
   CHECK(a.stats().probes_unanswered == unanswered);
-  CHECK(a.stats().doubts_raised == 0);
+  CHECK(a.stats().suspicions_raised == 0);
 }
 
 TEST_CASE("suspicion: a question is answered by him who heard, and spreads nothing") {
-  doubted given;
-  doubt_entry question = make_doubt(given.suspect, 16, 32);
+  suspected given;
+  suspicion_entry question = make_suspicion(given.suspect, 16, 32);
   question.is_question = true;
 
   const letters at_once = tell(given.teller, question);
@@ -232,8 +235,8 @@ TEST_CASE("suspicion: a question is answered by him who heard, and spreads nothi
 }
 
 TEST_CASE("suspicion: who did not hear asks for the asker, and tells when it hears") {
-  doubted given;
-  doubt_entry question = make_doubt(given.suspect, 0, 32);
+  suspected given;
+  suspicion_entry question = make_suspicion(given.suspect, 0, 32);
   question.is_question = true;
 
   const letters asked = tell(given.teller, question);
@@ -250,19 +253,19 @@ TEST_CASE("suspicion: who did not hear asks for the asker, and tells when it hea
   CHECK(told_of(told, given.suspect)->proof_age == 0);
 }
 
-// A second question about the same peer, or a doubt, is no answer to the first.
-TEST_CASE("suspicion: who asked waits for a proof later than its doubt, whatever others say") {
-  doubted given;
+// A second question about the same peer, or a suspicion, is no answer to the first.
+TEST_CASE("suspicion: who asked waits for a proof later than its suspicion, whatever others say") {
+  suspected given;
   puppet other(given.world, "a", "other", 3);
   other.enter();
-  doubt_entry question = make_doubt(given.suspect, 0, 32);
+  suspicion_entry question = make_suspicion(given.suspect, 0, 32);
   question.is_question = true;
 
   tell(given.teller, question);
   const letters asked = tell(other, question);
   CHECK(count_to(asked, given.teller.address) == 0);
-  const letters doubted_aloud = tell(other, make_doubt(given.suspect, 0, 32));
-  CHECK(count_to(doubted_aloud, given.teller.address) == 0);
+  const letters suspected_aloud = tell(other, make_suspicion(given.suspect, 0, 32));
+  CHECK(count_to(suspected_aloud, given.teller.address) == 0);
 
   ++given.suspect.heartbeat;
   given.suspect.begin(message_kind::reply);
@@ -270,19 +273,19 @@ TEST_CASE("suspicion: who asked waits for a proof later than its doubt, whatever
   for (const puppet* one : {&given.teller, &other}) CHECK(count_to(told, one->address) == 1);
 }
 
-TEST_CASE("suspicion: a doubt that is older than the proof in the same entry is none") {
-  doubted given;
+TEST_CASE("suspicion: a suspicion that is older than the proof in the same entry is none") {
+  suspected given;
 
-  tell(given.teller, make_doubt(given.suspect, 1, 0));
+  tell(given.teller, make_suspicion(given.suspect, 1, 0));
   CHECK_FALSE(is_suspect(given.world, "a", "suspect"));
-  // As old as the proof, to a sixteenth of a round: the doubt may be the later one.
-  tell(given.teller, make_doubt(given.suspect, 1, 1));
+  // As old as the proof, to a sixteenth of a round: the suspicion may be the later one.
+  tell(given.teller, make_suspicion(given.suspect, 1, 1));
   CHECK(is_suspect(given.world, "a", "suspect"));
 }
 
 TEST_CASE("suspicion: a claim of the highest heartbeat makes nobody a suspect who answers") {
-  doubted given;
-  doubt_entry proof = make_doubt(given.suspect, doubt_entry::no_doubt, 0);
+  suspected given;
+  suspicion_entry proof = make_suspicion(given.suspect, suspicion_entry::no_suspicion, 0);
   proof.heartbeat = heartbeat_max;
   tell(given.teller, proof);
 
@@ -292,18 +295,18 @@ TEST_CASE("suspicion: a claim of the highest heartbeat makes nobody a suspect wh
     beat(given.suspect);
   }
 
-  CHECK(given.world["a"].stats().doubts_raised == 0);
+  CHECK(given.world["a"].stats().suspicions_raised == 0);
   CHECK(status_of(given.world, "a", "suspect") == peer_status::live);
 }
 
 TEST_CASE(
-    "suspicion: of who left or is dead a doubt says nothing new, and a question asks nobody") {
-  doubted given;
+    "suspicion: of who left or is dead a suspicion says nothing new, and a question asks nobody") {
+  suspected given;
   puppet leaver(given.world, "a", "leaver", 3);
   leaver.enter();
   leaver.begin(message_kind::digest).sender.has_left = true;
   static_cast<void>(leaver.send());
-  tell(given.teller, make_doubt(given.suspect, 0, 32));
+  tell(given.teller, make_suspicion(given.suspect, 0, 32));
   for (int i = 0; i < 14; ++i) given.world.collect_round("a");
   REQUIRE(status_of(given.world, "a", "leaver") == peer_status::left);
   REQUIRE(status_of(given.world, "a", "suspect") == peer_status::dead);
@@ -311,9 +314,9 @@ TEST_CASE(
 
   for (const puppet* about : {&leaver, &given.suspect}) {
     for (const bool is_question : {false, true}) {
-      doubt_entry doubt = make_doubt(*about, 0, 32);
-      doubt.is_question = is_question;
-      CHECK(count_to(tell(given.teller, doubt), about->address) == 0);
+      suspicion_entry suspicion = make_suspicion(*about, 0, 32);
+      suspicion.is_question = is_question;
+      CHECK(count_to(tell(given.teller, suspicion), about->address) == 0);
     }
   }
   for (int i = 0; i < 5; ++i) {
@@ -327,7 +330,7 @@ TEST_CASE(
   CHECK(given.world["a"].stats().convictions == convictions);
 }
 
-TEST_CASE("suspicion: an unanswered probe is asked again and around, and then doubted aloud") {
+TEST_CASE("suspicion: an unanswered probe is asked again and around, and then suspected aloud") {
   small_cluster world;
   world.add("a");
   std::vector<std::unique_ptr<puppet>> peers;
@@ -353,10 +356,10 @@ TEST_CASE("suspicion: an unanswered probe is asked again and around, and then do
   CHECK(world["a"].stats().probes_unanswered == 1);
   std::size_t questions = 0;
   for (const letter& one : sent) {
-    for (const doubt_entry& doubt : one.content.doubts) {
-      CHECK(doubt.is_question);
-      CHECK(doubt.name_hash == (*about)->hash());
-      CHECK(doubt.doubt_age == 0);
+    for (const suspicion_entry& suspicion : one.content.suspicions) {
+      CHECK(suspicion.is_question);
+      CHECK(suspicion.name_hash == (*about)->hash());
+      CHECK(suspicion.suspicion_age == 0);
       ++questions;
     }
   }
@@ -367,10 +370,10 @@ TEST_CASE("suspicion: an unanswered probe is asked again and around, and then do
   others_speak();
   sent = world.collect_round("a");
   CHECK(is_suspect(world, "a", (*about)->name));
-  CHECK(world["a"].stats().doubts_raised == 1);
-  const std::optional<doubt_entry> told = told_of(sent, **about);
+  CHECK(world["a"].stats().suspicions_raised == 1);
+  const std::optional<suspicion_entry> told = told_of(sent, **about);
   REQUIRE(told);
-  CHECK(told->doubt_age == 16);  // since the answer was missed, a round ago
+  CHECK(told->suspicion_age == 16);  // since the answer was missed, a round ago
   CHECK_FALSE(told->is_question);
 }
 
@@ -387,13 +390,13 @@ TEST_CASE("suspicion: an answer within the private round ends it") {
   beat(p);
   world.collect_round("a");
 
-  CHECK(world["a"].stats().doubts_raised == 0);
+  CHECK(world["a"].stats().suspicions_raised == 0);
   CHECK_FALSE(is_suspect(world, "a", "p"));
 }
 
 TEST_CASE("suspicion: what a suspect said before it fell silent does not bring it back") {
-  doubted given;
-  tell(given.teller, make_doubt(given.suspect, 0, 32));
+  suspected given;
+  tell(given.teller, make_suspicion(given.suspect, 0, 32));
   for (int i = 0; i < 14; ++i) given.world.collect_round("a");
   REQUIRE(status_of(given.world, "a", "suspect") == peer_status::dead);
 
@@ -406,7 +409,7 @@ TEST_CASE("suspicion: what a suspect said before it fell silent does not bring i
     reply.heartbeats.push_back(entry);
     static_cast<void>(given.teller.send());
   };
-  // Proved half a round before the doubt, so 2 more are what a peer at rest may show.
+  // Proved half a round before the suspicion, so 2 more are what a peer at rest may show.
   relay(given.suspect.heartbeat + 1);
   relay(given.suspect.heartbeat + 1);
   CHECK(status_of(given.world, "a", "suspect") == peer_status::dead);
@@ -416,9 +419,9 @@ TEST_CASE("suspicion: what a suspect said before it fell silent does not bring i
   CHECK(status_of(given.world, "a", "suspect") == peer_status::live);
 }
 
-TEST_CASE("suspicion: after a pause a doubt is confirmed anew before there is a verdict") {
-  doubted given;
-  tell(given.teller, make_doubt(given.suspect, 0, 32));
+TEST_CASE("suspicion: after a pause a suspicion is confirmed anew before there is a verdict") {
+  suspected given;
+  tell(given.teller, make_suspicion(given.suspect, 0, 32));
   for (int i = 0; i < 11; ++i) given.world.collect_round("a");
   REQUIRE(status_of(given.world, "a", "suspect") == peer_status::live);
 
@@ -434,13 +437,13 @@ TEST_CASE("suspicion: after a pause a doubt is confirmed anew before there is a 
 }
 
 TEST_CASE("suspicion: a refuted one is told a few times, and then no more") {
-  doubted given;
-  tell(given.teller, make_doubt(given.suspect, 0, 32));
+  suspected given;
+  tell(given.teller, make_suspicion(given.suspect, 0, 32));
   std::size_t told = 0;
   const auto count = [&](const letters& all) {
     for (const letter& one : all) {
-      for (const doubt_entry& doubt : one.content.doubts) {
-        if (doubt.name_hash == given.suspect.hash()) ++told;
+      for (const suspicion_entry& suspicion : one.content.suspicions) {
+        if (suspicion.name_hash == given.suspect.hash()) ++told;
       }
     }
   };

@@ -1,4 +1,4 @@
-// Rounds of one second, jitter 0.1, twelve rounds from doubt to verdict.
+// Rounds of one second, jitter 0.1, twelve rounds from suspicion to verdict.
 #include "gossipmonger/core/suspicion.hpp"
 
 #include <doctest/doctest.h>
@@ -18,25 +18,25 @@ suspicion proved_at(std::chrono::nanoseconds time, std::uint64_t heartbeat) {
 
 }  // namespace
 
-TEST_CASE("suspicion: a doubt counts if it is later than the proof, or there is none") {
+TEST_CASE("suspicion: a suspicion counts if it is later than the proof, or there is none") {
   suspicion unknown;
-  CHECK(unknown.doubt(5s, 7, 5s));
+  CHECK(unknown.suspect(5s, 7, 5s));
   CHECK_FALSE(unknown.handle_heartbeat(22, rules));  // 7 and 16 rounds on its way
   CHECK(unknown.handle_heartbeat(23, rules));
-  CHECK(unknown.doubt(5s, 7, 5s));
+  CHECK(unknown.suspect(5s, 7, 5s));
   CHECK(unknown.prove(1, 6s));
 
   suspicion known = proved_at(10s, 7);
-  CHECK_FALSE(known.doubt(9s, 7, 12s));
-  CHECK_FALSE(known.doubt(10s, 7, 12s));
+  CHECK_FALSE(known.suspect(9s, 7, 12s));
+  CHECK_FALSE(known.suspect(10s, 7, 12s));
   CHECK_FALSE(known.is_suspect());
-  CHECK(known.doubt(11s, 7, 12s));
+  CHECK(known.suspect(11s, 7, 12s));
   CHECK(known.is_suspect());
 }
 
 TEST_CASE("suspicion: a later proof ends it; a delayed datagram is none") {
   suspicion known = proved_at(10s, 7);
-  REQUIRE(known.doubt(11s, 7, 12s));
+  REQUIRE(known.suspect(11s, 7, 12s));
 
   CHECK_FALSE(known.prove(6, 13s));
   CHECK(known.is_suspect());
@@ -47,7 +47,7 @@ TEST_CASE("suspicion: a later proof ends it; a delayed datagram is none") {
 TEST_CASE("suspicion: what others claim of its heartbeat does not make its own word old") {
   suspicion known = proved_at(10s, 7);
   known.adopt(heartbeat_max, 10s);
-  REQUIRE(known.doubt(11s, 8, 12s));
+  REQUIRE(known.suspect(11s, 8, 12s));
 
   CHECK_FALSE(known.prove(6, 13s));  // older than what it said itself
   CHECK(known.is_suspect());
@@ -57,23 +57,23 @@ TEST_CASE("suspicion: what others claim of its heartbeat does not make its own w
 
 TEST_CASE("suspicion: another's proof counts if its heartbeat is higher and its time is later") {
   suspicion known = proved_at(10s, 7);
-  REQUIRE(known.doubt(11s, 7, 12s));
+  REQUIRE(known.suspect(11s, 7, 12s));
 
   CHECK_FALSE(known.adopt(7, 13s));  // what I knew, grown younger on its way
   CHECK(known.is_suspect());
-  CHECK_FALSE(known.adopt(8, 10s + 900ms));  // newer, but from before the doubt
+  CHECK_FALSE(known.adopt(8, 10s + 900ms));  // newer, but from before the suspicion
   CHECK(known.is_suspect());
   CHECK(known.adopt(9, 11s));
   CHECK_FALSE(known.is_suspect());
-  CHECK_FALSE(known.doubt(11s, 7, 14s));  // and it is immune against what was refuted
+  CHECK_FALSE(known.suspect(11s, 7, 14s));  // and it is immune against what was refuted
 }
 
-TEST_CASE("suspicion: of several doubts the earliest stands") {
+TEST_CASE("suspicion: of several suspicions the earliest stands") {
   suspicion known = proved_at(10s, 7);
-  REQUIRE(known.doubt(14s, 7, 15s));
+  REQUIRE(known.suspect(14s, 7, 15s));
 
-  CHECK_FALSE(known.doubt(12s, 7, 16s));
-  CHECK_FALSE(known.doubt(13s, 7, 16s));
+  CHECK_FALSE(known.suspect(12s, 7, 16s));
+  CHECK_FALSE(known.suspect(13s, 7, 16s));
 
   known.handle_asked(20s);
   CHECK_FALSE(known.is_ripe(24s - 1ns, rules));
@@ -82,7 +82,7 @@ TEST_CASE("suspicion: of several doubts the earliest stands") {
 
 TEST_CASE("suspicion: ripe after its rounds, and a third of them before my own eyes") {
   suspicion early = proved_at(10s, 7);
-  REQUIRE(early.doubt(11s, 7, 11s));
+  REQUIRE(early.suspect(11s, 7, 11s));
   CHECK_FALSE(early.is_near_verdict(19s - 1ns, rules));
   CHECK(early.is_near_verdict(19s, rules));  // 11 + 12 - 4
   CHECK_FALSE(early.is_ripe(23s, rules));    // not without having asked it
@@ -92,15 +92,15 @@ TEST_CASE("suspicion: ripe after its rounds, and a third of them before my own e
 
   // Asked just now, it had no time to answer; to be asked again takes none of that away.
   suspicion hasty = proved_at(10s, 7);
-  REQUIRE(hasty.doubt(11s, 7, 11s));
+  REQUIRE(hasty.suspect(11s, 7, 11s));
   hasty.handle_asked(23s);
   hasty.handle_asked(23s + 400ms);
   CHECK_FALSE(hasty.is_ripe(23s + 500ms - 1ns, rules));
   CHECK(hasty.is_ripe(23s + 500ms, rules));
 
-  // Told of a doubt that is ripe already: one liar convicts nobody at once.
+  // Told of a suspicion that is ripe already: one liar convicts nobody at once.
   suspicion late = proved_at(10s, 7);
-  REQUIRE(late.doubt(11s, 7, 30s));
+  REQUIRE(late.suspect(11s, 7, 30s));
   CHECK(late.is_near_verdict(30s, rules));
   late.handle_asked(30s);
   CHECK_FALSE(late.is_ripe(34s - 1ns, rules));
@@ -118,7 +118,7 @@ TEST_CASE("suspicion: a heartbeat that only the living reach refutes") {
   suspicion known = proved_at(10s, 100);
   // 16 rounds from the proof: 100 + 16 + 2, and ceil(2.4 * 0.1 * sqrt(16)) = 1 for jitter.
   CHECK(known.heartbeat_after(26s, rules) == 119);
-  REQUIRE(known.doubt(26s, 7, 27s));
+  REQUIRE(known.suspect(26s, 7, 27s));
 
   CHECK_FALSE(known.handle_heartbeat(118, rules));
   CHECK(known.is_suspect());
@@ -128,41 +128,41 @@ TEST_CASE("suspicion: a heartbeat that only the living reach refutes") {
 
 TEST_CASE("suspicion: it is told in sixteenths of a round, and comes back as it went") {
   suspicion known = proved_at(10s, 7);
-  CHECK(known.entry(12s, 1s).doubt_age == doubt_entry::no_doubt);
-  REQUIRE(known.doubt(11s, 7, 11s));
+  CHECK(known.entry(12s, 1s).suspicion_age == suspicion_entry::no_suspicion);
+  REQUIRE(known.suspect(11s, 7, 11s));
 
-  const doubt_entry told = known.entry(12s + 32ms, 1s);  // 1.032 s is 16.5 sixteenths: the next
+  const suspicion_entry told = known.entry(12s + 32ms, 1s);  // 1.032 s is 16.5 sixteenths: the next
 
   CHECK(told.heartbeat == 7);
-  CHECK(told.doubt_age == 17);
+  CHECK(told.suspicion_age == 17);
   CHECK(told.proof_age == 33);
   CHECK_FALSE(told.is_question);
-  CHECK(known.entry(12s, 1s, 11s + 500ms).doubt_age == 8);
+  CHECK(known.entry(12s, 1s, 11s + 500ms).suspicion_age == 8);
 }
 
-TEST_CASE("suspicion: ages that do not fit saturate, and a doubt stays one") {
+TEST_CASE("suspicion: ages that do not fit saturate, and a suspicion stays one") {
   suspicion known = proved_at(0s, 7);
-  REQUIRE(known.doubt(1s, 7, 1s));
+  REQUIRE(known.suspect(1s, 7, 1s));
 
-  const doubt_entry told = known.entry(2'000'000s, 1s);
+  const suspicion_entry told = known.entry(2'000'000s, 1s);
 
-  CHECK(told.doubt_age == doubt_entry::no_doubt - 1);
-  CHECK(told.proof_age == doubt_entry::proof_age_max);
-  CHECK(suspicion().entry(5s, 1s).proof_age == doubt_entry::proof_age_max);
+  CHECK(told.suspicion_age == suspicion_entry::no_suspicion - 1);
+  CHECK(told.proof_age == suspicion_entry::proof_age_max);
+  CHECK(suspicion().entry(5s, 1s).proof_age == suspicion_entry::proof_age_max);
 }
 
 TEST_CASE("suspicion: a second one waits for an answer of its own, like the first") {
-  suspicion doubts;
-  REQUIRE_FALSE(doubts.prove(1, 0s));
-  REQUIRE(doubts.doubt(1s, 1, 1s));
-  doubts.handle_asked(9s);
-  REQUIRE(doubts.prove(2, 10s));
+  suspicion state;
+  REQUIRE_FALSE(suspicions.prove(1, 0s));
+  REQUIRE(suspicions.suspect(1s, 1, 1s));
+  suspicions.handle_asked(9s);
+  REQUIRE(suspicions.prove(2, 10s));
 
-  REQUIRE(doubts.doubt(11s, 2, 11s));
+  REQUIRE(suspicions.suspect(11s, 2, 11s));
 
-  CHECK(doubts.is_near_verdict(30s, rules));
-  CHECK_FALSE(doubts.is_ripe(30s, rules));
-  doubts.handle_asked(30s);
-  CHECK_FALSE(doubts.is_ripe(30s + 499ms, rules));
-  CHECK(doubts.is_ripe(30s + 500ms, rules));
+  CHECK(suspicions.is_near_verdict(30s, rules));
+  CHECK_FALSE(suspicions.is_ripe(30s, rules));
+  suspicions.handle_asked(30s);
+  CHECK_FALSE(suspicions.is_ripe(30s + 499ms, rules));
+  CHECK(suspicions.is_ripe(30s + 500ms, rules));
 }

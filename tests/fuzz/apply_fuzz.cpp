@@ -174,7 +174,7 @@ class ordeal {
         return;
       case 12:
       case 13:
-        return doubt();
+        return suspicion();
       case 14:
         return run_rounds(1 + from_.below(24));  // a suspicion takes 12
       default:
@@ -404,8 +404,8 @@ class ordeal {
     is_honest_deaf_ = (choice & 16) != 0;
   }
 
-  /// Somebody doubts somebody, or knows better, as what I know suggests; or it asks.
-  void doubt() {
+  /// Somebody suspects somebody, or knows better, as what I know suggests; or it asks.
+  void suspicion() {
     const endpoint from = source();
     const std::vector<member> members = me_.members(now_);
     const member& teller = members[from_.below(members.size())];
@@ -417,13 +417,13 @@ class ordeal {
     if (forged_.kind == message_kind::digest) forged_.known.extra.push_back(forged_.sender);
     for (std::size_t left = 1 + from_.below(3); left > 0; --left) {
       const member& about = members[from_.below(members.size())];
-      doubt_entry& told = forged_.doubts.emplace_back();
+      suspicion_entry& told = forged_.suspicions.emplace_back();
       const std::uint8_t shape = from_.byte();
       told.name_hash = siphash(make_cluster_key("default"), about.name);
       told.generation = about.generation;
       told.heartbeat = std::min(heartbeat_max, about.heartbeat + shape % 4);
       told.is_question = (shape & 16) != 0;
-      if ((shape & 32) == 0) told.doubt_age = from_.byte();
+      if ((shape & 32) == 0) told.suspicion_age = from_.byte();
       if ((shape & 64) == 0) told.proof_age = from_.byte();
     }
     forged_.cookie_echo = cookies_[from];

@@ -120,18 +120,19 @@ void message_maker::fill_digest(byte_source& from, message& m) {
   fill_partials(from, m);
 }
 
-// Of young ages mostly, so that proof and doubt meet.
-void message_maker::fill_doubts(byte_source& from, message& m) {
+// Of young ages mostly, so that proof and suspicion meet.
+void message_maker::fill_suspicions(byte_source& from, message& m) {
   for (std::size_t left = from.below(16) / 3; left > 0; --left) {
-    doubt_entry& doubt = m.doubts.emplace_back();
-    doubt.name_hash = hash(from);
-    doubt.generation = generation(from);
-    doubt.heartbeat = count(from, heartbeat_max);
+    suspicion_entry& suspicion = m.suspicions.emplace_back();
+    suspicion.name_hash = hash(from);
+    suspicion.generation = generation(from);
+    suspicion.heartbeat = count(from, heartbeat_max);
     const bool is_young = from.below(4) != 0;
-    doubt.doubt_age = static_cast<std::uint16_t>(is_young ? from.byte() : from.number(0xffff));
-    doubt.proof_age = static_cast<std::uint32_t>(
-        is_young ? from.byte() : from.number(doubt_entry::proof_age_max));
-    doubt.is_question = from.below(4) == 3;
+    suspicion.suspicion_age =
+        static_cast<std::uint16_t>(is_young ? from.byte() : from.number(0xffff));
+    suspicion.proof_age = static_cast<std::uint32_t>(
+        is_young ? from.byte() : from.number(suspicion_entry::proof_age_max));
+    suspicion.is_question = from.below(4) == 3;
   }
 }
 
@@ -268,7 +269,7 @@ void message_maker::fill(byte_source& from, message& m) {
     m.refused = static_cast<refusal>(m.features % 8);
     fill_reply(from, m);
   }
-  fill_doubts(from, m);
+  fill_suspicions(from, m);
   if (m.kind == message_kind::digest) {
     m.largest_received = from.byte();
     m.is_name_shared = from.below(2) == 1;

@@ -49,7 +49,7 @@ class message_maker {
   [[nodiscard]] identity_view identity(byte_source& from);
   void fill_list(byte_source& from, digest& known, std::vector<packed_entry>& list);
   void fill_digest(byte_source& from, message& m);
-  void fill_doubts(byte_source& from, message& m);
+  void fill_suspicions(byte_source& from, message& m);
   void fill_partials(byte_source& from, message& m);
   void fill_fragment(byte_source& from, message& m);
   void fill_delta(byte_source& from, message& m);

@@ -149,16 +149,16 @@ void arena::begin(message& m, message_kind kind) const {
   if (kind == message_kind::digest) m.known.extra.push_back(m.receiver);
 }
 
-doubt_entry arena::doubt_of(std::string_view name, std::uint16_t doubt_age,
-                            std::uint32_t proof_age) const {
+suspicion_entry arena::suspicion_of(std::string_view name, std::uint16_t suspicion_age,
+                                    std::uint32_t proof_age) const {
   const digest_entry held = entry_of(name);
-  doubt_entry doubt;
-  doubt.name_hash = held.name_hash;
-  doubt.generation = held.generation == 0 ? enemy_generation : held.generation;
-  doubt.heartbeat = held.heartbeat;
-  doubt.doubt_age = doubt_age;
-  doubt.proof_age = proof_age;
-  return doubt;
+  suspicion_entry suspicion;
+  suspicion.name_hash = held.name_hash;
+  suspicion.generation = held.generation == 0 ? enemy_generation : held.generation;
+  suspicion.heartbeat = held.heartbeat;
+  suspicion.suspicion_age = suspicion_age;
+  suspicion.proof_age = proof_age;
+  return suspicion;
 }
 
 identity_view arena::identity(std::string_view name, std::uint64_t generation) {

@@ -36,9 +36,10 @@ class arena {
   // Forging. Each sets what the enemy would: its own entry, its cookie; the rest is the row's.
   void begin(message& m, message_kind kind) const;
   [[nodiscard]] digest_entry entry_of(std::string_view name) const;
-  /// A doubt about `name` as the node knows it; ages in sixteenths of a round.
-  [[nodiscard]] doubt_entry doubt_of(std::string_view name, std::uint16_t doubt_age,
-                                     std::uint32_t proof_age = doubt_entry::proof_age_max) const;
+  /// A suspicion about `name` as the node knows it; ages in sixteenths of a round.
+  [[nodiscard]] suspicion_entry suspicion_of(
+      std::string_view name, std::uint16_t suspicion_age,
+      std::uint32_t proof_age = suspicion_entry::proof_age_max) const;
   /// An identity of a run of the enemy's name or another's, with an address that is allowed.
   [[nodiscard]] static identity_view identity(std::string_view name, std::uint64_t generation);
   /// Gives `m` one delta without entries about `name` as the node holds it.
@@ -73,10 +74,10 @@ class arena {
 
 /// What becomes of it.
 enum class outcome : std::uint8_t {
-  dropped,   ///< counted by a reason; no reply
-  ignored,   ///< nothing to count: known already, or of a later schema; no reply
-  answered,  ///< a valid digest: at most three times what came
-  doubted,   ///< no reply; a peer is asked, and what it answers ends the doubt
+  dropped,    ///< counted by a reason; no reply
+  ignored,    ///< nothing to count: known already, or of a later schema; no reply
+  answered,   ///< a valid digest: at most three times what came
+  suspected,  ///< no reply; a peer is asked, and what it answers ends the suspicion
 };
 
 struct bad_input {

@@ -59,7 +59,7 @@ void check_rows(const std::vector<bad_input>& rows) {
     } else {
       CHECK(field.answered_bytes == 0);
     }
-    CHECK((field.asked > 0) == (row.what == outcome::doubted));
+    CHECK((field.asked > 0) == (row.what == outcome::suspected));
 
     // Again and again: no memory is lost to it, and no event but the first.
     for (int i = 0; i < 5; ++i) row.provoke(field);
@@ -99,7 +99,7 @@ std::string_view to_string(outcome what) {
       return "dropped, no reply";
     case outcome::ignored:
       return "ignored, no reply";
-    case outcome::doubted:
+    case outcome::suspected:
       return "the peer is asked; no reply";
     case outcome::answered:
       break;

@@ -164,26 +164,26 @@ void send_partials_with(arena& to, std::initializer_list<change> entries, std::u
   to.send(std::move(wire));
 }
 
-/// So many doubts behind the one entry of a digest, with words of the entries changed and `count`
-/// in place of their number.
-void send_doubts_with(arena& to, std::size_t doubts, std::uint64_t count,
-                      std::initializer_list<change> entries = {}) {
+/// So many suspicions behind the one entry of a digest, with words of the entries changed and
+/// `count` in place of their number.
+void send_suspicions_with(arena& to, std::size_t suspicions, std::uint64_t count,
+                          std::initializer_list<change> entries = {}) {
   message m;
   to.begin(m, message_kind::digest);
   m.receiver = digest_entry();  // the places below are as without one
   m.known.extra = {m.sender};
-  for (std::size_t i = 0; i < doubts; ++i) m.doubts.emplace_back().generation = 1;
+  for (std::size_t i = 0; i < suspicions; ++i) m.suspicions.emplace_back().generation = 1;
   datagram wire = to.encoded(m);
   for (const change& one : entries) wire.word(element_of(wire, 0, 0) + one.word) = one.to;
   wire.word(target(wire, 0) + 3) = count << 40;  // beside no partials
   to.send(std::move(wire));
 }
 
-/// One doubt as the only news of a reply, likewise.
-void send_news_of_doubts(arena& to, std::uint64_t count, std::uint64_t generation) {
+/// One suspicion as the only news of a reply, likewise.
+void send_news_of_suspicions(arena& to, std::uint64_t count, std::uint64_t generation) {
   message m;
   to.begin(m, message_kind::reply);
-  m.doubts.emplace_back().generation = 1;
+  m.suspicions.emplace_back().generation = 1;
   datagram wire = to.encoded(m);
   const std::size_t news = pointer_of(wire, 0, 1);
   wire.word(target(wire, news)) = count << 24;  // beside no heartbeats and no partials
@@ -192,49 +192,50 @@ void send_news_of_doubts(arena& to, std::uint64_t count, std::uint64_t generatio
 }
 
 /// 33 are one too many: an entry of the sender takes the place of one.
-void send_33_doubts(arena& to) {
+void send_33_suspicions(arena& to) {
   message m;
   to.begin(m, message_kind::digest);
   m.receiver = digest_entry();  // the places below are as without one
   m.known.extra = {m.sender, m.sender};
-  for (std::size_t i = 0; i < doubt_entry::doubts_max; ++i) m.doubts.emplace_back().generation = 1;
+  for (std::size_t i = 0; i < suspicion_entry::suspicions_max; ++i)
+    m.suspicions.emplace_back().generation = 1;
   datagram wire = to.encoded(m);
   wire.word(target(wire, 0) + 2) = counts(0, 65535, 1, 0);
   wire.word(target(wire, 0) + 3) = std::uint64_t{33} << 40;
   to.send(std::move(wire));
 }
 
-std::vector<bad_input> doubt_rows() {
+std::vector<bad_input> suspicion_rows() {
   return {
-      {"33 doubts", {field}, dropped, send_33_doubts},
-      {"more doubts than entries",
+      {"33 suspicions", {field}, dropped, send_33_suspicions},
+      {"more suspicions than entries",
        {field},
        dropped,
        [](arena& to) {
-         send_doubts_with(to, 2, 4);
-         send_doubts_with(to, 2, 255);
-         send_news_of_doubts(to, 2, 1);
-         send_news_of_doubts(to, 255, 1);
+         send_suspicions_with(to, 2, 4);
+         send_suspicions_with(to, 2, 255);
+         send_news_of_suspicions(to, 2, 1);
+         send_news_of_suspicions(to, 255, 1);
        }},
-      {"doubts in the places of all entries, the sender's too",
+      {"suspicions in the places of all entries, the sender's too",
        {field},
        dropped,
-       [](arena& to) { send_doubts_with(to, 2, 3); }},
-      {"a doubt of generation 0",
+       [](arena& to) { send_suspicions_with(to, 2, 3); }},
+      {"a suspicion of generation 0",
        {field},
        dropped,
        [](arena& to) {
-         send_doubts_with(to, 2, 2, {{5, 0}});
-         send_doubts_with(to, 2, 2, {{8, std::uint64_t{1} << 44}});
-         send_news_of_doubts(to, 1, 0);
+         send_suspicions_with(to, 2, 2, {{5, 0}});
+         send_suspicions_with(to, 2, 2, {{8, std::uint64_t{1} << 44}});
+         send_news_of_suspicions(to, 1, 0);
        }},
-      {"a doubt with bits that no comment names",
+      {"a suspicion with bits that no comment names",
        {},
        ignored,
        [](arena& to) {
          message m;
          to.begin(m, message_kind::reply);
-         m.doubts.emplace_back().generation = 1;
+         m.suspicions.emplace_back().generation = 1;
          datagram wire = to.encoded(m);
          wire.word(element_of(wire, pointer_of(wire, 0, 1), 0) + 1) |= std::uint64_t{0x7f} << 41;
          to.send(std::move(wire));
@@ -500,7 +501,7 @@ std::vector<bad_input> field_rows() {
   for (bad_input& row : reply_rows()) all.push_back(std::move(row));
   for (bad_input& row : delta_rows()) all.push_back(std::move(row));
   for (bad_input& row : fragment_rows()) all.push_back(std::move(row));
-  for (bad_input& row : doubt_rows()) all.push_back(std::move(row));
+  for (bad_input& row : suspicion_rows()) all.push_back(std::move(row));
   return all;
 }
 

@@ -253,41 +253,41 @@ void send_intervals(arena& to) {
   }
 }
 
-// ------------------------------------------------------------------------------------- doubts
+// ------------------------------------------------------------------------------------- suspicions
 
 constexpr std::uint16_t just_now = 0;
-constexpr std::uint16_t oldest = doubt_entry::no_doubt - 1;
+constexpr std::uint16_t oldest = suspicion_entry::no_suspicion - 1;
 
-void tell(arena& to, const std::vector<doubt_entry>& doubts) {
+void tell(arena& to, const std::vector<suspicion_entry>& suspicions) {
   message m;
   to.begin(m, message_kind::reply);
-  m.doubts = doubts;
+  m.suspicions = suspicions;
   to.send(m);
 }
 
 void tell_of_runs(arena& to) {
   for (const std::uint64_t other :
        {to.entry_of("n1").generation - 1, to.entry_of("n1").generation + 1, generation_max}) {
-    doubt_entry doubt = to.doubt_of("n1", just_now);
-    doubt.generation = other;
-    tell(to, {doubt});
-    doubt.is_question = true;
-    tell(to, {doubt});
-    doubt.is_question = false;
-    doubt.doubt_age = doubt_entry::no_doubt;
-    doubt.proof_age = 0;
-    doubt.heartbeat = heartbeat_max;
-    tell(to, {doubt});
+    suspicion_entry suspicion = to.suspicion_of("n1", just_now);
+    suspicion.generation = other;
+    tell(to, {suspicion});
+    suspicion.is_question = true;
+    tell(to, {suspicion});
+    suspicion.is_question = false;
+    suspicion.suspicion_age = suspicion_entry::no_suspicion;
+    suspicion.proof_age = 0;
+    suspicion.heartbeat = heartbeat_max;
+    tell(to, {suspicion});
   }
 }
 
 void tell_contradictions(arena& to) {
-  const doubt_entry doubt = to.doubt_of("n1", just_now);
-  doubt_entry proof = to.doubt_of("n1", doubt_entry::no_doubt, 0);
-  doubt_entry question = doubt;
+  const suspicion_entry suspicion = to.suspicion_of("n1", just_now);
+  suspicion_entry proof = to.suspicion_of("n1", suspicion_entry::no_suspicion, 0);
+  suspicion_entry question = suspicion;
   question.is_question = true;
   proof.is_question = true;
-  for (int i = 0; i < 25; ++i) tell(to, {doubt, proof, question, doubt, proof});
+  for (int i = 0; i < 25; ++i) tell(to, {suspicion, proof, question, suspicion, proof});
 }
 
 void ask_unproved(arena& to) {
@@ -296,8 +296,8 @@ void ask_unproved(arena& to) {
   m.sender = make_entry(42, 1, 0, 0);
   m.known.extra.push_back(m.sender);
   for (const bool is_question : {true, false}) {
-    m.doubts.push_back(to.doubt_of("n1", just_now));
-    m.doubts.back().is_question = is_question;
+    m.suspicions.push_back(to.suspicion_of("n1", just_now));
+    m.suspicions.back().is_question = is_question;
   }
   m.padded_bytes = 400;
   m.cookie_echo = 1;
@@ -307,17 +307,17 @@ void ask_unproved(arena& to) {
 /// Each datagram alone would have the peer asked.
 void ask_often(arena& to) {
   for (int i = 0; i < 50; ++i) {
-    doubt_entry question = to.doubt_of(i % 2 == 0 ? "n1" : "n2", just_now);
+    suspicion_entry question = to.suspicion_of(i % 2 == 0 ? "n1" : "n2", just_now);
     question.is_question = true;
-    tell(to, std::vector<doubt_entry>(doubt_entry::doubts_max, question));
+    tell(to, std::vector<suspicion_entry>(suspicion_entry::suspicions_max, question));
   }
 }
 
-/// Who knows better answers with the proof: in one entry for each doubt.
-void doubt_in_digest(arena& to) {
+/// Who knows better answers with the proof: in one entry for each suspicion.
+void suspicion_in_digest(arena& to) {
   message m;
   begin_digest(to, m);
-  m.doubts.assign(doubt_entry::doubts_max, to.doubt_of("n1", oldest));
+  m.suspicions.assign(suspicion_entry::suspicions_max, to.suspicion_of("n1", oldest));
   to.send(m);
 }
 
@@ -484,63 +484,68 @@ std::vector<bad_input> flow_rows() {
   };
 }
 
-std::vector<bad_input> doubt_rows() {
+std::vector<bad_input> suspicion_rows() {
   return {
-      {"a doubt about myself",
+      {"a suspicion about myself",
        {},
        ignored,
        [](arena& to) {
-         tell(to, {to.doubt_of("n0", just_now)});
-         doubt_entry question = to.doubt_of("n0", just_now);
+         tell(to, {to.suspicion_of("n0", just_now)});
+         suspicion_entry question = to.suspicion_of("n0", just_now);
          question.is_question = true;
-         tell(to, {question, to.doubt_of("n0", doubt_entry::no_doubt, 0)});
+         tell(to, {question, to.suspicion_of("n0", suspicion_entry::no_suspicion, 0)});
        }},
-      {"a doubt about nobody",
+      {"a suspicion about nobody",
        {},
        ignored,
-       [](arena& to) { tell(to, {to.doubt_of("nobody", just_now)}); }},
-      {"doubts, questions and proofs of an older run, a later one, the last there is",
+       [](arena& to) { tell(to, {to.suspicion_of("nobody", just_now)}); }},
+      {"suspicions, questions and proofs of an older run, a later one, the last there is",
        {},
        ignored,
        tell_of_runs},
-      {"a doubt from before what I heard",
+      {"a suspicion from before what I heard",
        {},
        ignored,
-       [](arena& to) { tell(to, {to.doubt_of("n1", oldest), to.doubt_of("n2", oldest, 0)}); }},
-      {"neither doubt nor proof: both ages at their limit",
+       [](arena& to) {
+         tell(to, {to.suspicion_of("n1", oldest), to.suspicion_of("n2", oldest, 0)});
+       }},
+      {"neither suspicion nor proof: both ages at their limit",
        {},
        ignored,
-       [](arena& to) { tell(to, {to.doubt_of("n1", doubt_entry::no_doubt)}); }},
+       [](arena& to) { tell(to, {to.suspicion_of("n1", suspicion_entry::no_suspicion)}); }},
       {"a proof that I know, grown young",
        {},
        ignored,
-       [](arena& to) { tell(to, {to.doubt_of("n1", doubt_entry::no_doubt, 0)}); }},
-      {"a doubt that its own proof refutes",
+       [](arena& to) { tell(to, {to.suspicion_of("n1", suspicion_entry::no_suspicion, 0)}); }},
+      {"a suspicion that its own proof refutes",
        {},
        ignored,
-       [](arena& to) { tell(to, {to.doubt_of("n1", 1, 0)}); }},
-      {"a question, and a doubt, unproved", {}, answered, ask_unproved},
-      {"32 doubts from before what I heard, in a digest", {}, answered, doubt_in_digest},
-      {"a doubt of now about a live peer",
+       [](arena& to) { tell(to, {to.suspicion_of("n1", 1, 0)}); }},
+      {"a question, and a suspicion, unproved", {}, answered, ask_unproved},
+      {"32 suspicions from before what I heard, in a digest", {}, answered, suspicion_in_digest},
+      {"a suspicion of now about a live peer",
        {},
-       doubted,
-       [](arena& to) { tell(to, {to.doubt_of("n1", just_now)}); }},
-      {"a doubt of now, 32 times in one datagram",
+       suspected,
+       [](arena& to) { tell(to, {to.suspicion_of("n1", just_now)}); }},
+      {"a suspicion of now, 32 times in one datagram",
        {},
-       doubted,
+       suspected,
        [](arena& to) {
-         const std::vector<doubt_entry> same(doubt_entry::doubts_max, to.doubt_of("n1", just_now));
+         const std::vector<suspicion_entry> same(suspicion_entry::suspicions_max,
+                                                 to.suspicion_of("n1", just_now));
          tell(to, same);
        }},
-      {"doubts, proofs and questions about one peer in one datagram, again and again",
+      {"suspicions, proofs and questions about one peer in one datagram, again and again",
        {},
-       doubted,
+       suspected,
        tell_contradictions},
-      {"doubts of now about all live peers",
+      {"suspicions of now about all live peers",
        {},
-       doubted,
-       [](arena& to) { tell(to, {to.doubt_of("n1", just_now), to.doubt_of("n2", just_now)}); }},
-      {"1,600 questions", {}, doubted, ask_often},
+       suspected,
+       [](arena& to) {
+         tell(to, {to.suspicion_of("n1", just_now), to.suspicion_of("n2", just_now)});
+       }},
+      {"1,600 questions", {}, suspected, ask_often},
   };
 }
 
@@ -549,7 +554,7 @@ std::vector<bad_input> doubt_rows() {
 std::vector<bad_input> meaning_rows() {
   std::vector<bad_input> all = lie_rows();
   for (bad_input& row : flow_rows()) all.push_back(std::move(row));
-  for (bad_input& row : doubt_rows()) all.push_back(std::move(row));
+  for (bad_input& row : suspicion_rows()) all.push_back(std::move(row));
   return all;
 }
 

@@ -328,7 +328,7 @@ TEST_CASE("conformance: a higher dead_peer_phi convicts later") {
 }
 
 TEST_CASE(
-    "conformance: where doubts judge too, phi is the last resort: a high one changes nothing") {
+    "conformance: where suspicions count too, phi is the last resort: a high one changes nothing") {
   const std::size_t rounds = config().suspicion_rounds;
   const std::chrono::nanoseconds at_default = time_to_conviction(8, rounds);
 

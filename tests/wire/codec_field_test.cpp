@@ -132,20 +132,20 @@ TEST_CASE("codec: the hashes of range and unwanted ascend strictly within [lo, h
 }
 
 // In place of a version: ages of 0x1234 and 0x56789a sixteenths, a question, heartbeat 3 << 20 | 5.
-TEST_CASE("codec: a doubt has the bits that the format says") {
+TEST_CASE("codec: a suspicion has the bits that the format says") {
   message m;
   fill_sample_digest(m);
-  doubt_entry& doubt = m.doubts.emplace_back();
-  doubt.name_hash = 0x77;
-  doubt.generation = 9;
-  doubt.heartbeat = 0x300005;
-  doubt.doubt_age = 0x1234;
-  doubt.proof_age = 0x56789a;
-  doubt.is_question = true;
+  suspicion_entry& suspicion = m.suspicions.emplace_back();
+  suspicion.name_hash = 0x77;
+  suspicion.generation = 9;
+  suspicion.heartbeat = 0x300005;
+  suspicion.suspicion_age = 0x1234;
+  suspicion.proof_age = 0x56789a;
+  suspicion.is_question = true;
 
   datagram wire(m);
 
-  CHECK(wire.word(4) == 0x7237'8100'dead'beef);  // one doubt, no partial
+  CHECK(wire.word(4) == 0x7237'8100'dead'beef);  // one suspicion, no partial
   CHECK(wire.word(16) == 0x77);                  // behind the three entries
   CHECK(wire.word(17) == 0x0003'0156'789a'1234);
   CHECK(wire.word(18) == 0x0000'5000'0000'0009);
@@ -154,11 +154,12 @@ TEST_CASE("codec: a doubt has the bits that the format says") {
   CHECK(is_same(received, m));
 }
 
-TEST_CASE("codec: a doubt is of an incarnation, there are 32 at most, and all are in the list") {
+TEST_CASE(
+    "codec: a suspicion is of an incarnation, there are 32 at most, and all are in the list") {
   message m;
   fill_sample_digest(m);
-  for (std::uint64_t i = 0; i < doubt_entry::doubts_max; ++i) {
-    m.doubts.emplace_back().generation = 1;
+  for (std::uint64_t i = 0; i < suspicion_entry::suspicions_max; ++i) {
+    m.suspicions.emplace_back().generation = 1;
   }
   CHECK(outcome_of(m, {}) == "ok");
   CHECK(outcome_of(m, {{18, 0x0000'0000'0000'0000}}) == "field");  // of generation 0

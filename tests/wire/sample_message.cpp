@@ -21,16 +21,17 @@ digest_entry draw_entry(random_source& numbers, std::uint64_t name_hash) {
   return entry;
 }
 
-void add_random_doubts(message& m, random_source& numbers) {
+void add_random_suspicions(message& m, random_source& numbers) {
   if (numbers.below(3) != 0) return;
-  for (std::size_t left = numbers.below(doubt_entry::doubts_max + 1); left != 0; --left) {
-    doubt_entry& doubt = m.doubts.emplace_back();
-    doubt.name_hash = numbers.next();
-    doubt.generation = 1 + draw(numbers, generation_max - 1);
-    doubt.heartbeat = draw(numbers, heartbeat_max);
-    doubt.doubt_age = static_cast<std::uint16_t>(draw(numbers, doubt_entry::no_doubt));
-    doubt.proof_age = static_cast<std::uint32_t>(draw(numbers, doubt_entry::proof_age_max));
-    doubt.is_question = numbers.below(2) != 0;
+  for (std::size_t left = numbers.below(suspicion_entry::suspicions_max + 1); left != 0; --left) {
+    suspicion_entry& suspicion = m.suspicions.emplace_back();
+    suspicion.name_hash = numbers.next();
+    suspicion.generation = 1 + draw(numbers, generation_max - 1);
+    suspicion.heartbeat = draw(numbers, heartbeat_max);
+    suspicion.suspicion_age =
+        static_cast<std::uint16_t>(draw(numbers, suspicion_entry::no_suspicion));
+    suspicion.proof_age = static_cast<std::uint32_t>(draw(numbers, suspicion_entry::proof_age_max));
+    suspicion.is_question = numbers.below(2) != 0;
   }
 }
 
@@ -306,7 +307,7 @@ void fill_random(message& m, std::vector<std::string>& texts, random_source& num
   } else {
     fill_random_reply(m, texts, numbers);
   }
-  add_random_doubts(m, numbers);
+  add_random_suspicions(m, numbers);
 }
 
 bool is_same(const message& a, const message& b) {
@@ -318,7 +319,7 @@ bool is_same(const message& a, const message& b) {
          a.known.lo == b.known.lo && a.known.hi == b.known.hi && a.known.range == b.known.range &&
          a.known.extra == b.known.extra && a.known.unwanted == b.known.unwanted &&
          a.heartbeats == b.heartbeats && a.requests == b.requests && a.partials == b.partials &&
-         a.doubts == b.doubts &&
+         a.suspicions == b.suspicions &&
          std::equal(a.identities.begin(), a.identities.end(), b.identities.begin(),
                     b.identities.end(), is_same_identity) &&
          std::equal(a.deltas.begin(), a.deltas.end(), b.deltas.begin(), b.deltas.end(),

@@ -89,15 +89,16 @@ struct tally {
                                                            {"queue full", c.overflowed}};
     for (const auto& [kind, count] : kinds) faults[kind] += count;
     const simulation_sums& s = of.sums;
-    const std::pair<const char*, std::uint64_t> deeds[] = {{"fragments applied", s.fragments},
-                                                           {"fragments refused", s.fragments_bad},
-                                                           {"keys expired", s.expired},
-                                                           {"peers forgotten", s.forgotten},
-                                                           {"options changed", s.changes},
-                                                           {"wire version unread", s.unreadable},
-                                                           {"doubts refuted", s.doubts_refuted},
-                                                           {"convictions", s.convictions},
-                                                           {"crashes found on demand", s.detected}};
+    const std::pair<const char*, std::uint64_t> deeds[] = {
+        {"fragments applied", s.fragments},
+        {"fragments refused", s.fragments_bad},
+        {"keys expired", s.expired},
+        {"peers forgotten", s.forgotten},
+        {"options changed", s.changes},
+        {"wire version unread", s.unreadable},
+        {"suspicions refuted", s.suspicions_refuted},
+        {"convictions", s.convictions},
+        {"crashes found on demand", s.detected}};
     for (const auto& [deed, count] : deeds) done[deed] += count;
     if (of.rounds_to_detect < 0) return;
     rounds_to_detect = std::max(rounds_to_detect, of.rounds_to_detect);

@@ -163,22 +163,22 @@ struct partial_entry {
 inline constexpr std::size_t partials_max = 255;
 
 /// What the sender knows of whether one incarnation lives: the latest proof that somebody had from
-/// it directly, and since when, later than that, it is doubted. Ages are in 16ths of the gossip
+/// it directly, and since when, later than that, it is suspected. Ages are in 16ths of the gossip
 /// interval.
-struct doubt_entry {
-  static constexpr std::size_t doubts_max = 32;  ///< a datagram
-  static constexpr std::uint16_t no_doubt = 0xffff;
+struct suspicion_entry {
+  static constexpr std::size_t suspicions_max = 32;  ///< a datagram
+  static constexpr std::uint16_t no_suspicion = 0xffff;
   static constexpr std::uint32_t proof_age_max = 0xffffff;  ///< saturates: 12 days of 1 s rounds
   static constexpr std::int64_t ages_a_round = 16;
 
-  doubt_entry() = default;
+  suspicion_entry() = default;
 
-  friend bool operator==(const doubt_entry&, const doubt_entry&) = default;
+  friend bool operator==(const suspicion_entry&, const suspicion_entry&) = default;
 
   std::uint64_t name_hash = 0;
   std::uint64_t generation = 0;
   std::uint64_t heartbeat = 0;  ///< that the proof bore
-  std::uint16_t doubt_age = no_doubt;
+  std::uint16_t suspicion_age = no_suspicion;
   std::uint32_t proof_age = proof_age_max;
   bool is_question = false;  ///< for the receiver alone: have you heard from it, or can you?
 };

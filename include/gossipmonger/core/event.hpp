@@ -109,13 +109,14 @@ struct protocol_stats {
   std::uint64_t pauses = 0;  ///< my own timer was late
   std::uint64_t convictions = 0;
   std::uint64_t probes_unanswered = 0;  ///< a live peer's answer was missing after a round
-  std::uint64_t doubts_raised = 0;      ///< by me, for all to hear
-  std::uint64_t doubts_refuted = 0;     ///< doubts that I shared, until there was proof of life
-  std::uint64_t sends_delayed = 0;      ///< times the budget was spent while something waited
-  std::uint64_t probes_delayed = 0;     ///< rounds in which the budget held up a probe of mine
-  std::uint64_t bursts_halved = 0;      ///< exchanges made smaller because datagrams were lost
-  std::uint64_t entries_spared = 0;     ///< not sent again, since they were still on their way
-  std::uint64_t writes_slowed = 0;      ///< times a peer fell behind my writes
+  std::uint64_t suspicions_raised = 0;  ///< by me, for all to hear
+  std::uint64_t suspicions_refuted =
+      0;                             ///< suspicions that I shared, until there was proof of life
+  std::uint64_t sends_delayed = 0;   ///< times the budget was spent while something waited
+  std::uint64_t probes_delayed = 0;  ///< rounds in which the budget held up a probe of mine
+  std::uint64_t bursts_halved = 0;   ///< exchanges made smaller because datagrams were lost
+  std::uint64_t entries_spared = 0;  ///< not sent again, since they were still on their way
+  std::uint64_t writes_slowed = 0;   ///< times a peer fell behind my writes
   drop_counters drops{};
   std::size_t peers_known = 0;      ///< gauge, self not counted
   std::size_t peers_live = 0;       ///< gauge

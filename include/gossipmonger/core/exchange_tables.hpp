@@ -66,7 +66,7 @@ class exchange_tables {
   /// The fields that each leg bears: the sender, its entry of the receiver, and the cookie.
   void set_frame(const leg_base& leg, message& out) const;
   /// The suspicions of a leg go into its first datagram.
-  static void add_doubts(leg_base& leg, packer& pack);
+  static void add_suspicions(leg_base& leg, packer& pack);
 
   const config& settings;
   peer_table& peers;

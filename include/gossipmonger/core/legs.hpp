@@ -44,7 +44,7 @@ struct leg_base {
   /// The remote waits for the first datagram as a sign of life. Under a byte budget that datagram
   /// goes before all else.
   bool is_sign_due = false;
-  std::vector<doubt_entry> doubts;  ///< the first datagram carries these suspicions
+  std::vector<suspicion_entry> suspicions;  ///< the first datagram carries these suspicions
 };
 
 /// Leg 1. The range goes round the hashes from a cursor, and each datagram claims a part of it.

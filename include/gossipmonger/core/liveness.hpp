@@ -37,7 +37,7 @@ struct wanted_probe {
 
   endpoint to;
   std::uint64_t remote_hash;
-  std::optional<doubt_entry> told;  ///< rides along, if the leg has room for it
+  std::optional<suspicion_entry> told;  ///< rides along, if the leg has room for it
   cause why = cause::other;
 };
 
@@ -46,8 +46,8 @@ struct liveness_counters {
   liveness_counters() = default;
 
   std::uint64_t probes_unanswered = 0;
-  std::uint64_t doubts_raised = 0;
-  std::uint64_t doubts_refuted = 0;
+  std::uint64_t suspicions_raised = 0;
+  std::uint64_t suspicions_refuted = 0;
   std::uint64_t convictions = 0;         ///< live peers declared dead
   std::uint64_t heartbeats_refused = 0;  ///< relayed ones that cannot be
 };
@@ -103,11 +103,12 @@ class liveness {
   void begin_message() { answers_.clear(); }
   /// A fresh datagram bears `told`: first its evidence that the peer lived, its proof and its
   /// heartbeat. The conductor sets the status before the next call.
-  [[nodiscard]] std::optional<peer_status> handle_evidence(const doubt_entry& told);
+  [[nodiscard]] std::optional<peer_status> handle_evidence(const suspicion_entry& told);
   /// Then what it suspects, or asks, if the evidence does not refute that. It came from `source`.
-  void handle_suspicion(const doubt_entry& told, std::uint64_t from_hash, const endpoint& source);
+  void handle_suspicion(const suspicion_entry& told, std::uint64_t from_hash,
+                        const endpoint& source);
   /// Corrections of the suspicions in the message in hand.
-  [[nodiscard]] const std::vector<doubt_entry>& answers() const { return answers_; }
+  [[nodiscard]] const std::vector<suspicion_entry>& answers() const { return answers_; }
   /// The first answer leg to an address in a round carries what is to be spread.
   [[nodiscard]] bool is_to_be_told(const endpoint& address);
 
@@ -130,7 +131,7 @@ class liveness {
   /// Whether a digest leg to that address waits now, be it this one or another.
   void handle_started(const wanted_probe& one, bool is_waiting, random_source& draws);
   /// Suspicions that the leg is to carry, beside those that it has.
-  void plan_suspicions(std::vector<doubt_entry>& told);
+  void plan_suspicions(std::vector<suspicion_entry>& told);
   /// The most suspicions that one leg carries; fewer under a byte budget.
   [[nodiscard]] std::size_t suspicions_a_leg() const;
   /// A datagram goes to that peer, which answers it if it lives.
@@ -150,7 +151,7 @@ class liveness {
   struct peer_life {
     peer_life() = default;
 
-    suspicion doubts;
+    suspicion state;
     std::uint32_t path_rounds = 0;        // from a leg of mine to its answer, smoothed; 0: at hand
     std::uint64_t died_at_heartbeat = 0;  // mine, when I declared it dead; 0: I never did
     std::uint64_t died_at_own_heartbeat = 0;  // the highest of its own that it can have had then
@@ -170,13 +171,13 @@ class liveness {
   [[nodiscard]] std::uint64_t reachable_heartbeat(slot_index slot) const;
   /// expects: `heartbeat` is above the row's
   [[nodiscard]] std::optional<peer_status> advance(slot_index slot, std::uint64_t heartbeat);
-  /// The entry that tells of a peer. A question passes `doubted`, a time that is not public yet.
-  [[nodiscard]] doubt_entry describe(slot_index slot,
-                                     std::optional<std::chrono::nanoseconds> doubted) const;
+  /// The entry that tells of a peer. A question passes `suspected`, a time that is not public yet.
+  [[nodiscard]] suspicion_entry describe(slot_index slot,
+                                         std::optional<std::chrono::nanoseconds> suspected) const;
   /// The peer that `told` is of, if a suspicion may concern it.
-  [[nodiscard]] std::optional<slot_index> find_subject(const doubt_entry& told) const;
+  [[nodiscard]] std::optional<slot_index> find_subject(const suspicion_entry& told) const;
   /// Answers a suspicion that was outdated when its sender began to suspect.
-  void handle_outdated(slot_index slot, const doubt_entry& told);
+  void handle_outdated(slot_index slot, const suspicion_entry& told);
   void answer_askers(slot_index slot);
   void refute(slot_index slot);
   /// The state of that peer has changed: it is to be told.
@@ -190,7 +191,7 @@ class liveness {
   [[nodiscard]] std::optional<slot_index> draw_live(random_source& draws,
                                                     std::span<const slot_index> without = {});
   void want(slot_index slot, wanted_probe::cause why = wanted_probe::cause::other,
-            std::optional<doubt_entry> told = std::nullopt);
+            std::optional<suspicion_entry> told = std::nullopt);
   /// Whether any peer may be silent for too long, or is suspect.
   [[nodiscard]] bool has_silent();
   /// Whether its suspicion is confirmed; a suspect near that is probed.
@@ -208,7 +209,7 @@ class liveness {
   std::vector<slot_index> rumours_;       // peers of which there is something to spread
   std::chrono::nanoseconds spread_at_{};  // when that last changed
   std::vector<endpoint> told_addresses_;  // by answer legs of this round
-  std::vector<doubt_entry> answers_;      // to the message in hand
+  std::vector<suspicion_entry> answers_;  // to the message in hand
   detector_expectation expected_;
   std::uint64_t round_ = 0;
   std::uint64_t judge_from_ = 0;

@@ -69,7 +69,7 @@ struct message {
   /// late; 0: none did.
   std::uint8_t largest_received = 0;
 
-  std::vector<doubt_entry> doubts;  ///< any leg; at most `doubts_max`
+  std::vector<suspicion_entry> suspicions;  ///< any leg; at most `suspicions_max`
 
   std::vector<identity_view> identities;  ///< legs 2, 3
   entry_list heartbeats;                  ///< leg 2: entries newer at the sender

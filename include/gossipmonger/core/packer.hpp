@@ -15,7 +15,7 @@ namespace gossipmonger {
 
 /// Bytes of the fixed header.
 inline constexpr std::size_t header_bytes = 24;
-/// An entry of a digest, a heartbeat, a request or a doubt; and what the first of a list costs
+/// An entry of a digest, a heartbeat, a request or a suspicion; and what the first of a list costs
 /// more.
 inline constexpr std::size_t entry_bytes = 24;
 inline constexpr std::size_t list_tag_bytes = 8;
@@ -81,7 +81,7 @@ class packer {
   /// In a reply, once.
   [[nodiscard]] bool try_set_refusal(refusal reason);
   /// In a message of either kind.
-  [[nodiscard]] bool try_add_doubt(const doubt_entry& entry);
+  [[nodiscard]] bool try_add_suspicion(const suspicion_entry& entry);
 
   /// Opens a delta that starts at `after`; its `upto` is `after` until entries follow.
   /// Only the last opened delta takes entries.

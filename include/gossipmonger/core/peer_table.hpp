@@ -344,7 +344,7 @@ class peer_table {
   ///   expects: a peer that comes to live advanced then, or its silence restarted
   [[nodiscard]] bool may_exceed(const phi_limit& limit, std::chrono::nanoseconds ahead);
 
-  /// Whether it is doubted now.
+  /// Whether it is suspected now.
   void set_suspect(slot_index slot, bool is_suspect);
   /// Whether anybody is.
   [[nodiscard]] bool has_suspects() const { return suspects_ != 0; }

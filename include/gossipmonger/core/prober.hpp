@@ -1,5 +1,6 @@
-// My own probes: to whom I sent a digest and await an answer, whom I doubt for myself before I say
-// so aloud, and who asked me about whom. A resource with capacities; times on the liveness clock.
+// My own probes: to whom I sent a digest and await an answer, whom I suspect for myself before I
+// say so aloud, and who asked me about whom. A resource with capacities; times on the liveness
+// clock.
 // Source: indirect probes after Das, Gupta, Motivala, SWIM, DSN 2002, section 3.1.
 #pragma once
 
@@ -22,25 +23,25 @@ struct probe {
   slot_index slot;
   std::uint64_t generation;
   std::chrono::nanoseconds sent;
-  std::optional<std::chrono::nanoseconds> doubted;  ///< when an answer was first missed
-  std::size_t tries = 0;                            ///< rounds in which I asked again
-  bool is_public = false;                           ///< I told others of my doubt
+  std::optional<std::chrono::nanoseconds> suspected;  ///< when an answer was first missed
+  std::size_t tries = 0;                              ///< rounds in which I asked again
+  bool is_public = false;                             ///< I told others of my suspicion
 };
 
 /// Somebody who asked me whether that peer lives. A value.
 struct asker {
-  asker(slot_index about_slot, std::uint64_t of_generation, std::chrono::nanoseconds doubted_at,
+  asker(slot_index about_slot, std::uint64_t of_generation, std::chrono::nanoseconds suspected_at,
         const endpoint& from, std::uint64_t from_hash, std::uint64_t in_round)
       : slot(about_slot),
         generation(of_generation),
-        doubted(doubted_at),
+        suspected(suspected_at),
         address(from),
         name_hash(from_hash),
         round(in_round) {}
 
   slot_index slot;
   std::uint64_t generation;
-  std::chrono::nanoseconds doubted;  ///< only a proof from then on is an answer
+  std::chrono::nanoseconds suspected;  ///< only a proof from then on is an answer
   endpoint address;
   std::uint64_t name_hash;
   std::uint64_t round;
@@ -71,8 +72,9 @@ class prober {
 
   /// A peer that lives, as I know by now, answered at once, or did not.
   void count_outcome(bool was_answered);
-  /// In so many rounds I ask again, and others too, before I doubt aloud: enough that, at the
-  /// failures seen of late, fewer than one probe in 10,000 of a live peer ends in a false doubt.
+  /// In so many rounds I ask again, and others too, before I suspect aloud: enough that, at the
+  /// failures seen of late, fewer than one probe in 10,000 of a live peer ends in a false
+  /// suspicion.
   [[nodiscard]] std::size_t tries_needed() const;
 
   /// Refused when too many wait.

@@ -1,5 +1,5 @@
 // Whether one incarnation is taken for failed: what proves that it lived, and when, against what
-// raises a doubt, and since when. All times are on the local liveness clock. A value.
+// raises a suspicion, and since when. All times are on the local liveness clock. A value.
 // Source: suspicion with refutation after Das, Gupta, Motivala, SWIM, DSN 2002, section 4.2.
 #pragma once
 
@@ -14,7 +14,7 @@ namespace gossipmonger {
 
 /// The unit of ages in a suspicion. Counted in nanoseconds: 16 do not go into 10 ms or 20 ms.
 [[nodiscard]] constexpr std::chrono::nanoseconds age_unit(std::chrono::nanoseconds interval) {
-  return interval / doubt_entry::ages_a_round;
+  return interval / suspicion_entry::ages_a_round;
 }
 
 /// The options that the rules of suspicion depend on. A value.
@@ -32,7 +32,7 @@ struct suspicion_rules {
 
   std::chrono::nanoseconds interval;
   double jitter;
-  std::size_t rounds;  ///< from the doubt to the verdict
+  std::size_t rounds;  ///< from the suspicion to the verdict
 };
 
 class suspicion {
@@ -44,22 +44,23 @@ class suspicion {
   /// else a liar could make a peer's own word worthless. True: this ends a suspicion.
   bool prove(std::uint64_t heartbeat, std::chrono::nanoseconds now);
   /// Somebody else heard it directly at `at`. Only a higher heartbeat counts, or else a proof would
-  /// grow younger as it goes round. True: this ends a doubt.
+  /// grow younger as it goes round. True: this ends a suspicion.
   bool adopt(std::uint64_t heartbeat, std::chrono::nanoseconds at);
-  /// Somebody could not reach it, at `at`. The earliest doubt later than the proof stands, and any
-  /// where there is no proof.
-  /// `heartbeat` is the highest heard of. True: this begins a suspicion.
-  bool doubt(std::chrono::nanoseconds at, std::uint64_t heartbeat, std::chrono::nanoseconds now);
-  /// It beats so high that it lived after the doubt, whoever says so. True: this ends a doubt.
+  /// Somebody could not reach it, at `at`. The earliest suspicion later than the proof stands, and
+  /// any where there is no proof. `heartbeat` is the highest heard of. True: this begins a
+  /// suspicion.
+  bool suspect(std::chrono::nanoseconds at, std::uint64_t heartbeat, std::chrono::nanoseconds now);
+  /// It beats so high that it lived after the suspicion, whoever says so. True: this ends a
+  /// suspicion.
   bool handle_heartbeat(std::uint64_t heartbeat, const suspicion_rules& rules);
   /// A datagram goes to it, at `now`, that it answers if it lives. The first one counts.
   void handle_asked(std::chrono::nanoseconds now) {
     if (!asked_) asked_ = now;
     ++asks_;
   }
-  /// Nobody doubts any more, whatever was heard.
-  void end() { doubted_.reset(); }
-  /// Nothing was heard while this process stood still: a doubt starts over to be confirmed.
+  /// Nobody suspects it any more, whatever was heard.
+  void end() { suspected_.reset(); }
+  /// Nothing was heard while this process stood still: a suspicion starts over to be confirmed.
   void handle_pause(std::chrono::nanoseconds now) {
     heard_ = now;
     asked_.reset();
@@ -72,8 +73,10 @@ class suspicion {
   /// The highest heartbeat that such a word bore.
   [[nodiscard]] std::uint64_t proof_heartbeat() const { return heartbeat_; }
   /// Since when it is suspected; nothing where it is not.
-  [[nodiscard]] std::optional<std::chrono::nanoseconds> suspected_since() const { return doubted_; }
-  [[nodiscard]] bool is_suspect() const { return doubted_.has_value(); }
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> suspected_since() const {
+    return suspected_;
+  }
+  [[nodiscard]] bool is_suspect() const { return suspected_.has_value(); }
   /// Time to ask the suspect once more, myself.
   [[nodiscard]] bool is_near_verdict(std::chrono::nanoseconds now,
                                      const suspicion_rules& rules) const;
@@ -86,14 +89,15 @@ class suspicion {
     return proved_ && *proved_ >= at;
   }
   /// The least heartbeat that only an incarnation alive after `at` can have: from the proof, one a
-  /// round, and what jitter may add. Without a proof, well above what was heard before the doubt.
+  /// round, and what jitter may add. Without a proof, well above what was heard before the
+  /// suspicion.
   [[nodiscard]] std::uint64_t heartbeat_after(std::chrono::nanoseconds at,
                                               const suspicion_rules& rules) const;
 
-  /// As it is told to others; `doubted_at` in place of my own doubt, where that is given.
-  [[nodiscard]] doubt_entry entry(
+  /// As it is told to others; `suspected_at` in place of my own suspicion, where that is given.
+  [[nodiscard]] suspicion_entry entry(
       std::chrono::nanoseconds now, std::chrono::nanoseconds interval,
-      std::optional<std::chrono::nanoseconds> doubted_at = std::nullopt) const;
+      std::optional<std::chrono::nanoseconds> suspected_at = std::nullopt) const;
 
   std::uint32_t told = 0;  ///< how often, since the last change
 
@@ -102,12 +106,12 @@ class suspicion {
 
   std::uint64_t heartbeat_ = 0;  // the highest that a proof bore
   std::uint64_t direct_ = 0;     // likewise, of what was heard here
-  std::uint64_t unproved_ = 0;  // the highest heard of when the doubt came, where there is no proof
+  std::uint64_t unproved_ = 0;   // without a proof: the highest heard of when the suspicion came
   std::optional<std::chrono::nanoseconds> proved_;
-  std::optional<std::chrono::nanoseconds> doubted_;  // later than proved_
-  std::chrono::nanoseconds heard_{};                 // of the doubt, first
-  std::optional<std::chrono::nanoseconds> asked_;    // since then, first
-  std::uint32_t asks_ = 0;                           // since then
+  std::optional<std::chrono::nanoseconds> suspected_;  // later than proved_
+  std::chrono::nanoseconds heard_{};                   // of the suspicion, first
+  std::optional<std::chrono::nanoseconds> asked_;      // since then, first
+  std::uint32_t asks_ = 0;                             // since then
 };
 
 }  // namespace gossipmonger

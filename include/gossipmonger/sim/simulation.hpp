@@ -37,13 +37,13 @@ struct simulation_options {
 struct simulation_sums {
   simulation_sums() = default;
 
-  std::uint64_t fragments = 0;       ///< parts of large values that brought something
-  std::uint64_t fragments_bad = 0;   ///< parts that contradicted the held part of the value
-  std::uint64_t expired = 0;         ///< own keys, by their time to live; 0 where unchecked
-  std::uint64_t forgotten = 0;       ///< peers, by an operator
-  std::uint64_t changes = 0;         ///< of options that were allowed
-  std::uint64_t unreadable = 0;      ///< datagrams in a wire version of others
-  std::uint64_t doubts_refuted = 0;  ///< by any node that shared the suspicion
+  std::uint64_t fragments = 0;           ///< parts of large values that brought something
+  std::uint64_t fragments_bad = 0;       ///< parts that contradicted the held part of the value
+  std::uint64_t expired = 0;             ///< own keys, by their time to live; 0 where unchecked
+  std::uint64_t forgotten = 0;           ///< peers, by an operator
+  std::uint64_t changes = 0;             ///< of options that were allowed
+  std::uint64_t unreadable = 0;          ///< datagrams in a wire version of others
+  std::uint64_t suspicions_refuted = 0;  ///< by any node that shared the suspicion
   std::uint64_t convictions = 0;
   std::uint64_t detected = 0;  ///< peers declared dead while that was demanded
 };

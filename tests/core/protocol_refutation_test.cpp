@@ -1,4 +1,4 @@
-// What doubts may not do: at short intervals, where suspicion ends, and from who lies.
+// What suspicions may not do: at short intervals, where suspicion ends, and from who lies.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -18,20 +18,21 @@ namespace {
 
 using std::chrono::milliseconds;
 
-doubt_entry make_doubt(const puppet& who, std::uint16_t doubt_age, std::uint32_t proof_age) {
-  doubt_entry doubt;
-  doubt.name_hash = who.hash();
-  doubt.generation = who.generation;
-  doubt.heartbeat = who.heartbeat;
-  doubt.doubt_age = doubt_age;
-  doubt.proof_age = proof_age;
-  return doubt;
+suspicion_entry make_suspicion(const puppet& who, std::uint16_t suspicion_age,
+                               std::uint32_t proof_age) {
+  suspicion_entry suspicion;
+  suspicion.name_hash = who.hash();
+  suspicion.generation = who.generation;
+  suspicion.heartbeat = who.heartbeat;
+  suspicion.suspicion_age = suspicion_age;
+  suspicion.proof_age = proof_age;
+  return suspicion;
 }
 
-letters tell(puppet& teller, const doubt_entry& doubt) {
+letters tell(puppet& teller, const suspicion_entry& suspicion) {
   message& digest = teller.begin(message_kind::digest);
   digest.known.extra.push_back(digest.sender);
-  digest.doubts.push_back(doubt);
+  digest.suspicions.push_back(suspicion);
   return teller.send();
 }
 
@@ -78,7 +79,7 @@ class crowd {
   std::vector<std::unique_ptr<puppet>> peers_;
 };
 
-/// A node "a", where only doubts convict, that knows a teller and a suspect, both live.
+/// A node "a", where only suspicions kill, that knows a teller and a suspect, both live.
 struct watched {
   explicit watched(milliseconds interval, std::size_t rounds = 12)
       : teller(world, "a", "teller", 1), suspect(world, "a", "suspect", 2) {
@@ -110,18 +111,18 @@ struct watched {
 
 // -------------------------------------------------------------------------------------- intervals
 
-TEST_CASE("doubt: its age is a sixteenth of a round, also where that is no whole millisecond") {
+TEST_CASE("suspicion: its age is a sixteenth of a round, also where that is no whole millisecond") {
   for (const milliseconds interval : {10ms, 20ms, 50ms, 1000ms}) {
     CAPTURE(interval.count());
     watched given(interval);
     given.round();
     beat(given.suspect);
     given.world.steady += interval * 8 / 10;
-    tell(given.teller, make_doubt(given.suspect, 8, 32));  // 0.3 rounds after the beat
+    tell(given.teller, make_suspicion(given.suspect, 8, 32));  // 0.3 rounds after the beat
     REQUIRE(given.is_suspect(given.suspect));
 
-    // Older than the doubt: of a heartbeat that came from before it.
-    doubt_entry proof = make_doubt(given.suspect, doubt_entry::no_doubt, 9);
+    // Older than the suspicion: of a heartbeat that came from before it.
+    suspicion_entry proof = make_suspicion(given.suspect, suspicion_entry::no_suspicion, 9);
     ++proof.heartbeat;
     tell(given.teller, proof);
     CHECK(given.is_suspect(given.suspect));
@@ -133,7 +134,7 @@ TEST_CASE("doubt: its age is a sixteenth of a round, also where that is no whole
   }
 }
 
-TEST_CASE("doubt: the verdict comes as many rounds after it, whatever a round takes") {
+TEST_CASE("suspicion: the verdict comes as many rounds after it, whatever a round takes") {
   for (const milliseconds interval : {10ms, 20ms, 1000ms}) {
     CAPTURE(interval.count());
     watched given(interval);
@@ -145,7 +146,7 @@ TEST_CASE("doubt: the verdict comes as many rounds after it, whatever a round ta
     given.world.steady += std::chrono::nanoseconds(interval) * 32 / 100;
     // 6 ages ago is shortly before the last round: due in the twelfth from that one, not in the
     // thirteenth.
-    tell(given.teller, make_doubt(given.suspect, 6, 32));
+    tell(given.teller, make_suspicion(given.suspect, 6, 32));
     REQUIRE(given.is_suspect(given.suspect));
 
     std::size_t rounds = 0;
@@ -158,13 +159,14 @@ TEST_CASE("doubt: the verdict comes as many rounds after it, whatever a round ta
   }
 }
 
-TEST_CASE("doubt: to switch suspicion off convicts nobody, and ends every doubt and question") {
+TEST_CASE(
+    "suspicion: to switch suspicion off convicts nobody, and ends every suspicion and question") {
   watched given(1000ms);
   puppet other(given.world, "a", "other", 3);
   other.enter();
   given.world.steady += 500ms;
-  tell(given.teller, make_doubt(given.suspect, 0, 32));
-  doubt_entry question = make_doubt(other, 0, 32);
+  tell(given.teller, make_suspicion(given.suspect, 0, 32));
+  suspicion_entry question = make_suspicion(other, 0, 32);
   question.is_question = true;
   tell(given.teller, question);
   given.round();
@@ -176,7 +178,7 @@ TEST_CASE("doubt: to switch suspicion off convicts nobody, and ends every doubt 
   CHECK_FALSE(given.is_suspect(given.suspect));
   beat(other);  // nobody is told of it
   for (int i = 0; i < 20; ++i) {
-    for (const letter& sent : given.round()) CHECK(sent.content.doubts.empty());
+    for (const letter& sent : given.round()) CHECK(sent.content.suspicions.empty());
   }
 
   CHECK(given.status(given.suspect) == peer_status::live);
@@ -186,7 +188,9 @@ TEST_CASE("doubt: to switch suspicion off convicts nobody, and ends every doubt 
 
 // ------------------------------------------------------------------------------------------ liars
 
-TEST_CASE("doubt: a liar convicts nobody who answers, however many it doubts and how short it is") {
+TEST_CASE(
+    "suspicion: a liar convicts nobody who answers, however many it suspicions and how short it "
+    "is") {
   for (const std::size_t rounds : {4U, 5U, 6U, 12U}) {
     CAPTURE(rounds);
     watched given(1000ms, rounds);
@@ -197,11 +201,11 @@ TEST_CASE("doubt: a liar convicts nobody who answers, however many it doubts and
       peers.answer(given.round());
     }
     given.world.steady += 500ms;
-    // Doubts that are ripe when they come, of all but those that were heard since.
+    // Suspicions that are ripe when they come, of all but those that were heard since.
     letters asked;
     for (const std::unique_ptr<puppet>& one : peers.all()) {
       const auto age = static_cast<std::uint16_t>(rounds * 16);
-      asked.splice(asked.end(), tell(given.teller, make_doubt(*one, age, age + 64U)));
+      asked.splice(asked.end(), tell(given.teller, make_suspicion(*one, age, age + 64U)));
     }
     REQUIRE(given.node().stats().peers_suspect > 60);
 
@@ -217,12 +221,13 @@ TEST_CASE("doubt: a liar convicts nobody who answers, however many it doubts and
   }
 }
 
-TEST_CASE("doubt: suspects are asked in turn, and the dead do not keep a live one from its turn") {
+TEST_CASE(
+    "suspicion: suspects are asked in turn, and the dead do not keep a live one from its turn") {
   watched given(1000ms);
   crowd peers(given.world, 60);
   given.world.steady += 500ms;
   for (const std::unique_ptr<puppet>& one : peers.all()) {
-    tell(given.teller, make_doubt(*one, 0, 64));
+    tell(given.teller, make_suspicion(*one, 0, 64));
   }
   for (int i = 0; i < 9; ++i) given.round();
   REQUIRE(given.node().stats().peers_suspect >= 60);
@@ -239,11 +244,11 @@ TEST_CASE("doubt: suspects are asked in turn, and the dead do not keep a live on
 
 // A heartbeat that nobody can have reached: as a proof, and as what others tell of it.
 TEST_CASE(
-    "doubt: who vouches for a crashed peer with the highest heartbeat does not keep it alive") {
+    "suspicion: who vouches for a crashed peer with the highest heartbeat does not keep it alive") {
   for (const bool is_proof : {true, false}) {
     CAPTURE(is_proof);
     watched given(1000ms);
-    doubt_entry vouched = make_doubt(given.suspect, doubt_entry::no_doubt, 0);
+    suspicion_entry vouched = make_suspicion(given.suspect, suspicion_entry::no_suspicion, 0);
     vouched.heartbeat = heartbeat_max;
 
     for (int i = 0; i < 40; ++i) {
@@ -266,7 +271,8 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("doubt: who claims the highest heartbeat of a live peer does not hide that it beats") {
+TEST_CASE(
+    "suspicion: who claims the highest heartbeat of a live peer does not hide that it beats") {
   watched given(1000ms);
   config settings = given.node().settings();
   settings.dead_peer_phi = 8;
@@ -290,7 +296,8 @@ TEST_CASE("doubt: who claims the highest heartbeat of a live peer does not hide 
 }
 
 TEST_CASE(
-    "doubt: what was missed is believed: after a silence, a pause, at another's faster rounds") {
+    "suspicion: what was missed is believed: after a silence, a pause, at another's faster "
+    "rounds") {
   watched given(1000ms);
   const auto relay = [&](std::uint64_t heartbeat) {
     digest_entry told;

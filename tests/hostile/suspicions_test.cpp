@@ -1,4 +1,4 @@
-// What one member can do by doubting the others, in words that are as they should be: have them
+// What one member can do by suspecting the others, in words that are as they should be: have them
 // asked, and no more. Nobody is convicted on its word alone, and what it costs has a bound.
 #include <algorithm>
 #include <chrono>
@@ -25,7 +25,7 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t cookie_at = 18;
 constexpr std::size_t cookie_bytes = 6;
-constexpr std::uint16_t round_ages = doubt_entry::ages_a_round;
+constexpr std::uint16_t round_ages = suspicion_entry::ages_a_round;
 
 /// The words of one node of a cluster, in place of its own: under its address, with the cookies
 /// that the others gave it. A resource.
@@ -42,24 +42,25 @@ class liar {
   liar& operator=(const liar&) = delete;
   ~liar() { where_.on_send = nullptr; }
 
-  /// A doubt of that age about `about`, as the node `to` knows it, and nothing of a proof.
-  [[nodiscard]] doubt_entry doubt(std::size_t to, std::size_t about, std::uint16_t age) const {
-    doubt_entry made;
+  /// A suspicion of that age about `about`, as the node `to` knows it, and nothing of a proof.
+  [[nodiscard]] suspicion_entry suspicion(std::size_t to, std::size_t about,
+                                          std::uint16_t age) const {
+    suspicion_entry made;
     const std::optional<member> known = where_[to].find_member(name_of(about), where_.now(to));
     REQUIRE(known);
     made.name_hash = siphash(make_cluster_key("default"), name_of(about));
     made.generation = known->generation;
     made.heartbeat = known->heartbeat;
-    made.doubt_age = age;
+    made.suspicion_age = age;
     return made;
   }
 
   /// Says so to `to`, 32 in a datagram.
-  void tell(std::size_t to, std::span<const doubt_entry> doubts) {
+  void tell(std::size_t to, std::span<const suspicion_entry> suspicions) {
     const std::optional<member> known = where_[to].find_member(name_of(node_), where_.now(to));
     if (!known || !cookies_.contains(to)) return;
-    while (!doubts.empty()) {
-      const std::size_t count = std::min(doubts.size(), doubt_entry::doubts_max);
+    while (!suspicions.empty()) {
+      const std::size_t count = std::min(suspicions.size(), suspicion_entry::suspicions_max);
       message lie;
       lie.kind = message_kind::reply;
       lie.sender.name_hash = siphash(make_cluster_key("default"), name_of(node_));
@@ -70,12 +71,13 @@ class liar {
       lie.receiver.generation = heard.generation();
       lie.receiver.heartbeat = heard.heartbeat();
       lie.cookie_echo = cookies_[to];
-      lie.doubts.assign(doubts.begin(), doubts.begin() + static_cast<std::ptrdiff_t>(count));
+      lie.suspicions.assign(suspicions.begin(),
+                            suspicions.begin() + static_cast<std::ptrdiff_t>(count));
       std::vector<std::uint64_t> words(150);
       const codec format(make_cluster_id("default"), 1200);
       const std::size_t size = format.encode(lie, std::as_writable_bytes(std::span(words)));
       where_.inject(to, where_.address(node_), std::as_bytes(std::span(words)).first(size));
-      doubts = doubts.subspan(count);
+      suspicions = suspicions.subspan(count);
     }
   }
 
@@ -91,16 +93,16 @@ std::uint64_t convictions(const world& where) {
   return all;
 }
 
-/// What one node doubts of all others, as the liar has it.
-std::vector<doubt_entry> doubts_of_all(const world& where, const liar& member, std::size_t to,
-                                       std::uint16_t age) {
-  std::vector<doubt_entry> doubts;
+/// What one node suspects of all others, as the liar has it.
+std::vector<suspicion_entry> suspicions_of_all(const world& where, const liar& member,
+                                               std::size_t to, std::uint16_t age) {
+  std::vector<suspicion_entry> suspicions;
   for (std::size_t about = 0; about < where.size(); ++about) {
     if (about != to && where[to].is_known(name_of(about))) {
-      doubts.push_back(member.doubt(to, about, age));
+      suspicions.push_back(member.suspect(to, about, age));
     }
   }
-  return doubts;
+  return suspicions;
 }
 
 // Besides short legs: the fan-out, a dead peer, a seed.
@@ -108,7 +110,7 @@ constexpr std::uint64_t digests_a_round_max = 24 + 3;
 
 }  // namespace
 
-TEST_CASE("doubts: a member that doubts all others to all, in every round, convicts nobody") {
+TEST_CASE("suspicions: a member that suspects all others to all, in every round, convicts nobody") {
   for (const double loss : {0.0, 0.05}) {
     CAPTURE(loss);
     constexpr std::size_t count = 10;
@@ -130,7 +132,7 @@ TEST_CASE("doubts: a member that doubts all others to all, in every round, convi
       // Of now, and of as long ago as may not be known better.
       constexpr std::uint16_t ages[] = {0, round_ages, 4 * round_ages, 11 * round_ages};
       for (std::size_t to = 0; to < count; ++to) {
-        if (to != 3) member.tell(to, doubts_of_all(where, member, to, ages[round % 4]));
+        if (to != 3) member.tell(to, suspicions_of_all(where, member, to, ages[round % 4]));
         suspects += where[to].stats().peers_suspect;
       }
       where.run_for(1s);
@@ -146,7 +148,7 @@ TEST_CASE("doubts: a member that doubts all others to all, in every round, convi
     MESSAGE("bytes a node and round: "
             << bytes_at_rest / (count * rounds) << " at rest, "
             << (where.counters().bytes - bytes_before - bytes_at_rest) / (count * rounds)
-            << " while all are doubted");
+            << " while all are suspected");
     where.run_for(20s);
     CHECK(where.has_agreed());
   }
@@ -154,7 +156,7 @@ TEST_CASE("doubts: a member that doubts all others to all, in every round, convi
 
 // All its peers at once, more than it may ask in the time that is left, of some rounds ago: most it
 // did not hear since then.
-TEST_CASE("doubts: a member that makes one node doubt 100 peers at once convicts nobody") {
+TEST_CASE("suspicions: a member that makes one node suspect 100 peers at once convicts nobody") {
   config common;
   common.digest_datagrams_max = 1;  // half of the cluster: news of heartbeats is slow
   constexpr std::size_t count = 100;
@@ -168,7 +170,7 @@ TEST_CASE("doubts: a member that makes one node doubt 100 peers at once convicts
   std::size_t victim = 10;
   for (const int rounds_ago : {6, 9, 12}) {
     const std::uint16_t age = static_cast<std::uint16_t>(rounds_ago * round_ages);
-    member.tell(victim, doubts_of_all(where, member, victim, age));
+    member.tell(victim, suspicions_of_all(where, member, victim, age));
     suspects_max = std::max(suspects_max, where[victim].stats().peers_suspect);
     where.run_for(20s);
     ++victim;
@@ -178,11 +180,12 @@ TEST_CASE("doubts: a member that makes one node doubt 100 peers at once convicts
   CHECK(convictions(where) == 0);
 }
 
-TEST_CASE("doubts: a member's doubt, recorded and sent again for minutes, convicts nobody") {
+TEST_CASE(
+    "suspicions: a member's suspicion, recorded and sent again for minutes, convicts nobody") {
   world where(43);
   bool is_out = false;
   where.is_cut = [&](std::size_t from, std::size_t to) {
-    return is_out && std::max(from, to) == 3;  // who doubts it is 0, 1 or 2
+    return is_out && std::max(from, to) == 3;  // who suspects it is 0, 1 or 2
   };
   std::vector<std::uint64_t> recorded;
   const codec format(make_cluster_id("default"), 1200);
@@ -194,8 +197,9 @@ TEST_CASE("doubts: a member's doubt, recorded and sent again for minutes, convic
     REQUIRE(format.decode(std::as_bytes(std::span(words)).first(bytes.size()), heard));
     const bool is_from_1 =
         heard.sender.name_hash == siphash(make_cluster_key("default"), name_of(1));
-    for (const doubt_entry& doubt : heard.doubts) {
-      const bool is_aloud = !doubt.is_question && doubt.doubt_age != doubt_entry::no_doubt;
+    for (const suspicion_entry& suspicion : heard.suspicions) {
+      const bool is_aloud =
+          !suspicion.is_question && suspicion.suspicion_age != suspicion_entry::no_suspicion;
       if (is_from_1 && is_aloud) recorded = words;
     }
   };
@@ -223,7 +227,7 @@ TEST_CASE("doubts: a member's doubt, recorded and sent again for minutes, convic
 }
 
 // It claims more than the owner can have reached by now.
-TEST_CASE("doubts: a proof with the highest heartbeat is dropped, and kills nobody") {
+TEST_CASE("suspicions: a proof with the highest heartbeat is dropped, and kills nobody") {
   world where(44);
   add_cluster(where, 5);
   liar member(where, 3);
@@ -236,10 +240,10 @@ TEST_CASE("doubts: a proof with the highest heartbeat is dropped, and kills nobo
   };
   const std::uint64_t dropped_before = dropped();
 
-  doubt_entry proof = member.doubt(0, 1, doubt_entry::no_doubt);
+  suspicion_entry proof = member.suspect(0, 1, suspicion_entry::no_suspicion);
   proof.proof_age = 0;
   proof.heartbeat = heartbeat_max;
-  member.tell(0, std::vector<doubt_entry>{proof});
+  member.tell(0, std::vector<suspicion_entry>{proof});
   CHECK(dropped() == dropped_before + 1);
   CHECK(where[0].find_member("n1", where.now(0))->heartbeat == heartbeat);
   where.run_for(20s);
