@@ -63,9 +63,9 @@ struct Digest {
   entries @7 :List(Entry);
   partialCount @8 :UInt8;
   # The last `partialCount` entries before the suspicions are partials, with strictly ascending
-  # hashes: how much the sender holds of a value that spans datagrams. In place of the max version stands
-  # the version of that value. In place of the heartbeat stands the number of its first bytes that
-  # are there, 1 to 2^24 - 1; the left bit is 0.
+  # hashes: how much the sender holds of a value that spans datagrams. In place of the max version
+  # stands the version of that value. In place of the heartbeat stands the number of its first bytes
+  # that are there, 1 to 2^24 - 1; the left bit is 0.
   suspicionCount @9 :UInt8;
   # Bits 0-6: so many elements of `entries`, at most 32, the last of all, are of the form Suspicion.
   # Bit 7: the sender heard, lately, an older run of the receiver's name that lives beside the
@@ -85,8 +85,8 @@ struct Suspicion {
   nameHash @0 :UInt64;
   agesAndHeartbeat @1 :UInt64;
   # Bits 0-15: age of the suspicion; 65535: there is none. Bits 16-39: age of the latest direct
-  # proof, saturating. Bit 40: a question, of the receiver alone. Bits 48-63: the upper 16 bits of the
-  # heartbeat that the proof bore. A proof younger than the suspicion refutes it.
+  # proof, saturating. Bit 40: a question, of the receiver alone. Bits 48-63: the upper 16 bits of
+  # the heartbeat that the proof bore. A proof younger than the suspicion refutes it.
   generationAndHeartbeat @2 :UInt64;
   # as in Entry
 }
