@@ -6,8 +6,8 @@
 namespace gossipmonger {
 namespace {
 
-/// The meaning of the first byte of a UTF-8 sequence: how many bytes follow it, the bits it brings,
-/// and the lowest code point that needs that many (below is overlong). RFC 3629, section 3.
+/// The meaning of the first byte of a UTF-8 sequence. `lowest` is the lowest code point that needs
+/// so many bytes: below it, the sequence is overlong. RFC 3629, section 3.
 struct lead_byte {
   std::size_t following;
   char32_t bits;

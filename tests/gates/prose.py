@@ -24,7 +24,7 @@ BARE, LONG = "bare relative clause", f"more than {WORDS_MAX} words"
 # (bare relative clauses, long sentences) of each part. The numbers only fall: a part that has got
 # better fails as well, until its row says so.
 BUDGET = {
-    "core": (2, 3),
+    "core": (0, 0),
     "wire": (0, 0),
     "net": (0, 0),
     "sim": (0, 0),

@@ -162,8 +162,8 @@ struct partial_entry {
 /// Partials that a message may tell.
 inline constexpr std::size_t partials_max = 255;
 
-/// What the sender knows of whether one incarnation lives: the latest proof that somebody had from
-/// it directly, and since when, later than that, it is suspected. Ages are in 16ths of the gossip
+/// The sender's knowledge of whether one incarnation lives: the latest direct proof that any node
+/// had from it, and since when, later than that, it is suspected. Ages are in 16ths of the gossip
 /// interval.
 struct suspicion_entry {
   static constexpr std::size_t suspicions_max = 32;  ///< a datagram

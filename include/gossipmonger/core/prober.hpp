@@ -72,8 +72,8 @@ class prober {
 
   /// A peer that lives, as I know by now, answered at once, or did not.
   void count_outcome(bool was_answered);
-  /// In so many rounds I ask again, and others too, before I suspect aloud: enough that, at the
-  /// failures seen of late, fewer than one probe in 10,000 of a live peer ends in a false
+  /// So many rounds a node asks again, and third peers too, before it suspects aloud. At the
+  /// failures seen of late, fewer than one probe in 10,000 of a live peer then ends in a false
   /// suspicion.
   [[nodiscard]] std::size_t tries_needed() const;
 

@@ -14,8 +14,8 @@ class send_budget {
  public:
   send_budget() = default;
 
-  /// Refills for the time since the last call. Whatever `bytes_per_interval` and `interval` are
-  /// now counts from now on; the first call fills the bucket.
+  /// Refills for the time since the last call. The given rate counts from now on; the first call
+  /// fills the bucket.
   ///   expects: bytes_per_interval > 0, interval > 0
   void refill(std::chrono::nanoseconds now, std::size_t bytes_per_interval,
               std::chrono::nanoseconds interval);
