@@ -382,8 +382,8 @@ TEST_CASE("peer_table: a slot is used again, and nothing of its last peer is lef
   table.peers[slot].set_generation(8);
   table.peers[slot].set_left();
   table.peers[slot].set_over_capacity(true);
-  table.peers.details(slot).top = 3;
-  table.peers.details(slot).put_off_rounds = 4;
+  table.peers.details(slot).instance = 3;
+  table.peers.details(slot).features = 4;
   table.peers[slot].set_status(peer_status::dead);
   table.peers.touch(slot);
 
@@ -401,8 +401,8 @@ TEST_CASE("peer_table: a slot is used again, and nothing of its last peer is lef
   CHECK(row.generation() == 0);
   CHECK_FALSE(row.has_left());
   CHECK_FALSE(row.is_over_capacity());
-  CHECK(table.peers.details(slot).top == 0);
-  CHECK(table.peers.details(slot).put_off_rounds == 0);
+  CHECK(table.peers.details(slot).instance == 0);
+  CHECK(table.peers.details(slot).features == 0);
   CHECK(row.status() == peer_status::unjudged);
   CHECK(table.peers.detector(slot).samples() == 0);
 }
