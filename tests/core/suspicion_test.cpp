@@ -153,16 +153,16 @@ TEST_CASE("suspicion: ages that do not fit saturate, and a suspicion stays one")
 
 TEST_CASE("suspicion: a second one waits for an answer of its own, like the first") {
   suspicion state;
-  REQUIRE_FALSE(suspicions.prove(1, 0s));
-  REQUIRE(suspicions.suspect(1s, 1, 1s));
-  suspicions.handle_asked(9s);
-  REQUIRE(suspicions.prove(2, 10s));
+  REQUIRE_FALSE(state.prove(1, 0s));
+  REQUIRE(state.suspect(1s, 1, 1s));
+  state.handle_asked(9s);
+  REQUIRE(state.prove(2, 10s));
 
-  REQUIRE(suspicions.suspect(11s, 2, 11s));
+  REQUIRE(state.suspect(11s, 2, 11s));
 
-  CHECK(suspicions.is_near_verdict(30s, rules));
-  CHECK_FALSE(suspicions.is_ripe(30s, rules));
-  suspicions.handle_asked(30s);
-  CHECK_FALSE(suspicions.is_ripe(30s + 499ms, rules));
-  CHECK(suspicions.is_ripe(30s + 500ms, rules));
+  CHECK(state.is_near_verdict(30s, rules));
+  CHECK_FALSE(state.is_ripe(30s, rules));
+  state.handle_asked(30s);
+  CHECK_FALSE(state.is_ripe(30s + 499ms, rules));
+  CHECK(state.is_ripe(30s + 500ms, rules));
 }

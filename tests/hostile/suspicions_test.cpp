@@ -99,7 +99,7 @@ std::vector<suspicion_entry> suspicions_of_all(const world& where, const liar& m
   std::vector<suspicion_entry> suspicions;
   for (std::size_t about = 0; about < where.size(); ++about) {
     if (about != to && where[to].is_known(name_of(about))) {
-      suspicions.push_back(member.suspect(to, about, age));
+      suspicions.push_back(member.suspicion(to, about, age));
     }
   }
   return suspicions;
@@ -240,7 +240,7 @@ TEST_CASE("suspicions: a proof with the highest heartbeat is dropped, and kills 
   };
   const std::uint64_t dropped_before = dropped();
 
-  suspicion_entry proof = member.suspect(0, 1, suspicion_entry::no_suspicion);
+  suspicion_entry proof = member.suspicion(0, 1, suspicion_entry::no_suspicion);
   proof.proof_age = 0;
   proof.heartbeat = heartbeat_max;
   member.tell(0, std::vector<suspicion_entry>{proof});
