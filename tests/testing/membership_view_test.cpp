@@ -65,8 +65,9 @@ std::string difference(const membership_view& view, const node_base& node) {
       }
     }
   }
-  for (const auto& [name, row] : view.rows()) {
-    const auto is_it = [&name = name](const member& one) { return one.name == name; };
+  for (const auto& known : view.rows()) {
+    const std::string& name = known.first;
+    const auto is_it = [&name](const member& one) { return one.name == name; };
     if (std::none_of(all.begin(), all.end(), is_it)) return name + " is not known to the node";
   }
   return "";
