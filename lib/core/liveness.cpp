@@ -448,22 +448,17 @@ void liveness::handle_started(const wanted_probe& one, bool is_waiting, random_s
 void liveness::ask_around(const probe& about, random_source& draws) {
   suspicion_entry question = describe(about.slot, about.suspected);
   question.is_question = true;
-  std::vector<slot_index> asked{about.slot};
   for (std::size_t i = 0; i < asked_a_try; ++i) {
-    const std::optional<slot_index> other = draw_live(draws, asked);
-    if (!other) return;
-    asked.push_back(*other);
-    want(*other, wanted_probe::cause::other, question);
+    const std::optional<slot_index> other = draw_live(draws);
+    if (other && *other != about.slot) want(*other, wanted_probe::cause::other, question);
   }
 }
 
-std::optional<slot_index> liveness::draw_live(random_source& draws,
-                                              std::span<const slot_index> without) {
+std::optional<slot_index> liveness::draw_live(random_source& draws) {
   const std::size_t rows = peers_.entries().size();
   for (std::size_t tries = 0; tries < draws_max; ++tries) {
     const peer_view row = peers_.at(static_cast<std::size_t>(draws.below(rows)));
     if (row.status() != peer_status::live) continue;
-    if (std::find(without.begin(), without.end(), row.slot()) != without.end()) continue;
     if (addresses_.is_proved(peers_.details(row.slot()).way())) return row.slot();
   }
   return std::nullopt;

@@ -153,17 +153,6 @@ TEST_CASE("liveness: a peer that does not answer is asked again, with indirect p
   CHECK(node.alive.counters().probes_unanswered == 1);
 }
 
-TEST_CASE("liveness: no peer is asked twice in one try") {
-  watcher node;
-  const slot_index silent = node.add(2, peer_status::live);
-  for (const std::size_t host : {3U, 4U}) node.add(host, peer_status::live);
-  node.alive.expect_answer(silent, peer_generation);
-
-  const std::string probed = node.run();
-
-  CHECK((probed == "2 3? 4?" || probed == "2 4? 3?"));
-}
-
 TEST_CASE("liveness: nothing is missed where the byte budget keeps the probe back") {
   watcher node;
   node.settings.send_bytes_per_interval = 2000;

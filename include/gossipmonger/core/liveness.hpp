@@ -187,9 +187,8 @@ class liveness {
   [[nodiscard]] bool try_settle(probe& one);
   /// Indirect probes: other peers are asked for a proof.
   void ask_around(const probe& about, random_source& draws);
-  /// A live peer with a verified address, by chance, but none of `without`.
-  [[nodiscard]] std::optional<slot_index> draw_live(random_source& draws,
-                                                    std::span<const slot_index> without = {});
+  /// A live peer with a verified address, by chance.
+  [[nodiscard]] std::optional<slot_index> draw_live(random_source& draws);
   void want(slot_index slot, wanted_probe::cause why = wanted_probe::cause::other,
             std::optional<suspicion_entry> told = std::nullopt);
   /// Whether any peer may be silent for too long, or is suspect.
