@@ -343,15 +343,11 @@ void liveness::plan_suspicions(std::vector<suspicion_entry>& told) {
   }
 }
 
-void liveness::spread_suspicions(random_source& draws) {
+void liveness::spread_suspicions() {
   if (rumours_.empty()) return;
   const auto rounds = static_cast<std::int64_t>(std::bit_width(peers_.by_hash().size())) + 1;
   if (clock_.now() - spread_at_ > settings_.gossip_interval * rounds) return;
-  for (std::size_t i = 0; i < spreading_legs; ++i) {
-    const std::optional<slot_index> other = draw_live(draws);
-    if (!other) return;
-    want(*other);
-  }
+  spreading_left_ = spreading_legs;
 }
 
 bool liveness::is_to_be_told(const endpoint& address) {
@@ -373,7 +369,21 @@ void liveness::begin_round(std::uint64_t round) {
   settling_ = 0;
 }
 
-std::optional<wanted_probe> liveness::poll_probe() {
+void liveness::draw_leg(random_source& draws) {
+  const std::optional<slot_index> other = draw_live(draws);
+  if (questions_left_ > 0) {
+    --questions_left_;
+    const bool is_third = other && peers_[*other].name_hash() != question_->name_hash;
+    if (is_third) want(*other, wanted_probe::cause::other, question_);
+    return;
+  }
+  spreading_left_ = other ? spreading_left_ - 1 : 0;
+  if (other) want(*other);
+}
+
+std::optional<wanted_probe> liveness::poll_probe(random_source& draws) {
+  // Each leg starts before the next is drawn.
+  while (wanted_.empty() && questions_left_ + spreading_left_ > 0) draw_leg(draws);
   std::vector<probe>& pending = prober_.pending();
   while (wanted_.empty() && is_settling_) {
     if (settling_ >= pending.size()) {
@@ -425,7 +435,7 @@ void liveness::want(slot_index slot, wanted_probe::cause why, std::optional<susp
   wanted_.back().told = std::move(told);
 }
 
-void liveness::handle_started(const wanted_probe& one, bool is_waiting, random_source& draws) {
+void liveness::handle_started(const wanted_probe& one, bool is_waiting) {
   if (one.why == wanted_probe::cause::last_word) {
     if (!is_waiting && !unasked_from_) unasked_from_ = one.remote_hash;
     return;
@@ -441,17 +451,15 @@ void liveness::handle_started(const wanted_probe& one, bool is_waiting, random_s
     about->suspected = clock_.now();  // nothing was asked, so nothing was missed
     return;
   }
-  ask_around(*about, draws);
+  ask_around(*about);
   ++about->tries;
 }
 
-void liveness::ask_around(const probe& about, random_source& draws) {
+void liveness::ask_around(const probe& about) {
   suspicion_entry question = describe(about.slot, about.suspected);
   question.is_question = true;
-  for (std::size_t i = 0; i < asked_a_try; ++i) {
-    const std::optional<slot_index> other = draw_live(draws);
-    if (other && *other != about.slot) want(*other, wanted_probe::cause::other, question);
-  }
+  question_ = question;
+  questions_left_ = asked_a_try;
 }
 
 std::optional<slot_index> liveness::draw_live(random_source& draws) {

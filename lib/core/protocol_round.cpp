@@ -41,7 +41,7 @@ void protocol::run_round(moment now) {
   choose_partners();
   sending_.plan_digests();
   continue_values();
-  liveness_.spread_suspicions(random_);
+  liveness_.spread_suspicions();
   start_probes();
   declare_dead();
   forget_gone();
@@ -56,9 +56,9 @@ void protocol::update_expectation() {
 }
 
 void protocol::start_probes() {
-  while (const std::optional<wanted_probe> wanted = liveness_.poll_probe()) {
+  while (const std::optional<wanted_probe> wanted = liveness_.poll_probe(random_)) {
     start_short(*wanted);
-    liveness_.handle_started(*wanted, is_started(wanted->to), random_);
+    liveness_.handle_started(*wanted, is_started(wanted->to));
   }
 }
 

@@ -66,11 +66,11 @@ class watcher {
   }
   std::string start_probes() {
     std::string probed;
-    while (const std::optional<wanted_probe> one = alive.poll_probe()) {
+    while (const std::optional<wanted_probe> one = alive.poll_probe(draws)) {
       probed += (probed.empty() ? "" : " ") + std::to_string(one->to.address.back());
       if (one->told && one->told->is_question) probed += '?';
       if (is_sending) alive.handle_asked(one->remote_hash);
-      alive.handle_started(*one, is_sending, draws);
+      alive.handle_started(*one, is_sending);
     }
     return probed;
   }

@@ -117,7 +117,7 @@ class liveness {
   /// From now on `poll_probe` settles the pending probes, or asks again.
   void begin_round(std::uint64_t round);
   /// Legs beside the usual ones, while a change is news.
-  void spread_suspicions(random_source& draws);
+  void spread_suspicions();
   /// Begins to look at every peer; nothing if the round is too early after a pause.
   void begin_declaring();
   /// Whether peers are left to look at.
@@ -127,9 +127,9 @@ class liveness {
   [[nodiscard]] std::optional<slot_index> poll_dead();
 
   // Legs.
-  [[nodiscard]] std::optional<wanted_probe> poll_probe();
+  [[nodiscard]] std::optional<wanted_probe> poll_probe(random_source& draws);
   /// Whether a digest leg to that address waits now, be it this one or another.
-  void handle_started(const wanted_probe& one, bool is_waiting, random_source& draws);
+  void handle_started(const wanted_probe& one, bool is_waiting);
   /// Suspicions that the leg is to carry, beside those that it has.
   void plan_suspicions(std::vector<suspicion_entry>& told);
   /// The most suspicions that one leg carries; fewer under a byte budget.
@@ -186,7 +186,9 @@ class liveness {
   /// Whether nothing more is to be awaited; else what follows from the silence.
   [[nodiscard]] bool try_settle(probe& one);
   /// Indirect probes: other peers are asked for a proof.
-  void ask_around(const probe& about, random_source& draws);
+  void ask_around(const probe& about);
+  /// One more leg that a draw decides on: an indirect probe, or one that spreads.
+  void draw_leg(random_source& draws);
   /// A live peer with a verified address, by chance.
   [[nodiscard]] std::optional<slot_index> draw_live(random_source& draws);
   void want(slot_index slot, wanted_probe::cause why = wanted_probe::cause::other,
@@ -203,7 +205,10 @@ class liveness {
   std::vector<peer_life> lives_;  // by slot
   prober prober_;
   std::deque<wanted_probe> wanted_;
-  bool is_settling_ = false;  // the pending probes of a round; the next one:
+  std::optional<suspicion_entry> question_;  // of indirect probes, so many of which are left:
+  std::size_t questions_left_ = 0;
+  std::size_t spreading_left_ = 0;  // legs of this round
+  bool is_settling_ = false;        // the pending probes of a round; the next one:
   std::size_t settling_ = 0;
   std::vector<slot_index> rumours_;       // peers of which there is something to spread
   std::chrono::nanoseconds spread_at_{};  // when that last changed
