@@ -423,8 +423,9 @@ bool liveness::try_settle(probe& one) {
   }
   one.is_public = true;
   ++counters_.suspicions_raised;
-  if (held.suspect(*one.suspected, row.heartbeat(), clock_.now()))
+  if (held.suspect(*one.suspected, row.heartbeat(), clock_.now())) {
     peers_.set_suspect(one.slot, true);
+  }
   spread(one.slot);
   return false;
 }

@@ -1,7 +1,5 @@
 // The round, and what goes out.
 #include <algorithm>
-#include <cassert>
-#include <limits>
 #include <string>
 #include <utility>
 
@@ -9,11 +7,7 @@
 
 namespace gossipmonger {
 
-namespace {
-
 using std::chrono::nanoseconds;
-
-}  // namespace
 
 void protocol::handle_timeout(moment now) {
   observe_time(now);
@@ -68,8 +62,8 @@ void protocol::start_short(const wanted_probe& wanted) {
     // The leg that waits there for the budget goes first now.
     if (queued->padded_bytes == 0) queued->is_sign_due = true;
     // A leg that goes there anyway takes the suspicion along, if it has room for it.
-    if (wanted.told && queued->suspicions.size() < told_max)
-      queued->suspicions.push_back(*wanted.told);
+    const bool has_room = queued->suspicions.size() < told_max;
+    if (wanted.told && has_room) queued->suspicions.push_back(*wanted.told);
     return;
   }
   if (!sending_.may_start_short()) return;

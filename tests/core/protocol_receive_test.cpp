@@ -987,8 +987,8 @@ TEST_CASE("protocol: with suspicion off, an outage is no interval of the detecto
   CHECK(far.node.peers().detector(slot).samples() == 1);
 }
 
-// It was never heard directly, and so was suspected at heartbeat 13. What it beat before that may
-// be on its way for 16 rounds: only what is above that is new.
+// The peer was never heard directly, and so was suspected at heartbeat 13. Earlier heartbeats may
+// be on their way for 16 rounds: only a higher one is new.
 TEST_CASE(
     "protocol: a relayed peer that died of a suspicion needs two advances from after the "
     "suspicion") {

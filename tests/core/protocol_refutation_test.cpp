@@ -1,4 +1,4 @@
-// What suspicions may not do: at short intervals, where suspicion ends, and from who lies.
+// The limits of suspicions: short intervals, the end of suspicion, and peers that lie.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

@@ -29,11 +29,11 @@ BUDGET = {
     "net": (0, 0),
     "sim": (0, 0),
     "testing": (0, 0),
-    "tests": (132, 24),
+    "tests": (128, 23),
     "tools": (0, 0),
     "bench": (0, 0),
     "build": (0, 0),
-    "documents": (10, 69),
+    "documents": (10, 68),
 }
 
 TOPS = ["include", "lib", "tests", "tools", "bench", ".ci", ".github"]

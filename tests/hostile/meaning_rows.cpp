@@ -313,7 +313,7 @@ void ask_often(arena& to) {
   }
 }
 
-/// Who knows better answers with the proof: in one entry for each suspicion.
+/// A node that has a later proof answers with it, in one entry for each suspicion.
 void suspicion_in_digest(arena& to) {
   message m;
   begin_digest(to, m);

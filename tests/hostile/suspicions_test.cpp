@@ -1,5 +1,5 @@
-// What one member can do by suspecting the others, in words that are as they should be: have them
-// asked, and no more. Nobody is convicted on its word alone, and what it costs has a bound.
+// A member that suspects all others, in well-formed datagrams, can have them probed, and no more.
+// No peer is declared dead on its word alone, and the traffic that it causes has a bound.
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -93,7 +93,7 @@ std::uint64_t convictions(const world& where) {
   return all;
 }
 
-/// What one node suspects of all others, as the liar has it.
+/// Suspicions of all others, as the liar tells them of one node.
 std::vector<suspicion_entry> suspicions_of_all(const world& where, const liar& member,
                                                std::size_t to, std::uint16_t age) {
   std::vector<suspicion_entry> suspicions;

@@ -1,7 +1,7 @@
 // How much an address may be sent: cookies verify addresses, and brakes hold for addresses that
 // never answered. Keeps nothing about unverified addresses: a cookie is a keyed hash of the address
-// under a rotating secret. A resource with a capacity. Source: RFC 9000, sections 8.1 and 21.1
-// (amplification).
+// under a rotating secret. A resource with a capacity.
+// Source: RFC 9000, sections 8.1 and 21.1 (amplification).
 #pragma once
 
 #include <array>

@@ -1,10 +1,10 @@
 // Scuttlebutt reconciliation as four machines and what they share. The machines are siblings: none
 // calls another, the conductor calls them one after the other. A resource; not thread-safe.
 //
-//   planner        compares a digest with the rows here: what each side lacks
-//   digest_writer  fills the datagrams of leg 1
-//   answer_writer  fills the datagrams of legs 2 and 3
-//   applier        applies the deltas that come
+// - planner: compares a digest with the rows here, and finds what each side lacks.
+// - digest_writer: fills the datagrams of digest legs.
+// - answer_writer: fills the datagrams of answer legs.
+// - applier: applies the deltas that come.
 //
 // Beside them lie the transfers of large values.
 #pragma once

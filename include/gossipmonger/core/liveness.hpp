@@ -1,8 +1,9 @@
 // Whether peers are alive: heartbeats, freshness, probes, suspicions and refutations, and from them
 // the status that a peer is to have. A resource over the peer table; not thread-safe. It starts no
 // leg and sets no status: both are polled, and the conductor carries them out. Times are on the
-// liveness clock. Source: Das, Gupta, Motivala, SWIM, DSN 2002, sections 3.1 and 4.2; Hayashibara,
-// Défago, Yared, Katayama, SRDS 2004.
+// liveness clock.
+// Source: Das, Gupta, Motivala, SWIM, DSN 2002, sections 3.1 and 4.2; Hayashibara, Défago, Yared,
+// Katayama, SRDS 2004.
 #pragma once
 
 #include <chrono>

@@ -1,15 +1,14 @@
 // The legs that wait to be sent, in lanes. Lanes are isolated: flooding one lane cannot evict legs
 // from another. A resource with capacities; a full lane evicts its own oldest leg.
 //
-//   lane       holds                             order
-//   digests    my own digests; never evicted     a datagram of each in turn
-//   answers    answers to verified addresses     a datagram of each in turn
-//   strangers  answers to unverified addresses   a datagram of each in turn
-//   bulk       answers behind their urgent part  the remote that lacks least; each fourth: the
-//   oldest
+// - digests: my own digests, which are never evicted.
+// - answers: answers to verified addresses.
+// - strangers: answers to unverified addresses.
+// - bulk: the rest of answers behind their urgent part. The remote that lacks least goes first, but
+//   each fourth datagram is of the oldest leg.
 //
-// The lanes go first to last in this order. Under a byte budget signs of life go before all else,
-// of digests and of answers by turns.
+// The lanes go in this order; within the first three, a datagram of each leg in turn. Under a byte
+// budget signs of life go before all else, of digests and of answers by turns.
 #pragma once
 
 #include <algorithm>

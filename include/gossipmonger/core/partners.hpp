@@ -82,9 +82,9 @@ class partners {
 
   // The round.
   void begin_round(const partner_round& round);
-  /// The next partner of the round; nullopt when the round has chosen all.
-  ///   is_holding: whether the peer holds the preferred version, and the leave of this node
-  ///   expects:    the last partner was answered
+  /// The next partner of the round; nullopt when the round has chosen all. `is_holding` tells
+  /// whether the peer holds the preferred version, and the leave of this node.
+  ///   expects: the last partner was answered
   [[nodiscard]] std::optional<partner> poll_partner(
       member_rings& rings, random_source& draws, const std::function<bool(slot_index)>& is_holding);
   void handle_started(start_outcome outcome);

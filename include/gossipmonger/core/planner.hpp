@@ -36,10 +36,8 @@ class planner {
   [[nodiscard]] bool has_flights(std::uint64_t remote_hash) const {
     return shared_.flights.has_any(remote_hash);
   }
-  /// Plans the answer to a digest of `sender_hash`, which differs from the rows here as `seen`
-  /// says.
-  ///   expects: `seen` is thorough if something is on its way to the sender, unless its address is
-  ///            unverified
+  /// Plans the answer to a digest of `sender_hash`, by how it differs from the rows here.
+  ///   expects: `seen` is thorough if the sender is verified and something is on its way to it
   void compare(const digest& theirs, const digest_comparison& seen, std::uint64_t sender_hash,
                std::chrono::nanoseconds now, answer_leg& out);
   /// Plans the answer to one request. An answer to requests asks for nothing back.

@@ -73,7 +73,7 @@ class sending {
   ///   slots: one more than the highest slot that `fresh` names
   void supersede(const answer_leg& fresh, std::size_t slots);
   /// Plans the sign of life of an answer to a digest of `digest_bytes`, and counts the answer.
-  ///   is_first: no sign went to the sender lately; is_short: its leg wants nothing but a sign
+  /// `is_first`: no sign went to the sender lately. `is_short`: its leg wants nothing but a sign.
   void plan_sign(answer_leg& answer, std::size_t digest_bytes, bool is_first, bool is_short);
   /// Counts bytes of membership other than digests and answers.
   void count_membership(std::size_t bytes) { need_.handle_other(bytes); }

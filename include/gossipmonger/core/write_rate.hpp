@@ -2,9 +2,10 @@
 // evidence is the version of mine that each peer says it holds. A peer is behind if it lacks
 // entries that are older than news takes; its progress since then is the rate that reaches it.
 // Writing is never refused: it borrows, and a careful writer waits until that is paid back. A
-// value; reads no clock (I6). Source: van Renesse, Dumitriu, Gough, Thomas, LADIS 2008, section 4
-// (local flow control). The rate follows the delivered bytes, not lateness alone, after Cardwell et
-// al., BBR, ACM Queue 14(5), 2016.
+// value; reads no clock (I6).
+// Source: van Renesse, Dumitriu, Gough, Thomas, LADIS 2008, section 4 (local flow control). The
+// rate follows the delivered bytes, not lateness alone, after Cardwell et al., BBR, ACM Queue
+// 14(5), 2016.
 #pragma once
 
 #include <array>

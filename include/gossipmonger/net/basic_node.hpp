@@ -36,10 +36,10 @@ class basic_node : public node_base {
   using expected_node = tl::expected<std::unique_ptr<basic_node>, start_error>;
 
   /// Opens a socket at `listen` and makes a node that owns it. Does not gossip before `run`.
-  /// `listen` is an address in numbers, localhost:PORT, or *:PORT for all addresses; with port 0
-  /// the system chooses one.
-  ///   errors: `listen` where it is another text, or with the system's reason in `code`; else as
-  ///           `create`
+  /// `listen` is an address in numbers, localhost:PORT, or *:PORT for all addresses. The system
+  /// chooses the port if it is 0.
+  ///   errors: `listen` for any other text, or with the system's reason in `code`; those of
+  ///   `create`
   template <class Executor>
   [[nodiscard]] static expected_node open(Executor executor, config settings,
                                           std::string_view listen) {
