@@ -153,6 +153,25 @@ TEST_CASE("liveness: a peer that does not answer is asked again, with indirect p
   CHECK(node.alive.counters().probes_unanswered == 1);
 }
 
+TEST_CASE("liveness: an indirect probe is drawn after the one before it has started") {
+  watcher node;
+  const slot_index silent = node.add(2, peer_status::live);
+  const slot_index third = node.add(3, peer_status::live);
+  node.alive.expect_answer(silent, peer_generation);
+  node.alive.begin_round(1);
+
+  std::size_t questions = 0;
+  while (const std::optional<wanted_probe> one = node.alive.poll_probe(node.draws)) {
+    if (one->told) {
+      ++questions;
+      node.peers[third].set_status(peer_status::dead);  // as the start of a leg may bring about
+    }
+    node.alive.handle_started(*one, true);
+  }
+
+  CHECK(questions == 1);
+}
+
 TEST_CASE("liveness: nothing is missed where the byte budget keeps the probe back") {
   watcher node;
   node.settings.send_bytes_per_interval = 2000;

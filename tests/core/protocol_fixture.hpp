@@ -139,6 +139,12 @@ class puppet {
   std::string node_;
 };
 
+/// A suspicion about `who`, in ages of a sixteenth of a round.
+[[nodiscard]] suspicion_entry make_suspicion(const puppet& who, std::uint16_t suspicion_age,
+                                             std::uint32_t proof_age);
+/// Tells it in a digest leg of `teller`, and returns the answers.
+letters tell(puppet& teller, const suspicion_entry& suspicion);
+
 [[nodiscard]] entry_view make_entry(std::string_view key, std::string_view value,
                                     std::uint64_t version);
 [[nodiscard]] entry_view make_tombstone(std::string_view key, std::uint64_t version);

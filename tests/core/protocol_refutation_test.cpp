@@ -18,24 +18,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-suspicion_entry make_suspicion(const puppet& who, std::uint16_t suspicion_age,
-                               std::uint32_t proof_age) {
-  suspicion_entry suspicion;
-  suspicion.name_hash = who.hash();
-  suspicion.generation = who.generation;
-  suspicion.heartbeat = who.heartbeat;
-  suspicion.suspicion_age = suspicion_age;
-  suspicion.proof_age = proof_age;
-  return suspicion;
-}
-
-letters tell(puppet& teller, const suspicion_entry& suspicion) {
-  message& digest = teller.begin(message_kind::digest);
-  digest.known.extra.push_back(digest.sender);
-  digest.suspicions.push_back(suspicion);
-  return teller.send();
-}
-
 /// It beats and is heard by "a".
 void beat(puppet& who) {
   ++who.heartbeat;

@@ -20,25 +20,6 @@ bool is_suspect(small_cluster& world, std::string_view node, std::string_view pe
   return world[node].find_member(peer, world.now())->is_suspect;
 }
 
-/// A suspicion about `who`, in ages of a sixteenth of a round.
-suspicion_entry make_suspicion(const puppet& who, std::uint16_t suspicion_age,
-                               std::uint32_t proof_age) {
-  suspicion_entry suspicion;
-  suspicion.name_hash = who.hash();
-  suspicion.generation = who.generation;
-  suspicion.heartbeat = who.heartbeat;
-  suspicion.suspicion_age = suspicion_age;
-  suspicion.proof_age = proof_age;
-  return suspicion;
-}
-
-letters tell(puppet& teller, const suspicion_entry& suspicion) {
-  message& digest = teller.begin(message_kind::digest);
-  digest.known.extra.push_back(digest.sender);
-  digest.suspicions.push_back(suspicion);
-  return teller.send();
-}
-
 /// What any of them says of `about`, if one does.
 std::optional<suspicion_entry> told_of(const letters& all, const puppet& about) {
   for (const letter& one : all) {
