@@ -62,7 +62,8 @@ def wrong_examples():
 
 def wrong_lengths():
     limits = [(ROOT / "README.md", README_LINES_MAX)]
-    limits += [(path, EXAMPLE_LINES_MAX) for path in sorted((ROOT / "tests/examples").glob("*.cpp"))]
+    limits += [(path, EXAMPLE_LINES_MAX)
+               for path in sorted((ROOT / "tests/examples").glob("*.cpp"))]
     for path, lines_max in limits:
         lines = len(path.read_text().splitlines())
         if lines > lines_max:
@@ -77,7 +78,8 @@ def missing_tests():
 def wrong_lists():
     """Where PROGRAM lists other names than the sources do. tests/tools/commands_test.py holds the
     counters that it lists against what the program prints."""
-    options = re.findall(r'add_(?:option|flag)\("(--[a-z-]+)"', read("tools/gossipmonger/options.cpp"))
+    options = re.findall(r'add_(?:option|flag)\("(--[a-z-]+)"',
+                         read("tools/gossipmonger/options.cpp"))
     commands = re.findall(r'\{command_kind::\w+, "([a-z-]+)", "',
                           read("tools/gossipmonger/command.cpp"))
     counters = re.search(r'COUNTERS = """(.*?)"""', read("tests/tools/commands_test.py"), re.DOTALL)
