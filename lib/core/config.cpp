@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "gossipmonger/core/packer.hpp"
+#include "gossipmonger/core/size_limits.hpp"
 #include "gossipmonger/core/types.hpp"
 
 namespace gossipmonger {

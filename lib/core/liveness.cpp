@@ -7,7 +7,7 @@
 #include <tuple>
 
 #include "gossipmonger/core/freshness.hpp"
-#include "gossipmonger/core/packer.hpp"
+#include "gossipmonger/core/size_limits.hpp"
 
 namespace gossipmonger {
 
