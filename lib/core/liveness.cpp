@@ -156,18 +156,18 @@ bool liveness::is_plausible(peer_view row, std::uint64_t heartbeat) const {
 std::uint64_t liveness::credible_heartbeat(slot_index slot) const {
   const peer_view row = peers_[slot];
   const suspicion& heard = life(slot).state;
-  if (!heard.proved()) return row.heartbeat();
+  if (!heard.alive_at()) return row.heartbeat();
   const nanoseconds until = heard.suspected_since().value_or(peers_.silent_since(slot));
-  const nanoseconds since = std::max(nanoseconds{0}, until - *heard.proved()) + expected_.maximum;
+  const nanoseconds since = std::max(nanoseconds{0}, until - *heard.alive_at()) + expected_.maximum;
   const std::int64_t rounds = since / settings_.gossip_interval;
-  return std::min(row.heartbeat(), heard.proof_heartbeat() + heartbeats_unasked +
+  return std::min(row.heartbeat(), heard.alive_heartbeat() + heartbeats_unasked +
                                        static_cast<std::uint64_t>(faster_max * rounds));
 }
 
 std::uint64_t liveness::reachable_heartbeat(slot_index slot) const {
   const suspicion& heard = life(slot).state;
   const std::uint64_t held = credible_heartbeat(slot);
-  if (!heard.has_proof()) return held + fresh_rounds(0);
+  if (!heard.was_heard()) return held + fresh_rounds(0);
   suspicion_rules slowest = rules();
   const interval_code& interval = peers_.details(slot).interval;
   if (interval.is_said()) {
@@ -244,9 +244,9 @@ std::optional<peer_status> liveness::handle_evidence(const suspicion_entry& told
     ++counters_.heartbeats_refused;
     return std::nullopt;
   }
-  const nanoseconds proved = clock_.now() - age_unit(settings_.gossip_interval) * told.proof_age;
-  const bool has_proof = told.proof_age < suspicion_entry::proof_age_max;
-  if (has_proof && life(*slot).state.adopt(told.heartbeat, proved)) refute(*slot);
+  const nanoseconds alive_at = clock_.now() - age_unit(settings_.gossip_interval) * told.alive_age;
+  const bool was_heard = told.alive_age < suspicion_entry::alive_age_max;
+  if (was_heard && life(*slot).state.adopt(told.heartbeat, alive_at)) refute(*slot);
   answer_askers(*slot);
   if (told.heartbeat <= peers_[*slot].heartbeat()) return std::nullopt;
   return advance(*slot, told.heartbeat);
@@ -254,7 +254,7 @@ std::optional<peer_status> liveness::handle_evidence(const suspicion_entry& told
 
 void liveness::handle_suspicion(const suspicion_entry& told, std::uint64_t from_hash,
                                 const endpoint& source) {
-  const bool is_refuted = told.proof_age < told.suspicion_age;  // by its own proof
+  const bool is_refuted = told.alive_age < told.suspicion_age;  // by its own sign of life
   if (told.suspicion_age == suspicion_entry::no_suspicion || is_refuted) return;
   const std::optional<slot_index> slot = find_subject(told);
   if (!slot || !is_plausible(peers_[*slot], told.heartbeat)) return;
@@ -262,9 +262,9 @@ void liveness::handle_suspicion(const suspicion_entry& told, std::uint64_t from_
   suspicion& held = life(*slot).state;
   const nanoseconds suspected =
       clock_.now() - age_unit(settings_.gossip_interval) * told.suspicion_age;
-  if (held.is_proved_after(suspected)) return handle_outdated(*slot, told);
+  if (held.is_alive_after(suspected)) return handle_outdated(*slot, told);
   if (!row.may_die()) return;
-  if (held.has_proof() && row.heartbeat() >= held.heartbeat_after(suspected, rules())) return;
+  if (held.was_heard() && row.heartbeat() >= held.heartbeat_after(suspected, rules())) return;
   if (told.is_question) {
     prober_.add_asker(asker(*slot, row.generation(), suspected, source, from_hash, round_));
     return want(*slot);
@@ -277,22 +277,23 @@ void liveness::handle_suspicion(const suspicion_entry& told, std::uint64_t from_
 }
 
 void liveness::handle_outdated(slot_index slot, const suspicion_entry& told) {
-  // The sender's own proof is as late as its suspicion: it learns nothing new here.
-  if (told.proof_age <= told.suspicion_age) return;
+  // The sender's own sign of life is as late as its suspicion: it learns nothing new here.
+  if (told.alive_age <= told.suspicion_age) return;
   if (answers_.size() < suspicions_a_leg()) answers_.push_back(describe(slot, std::nullopt));
   if (!told.is_question && life(slot).state.told >= told_max()) spread(slot);
 }
 
-void liveness::handle_proof(slot_index slot, std::uint64_t heartbeat) {
-  if (life(slot).state.prove(heartbeat, clock_.now())) refute(slot);
+void liveness::handle_alive(slot_index slot, std::uint64_t heartbeat) {
+  if (life(slot).state.handle_alive(heartbeat, clock_.now())) refute(slot);
   answer_askers(slot);
 }
 
 void liveness::answer_askers(slot_index slot) {
   const peer_view row = peers_[slot];
-  const std::optional<nanoseconds> proved = life(slot).state.proved();
-  if (!proved) return;
-  while (const std::optional<asker> waiting = prober_.take_asker(slot, row.generation(), *proved)) {
+  const std::optional<nanoseconds> alive_at = life(slot).state.alive_at();
+  if (!alive_at) return;
+  while (const std::optional<asker> waiting =
+             prober_.take_asker(slot, row.generation(), *alive_at)) {
     wanted_.emplace_back(waiting->address, waiting->name_hash);
     wanted_.back().told = describe(slot, std::nullopt);
   }
@@ -406,8 +407,8 @@ bool liveness::try_settle(probe& one) {
   const peer_view row = peers_[one.slot];
   if (row.generation() != one.generation || row.status() != peer_status::live) return true;
   suspicion& held = life(one.slot).state;
-  const bool is_alive = held.is_proved_after(one.sent) ||
-                        (one.suspected && held.has_proof() &&
+  const bool is_alive = held.is_alive_after(one.sent) ||
+                        (one.suspected && held.was_heard() &&
                          row.heartbeat() >= held.heartbeat_after(*one.suspected, rules()));
   if (is_alive) {
     prober_.count_outcome(one.tries == 0);
@@ -468,7 +469,7 @@ std::optional<slot_index> liveness::draw_live(random_source& draws) {
   for (std::size_t tries = 0; tries < draws_max; ++tries) {
     const peer_view row = peers_.at(static_cast<std::size_t>(draws.below(rows)));
     if (row.status() != peer_status::live) continue;
-    if (addresses_.is_proved(peers_.details(row.slot()).way())) return row.slot();
+    if (addresses_.is_verified(peers_.details(row.slot()).way())) return row.slot();
   }
   return std::nullopt;
 }

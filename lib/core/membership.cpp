@@ -42,7 +42,7 @@ introduction membership::introduce(const identity_view& who, std::uint64_t name_
                                    const node_clock& clock) {
   const std::optional<slot_index> slot = peers_.find(name_hash);
   return slot ? introduce_known(*slot, who, name_hash, clock)
-              : introduce_stranger(who, name_hash, clock);
+              : introduce_unknown(who, name_hash, clock);
 }
 
 introduction membership::introduce_known(slot_index slot, const identity_view& who,
@@ -68,8 +68,8 @@ introduction membership::introduce_known(slot_index slot, const identity_view& w
   return seen;
 }
 
-introduction membership::introduce_stranger(const identity_view& who, std::uint64_t name_hash,
-                                            const node_clock& clock) {
+introduction membership::introduce_unknown(const identity_view& who, std::uint64_t name_hash,
+                                           const node_clock& clock) {
   if (graves_.refuses(name_hash, who.generation, who.heartbeat)) return drop(drop_reason::refused);
   const nanoseconds now = clock.now();
   if (clock.is_far_future(who.generation)) {

@@ -59,14 +59,14 @@ planner::planner(exchange_tables& shared)
 }
 
 bool planner::refuses(const digest_entry& theirs, nanoseconds now, const answer_leg& out) {
-  if (out.is_unproved) {
+  if (out.is_unverified) {
     return graves_.refuses(theirs.name_hash, theirs.generation, theirs.heartbeat);
   }
   return graves_.refuses_told(theirs.name_hash, theirs.generation, theirs.heartbeat,
                               now + settings_.dead_peer_grace);
 }
 
-void planner::request_stranger(const digest_entry& theirs, nanoseconds now, answer_leg& out) {
+void planner::request_unknown(const digest_entry& theirs, nanoseconds now, answer_leg& out) {
   if (refuses(theirs, now, out)) return;
   digest_entry request;
   request.name_hash = theirs.name_hash;
@@ -126,7 +126,7 @@ void planner::owe(slot_index slot, std::uint64_t after, nanoseconds now, answer_
   flight_answer seen;
   seen.after = held.after;
   seen.part = held.part;
-  if (!out.is_unproved && !shared_.flights.is_empty()) {
+  if (!out.is_unverified && !shared_.flights.is_empty()) {
     seen = shared_.flights.handle_held(out.remote_hash, row.name_hash(), row.generation(), held,
                                        out.seen_heartbeat, now);
     adapt_burst(out.remote_hash, seen, now);
@@ -171,7 +171,7 @@ void planner::adapt_burst(std::uint64_t remote_hash, const flight_answer& seen, 
 }
 
 void planner::limit_burst(answer_leg& out) const {
-  if (out.is_unproved) return;
+  if (out.is_unverified) return;
   const std::optional<slot_index> slot = peers_.find(out.remote_hash);
   if (!slot || bursts_[*slot].datagrams == 0) return;
   out.datagrams_left = std::min(out.datagrams_left, bursts_[*slot].datagrams);
@@ -185,12 +185,12 @@ bool planner::is_wanted(const digest& theirs, peer_view row, const answer_leg& o
 void planner::compare(const digest& theirs, const digest_comparison& seen,
                       std::uint64_t sender_hash, nanoseconds now, answer_leg& out) {
   out.remote_hash = sender_hash;
-  out.has_flights = !out.is_unproved && has_flights(sender_hash);
+  out.has_flights = !out.is_unverified && has_flights(sender_hash);
   assert(seen.range.is_thorough() || !out.has_flights);
   const auto compare_all = [&](std::span<const packed_entry> entries, const comparison& of) {
     for (const located_entry& at : of.others()) {
       if (at.slot == no_slot) {
-        request_stranger(entries[at.index], now, out);
+        request_unknown(entries[at.index], now, out);
       } else {
         compare_entry(entries[at.index], at.slot, now, out, &theirs);
       }
@@ -210,7 +210,7 @@ void planner::compare_absent(const digest& theirs, const comparison& seen, nanos
   const std::span<const packed_entry> rows = peers_.entries();
   const std::size_t first = peers_.lower_bound(theirs.lo);
   const std::size_t end = theirs.hi == hash_max ? rows.size() : peers_.lower_bound(theirs.hi + 1);
-  if (end - first == theirs.range.size() - seen.strangers()) return;  // all of them stand there
+  if (end - first == theirs.range.size() - seen.unknown()) return;  // all of them stand there
 
   // Both sides ascend by hash.
   std::size_t claimed = 0;
@@ -223,7 +223,8 @@ void planner::compare_absent(const digest& theirs, const comparison& seen, nanos
     }
     const peer_view row = peers_.at(i);
     if (!shared_.is_advertised(row, now) || !is_wanted(theirs, row, out)) continue;
-    // Nothing is planned beyond the budget, so an empty digest from a stranger costs little.
+    // Nothing is planned beyond the budget, so an empty digest from an unverified address costs
+    // little.
     if (out.identities.size() > out.bytes_left / identity_bytes_min) return;
     out.identities.push_back(row.slot());
     owe(row.slot(), 0, now, out);

@@ -188,7 +188,7 @@ table_sizes protocol::tables() const {
   held.feeds = exchange_.transfers.all().size();
   held.digests = sending_.waiting(outbox_lane::digests);
   held.answers = sending_.waiting(outbox_lane::answers) + sending_.waiting(outbox_lane::bulk);
-  held.strangers = sending_.waiting(outbox_lane::strangers);
+  held.unverified = sending_.waiting(outbox_lane::unverified);
   held.restarted = sending_.restarted();
   held.probes = liveness_.pending_probes();
   held.askers = liveness_.askers();

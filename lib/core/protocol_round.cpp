@@ -142,12 +142,12 @@ start_outcome protocol::start(const partner& chosen) {
 
 digest_leg* protocol::try_start(const endpoint& to, std::uint64_t remote_hash) {
   if (!partners_.is_partner(to) || !sending_.has_room_for_digest(to)) return nullptr;
-  if (!addresses_.try_start(to, stats_.rounds, settings_.unproved_addresses_max)) return nullptr;
+  if (!addresses_.try_start(to, stats_.rounds, settings_.unverified_addresses_max)) return nullptr;
   return &start_exchange(to, remote_hash);
 }
 
 digest_leg& protocol::start_exchange(const endpoint& to, std::uint64_t remote_hash) {
-  const bool is_proved = addresses_.is_proved(to);
+  const bool is_verified = addresses_.is_verified(to);
   digest_leg& leg = sending_.add_digest(to, peers_.by_hash().size(), graves_.all().size());
   leg.planned = clock_.now();
   leg.from = source_;
@@ -157,14 +157,14 @@ digest_leg& protocol::start_exchange(const endpoint& to, std::uint64_t remote_ha
   if (slot) leg.spoken = peers_.details(*slot).spoken;
   const bool is_live = slot && peers_[*slot].status() == peer_status::live;
   leg.unanswered = is_live ? 0 : addresses_.unanswered(to);
-  if (!is_proved) {
+  if (!is_verified) {
     const bool is_short_turn =
         addresses_.unanswered(to) % address_book::short_starts == address_book::short_starts - 1;
-    sending_.pad(
-        leg, is_short_turn ? address_book::unproved_bytes_short : address_book::unproved_bytes_min);
+    sending_.pad(leg, is_short_turn ? address_book::unverified_bytes_short
+                                    : address_book::unverified_bytes_min);
   }
-  leg.is_sign_due = is_proved;
-  if (is_proved) liveness_.plan_suspicions(leg.suspicions);
+  leg.is_sign_due = is_verified;
+  if (is_verified) liveness_.plan_suspicions(leg.suspicions);
   return leg;
 }
 

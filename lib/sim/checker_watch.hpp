@@ -80,7 +80,7 @@ class checker::watch : public storage_observer {
 
     std::array<given_cookie, 4> cookies{};  // the latest
     std::size_t next_cookie = 0;
-    bool is_proved = false;
+    bool is_verified = false;
     std::uint64_t bytes_received = 0;
     std::uint64_t bytes_replied = 0;
     std::uint64_t digest_round = 0;
@@ -148,8 +148,8 @@ class checker::watch : public storage_observer {
   std::size_t answer_bytes = 0;  // since the last step
   std::size_t answer_datagrams = 0;
   std::uint64_t round = 0;  // of the last step
-  std::uint64_t unproved_round = 0;
-  std::size_t unproved_count = 0;
+  std::uint64_t unverified_round = 0;
+  std::size_t unverified_count = 0;
   std::size_t digests_waiting = 0;  // after the last step or datagram
   std::size_t digests_left = 0;     // of the rounds before, when the present one began
   std::map<std::string, std::chrono::nanoseconds> deadlines;  // of own keys that expire

@@ -307,7 +307,7 @@ void promises::demand_healed() {
   if (!has_failed()) demand_idle(has_entries ? 0 : any_number);
   if (!has_failed()) demand_same_entries();
   has_agreed_ = !has_failed();
-  if (checker_ && tells_true_ages()) checker_->expect_true_proofs();
+  if (checker_ && tells_true_ages()) checker_->expect_true_alive_ages();
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (world_.is_running(i)) convictions_before_[i] = world_[i].stats().convictions;
   }

@@ -133,7 +133,7 @@ const std::vector<config_option>& config_options() {
       number_option("bytes", &config::bytes_per_peer_max),
       number_option("parked", &config::parked_bytes_max),
       number_option("partial", &config::partial_bytes_max),
-      number_option("unproved", &config::unproved_addresses_max),
+      number_option("unverified", &config::unverified_addresses_max),
       number_option("retired", &config::retired_max),
       number_option("seed_rounds", &config::seed_every_rounds),
       number_option("window", &config::detector_window),

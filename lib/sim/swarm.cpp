@@ -124,7 +124,7 @@ class swarm_drawing {
     if (chance(6)) settings.peers_max = 1 + static_cast<std::size_t>(below(count));
     if (chance(6)) settings.keys_per_peer_max = 10 + static_cast<std::size_t>(below(40));
     if (chance(6)) settings.bytes_per_peer_max = 1024 * (1 + static_cast<std::size_t>(below(16)));
-    if (chance(3)) settings.unproved_addresses_max = 1 + static_cast<std::size_t>(below(4));
+    if (chance(3)) settings.unverified_addresses_max = 1 + static_cast<std::size_t>(below(4));
   }
 
   /// A book of addresses that can be filled, and a budget that makes answers wait.

@@ -30,7 +30,7 @@ constexpr std::array<named_size, 29> all_tables{
     named_size("feeds", &table_sizes::feeds),
     named_size("digests waiting", &table_sizes::digests),
     named_size("answers waiting", &table_sizes::answers),
-    named_size("answers to strangers waiting", &table_sizes::strangers),
+    named_size("answers to unverified addresses waiting", &table_sizes::unverified),
     named_size("flights", &table_sizes::flights),
     named_size("checksums", &table_sizes::checksums),
     named_size("exchanges begun anew", &table_sizes::restarted),
@@ -51,9 +51,9 @@ constexpr std::size_t addresses_beside_peers = 256;
 constexpr std::size_t parked_a_peer = 256;
 constexpr std::size_t names_max = 64;  // and whatever else a round, or a message, is made of
 constexpr std::size_t answers_max = 256;
-constexpr std::size_t strangers_max = 32;
+constexpr std::size_t unverified_answers_max = 32;
 constexpr std::size_t feeds_max = 16;
-constexpr std::size_t unproved_max = 256;  // the most that the option may be
+constexpr std::size_t unverified_max = 256;  // the most that the option may be
 
 }  // namespace
 
@@ -76,10 +76,10 @@ table_sizes table_limits(const config& settings, const table_sizes& held) {
   most.feeds = feeds_max;
   most.digests = answers_max;
   most.answers = answers_max;
-  most.strangers = strangers_max;
+  most.unverified = unverified_answers_max;
   most.flights = kept_max;
   most.checksums = names_max;
-  most.restarted = unproved_max;
+  most.restarted = unverified_max;
   most.probes = names_max;
   most.askers = names_max;
   most.rumours = held.peers;

@@ -29,7 +29,7 @@ using decoded = tl::expected<void, drop_reason>;
 
 // Packed fields: gossip.capnp has the bits.
 constexpr std::uint64_t left_bit_of_generation = std::uint64_t{1} << 44;
-constexpr int proof_age_at = 16;
+constexpr int alive_age_at = 16;
 constexpr std::uint64_t question_bit = std::uint64_t{1} << 40;
 constexpr std::uint64_t gapped_bit = std::uint64_t{1} << 60;
 constexpr std::uint64_t fragment_bit = std::uint64_t{1} << 61;
@@ -72,11 +72,11 @@ packed_entry read_entry(const unsigned char* at) {
 // A suspicion stands in the place of an entry.
 unsigned char* write_suspicions(const std::vector<suspicion_entry>& suspicions, unsigned char* to) {
   for (const suspicion_entry& suspicion : suspicions) {
-    assert(suspicion.proof_age <= suspicion_entry::proof_age_max &&
+    assert(suspicion.alive_age <= suspicion_entry::alive_age_max &&
            suspicion.heartbeat <= heartbeat_max);
     assert(suspicion.generation != 0 && suspicion.generation <= generation_max);
     const std::uint64_t ages = suspicion.suspicion_age |
-                               std::uint64_t{suspicion.proof_age} << proof_age_at |
+                               std::uint64_t{suspicion.alive_age} << alive_age_at |
                                (suspicion.is_question ? question_bit : 0);
     digest_entry entry;
     entry.name_hash = suspicion.name_hash;
@@ -100,8 +100,8 @@ bool read_suspicions(const entry_run& run, std::size_t first, std::vector<suspic
     suspicion.generation = packed.generation();
     suspicion.heartbeat = packed.heartbeat();
     suspicion.suspicion_age = static_cast<std::uint16_t>(ages & suspicion_entry::no_suspicion);
-    suspicion.proof_age =
-        static_cast<std::uint32_t>(ages >> proof_age_at & suspicion_entry::proof_age_max);
+    suspicion.alive_age =
+        static_cast<std::uint32_t>(ages >> alive_age_at & suspicion_entry::alive_age_max);
     suspicion.is_question = (ages & question_bit) != 0;
     is_good = is_good && suspicion.generation != 0;
   }

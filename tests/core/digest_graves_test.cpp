@@ -29,7 +29,7 @@ config make_node_config(std::string_view name) {
 /// The node knew that many peers, and forgot them.
 void bury(small_cluster& world, std::string_view node, std::size_t graves) {
   puppet teller(world, node, "teller", 1);
-  static_cast<void>(teller.prove());
+  static_cast<void>(teller.verify());
   for (std::size_t i = 0; i < graves; ++i) {
     const std::string name = "gone " + std::to_string(i);
     identity_view who = teller.identity();

@@ -618,7 +618,7 @@ TEST_CASE(
     // Another one each time: to the same one, what went is on its way.
     const std::string name = std::string(node) + std::to_string(version);
     puppet asker(nodes.world, node, name, static_cast<std::uint8_t>(10 + version));
-    asker.cookie = asker.prove().front().content.cookie;
+    asker.cookie = asker.verify().front().content.cookie;
     message& draft = asker.begin(message_kind::digest);
     digest_entry mine;
     mine.name_hash = asker.hash();

@@ -212,7 +212,7 @@ TEST_CASE("graveyard: a name that lies there takes no further room") {
   CHECK(hashes(graves) == std::vector<std::uint64_t>{1, 2});
 }
 
-TEST_CASE("graveyard: what is removed is not refused, and removing a stranger is nothing") {
+TEST_CASE("graveyard: what is removed is not refused, and removing an unknown peer is nothing") {
   graveyard graves(2);
   graves.bury(make_grave(1, 1, 1, 10s));
 

@@ -36,7 +36,7 @@ class watcher {
   /// A peer with a verified address, which advanced to `heartbeat` now.
   slot_index add(std::size_t host, peer_status status, std::uint64_t heartbeat = 10) {
     const slot_index slot = add_row(host);
-    static_cast<void>(addresses.handle_proof(address_of(host), 1));
+    static_cast<void>(addresses.handle_verified(address_of(host), 1));
     peers.begin(slot, peer_generation, heartbeat - 1, clock.now(), clock.now());
     peers.restart_silence(slot, clock.now());
     peers.advance(slot, heartbeat, clock.now(), alive.expected(), settings.detector_window);
@@ -80,7 +80,7 @@ class watcher {
             alive.handle_heartbeat(slot, entry_of(slot, heartbeat))) {
       peers[slot].set_status(*status);
     }
-    alive.handle_proof(slot, heartbeat);
+    alive.handle_alive(slot, heartbeat);
   }
   [[nodiscard]] digest_entry entry_of(slot_index slot, std::uint64_t heartbeat) const {
     digest_entry entry = peers[slot].entry();
@@ -231,7 +231,7 @@ TEST_CASE("liveness: a suspect dies only after this node has asked it") {
   CHECK(node.peers[peer].status() == peer_status::dead);
 }
 
-TEST_CASE("liveness: the answer to a question goes to the asker once there is a proof") {
+TEST_CASE("liveness: the answer to a question goes to the asker once there is a sign of life") {
   watcher node;
   const slot_index peer = node.add(2, peer_status::live);
   suspicion_entry question = node.suspicion_of(peer, 8);

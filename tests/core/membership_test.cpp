@@ -83,7 +83,7 @@ class member_owner {
 
 }  // namespace
 
-TEST_CASE("membership: a stranger is admitted as a newcomer, and lives among the live") {
+TEST_CASE("membership: an unknown peer is admitted as a newcomer, and lives among the live") {
   member_owner node;
 
   const slot_index b = node.enter("b");

@@ -194,7 +194,7 @@ TEST_CASE("partners: a seed is asked in its round, and in each while too few pee
 TEST_CASE("partners: while nobody is live, seeds take turns, as many as a round has room for") {
   chooser node;
   node.settings.live_peers_min = 1;
-  node.settings.unproved_addresses_max = 2;
+  node.settings.unverified_addresses_max = 2;
   node.partly.set_seeds({address_of(1), address_of(6), address_of(7), address_of(8)});
   node.refused = {1};  // its own address
 

@@ -107,7 +107,7 @@ TEST_CASE("peer_table: each of a list is found, in any order, and who is not the
   table.peers.compare(asked, true, seen);
 
   REQUIRE(seen.others().size() == asked.size());
-  CHECK(seen.strangers() == 2);
+  CHECK(seen.unknown() == 2);
   for (std::size_t i = 0; i < asked.size(); ++i) {
     const auto [index, slot] = seen.others()[i];
     CHECK(index == i);
@@ -160,7 +160,7 @@ TEST_CASE("peer_table: of plain peers, entries that differ in the heartbeat alon
     CHECK(slots_of(table.peers, seen.behind()) ==
           std::vector<slot_index>{*table.peers.find(101), *table.peers.find(106)});
     CHECK(indices(seen.others()) == std::vector<std::size_t>{2, 3, 4, 7, 8, 9, 10, 11, 12, 13, 16});
-    CHECK(seen.strangers() == 0);
+    CHECK(seen.unknown() == 0);
     for (const placed_entry& at : seen.ahead()) {
       CHECK(table.peers.at(at.place).name_hash() == asked[at.index].name_hash);
     }
@@ -245,12 +245,12 @@ TEST_CASE("peer_table: whatever is listed, and in whatever order, is compared as
     std::vector<std::pair<std::size_t, slot_index>> ahead;
     std::vector<slot_index> behind;
     std::vector<std::pair<std::size_t, slot_index>> others;
-    std::size_t strangers = 0;
+    std::size_t unknown = 0;
     for (std::size_t i = 0; i < listed.size(); ++i) {
       const std::optional<slot_index> slot = table.peers.find(listed[i].name_hash);
       const digest_entry theirs = listed[i];
       if (!slot) {
-        ++strangers;
+        ++unknown;
         others.emplace_back(i, no_slot);
         continue;
       }
@@ -278,7 +278,7 @@ TEST_CASE("peer_table: whatever is listed, and in whatever order, is compared as
     std::vector<std::pair<std::size_t, slot_index>> seen_others;
     for (const located_entry& at : seen.others()) seen_others.emplace_back(at.index, at.slot);
     CHECK(seen_others == others);
-    CHECK(seen.strangers() == strangers);
+    CHECK(seen.unknown() == unknown);
   }
 }
 

@@ -60,7 +60,7 @@ TEST_CASE("planner: entries above the version that the remote holds are owed, an
   CHECK(level.owed.empty());
 }
 
-TEST_CASE("planner: versions that the remote has more of, and strangers, are asked for") {
+TEST_CASE("planner: versions that the remote has more of, and unknown peers, are asked for") {
   planning given;
   given.begin(given.add("owner", 5));
   grave refused;

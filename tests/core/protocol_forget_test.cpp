@@ -143,8 +143,8 @@ TEST_CASE("protocol forget: who is not known, or is myself, is refused") {
   add_three(world);
   protocol& a = world["a"];
 
-  for (const char* stranger : {"d", ""}) {
-    const result<void> refused = a.forget(stranger);
+  for (const char* unknown : {"d", ""}) {
+    const result<void> refused = a.forget(unknown);
     REQUIRE_FALSE(refused);
     CHECK(refused.error() == errc::unknown_peer);
   }

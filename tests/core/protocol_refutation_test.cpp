@@ -104,14 +104,14 @@ TEST_CASE("suspicion: its age is a sixteenth of a round, also where that is no w
     REQUIRE(given.is_suspect(given.suspect));
 
     // Older than the suspicion: of a heartbeat that came from before it.
-    suspicion_entry proof = make_suspicion(given.suspect, suspicion_entry::no_suspicion, 9);
-    ++proof.heartbeat;
-    tell(given.teller, proof);
+    suspicion_entry alive = make_suspicion(given.suspect, suspicion_entry::no_suspicion, 9);
+    ++alive.heartbeat;
+    tell(given.teller, alive);
     CHECK(given.is_suspect(given.suspect));
     // And a later one ends it.
-    ++proof.heartbeat;
-    proof.proof_age = 7;
-    tell(given.teller, proof);
+    ++alive.heartbeat;
+    alive.alive_age = 7;
+    tell(given.teller, alive);
     CHECK_FALSE(given.is_suspect(given.suspect));
   }
 }
@@ -224,11 +224,11 @@ TEST_CASE(
   CHECK(asked.size() == 60);
 }
 
-// A heartbeat that nobody can have reached: as a proof, and as what others tell of it.
+// A heartbeat that nobody can have reached: as a sign of life, and as what others tell of it.
 TEST_CASE(
     "suspicion: who vouches for a crashed peer with the highest heartbeat does not keep it alive") {
-  for (const bool is_proof : {true, false}) {
-    CAPTURE(is_proof);
+  for (const bool is_valid_echo : {true, false}) {
+    CAPTURE(is_valid_echo);
     watched given(1000ms);
     suspicion_entry vouched = make_suspicion(given.suspect, suspicion_entry::no_suspicion, 0);
     vouched.heartbeat = heartbeat_max;
@@ -236,7 +236,7 @@ TEST_CASE(
     for (int i = 0; i < 40; ++i) {
       given.round();
       beat(given.teller);
-      if (is_proof) {
+      if (is_valid_echo) {
         tell(given.teller, vouched);
         continue;
       }

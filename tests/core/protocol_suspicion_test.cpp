@@ -75,7 +75,7 @@ TEST_CASE(
   CHECK(count_to(answers, given.suspect.address) == 1);  // and I look for myself, at once
 }
 
-TEST_CASE("suspicion: who knows better answers with the proof") {
+TEST_CASE("suspicion: who knows better answers with the sign of life") {
   suspected given;
 
   const letters answers = tell(given.teller, make_suspicion(given.suspect, 16, 32));
@@ -83,7 +83,7 @@ TEST_CASE("suspicion: who knows better answers with the proof") {
   const std::optional<suspicion_entry> answer = told_of(answers, given.suspect);
   REQUIRE(answer);
   CHECK(answer->suspicion_age == suspicion_entry::no_suspicion);
-  CHECK(answer->proof_age == 8);  // half a round
+  CHECK(answer->alive_age == 8);  // half a round
   CHECK(answer->heartbeat == given.suspect.heartbeat);
 }
 
@@ -116,32 +116,33 @@ TEST_CASE("suspicion: the suspect's own word refutes, and is passed on") {
   given.teller.begin(message_kind::digest);
   const std::optional<suspicion_entry> told = told_of(given.teller.send(), given.suspect);
   REQUIRE(told);
-  CHECK(told->proof_age == 0);
+  CHECK(told->alive_age == 0);
 }
 
-TEST_CASE("suspicion: another's later proof refutes, if its heartbeat is higher") {
+TEST_CASE("suspicion: another's later sign of life refutes, if its heartbeat is higher") {
   suspected given;
   tell(given.teller, make_suspicion(given.suspect, 0, 32));
   given.world.collect_round("a");
 
-  suspicion_entry proof = make_suspicion(given.suspect, suspicion_entry::no_suspicion, 0);
-  tell(given.teller, proof);
+  suspicion_entry alive = make_suspicion(given.suspect, suspicion_entry::no_suspicion, 0);
+  tell(given.teller, alive);
   CHECK(is_suspect(given.world, "a", "suspect"));
-  proof.heartbeat += 1;
-  tell(given.teller, proof);
+  alive.heartbeat += 1;
+  tell(given.teller, alive);
   CHECK_FALSE(is_suspect(given.world, "a", "suspect"));
 }
 
-TEST_CASE("suspicion: a suspicion of another incarnation, of a stranger or of myself is none") {
+TEST_CASE(
+    "suspicion: a suspicion of another incarnation, of an unknown peer or of myself is none") {
   suspected given;
   suspicion_entry other_run = make_suspicion(given.suspect, 0, 32);
   other_run.generation -= 1;
   tell(given.teller, other_run);
   other_run.generation += 2;
   tell(given.teller, other_run);
-  suspicion_entry stranger = make_suspicion(given.suspect, 0, 32);
-  stranger.name_hash = 4711;
-  tell(given.teller, stranger);
+  suspicion_entry unknown = make_suspicion(given.suspect, 0, 32);
+  unknown.name_hash = 4711;
+  tell(given.teller, unknown);
   suspicion_entry mine = make_suspicion(given.suspect, 0, 32);
   mine.name_hash = hash_of("a");
   mine.generation = given.world["a"].generation();
@@ -150,7 +151,7 @@ TEST_CASE("suspicion: a suspicion of another incarnation, of a stranger or of my
   CHECK(given.world["a"].stats().peers_suspect == 0);
 }
 
-TEST_CASE("suspicion: who did not prove its address raises no suspicion") {
+TEST_CASE("suspicion: an unverified address raises no suspicion") {
   suspected given;
   given.teller.cookie = 0;
 
@@ -211,7 +212,7 @@ TEST_CASE("suspicion: a question is answered by him who heard, and spreads nothi
   const letters at_once = tell(given.teller, question);
 
   REQUIRE(told_of(at_once, given.suspect));
-  CHECK(told_of(at_once, given.suspect)->proof_age == 8);
+  CHECK(told_of(at_once, given.suspect)->alive_age == 8);
   CHECK_FALSE(is_suspect(given.world, "a", "suspect"));
 }
 
@@ -231,11 +232,12 @@ TEST_CASE("suspicion: who did not hear asks for the asker, and tells when it hea
   CHECK(count_to(told, given.teller.address) == 1);
   REQUIRE(told_of(told, given.suspect));
   CHECK(told_of(told, given.suspect)->heartbeat == given.suspect.heartbeat);
-  CHECK(told_of(told, given.suspect)->proof_age == 0);
+  CHECK(told_of(told, given.suspect)->alive_age == 0);
 }
 
 // A second question about the same peer, or a suspicion, is no answer to the first.
-TEST_CASE("suspicion: who asked waits for a proof later than its suspicion, whatever others say") {
+TEST_CASE(
+    "suspicion: who asked waits for a sign of life later than its suspicion, whatever others say") {
   suspected given;
   puppet other(given.world, "a", "other", 3);
   other.enter();
@@ -254,21 +256,21 @@ TEST_CASE("suspicion: who asked waits for a proof later than its suspicion, what
   for (const puppet* one : {&given.teller, &other}) CHECK(count_to(told, one->address) == 1);
 }
 
-TEST_CASE("suspicion: a suspicion that is older than the proof in the same entry is none") {
+TEST_CASE("suspicion: a suspicion that is older than the sign of life in the same entry is none") {
   suspected given;
 
   tell(given.teller, make_suspicion(given.suspect, 1, 0));
   CHECK_FALSE(is_suspect(given.world, "a", "suspect"));
-  // As old as the proof, to a sixteenth of a round: the suspicion may be the later one.
+  // As old as the sign of life, to a sixteenth of a round: the suspicion may be the later one.
   tell(given.teller, make_suspicion(given.suspect, 1, 1));
   CHECK(is_suspect(given.world, "a", "suspect"));
 }
 
 TEST_CASE("suspicion: a claim of the highest heartbeat makes nobody a suspect who answers") {
   suspected given;
-  suspicion_entry proof = make_suspicion(given.suspect, suspicion_entry::no_suspicion, 0);
-  proof.heartbeat = heartbeat_max;
-  tell(given.teller, proof);
+  suspicion_entry alive = make_suspicion(given.suspect, suspicion_entry::no_suspicion, 0);
+  alive.heartbeat = heartbeat_max;
+  tell(given.teller, alive);
 
   for (int i = 0; i < 30; ++i) {
     given.world.collect_round("a");
@@ -390,7 +392,7 @@ TEST_CASE("suspicion: what a suspect said before it fell silent does not bring i
     reply.heartbeats.push_back(entry);
     static_cast<void>(given.teller.send());
   };
-  // Proved half a round before the suspicion, so 2 more are what a peer at rest may show.
+  // Alive half a round before the suspicion, so 2 more are what a peer at rest may show.
   relay(given.suspect.heartbeat + 1);
   relay(given.suspect.heartbeat + 1);
   CHECK(status_of(given.world, "a", "suspect") == peer_status::dead);

@@ -1,4 +1,4 @@
-// A million forged names, from a member that is known and proved, and from a million addresses
+// A million forged names, from a member that is known and verified, and from a million addresses
 // that never were: every table stays at its capacity, and the memory with them (I5).
 #include <chrono>
 #include <cstdint>

@@ -42,7 +42,7 @@ class liar {
   liar& operator=(const liar&) = delete;
   ~liar() { where_.on_send = nullptr; }
 
-  /// A suspicion of that age about `about`, as the node `to` knows it, and nothing of a proof.
+  /// A suspicion of that age about `about`, as the node `to` knows it, and no sign of life.
   [[nodiscard]] suspicion_entry suspicion(std::size_t to, std::size_t about,
                                           std::uint16_t age) const {
     suspicion_entry made;
@@ -227,7 +227,7 @@ TEST_CASE(
 }
 
 // It claims more than the owner can have reached by now.
-TEST_CASE("suspicions: a proof with the highest heartbeat is dropped, and kills nobody") {
+TEST_CASE("suspicions: a sign of life with the highest heartbeat is dropped, and kills nobody") {
   world where(44);
   add_cluster(where, 5);
   liar member(where, 3);
@@ -240,10 +240,10 @@ TEST_CASE("suspicions: a proof with the highest heartbeat is dropped, and kills 
   };
   const std::uint64_t dropped_before = dropped();
 
-  suspicion_entry proof = member.suspicion(0, 1, suspicion_entry::no_suspicion);
-  proof.proof_age = 0;
-  proof.heartbeat = heartbeat_max;
-  member.tell(0, std::vector<suspicion_entry>{proof});
+  suspicion_entry alive = member.suspicion(0, 1, suspicion_entry::no_suspicion);
+  alive.alive_age = 0;
+  alive.heartbeat = heartbeat_max;
+  member.tell(0, std::vector<suspicion_entry>{alive});
   CHECK(dropped() == dropped_before + 1);
   CHECK(where[0].find_member("n1", where.now(0))->heartbeat == heartbeat);
   where.run_for(20s);

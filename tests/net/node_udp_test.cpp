@@ -173,7 +173,7 @@ TEST_CASE("node over UDP: a host with two addresses answers from the one that wa
     for (const auto& one : world.nodes) {
       const protocol_stats stats = one->stats();
       CHECK(stats.peers_live == 2);
-      CHECK(stats.drops[static_cast<std::size_t>(drop_reason::unproved)] == 0);
+      CHECK(stats.drops[static_cast<std::size_t>(drop_reason::unverified)] == 0);
       for (const member& peer : one->members()) CHECK(peer.is_reachable);
     }
   }

@@ -135,7 +135,7 @@ TEST_CASE("rollout: a seed that comes back as a release that reads another versi
   CHECK(where[1].stats().convictions <= 1);
 }
 
-// Found by gossip_sim: who was known by the address it advertises was a stranger by its real one.
+// Found by gossip_sim: who was known by the address it advertises was unverified by its real one.
 TEST_CASE("rollout: a seed behind another address than it advertises is written to as it reads") {
   world where(6);
   for (std::size_t node = 0; node < 2; ++node) where.add_stopped(named(name_of(node)));

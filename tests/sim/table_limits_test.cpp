@@ -37,7 +37,7 @@ const std::vector<limit>& limits() {
       {&table_sizes::partial_bytes, 500},  {&table_sizes::announced_bytes, 70'000},
       {&table_sizes::put_off, 4},          {&table_sizes::feeds, 16},
       {&table_sizes::digests, 256},        {&table_sizes::answers, 256},
-      {&table_sizes::strangers, 32},       {&table_sizes::flights, 1024},
+      {&table_sizes::unverified, 32},      {&table_sizes::flights, 1024},
       {&table_sizes::checksums, 64},       {&table_sizes::restarted, 256},
       {&table_sizes::probes, 64},          {&table_sizes::askers, 64},
       {&table_sizes::rumours, 4},          {&table_sizes::told_addresses, 64},

@@ -140,7 +140,7 @@ TEST_CASE("codec: a suspicion has the bits that the format says") {
   suspicion.generation = 9;
   suspicion.heartbeat = 0x300005;
   suspicion.suspicion_age = 0x1234;
-  suspicion.proof_age = 0x56789a;
+  suspicion.alive_age = 0x56789a;
   suspicion.is_question = true;
 
   datagram wire(m);

@@ -34,11 +34,11 @@ struct config {
 
   // The round.
   std::chrono::milliseconds gossip_interval{1000};  ///< 10 ms - 1 h; must be equal on all nodes
-  double jitter = 0.1;                      ///< 0 - 0.5: each interval varies by this part of it
-  std::size_t fanout = 1;                   ///< 1 - 16 live peers a round; each costs an exchange
-  std::size_t live_peers_min = 1;           ///< 0 - 1000: with fewer, a seed is asked every round
-  std::size_t seed_every_rounds = 16;       ///< 1 - 10000: a seed is asked this often in any case
-  std::size_t unproved_addresses_max = 16;  ///< 1 - 256 addresses never heard from, a round
+  double jitter = 0.1;                        ///< 0 - 0.5: each interval varies by this part of it
+  std::size_t fanout = 1;                     ///< 1 - 16 live peers a round; each costs an exchange
+  std::size_t live_peers_min = 1;             ///< 0 - 1000: with fewer, a seed is asked every round
+  std::size_t seed_every_rounds = 16;         ///< 1 - 10000: a seed is asked this often in any case
+  std::size_t unverified_addresses_max = 16;  ///< 1 - 256 addresses never heard from, a round
 
   // Budgets.
   std::size_t datagram_bytes_max = 1200;     ///< 1200 - 65504, a multiple of 8; of what is sent:

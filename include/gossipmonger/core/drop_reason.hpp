@@ -24,7 +24,7 @@ enum class drop_reason : std::uint8_t {
   // Its meaning.
   reflected,   ///< my own datagram came back
   not_for_me,  ///< meant for another node that had this address
-  unproved,    ///< a reply or deltas without a cookie that I gave this address
+  unverified,  ///< a reply or deltas without a cookie that I gave this address
   // Parts of it.
   about_self,     ///< entries of my own (I3)
   unknown_peer,   ///< a delta of a peer, or of a generation, that I do not hold

@@ -111,7 +111,7 @@ struct protocol_stats {
   std::uint64_t probes_unanswered = 0;  ///< a live peer's answer was missing after a round
   std::uint64_t suspicions_raised = 0;  ///< by me, for all to hear
   std::uint64_t suspicions_refuted =
-      0;                             ///< suspicions that I shared, until there was proof of life
+      0;                             ///< suspicions that I shared, until the peer was heard alive
   std::uint64_t sends_delayed = 0;   ///< times the budget was spent while something waited
   std::uint64_t probes_delayed = 0;  ///< rounds in which the budget held up a probe of mine
   std::uint64_t bursts_halved = 0;   ///< exchanges made smaller because datagrams were lost

@@ -97,7 +97,7 @@ struct answer_leg : leg_base {
   /// The address is unverified: `bytes_left` follows the 3x rule, and the leg says `more` where it
   /// runs out. Anybody can claim to be its sender, so it reads and writes nothing that is kept of
   /// that peer.
-  bool is_unproved = false;
+  bool is_unverified = false;
   /// A bare sign of life went ahead of the first datagram, which has not gone yet.
   bool is_news_due = false;
 

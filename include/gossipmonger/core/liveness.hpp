@@ -88,8 +88,8 @@ class liveness {
   /// A fresh datagram bears `entry`, of the peer itself or of one that `accepts`.
   [[nodiscard]] std::optional<peer_status> handle_heartbeat(slot_index slot,
                                                             const digest_entry& entry);
-  /// The peer itself sent it: a proof that it lives. After `handle_heartbeat`.
-  void handle_proof(slot_index slot, std::uint64_t heartbeat);
+  /// The peer itself sent it: it is alive. After `handle_heartbeat`.
+  void handle_alive(slot_index slot, std::uint64_t heartbeat);
   /// A stale one came from `source`. A peer that is suspect, new or dead is probed there: if it
   /// hears this node, its answer is fresh.
   void handle_stale(slot_index slot, std::uint64_t heartbeat, const endpoint& source);
@@ -102,8 +102,8 @@ class liveness {
   [[nodiscard]] std::optional<peer_status> handle_leave(slot_index slot, const digest_entry& entry);
   /// A message is to be handled: `answers` is empty again.
   void begin_message() { answers_.clear(); }
-  /// A fresh datagram bears `told`: first its evidence that the peer lived, its proof and its
-  /// heartbeat. The conductor sets the status before the next call.
+  /// A fresh datagram bears `told`: first its evidence that the peer lived, its sign of life and
+  /// its heartbeat. The conductor sets the status before the next call.
   [[nodiscard]] std::optional<peer_status> handle_evidence(const suspicion_entry& told);
   /// Then what it suspects, or asks, if the evidence does not refute that. It came from `source`.
   void handle_suspicion(const suspicion_entry& told, std::uint64_t from_hash,
@@ -186,7 +186,7 @@ class liveness {
   [[nodiscard]] std::uint32_t told_max() const;
   /// Whether nothing more is to be awaited; else what follows from the silence.
   [[nodiscard]] bool try_settle(probe& one);
-  /// Indirect probes: other peers are asked for a proof.
+  /// Indirect probes: other peers are asked for a sign of life.
   void ask_around(const probe& about);
   /// One more leg that a draw decides on: an indirect probe, or one that spreads.
   void draw_leg(random_source& draws);

@@ -88,8 +88,8 @@ class membership {
  private:
   [[nodiscard]] introduction introduce_known(slot_index slot, const identity_view& who,
                                              std::uint64_t name_hash, const node_clock& clock);
-  [[nodiscard]] introduction introduce_stranger(const identity_view& who, std::uint64_t name_hash,
-                                                const node_clock& clock);
+  [[nodiscard]] introduction introduce_unknown(const identity_view& who, std::uint64_t name_hash,
+                                               const node_clock& clock);
   /// Refuses this incarnation for a grace, whatever progress it makes.
   [[nodiscard]] introduction refuse(const identity_view& who, std::uint64_t name_hash,
                                     drop_reason reason, std::chrono::nanoseconds now);

@@ -66,7 +66,7 @@ class planner {
   /// Whether this incarnation, of which somebody tells, is refused here.
   [[nodiscard]] bool refuses(const digest_entry& theirs, std::chrono::nanoseconds now,
                              const answer_leg& out);
-  void request_stranger(const digest_entry& theirs, std::chrono::nanoseconds now, answer_leg& out);
+  void request_unknown(const digest_entry& theirs, std::chrono::nanoseconds now, answer_leg& out);
   /// Plans the peers that their range skips: the sender does not know them.
   void compare_absent(const digest& theirs, const comparison& seen, std::chrono::nanoseconds now,
                       answer_leg& out);

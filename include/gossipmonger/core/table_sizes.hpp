@@ -31,12 +31,12 @@ struct table_sizes {
   std::size_t feeds = 0;            ///< values that one source sends on
 
   // What goes.
-  std::size_t digests = 0;    ///< that wait to be sent
-  std::size_t answers = 0;    ///< likewise, to members, with what is left of them
-  std::size_t strangers = 0;  ///< likewise, to addresses without proof
-  std::size_t flights = 0;    ///< flows remembered as on their way
-  std::size_t checksums = 0;  ///< of large values
-  std::size_t restarted = 0;  ///< exchanges begun anew in this round
+  std::size_t digests = 0;     ///< that wait to be sent
+  std::size_t answers = 0;     ///< likewise, to members, with what is left of them
+  std::size_t unverified = 0;  ///< likewise, to unverified addresses
+  std::size_t flights = 0;     ///< flows remembered as on their way
+  std::size_t checksums = 0;   ///< of large values
+  std::size_t restarted = 0;   ///< exchanges begun anew in this round
 
   // Suspicion.
   std::size_t probes = 0;   ///< answers awaited
