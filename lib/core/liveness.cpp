@@ -111,7 +111,7 @@ bool liveness::is_fresh(const message& received) {
 
 void liveness::handle_stale(slot_index slot, std::uint64_t heartbeat, const endpoint& source) {
   const peer_view row = peers_[slot];
-  const bool is_open = row.is_suspect() || row.status() == peer_status::unjudged ||
+  const bool is_open = row.is_suspect() || row.status() == peer_status::introduced ||
                        row.status() == peer_status::dead;
   if (!is_open || heartbeat <= row.heartbeat()) return;
   wanted_.emplace_back(source, row.name_hash());
@@ -212,7 +212,8 @@ std::optional<peer_status> liveness::advance(slot_index slot, std::uint64_t hear
   } else {
     peers_.advance(slot, heartbeat, clock_.now(), expected_, settings_.detector_window);
   }
-  const bool is_silent = row.status() == peer_status::unjudged || row.status() == peer_status::dead;
+  const bool is_silent =
+      row.status() == peer_status::introduced || row.status() == peer_status::dead;
   const bool is_live = is_silent && row.advances() == peer::advances_max;
   return is_live ? std::optional(peer_status::live) : std::nullopt;
 }
@@ -505,7 +506,7 @@ bool liveness::has_silent() {
 
 void liveness::begin_declaring() {
   rows_left_ = 0;
-  if (round_ < judge_from_) return;
+  if (round_ < decide_from_) return;
   const std::optional<std::uint64_t> first = std::exchange(unasked_from_, std::nullopt);
   if (!has_silent()) return;
   // Where the last round could ask no further this one goes on: no suspect waits behind others.
@@ -522,7 +523,7 @@ std::optional<slot_index> liveness::poll_dead() {
     const bool is_silent =
         peers_.detector(row.slot()).phi(clock_.now(), expected_) > settings_.dead_peer_phi;
     if (is_silent || is_confirmed(row.slot())) {
-      if (row.status() == peer_status::live) ++counters_.convictions;
+      if (row.status() == peer_status::live) ++counters_.declared_dead;
       return row.slot();
     }
     if (!wanted_.empty()) return std::nullopt;
@@ -540,12 +541,12 @@ bool liveness::is_confirmed(slot_index slot) {
       has_byte_budget() ? std::clamp<std::size_t>(limits.rounds / 3, 1, asks_needed) : 1;
   if (held.is_ripe(clock_.now(), limits, asks)) return true;
   // The last word is the suspect's own.
-  if (held.is_near_verdict(clock_.now(), limits)) want(slot, wanted_probe::cause::last_word);
+  if (held.is_nearly_ripe(clock_.now(), limits)) want(slot, wanted_probe::cause::last_word);
   return false;
 }
 
-void liveness::suspend(std::uint64_t judge_from) {
-  judge_from_ = judge_from;
+void liveness::suspend(std::uint64_t decide_from) {
+  decide_from_ = decide_from;
   prober_.handle_pause();
   for (const peer_view one : peers_.by_hash()) {
     life(one.slot()).state.handle_pause(clock_.now());

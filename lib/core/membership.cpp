@@ -154,7 +154,7 @@ slot_index membership::enter(const identity_view& who, std::uint64_t name_hash, 
     row.set_left();
     row.set_status(peer_status::left);
     rings_.gone.push_back(slot);
-    changes_.judge(slot);
+    changes_.change_status(slot);
   } else {
     rings_.newcomers.add(slot, draws);
   }
@@ -167,7 +167,7 @@ slot_index membership::enter(const identity_view& who, std::uint64_t name_hash, 
 void membership::set_status(slot_index slot, peer_status status, nanoseconds now,
                             random_source& draws) {
   const peer row = peers_[slot];
-  const bool was_new = row.status() == peer_status::unjudged;
+  const bool was_new = row.status() == peer_status::introduced;
   const bool was_live = row.status() == peer_status::live;
   const bool was_gone = row.is_gone();
   const bool is_live = status == peer_status::live;
@@ -183,7 +183,7 @@ void membership::set_status(slot_index slot, peer_status status, nanoseconds now
     peers_.reset_detector(slot, now);
     row.reset_advances();
   }
-  changes_.judge(slot);
+  changes_.change_status(slot);
 }
 
 std::optional<slot_index> membership::find_expired(nanoseconds now) const {

@@ -162,7 +162,7 @@ protocol_stats protocol::stats() const {
   now.probes_unanswered = alive.probes_unanswered;
   now.suspicions_raised = alive.suspicions_raised;
   now.suspicions_refuted = alive.suspicions_refuted;
-  now.convictions = alive.convictions;
+  now.declared_dead = alive.declared_dead;
   now.drops[static_cast<std::size_t>(drop_reason::field)] += alive.heartbeats_refused;
   now.graveyard_size = graves_.all().size();
   exchange_.add_counters(now);
@@ -246,7 +246,7 @@ tl::expected<void, config_error> protocol::change(config settings, moment now) {
   addresses_.set_secret_lifetime(secret_lifetime(settings_), now.steady);
   update_expectation();
   if (is_slower) {
-    // The others become as slow, one after the other: what was seen of them convicts nobody.
+    // The others become as slow, one after the other: what was seen of them declares nobody dead.
     for (const peer_view one : peers_.by_hash()) {
       peers_.reset_detector(one.slot(), clock_.now());
     }

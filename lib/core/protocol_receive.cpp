@@ -340,7 +340,7 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
   }
   const peer row = peers_[*slot];
   const bool was_silent =
-      row.status() == peer_status::unjudged || row.status() == peer_status::dead;
+      row.status() == peer_status::introduced || row.status() == peer_status::dead;
   if (was_silent && is_fresh) {
     peers_.restart_silence(*slot, clock_.now());
     set_status(*slot, peer_status::live);

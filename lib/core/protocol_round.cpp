@@ -179,11 +179,11 @@ void protocol::handle_delayed_probe() {
 void protocol::end_budget_round() {
   const std::size_t whole = exchange_.digests.bytes_whole(settings_.digest_datagrams_max);
   const std::size_t budget = settings_.send_bytes_per_interval;
-  const membership_need::verdict verdict = sending_.end_round(whole);
-  if (verdict == membership_need::verdict::unchanged) return;
+  const membership_need::outcome outcome = sending_.end_round(whole);
+  if (outcome == membership_need::outcome::unchanged) return;
   const std::string needed = "membership needs about " +
                              std::to_string(sending_.membership_bytes()) + " bytes an interval";
-  if (verdict == membership_need::verdict::falls_short) {
+  if (outcome == membership_need::outcome::falls_short) {
     report("send_bytes_per_interval is " + std::to_string(budget) + ", but " + needed +
            ": crashes are found later, and news takes longer; allow twice what is needed");
   } else {

@@ -75,12 +75,12 @@ bool suspicion::handle_heartbeat(std::uint64_t heartbeat, const suspicion_rules&
   return true;
 }
 
-bool suspicion::is_near_verdict(nanoseconds now, const suspicion_rules& rules) const {
+bool suspicion::is_nearly_ripe(nanoseconds now, const suspicion_rules& rules) const {
   return suspected_ && now - *suspected_ >= rules.whole() - rules.last_third();
 }
 
 bool suspicion::is_ripe(nanoseconds now, const suspicion_rules& rules, std::size_t asks) const {
-  // An answer takes well under the time between two rounds, in which alone verdicts are passed.
+  // An answer takes well under the time between two rounds, in which alone a peer is declared dead.
   const bool was_asked = asked_ && now - *asked_ >= rules.interval / 2 && asks_ >= asks;
   return suspected_ && was_asked && now - *suspected_ >= rules.whole() &&
          now - heard_ >= rules.last_third();

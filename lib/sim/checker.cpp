@@ -279,9 +279,9 @@ void checker::check_row(node_index node, slot_index slot) {
   const bool is_revived =
       is_same_run && before.status == peer_status::dead && now.status() == peer_status::live;
   if (is_revived && trusts_content_) check_revival(node, name, now.generation(), before.died_at);
-  const bool is_convicted =
+  const bool is_declared_dead =
       is_same_run && before.status == peer_status::live && now.status() == peer_status::dead;
-  if (is_convicted && trusts_content_) check_conviction(node, slot);
+  if (is_declared_dead && trusts_content_) check_declared_dead(node, slot);
   before.status = now.status();
   if (!is_same_run || before.max_version != now.max_version() ||
       before.has_left != now.has_left()) {
@@ -586,7 +586,7 @@ void checker::check_phi(node_index node) {
   }
 }
 
-void checker::check_conviction(node_index node, slot_index slot) {
+void checker::check_declared_dead(node_index node, slot_index slot) {
   watch& watched = *watches_[node];
   const config& settings = world_.settings(node);
   const std::string& name = world_[node].peers().details(slot).name;
@@ -600,7 +600,7 @@ void checker::check_conviction(node_index node, slot_index slot) {
   const auto rounds = static_cast<std::int64_t>(settings.suspicion_rounds);
   if (silent >= rounds * nanoseconds(settings.gossip_interval)) return;
   report("suspicion",
-         name + " convicted " + std::to_string(silent / std::chrono::milliseconds{1}) +
+         name + " declared dead " + std::to_string(silent / std::chrono::milliseconds{1}) +
              " ms after its word, sooner than " + std::to_string(rounds) + " rounds",
          {node});
 }

@@ -38,7 +38,7 @@ class checker::watch : public storage_observer {
     std::uint64_t heartbeat = 0;
     bool has_left = false;
     std::uint64_t seen_step = 0;
-    peer_status status = peer_status::unjudged;
+    peer_status status = peer_status::introduced;
     std::chrono::nanoseconds beat_at{};  // when a new heartbeat came from itself, verified
     std::chrono::nanoseconds died_at{};  // when it was declared dead last
     std::unordered_map<std::string, std::uint64_t> erased;  // version, by key

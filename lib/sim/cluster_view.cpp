@@ -101,7 +101,7 @@ std::string cluster_view::estrangement() const {
   return {};
 }
 
-std::string cluster_view::disagreement(bool with_verdicts) const {
+std::string cluster_view::disagreement(bool with_statuses) const {
   for (std::size_t owner = 0; owner < members_.size(); ++owner) {
     if (!is_staying(owner)) continue;
     const peer_view source = world_[owner].peers()[self_slot];
@@ -118,7 +118,7 @@ std::string cluster_view::disagreement(bool with_verdicts) const {
                std::to_string(row.max_version()) + "; it has " +
                std::to_string(source.generation()) + ", " + std::to_string(source.max_version());
       }
-      if (with_verdicts && row.status() != peer_status::live) {
+      if (with_statuses && row.status() != peer_status::live) {
         return pair + ": " + std::string(to_string(row.status()));
       }
     }

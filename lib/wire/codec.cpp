@@ -22,8 +22,8 @@ using capnp_body::delta_body;
 using capnp_body::digest_body;
 using capnp_body::entry_run;
 using capnp_body::identity_body;
+using capnp_body::read_result;
 using capnp_body::reply_body;
-using capnp_body::verdict;
 
 using decoded = tl::expected<void, drop_reason>;
 
@@ -455,18 +455,19 @@ std::size_t write_reply(const message& m, std::span<std::byte> segment) {
 
 decoded read_body(std::span<const std::byte> segment, message& out) {
   const auto* const bytes = reinterpret_cast<const unsigned char*>(segment.data());
-  verdict outcome = verdict::ok;
+  read_result outcome = read_result::ok;
   if (out.kind == message_kind::digest) {
     digest_body body;
     entry_run entries;
     outcome = capnp_body::read_digest(bytes, segment.size(), body, entries);
-    if (outcome == verdict::ok && !take_digest(body, entries, out)) outcome = verdict::field;
+    if (outcome == read_result::ok && !take_digest(body, entries, out))
+      outcome = read_result::field;
   } else {
     message_sink sink(out);
     outcome = capnp_body::read_reply(bytes, segment.size(), sink);
   }
-  if (outcome == verdict::malformed) return tl::unexpected(drop_reason::malformed);
-  if (outcome == verdict::field) return tl::unexpected(drop_reason::field);
+  if (outcome == read_result::malformed) return tl::unexpected(drop_reason::malformed);
+  if (outcome == read_result::field) return tl::unexpected(drop_reason::field);
   return {};
 }
 

@@ -40,9 +40,9 @@ void bury(small_cluster& world, std::string_view node, std::size_t graves) {
   }
 }
 
-std::uint64_t convictions(small_cluster& world) {
+std::uint64_t declared_dead(small_cluster& world) {
   std::uint64_t all = 0;
-  for (std::size_t i = 0; i < nodes; ++i) all += world[node_name(i)].stats().convictions;
+  for (std::size_t i = 0; i < nodes; ++i) all += world[node_name(i)].stats().declared_dead;
   return all;
 }
 
@@ -72,7 +72,7 @@ letters round_of(small_cluster& world, puppet& to) {
 }  // namespace
 
 TEST_CASE(
-    "graves: news is everywhere in a few rounds, nobody who lives is convicted, however many") {
+    "graves: news is everywhere in a few rounds, nobody who lives is declared dead, however many") {
   for (const std::size_t graves : {0U, 1000U, 5000U}) {
     CAPTURE(graves);
     small_cluster world;
@@ -103,7 +103,7 @@ TEST_CASE(
     };
     world.run_for(20s);
     CHECK(sent_again == 0);
-    CHECK(convictions(world) == 0);
+    CHECK(declared_dead(world) == 0);
     for (std::size_t i = 0; i < nodes; ++i) {
       CHECK(world[node_name(i)].stats().peers_live == nodes - 1);
       CHECK(world[node_name(i)].stats().graveyard_size == graves);

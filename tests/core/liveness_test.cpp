@@ -21,8 +21,8 @@ endpoint address_of(std::size_t host) {
   return endpoint::v4(10, 0, 0, static_cast<std::uint8_t>(host), 7000);
 }
 
-/// A node at 10.0.0.1 with an interval of 1 s that began at 100 s, and what its liveness judges by.
-/// Peers are known by the last byte of their address, which is the hash of their name too.
+/// A node at 10.0.0.1 with an interval of 1 s that began at 100 s, and what its liveness decides
+/// by. Peers are known by the last byte of their address, which is the hash of their name too.
 class watcher {
  public:
   watcher() {
@@ -124,7 +124,7 @@ class watcher {
 
 TEST_CASE("liveness: a new peer is live after its second advance, by other peers' word") {
   watcher node;
-  const slot_index peer = node.add(2, peer_status::unjudged);
+  const slot_index peer = node.add(2, peer_status::introduced);
 
   CHECK(node.alive.handle_heartbeat(peer, node.entry_of(peer, 11)) == peer_status::live);
   CHECK(node.alive.handle_heartbeat(peer, node.entry_of(peer, 11)) == std::nullopt);
@@ -201,7 +201,7 @@ TEST_CASE("liveness: an unanswered probe becomes a suspicion, and then a death")
   while (node.peers[silent].status() == peer_status::live && rounds < 40) ++rounds, node.run();
 
   CHECK(rounds <= prober::tries_max + 1 + node.settings.suspicion_rounds + 1);
-  CHECK(node.alive.counters().convictions == 1);
+  CHECK(node.alive.counters().declared_dead == 1);
 }
 
 TEST_CASE("liveness: a word of the suspect itself refutes the suspicion") {

@@ -88,7 +88,7 @@ TEST_CASE("membership: an unknown peer is admitted as a newcomer, and lives amon
 
   const slot_index b = node.enter("b");
   CHECK(node.peers.details(b).name == "b");
-  CHECK(node.peers[b].status() == peer_status::unjudged);
+  CHECK(node.peers[b].status() == peer_status::introduced);
   CHECK(node.known.rings().newcomers.size() == 1);
 
   node.set_status(b, peer_status::live);

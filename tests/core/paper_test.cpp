@@ -361,7 +361,7 @@ TEST_CASE("paper: DSN 2002 section 3.1: a member that does not answer is probed 
   }
   CHECK(most == 3);
   CHECK(status_of(world, "a", "f") == peer_status::live);
-  CHECK(world["a"].stats().convictions == 0);
+  CHECK(world["a"].stats().declared_dead == 0);
 }
 
 TEST_CASE("paper: DSN 2002 section 4.1: news of members travels in the probes and their answers") {
@@ -417,8 +417,8 @@ TEST_CASE("paper: DSN 2002 section 4.2: a suspect that is heard again is no long
   CHECK_FALSE(is_suspect(world, "a", "c"));
   CHECK_FALSE(is_suspect(world, "b", "c"));
   world.run_for(60s);
-  CHECK(world["a"].stats().convictions == 0);
-  CHECK(world["b"].stats().convictions == 0);
+  CHECK(world["a"].stats().declared_dead == 0);
+  CHECK(world["b"].stats().declared_dead == 0);
 }
 
 TEST_CASE(

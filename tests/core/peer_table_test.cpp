@@ -140,7 +140,7 @@ TEST_CASE("peer_table: of plain peers, entries that differ in the heartbeat alon
   row_of(8).set_put_off(true);
   row_of(9).set_over_capacity(true);
   row_of(10).set_left();
-  row_of(11).set_status(peer_status::unjudged);
+  row_of(11).set_status(peer_status::introduced);
   row_of(12).set_status(peer_status::dead);
   row_of(13).set_status(peer_status::left);
   entries.push_back(table.peers[self_slot].entry());
@@ -403,7 +403,7 @@ TEST_CASE("peer_table: a slot is used again, and nothing of its last peer is lef
   CHECK_FALSE(row.is_over_capacity());
   CHECK(table.peers.details(slot).instance == 0);
   CHECK(table.peers.details(slot).features == 0);
-  CHECK(row.status() == peer_status::unjudged);
+  CHECK(row.status() == peer_status::introduced);
   CHECK(table.peers.detector(slot).samples() == 0);
 }
 
@@ -519,7 +519,7 @@ TEST_CASE("peer_table: a new incarnation keeps name and slot alone") {
   CHECK(row.max_version() == 0);
   CHECK(row.heartbeat() == 9);
   CHECK_FALSE(row.has_left());
-  CHECK(row.status() == peer_status::unjudged);
+  CHECK(row.status() == peer_status::introduced);
   CHECK(row.advances() == 0);
   CHECK_FALSE(row.is_suspect());
   CHECK_FALSE(table.peers.has_suspects());

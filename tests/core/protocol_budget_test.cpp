@@ -200,7 +200,7 @@ TEST_CASE(
 
     CHECK(digests >= 58);
     CHECK(answers >= 58);
-    CHECK(a.stats().convictions == 0);
+    CHECK(a.stats().declared_dead == 0);
     CHECK(to_unverified <= 61 * 24'000 / 8 + 1200);
     CHECK((to_unverified > 0) == (addresses > 0));
   }
@@ -407,11 +407,11 @@ TEST_CASE(
   limit(given.world, 1200);
   run(30);  // nobody says anything
   CHECK(a.stats().probes_delayed >= 28);
-  CHECK(a.stats().convictions == 0);
+  CHECK(a.stats().declared_dead == 0);
 
   limit(given.world, 100'000);
   run(200);
-  CHECK(a.stats().convictions == 41);
+  CHECK(a.stats().declared_dead == 41);
 }
 
 TEST_CASE("budget: below what membership needs, an error names both, once, and once its end") {

@@ -54,7 +54,7 @@ struct relayed_peer : node_and_puppet {
     tell_identity([](identity_view& who) { who.name = "far"; });
   }
 
-  /// The verdict on it once the puppet told of that heartbeat.
+  /// Its status once the puppet told of that heartbeat.
   peer_status relay(std::uint64_t heartbeat) {
     digest_entry entry;
     entry.name_hash = hash_of("far");
@@ -416,7 +416,7 @@ TEST_CASE("protocol: a known peer that restarts in the far future is named, and 
   CHECK(value_of(both.node, "p", "k") == "1");
 }
 
-TEST_CASE("protocol: a clock of before 2020 judges nobody's generation") {
+TEST_CASE("protocol: a clock of before 2020 refuses nobody's generation") {
   small_cluster world;
   world.wall = 1'577'836'799'000ms;  // one second before
   protocol& a = world.add("a");

@@ -116,7 +116,7 @@ TEST_CASE("suspicion: its age is a sixteenth of a round, also where that is no w
   }
 }
 
-TEST_CASE("suspicion: the verdict comes as many rounds after it, whatever a round takes") {
+TEST_CASE("suspicion: the declaration comes as many rounds after it, whatever a round takes") {
   for (const milliseconds interval : {10ms, 20ms, 1000ms}) {
     CAPTURE(interval.count());
     watched given(interval);
@@ -142,7 +142,8 @@ TEST_CASE("suspicion: the verdict comes as many rounds after it, whatever a roun
 }
 
 TEST_CASE(
-    "suspicion: to switch suspicion off convicts nobody, and ends every suspicion and question") {
+    "suspicion: to switch suspicion off declares nobody dead, and ends every suspicion and "
+    "question") {
   watched given(1000ms);
   puppet other(given.world, "a", "other", 3);
   other.enter();
@@ -164,15 +165,14 @@ TEST_CASE(
   }
 
   CHECK(given.status(given.suspect) == peer_status::live);
-  CHECK(given.node().stats().convictions == 0);
+  CHECK(given.node().stats().declared_dead == 0);
   CHECK(given.node().stats().peers_suspect == 0);
 }
 
 // ------------------------------------------------------------------------------------------ liars
 
 TEST_CASE(
-    "suspicion: a liar convicts nobody who answers, however many it suspicions and how short it "
-    "is") {
+    "suspicion: a liar kills nobody that answers, however many it suspects and in how few rounds") {
   for (const std::size_t rounds : {4U, 5U, 6U, 12U}) {
     CAPTURE(rounds);
     watched given(1000ms, rounds);
@@ -198,7 +198,7 @@ TEST_CASE(
       peers.answer(given.round());
     }
 
-    CHECK(given.node().stats().convictions == 0);
+    CHECK(given.node().stats().declared_dead == 0);
     CHECK(given.node().stats().peers_suspect == 0);
   }
 }
@@ -273,7 +273,7 @@ TEST_CASE(
     static_cast<void>(given.teller.send());
   }
 
-  CHECK(given.node().stats().convictions == 0);
+  CHECK(given.node().stats().declared_dead == 0);
   CHECK(given.status(given.suspect) == peer_status::live);
 }
 

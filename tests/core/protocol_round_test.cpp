@@ -1,4 +1,4 @@
-// The round: whom a node speaks to, when, and what its own clock does to its verdicts.
+// The round: whom a node speaks to, when, and what its own clock does to statuses.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -666,10 +666,10 @@ TEST_CASE(
   world.run_for(32s);
   CHECK(world["a"].find_member("b", world.now())->status == peer_status::dead);
   CHECK(world["a"].find_member("c", world.now())->status == peer_status::live);
-  CHECK(world["a"].stats().convictions == 1);
+  CHECK(world["a"].stats().declared_dead == 1);
 }
 
-TEST_CASE("protocol round: a timer that is an hour late convicts nobody") {
+TEST_CASE("protocol round: a timer that is an hour late declares nobody dead") {
   small_cluster world;
   world.add("a");
   world.add("b");
@@ -690,11 +690,11 @@ TEST_CASE("protocol round: a timer that is an hour late convicts nobody") {
   world.resume("b");
   world.run_for(60s);
 
-  CHECK(world["a"].stats().convictions == 0);
+  CHECK(world["a"].stats().declared_dead == 0);
   CHECK(world["a"].find_member("b", world.now())->status == peer_status::live);
 }
 
-TEST_CASE("protocol round: after a pause no verdict is passed until a full round has run") {
+TEST_CASE("protocol round: after a pause nobody is declared dead until a full round has run") {
   const auto rounds_to_death = [](std::size_t pause_before) {
     small_cluster world;
     config settings = make_config("a");
@@ -758,7 +758,7 @@ TEST_CASE("protocol round: after a pause who is truly gone is found dead as befo
   CHECK(world["a"].find_member("b", world.now())->status == peer_status::dead);
 }
 
-TEST_CASE("protocol round: a wall clock that steps changes no verdict and no generation") {
+TEST_CASE("protocol round: a wall clock that steps changes no status and no generation") {
   for (const std::chrono::nanoseconds step : {-24h * 400, 24h * 400}) {
     small_cluster world;
     world.add("a");
@@ -796,7 +796,7 @@ TEST_CASE("protocol round: a new peer of which nothing more is heard dies withou
   }
 
   CHECK(read_events(a, cursor) == "peer_dead peer 0\n");
-  CHECK(a.stats().convictions == 0);
+  CHECK(a.stats().declared_dead == 0);
 }
 
 TEST_CASE("protocol round: a dead peer is told of for half the grace, and then is unwanted") {

@@ -87,7 +87,7 @@ TEST_CASE("suspicion: who knows better answers with the sign of life") {
   CHECK(answer->heartbeat == given.suspect.heartbeat);
 }
 
-TEST_CASE("suspicion: the verdict comes twelve rounds after the suspicion, by silence alone") {
+TEST_CASE("suspicion: the declaration comes twelve rounds after the suspicion, by silence alone") {
   suspected given;
   tell(given.teller, make_suspicion(given.suspect, 0, 32));
   const auto suspicion_at = given.world.steady;
@@ -100,7 +100,7 @@ TEST_CASE("suspicion: the verdict comes twelve rounds after the suspicion, by si
 
   CHECK(given.world.steady - suspicion_at >= 12s);
   CHECK(given.world.steady - suspicion_at < 13s);
-  CHECK(given.world["a"].stats().convictions == 1);
+  CHECK(given.world["a"].stats().declared_dead == 1);
   CHECK(status_of(given.world, "a", "teller") == peer_status::live);
 }
 
@@ -177,7 +177,7 @@ TEST_CASE("suspicion: with suspicion_rounds 0 nobody is suspected, nor asked twi
 
   CHECK(world["a"].stats().peers_suspect == 0);
   CHECK(world["a"].stats().probes_unanswered == 0);
-  CHECK(world["a"].stats().convictions == 0);
+  CHECK(world["a"].stats().declared_dead == 0);
 }
 
 TEST_CASE("suspicion: switched off while digests wait for their turn, none awaits an answer") {
@@ -293,7 +293,7 @@ TEST_CASE(
   for (int i = 0; i < 14; ++i) given.world.collect_round("a");
   REQUIRE(status_of(given.world, "a", "leaver") == peer_status::left);
   REQUIRE(status_of(given.world, "a", "suspect") == peer_status::dead);
-  const std::uint64_t convictions = given.world["a"].stats().convictions;
+  const std::uint64_t declared_dead = given.world["a"].stats().declared_dead;
 
   for (const puppet* about : {&leaver, &given.suspect}) {
     for (const bool is_question : {false, true}) {
@@ -310,7 +310,7 @@ TEST_CASE(
   CHECK(status_of(given.world, "a", "leaver") == peer_status::left);
   CHECK(status_of(given.world, "a", "suspect") == peer_status::dead);
   CHECK_FALSE(is_suspect(given.world, "a", "leaver"));
-  CHECK(given.world["a"].stats().convictions == convictions);
+  CHECK(given.world["a"].stats().declared_dead == declared_dead);
 }
 
 TEST_CASE("suspicion: an unanswered probe is asked again and around, and then suspected aloud") {
@@ -402,7 +402,7 @@ TEST_CASE("suspicion: what a suspect said before it fell silent does not bring i
   CHECK(status_of(given.world, "a", "suspect") == peer_status::live);
 }
 
-TEST_CASE("suspicion: after a pause a suspicion is confirmed anew before there is a verdict") {
+TEST_CASE("suspicion: after a pause a suspicion is confirmed anew before a peer is declared dead") {
   suspected given;
   tell(given.teller, make_suspicion(given.suspect, 0, 32));
   for (int i = 0; i < 11; ++i) given.world.collect_round("a");

@@ -1,4 +1,4 @@
-// Rounds of one second, jitter 0.1, twelve rounds from suspicion to verdict.
+// Rounds of one second, jitter 0.1, twelve rounds from suspicion to declaration.
 #include "gossipmonger/core/suspicion.hpp"
 
 #include <doctest/doctest.h>
@@ -84,9 +84,9 @@ TEST_CASE("suspicion: of several suspicions the earliest stands") {
 TEST_CASE("suspicion: ripe after its rounds, and a third of them before my own eyes") {
   suspicion early = alive_at(10s, 7);
   REQUIRE(early.suspect(11s, 7, 11s));
-  CHECK_FALSE(early.is_near_verdict(19s - 1ns, rules));
-  CHECK(early.is_near_verdict(19s, rules));  // 11 + 12 - 4
-  CHECK_FALSE(early.is_ripe(23s, rules));    // not without having asked it
+  CHECK_FALSE(early.is_nearly_ripe(19s - 1ns, rules));
+  CHECK(early.is_nearly_ripe(19s, rules));  // 11 + 12 - 4
+  CHECK_FALSE(early.is_ripe(23s, rules));   // not without having asked it
   early.handle_asked(22s);
   CHECK_FALSE(early.is_ripe(23s - 1ns, rules));
   CHECK(early.is_ripe(23s, rules));
@@ -99,10 +99,10 @@ TEST_CASE("suspicion: ripe after its rounds, and a third of them before my own e
   CHECK_FALSE(hasty.is_ripe(23s + 500ms - 1ns, rules));
   CHECK(hasty.is_ripe(23s + 500ms, rules));
 
-  // Told of a suspicion that is ripe already: one liar convicts nobody at once.
+  // Told of a suspicion that is ripe already: one liar declares nobody dead at once.
   suspicion late = alive_at(10s, 7);
   REQUIRE(late.suspect(11s, 7, 30s));
-  CHECK(late.is_near_verdict(30s, rules));
+  CHECK(late.is_nearly_ripe(30s, rules));
   late.handle_asked(30s);
   CHECK_FALSE(late.is_ripe(34s - 1ns, rules));
   CHECK(late.is_ripe(34s, rules));
@@ -161,7 +161,7 @@ TEST_CASE("suspicion: a second one waits for an answer of its own, like the firs
 
   REQUIRE(state.suspect(11s, 2, 11s));
 
-  CHECK(state.is_near_verdict(30s, rules));
+  CHECK(state.is_nearly_ripe(30s, rules));
   CHECK_FALSE(state.is_ripe(30s, rules));
   state.handle_asked(30s);
   CHECK_FALSE(state.is_ripe(30s + 499ms, rules));

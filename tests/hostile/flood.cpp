@@ -255,8 +255,8 @@ int run(std::uint64_t count) {
   check(wrong + unverified + stats.digests_received + stats.replies_received == socket.received,
         "each received datagram was dropped for its reason, or is a digest, or a reply");
   check(static_cast<double>(rounds) >= 0.9 * intervals, "rounds in at least 90 % of the intervals");
-  check(stats.convictions == 0 && attacked.other->stats().convictions == 0,
-        "nobody was judged dead");
+  check(stats.declared_dead == 0 && attacked.other->stats().declared_dead == 0,
+        "nobody was declared dead");
   check(attacked.one->stats().peers_known == 1, "nobody was introduced");
   check(attacked.one->get("neighbour", "key").has_value(), "what was known is known");
   if (!attacked.other->set("key", "later")) return 1;

@@ -64,7 +64,7 @@ TEST_CASE("node over UDP: 50 nodes agree on 20 keys each within 60 rounds of 200
 
   CHECK(cluster.has_agreed(20));
   CHECK(cluster.nodes[49]->get("n7", "key-19")->value == "n7");
-  for (const auto& one : cluster.nodes) CHECK(one->stats().convictions == 0);
+  for (const auto& one : cluster.nodes) CHECK(one->stats().declared_dead == 0);
 }
 
 TEST_CASE("node over UDP: a seed may be a host name") {

@@ -93,7 +93,7 @@ class target {
     where.run_for(60s);
     CHECK(where.has_agreed());
     CHECK(where[0].members(where.now(0)).size() == 4);
-    CHECK(where[0].stats().convictions == 0);
+    CHECK(where[0].stats().declared_dead == 0);
   }
 
   world where;

@@ -318,7 +318,8 @@ TEST_CASE("conformance: a dead peer's keys reach a joiner, and go everywhere aft
   CHECK(status_at(where, joiner, "n4") == peer_status::dead);
   const std::vector<std::size_t> others = {0, 1, 2, 3, joiner};
   // The grace counts from when its last heartbeat was heard, at the joiner too, and not from the
-  // verdict: that keeps nobody alive, and a verdict that comes sooner forgets nobody sooner.
+  // declaration: that keeps nobody alive, and a declaration that comes sooner forgets nobody
+  // sooner.
   constexpr auto on_its_way = 3s;  // the last heartbeat, between those who hear it
   where.run_for(crashed + common.dead_peer_grace - on_its_way - where.time());
   for (const std::size_t node : others) CHECK(where[node].is_known("n4"));

@@ -52,8 +52,8 @@ struct config {
 
   // Liveness.
   std::size_t suspicion_rounds =
-      12;                      ///< 4 - 1000 from a suspicion to the verdict; 0: phi alone judges
-  double dead_peer_phi = 8.0;  ///< 1 - 1000: higher convicts later and errs less
+      12;  ///< 4 - 1000 from a suspicion to declaring dead; 0: phi alone decides
+  double dead_peer_phi = 8.0;         ///< 1 - 1000: higher declares dead later and errs less
   std::size_t detector_window = 100;  ///< 4 - 1000: the last half to all of so many intervals
   std::chrono::milliseconds dead_peer_grace{std::chrono::hours{1}};
   ///< 10 intervals - 30 days: then a dead peer is forgotten

@@ -49,7 +49,7 @@ struct liveness_counters {
   std::uint64_t probes_unanswered = 0;
   std::uint64_t suspicions_raised = 0;
   std::uint64_t suspicions_refuted = 0;
-  std::uint64_t convictions = 0;         ///< live peers declared dead
+  std::uint64_t declared_dead = 0;       ///< live peers declared dead
   std::uint64_t heartbeats_refused = 0;  ///< relayed ones that cannot be
 };
 
@@ -142,8 +142,8 @@ class liveness {
 
   // Changes.
   /// The process stood still, or the budget held my probes up: nothing follows from silence before
-  /// round `judge_from`.
-  void suspend(std::uint64_t judge_from);
+  /// round `decide_from`.
+  void suspend(std::uint64_t decide_from);
   /// Suspicion is switched off: nobody is suspected, and nothing of it is told.
   void end_suspicion();
 
@@ -217,7 +217,7 @@ class liveness {
   std::vector<suspicion_entry> answers_;  // to the message in hand
   detector_expectation expected_;
   std::uint64_t round_ = 0;
-  std::uint64_t judge_from_ = 0;
+  std::uint64_t decide_from_ = 0;
   std::size_t next_row_ = 0;  // to look at in this round, of so many:
   std::size_t rows_left_ = 0;
   std::optional<std::uint64_t> unasked_from_;  // the first suspect for whom no leg was left

@@ -35,7 +35,7 @@ struct row_state {
 
   row_state() = default;
 
-  peer_status status = peer_status::unjudged;
+  peer_status status = peer_status::introduced;
   std::uint8_t advances = 0;
   std::uint8_t flags = 0;
   slot_index slot = no_slot;
@@ -64,9 +64,9 @@ class peer_view {
   [[nodiscard]] peer_status status() const { return state_->status; }
   /// How often its heartbeat advanced since birth or death, to `peer::advances_max`.
   [[nodiscard]] std::uint8_t advances() const { return state_->advances; }
-  /// Whether silence may still convict it: live, or not judged yet.
+  /// Whether silence may still declare it dead: live, or new.
   [[nodiscard]] bool may_die() const {
-    return status() == peer_status::live || status() == peer_status::unjudged;
+    return status() == peer_status::live || status() == peer_status::introduced;
   }
   /// Something of it was refused for want of room: it is unwanted as it is.
   [[nodiscard]] bool is_over_capacity() const {

@@ -85,7 +85,7 @@ class sending {
   /// The budget's part for digests goes evenly to those that begin in this round.
   void plan_digests();
   /// Compares the budget with what membership needs, where a digest of everybody has so many bytes.
-  [[nodiscard]] membership_need::verdict end_round(std::size_t whole_digest_bytes) {
+  [[nodiscard]] membership_need::outcome end_round(std::size_t whole_digest_bytes) {
     return need_.end_round(whole_digest_bytes, settings_.send_bytes_per_interval);
   }
 

@@ -32,7 +32,7 @@ struct suspicion_rules {
 
   std::chrono::nanoseconds interval;
   double jitter;
-  std::size_t rounds;  ///< from the suspicion to the verdict
+  std::size_t rounds;  ///< from the suspicion to declaring dead
 };
 
 class suspicion {
@@ -78,8 +78,8 @@ class suspicion {
   }
   [[nodiscard]] bool is_suspect() const { return suspected_.has_value(); }
   /// Time to ask the suspect once more, myself.
-  [[nodiscard]] bool is_near_verdict(std::chrono::nanoseconds now,
-                                     const suspicion_rules& rules) const;
+  [[nodiscard]] bool is_nearly_ripe(std::chrono::nanoseconds now,
+                                    const suspicion_rules& rules) const;
   /// The suspicion stood for all of its rounds, and for a third of them here. Since then this node
   /// asked the suspect `asks` times, and it had time to answer. So the word of other peers alone
   /// kills nobody.

@@ -45,7 +45,7 @@ struct table_sizes {
   std::size_t told_addresses = 0;
 
   // Changes for subscribers, and the rest.
-  std::size_t changes = 0;       ///< introductions, verdicts, forgettings, notices
+  std::size_t changes = 0;       ///< introductions, statuses, forgettings, notices
   std::size_t kept_changes = 0;  ///< of them, forgettings and notices
   std::size_t retired_entries = 0;
   std::size_t deadlines = 0;  ///< of own keys

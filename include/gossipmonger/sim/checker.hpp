@@ -133,7 +133,7 @@ class checker : public world_observer {
   void check_phi(node_index node);
   void check_expiry(node_index node);
   /// By silence alone, and not before its time.
-  void check_conviction(node_index node, slot_index slot);
+  void check_declared_dead(node_index node, slot_index slot);
   /// A run that ended before a node declared it dead is never live there again.
   void check_revival(node_index node, const std::string& name, std::uint64_t generation,
                      std::chrono::nanoseconds died_at);
