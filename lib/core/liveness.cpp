@@ -56,7 +56,7 @@ suspicion_rules liveness::rules() const {
 // ------------------------------------------------------------------------------ life of a row
 
 void liveness::begin(slot_index slot) {
-  std::erase(rumours_, slot);
+  std::erase(told_, slot);
   peer_life& fresh = life(slot);
   const std::uint32_t path_rounds = fresh.path_rounds;
   fresh = peer_life();
@@ -64,7 +64,7 @@ void liveness::begin(slot_index slot) {
 }
 
 void liveness::forget(slot_index slot) {
-  std::erase(rumours_, slot);
+  std::erase(told_, slot);
   life(slot) = peer_life();
 }
 
@@ -311,7 +311,7 @@ void liveness::refute(slot_index slot) {
 void liveness::spread(slot_index slot) {
   life(slot).state.told = 0;
   spread_at_ = clock_.now();
-  if (std::find(rumours_.begin(), rumours_.end(), slot) == rumours_.end()) rumours_.push_back(slot);
+  if (std::find(told_.begin(), told_.end(), slot) == told_.end()) told_.push_back(slot);
 }
 
 std::uint32_t liveness::told_max() const {
@@ -326,17 +326,17 @@ std::size_t liveness::suspicions_a_leg() const {
 }
 
 void liveness::plan_suspicions(std::vector<suspicion_entry>& told) {
-  if (rumours_.empty()) return;
-  std::erase_if(rumours_, [this, most = told_max()](slot_index slot) {
+  if (told_.empty()) return;
+  std::erase_if(told_, [this, most = told_max()](slot_index slot) {
     if (!peers_.is_used(slot)) return true;
     const peer_view row = peers_[slot];
     return life(slot).state.told >= most || (row.is_suspect() && !row.may_die());
   });
-  std::sort(rumours_.begin(), rumours_.end(), [this](slot_index one, slot_index other) {
+  std::sort(told_.begin(), told_.end(), [this](slot_index one, slot_index other) {
     return std::tie(life(one).state.told, one) < std::tie(life(other).state.told, other);
   });
   const std::size_t most_a_leg = suspicions_a_leg();
-  for (const slot_index slot : rumours_) {
+  for (const slot_index slot : told_) {
     if (told.size() >= most_a_leg) return;
     // Counted now, not when the datagram goes: legs that are planned before any of them goes are to
     // tell of different peers. A leg that is struck out of a full queue counts as lost on the way.
@@ -346,14 +346,14 @@ void liveness::plan_suspicions(std::vector<suspicion_entry>& told) {
 }
 
 void liveness::spread_suspicions() {
-  if (rumours_.empty()) return;
+  if (told_.empty()) return;
   const auto rounds = static_cast<std::int64_t>(std::bit_width(peers_.by_hash().size())) + 1;
   if (clock_.now() - spread_at_ > settings_.gossip_interval * rounds) return;
   spreading_left_ = spreading_legs;
 }
 
 bool liveness::is_to_be_told(const endpoint& address) {
-  if (rumours_.empty()) return false;
+  if (told_.empty()) return false;
   if (std::find(told_addresses_.begin(), told_addresses_.end(), address) != told_addresses_.end()) {
     return false;
   }
@@ -555,7 +555,7 @@ void liveness::suspend(std::uint64_t decide_from) {
 
 void liveness::end_suspicion() {
   prober_.clear();
-  rumours_.clear();
+  told_.clear();
   for (const peer_view one : peers_.by_hash()) {
     peers_.set_suspect(one.slot(), false);
     life(one.slot()).state.end();

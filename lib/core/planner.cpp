@@ -18,8 +18,8 @@ constexpr std::uint64_t hash_max = std::numeric_limits<std::uint64_t>::max();
 constexpr std::size_t identity_bytes_min = 64;
 // An exchange window is not made smaller than this. It grows by a step after each leg that came
 // whole.
-constexpr std::size_t burst_datagrams_min = 32;
-constexpr std::size_t burst_datagrams_step = 8;
+constexpr std::size_t window_datagrams_min = 32;
+constexpr std::size_t window_datagrams_step = 8;
 
 // Room beside a count of versions for an offset in a value.
 constexpr unsigned offset_bits = 24;
@@ -54,16 +54,19 @@ bool is_refused(const digest& theirs, peer_view row) {
 }  // namespace
 
 planner::planner(exchange_tables& shared)
-    : shared_(shared), settings_(shared.settings), peers_(shared.peers), graves_(shared.graves) {
+    : shared_(shared),
+      settings_(shared.settings),
+      peers_(shared.peers),
+      unwanted_(shared.unwanted) {
   begin(self_slot);
 }
 
 bool planner::refuses(const digest_entry& theirs, nanoseconds now, const answer_leg& out) {
   if (out.is_unverified) {
-    return graves_.refuses(theirs.name_hash, theirs.generation, theirs.heartbeat);
+    return unwanted_.refuses(theirs.name_hash, theirs.generation, theirs.heartbeat);
   }
-  return graves_.refuses_told(theirs.name_hash, theirs.generation, theirs.heartbeat,
-                              now + settings_.dead_peer_grace);
+  return unwanted_.refuses_told(theirs.name_hash, theirs.generation, theirs.heartbeat,
+                                now + settings_.dead_peer_grace);
 }
 
 void planner::request_unknown(const digest_entry& theirs, nanoseconds now, answer_leg& out) {
@@ -105,7 +108,7 @@ void planner::compare_entry(const digest_entry& theirs, slot_index slot, nanosec
     const flight_answer seen =
         shared_.flights.handle_held(out.remote_hash, mine.name_hash(), mine.generation(),
                                     theirs.max_version, out.seen_heartbeat, now);
-    adapt_burst(out.remote_hash, seen, now);
+    adapt_window(out.remote_hash, seen, now);
   }
   if (may_request &&
       (theirs.heartbeat < mine.heartbeat() || (mine.has_left() && !theirs.has_left))) {
@@ -129,7 +132,7 @@ void planner::owe(slot_index slot, std::uint64_t after, nanoseconds now, answer_
   if (!out.is_unverified && !shared_.flights.is_empty()) {
     seen = shared_.flights.handle_held(out.remote_hash, row.name_hash(), row.generation(), held,
                                        out.seen_heartbeat, now);
-    adapt_burst(out.remote_hash, seen, now);
+    adapt_window(out.remote_hash, seen, now);
     counted_.entries_spared += seen.after - after;
   }
   if (seen.after >= row.max_version()) return;
@@ -151,30 +154,30 @@ std::optional<position> planner::part_held(peer_view row, std::uint64_t after,
   return position(told->version, told->offset);
 }
 
-// ------------------------------------------------------------------------------------- bursts
+// ------------------------------------------------------------------------------------ windows
 
-void planner::adapt_burst(std::uint64_t remote_hash, const flight_answer& seen, nanoseconds now) {
+void planner::adapt_window(std::uint64_t remote_hash, const flight_answer& seen, nanoseconds now) {
   if (!seen.was_lost && !seen.has_arrived) return;
   const std::optional<slot_index> slot = peers_.find(remote_hash);
   if (!slot) return;
-  burst& of = bursts_[*slot];
+  window& of = windows_[*slot];
   const std::size_t most = settings_.exchange_datagrams_max;
   const std::size_t held = of.datagrams == 0 ? most : of.datagrams;
   if (seen.was_lost && now - of.changed >= settings_.gossip_interval) {
-    of.datagrams = std::min(most, std::max(held / 2, burst_datagrams_min));
+    of.datagrams = std::min(most, std::max(held / 2, window_datagrams_min));
     of.changed = now;
-    ++counted_.bursts_halved;
+    ++counted_.windows_halved;
   } else if (seen.has_arrived && of.datagrams != 0) {
-    const std::size_t larger = held + burst_datagrams_step;
+    const std::size_t larger = held + window_datagrams_step;
     of.datagrams = larger >= most ? 0 : larger;
   }
 }
 
-void planner::limit_burst(answer_leg& out) const {
+void planner::limit_window(answer_leg& out) const {
   if (out.is_unverified) return;
   const std::optional<slot_index> slot = peers_.find(out.remote_hash);
-  if (!slot || bursts_[*slot].datagrams == 0) return;
-  out.datagrams_left = std::min(out.datagrams_left, bursts_[*slot].datagrams);
+  if (!slot || windows_[*slot].datagrams == 0) return;
+  out.datagrams_left = std::min(out.datagrams_left, windows_[*slot].datagrams);
 }
 
 bool planner::is_wanted(const digest& theirs, peer_view row, const answer_leg& out) const {

@@ -126,7 +126,7 @@ void protocol::handle_message(const message& received, const endpoint& source, s
   ++stats_.replies_received;
   handle_reply(received, source, is_heard);
   // To an unverified address went one datagram only: now the rest may follow, at once.
-  const bool was_partial = !was_verified && peers_.by_hash().size() + graves_.all().size() >
+  const bool was_partial = !was_verified && peers_.by_hash().size() + unwanted_.all().size() >
                                                 exchange_.digests.rows_a_datagram();
   // The 3x rule may have cut an answer, here or there: it is asked for anew. A value goes on.
   const bool goes_on = handle_parts(received, source) && was_verified;
@@ -220,7 +220,7 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
   exchange_.plans.compare(received.known, in_hand_.seen, received.sender.name_hash, clock_.now(),
                           leg);
   leg.partials = nullptr;
-  exchange_.plans.limit_burst(leg);
+  exchange_.plans.limit_window(leg);
   exchange_.plans.shuffle(leg, random_);
   if (is_verified) {
     sending_.supersede(leg, peers_.slots());
@@ -305,7 +305,7 @@ void protocol::handle_reply(const message& received, const endpoint& source, boo
   }
   leg.partials = nullptr;
   if (leg.identities.empty() && leg.owed.empty()) return;
-  exchange_.plans.limit_burst(leg);
+  exchange_.plans.limit_window(leg);
   exchange_.plans.shuffle(leg, random_);
   sending_.supersede(leg, peers_.slots());
   add_answer(std::move(leg));
@@ -420,7 +420,7 @@ void protocol::handle_identity(const identity_view& who, bool is_fresh) {
       exchange_.forget(seen.slot);
       break;
     case what::admitted:
-      if (seen.evicted) bury(*seen.evicted);
+      if (seen.evicted) forget_slot(*seen.evicted);
       break;
   }
   const slot_index slot = membership_.enter(who, name_hash, clock_.now(), random_);

@@ -26,7 +26,7 @@ void protocol::run_round(moment now) {
   self.set_heartbeat(std::min(self.heartbeat() + 1, heartbeat_max));
   update_expectation();
   exchange_.begin_round(stats_.rounds);
-  graves_.expire(clock_.now());
+  unwanted_.expire(clock_.now());
   membership_.end_refusals(clock_);
 
   if (sending_.begin_round()) handle_delayed_probe();
@@ -90,11 +90,11 @@ void protocol::declare_dead() {
 
 void protocol::forget_gone() {
   while (const std::optional<slot_index> expired = membership_.find_expired(clock_.now())) {
-    bury(*expired);
+    forget_slot(*expired);
   }
 }
 
-void protocol::bury(slot_index slot) {
+void protocol::forget_slot(slot_index slot) {
   membership_.forget(slot, liveness_.credible_heartbeat(slot), clock_.now());
   exchange_.forget(slot);
   exchange_.transfers.forget(slot);
@@ -148,7 +148,7 @@ digest_leg* protocol::try_start(const endpoint& to, std::uint64_t remote_hash) {
 
 digest_leg& protocol::start_exchange(const endpoint& to, std::uint64_t remote_hash) {
   const bool is_verified = addresses_.is_verified(to);
-  digest_leg& leg = sending_.add_digest(to, peers_.by_hash().size(), graves_.all().size());
+  digest_leg& leg = sending_.add_digest(to, peers_.by_hash().size(), unwanted_.all().size());
   leg.planned = clock_.now();
   leg.from = source_;
   leg.remote_hash = remote_hash;

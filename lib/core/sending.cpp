@@ -84,13 +84,13 @@ answer_leg take_sign(answer_leg& leg) {
 
 }  // namespace
 
-digest_leg& sending::add_digest(const endpoint& to, std::size_t rows, std::size_t graves) {
+digest_leg& sending::add_digest(const endpoint& to, std::size_t rows, std::size_t unwanted) {
   digest_leg& leg = outbox_.add_digest(to);
   leg.datagrams_left = settings_.digest_datagrams_max;
   leg.digest_bytes_left = digest_bytes(settings_.fanout);
   leg.digest_from = digest_cursor_;
   leg.digest_rows_left = rows;
-  leg.digest_graves_left = graves;
+  leg.digest_unwanted_left = unwanted;
   leg.extra_from = extra_cursor_;
   leg.extra_rows_left = rows;
   leg.has_extra = true;

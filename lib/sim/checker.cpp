@@ -256,10 +256,10 @@ void checker::check_rows(node_index node) {
   const nanoseconds grace = world_.settings(node).dead_peer_grace;
   for (watch::replica& row : watched.rows) {
     if (row.name_hash == 0 || row.seen_step == watched.step) continue;
-    watch::forgotten& buried = watched.graves[row.name_hash];
-    buried.generation = row.generation;
-    buried.heartbeat = row.heartbeat;
-    buried.until = world_.time() + grace;
+    watch::forgotten& peer = watched.unwanted[row.name_hash];
+    peer.generation = row.generation;
+    peer.heartbeat = row.heartbeat;
+    peer.until = world_.time() + grace;
     row = watch::replica();
   }
 }
@@ -309,12 +309,12 @@ void checker::check_row(node_index node, slot_index slot) {
     }
     if (before.generation == now.generation()) known = before.max_version;
   } else if (slot != self_slot) {
-    const auto buried = watched.graves.find(now.name_hash());
-    if (trusts_content_ && buried != watched.graves.end() && world_.time() < buried->second.until &&
+    const auto gone = watched.unwanted.find(now.name_hash());
+    if (trusts_content_ && gone != watched.unwanted.end() && world_.time() < gone->second.until &&
         world_.settings(node).peers_max >= world_.size() &&
         std::pair(now.generation(), now.heartbeat()) <=
-            std::pair(buried->second.generation, buried->second.heartbeat)) {
-      report("graveyard", name + " came back as it was forgotten", {node});
+            std::pair(gone->second.generation, gone->second.heartbeat)) {
+      report("forgotten", name + " came back as it was forgotten", {node});
     }
   }
   if (slot != self_slot && trusts_content_) check_prefix(node, slot, known);

@@ -136,7 +136,7 @@ class checker::watch : public storage_observer {
   input running = input::timer;  // the cause of the step, unless a datagram or a command is
   std::vector<replica> rows;     // by slot
   std::uint64_t step = 0;
-  std::map<std::uint64_t, forgotten> graves;  // refused peers, by name hash
+  std::map<std::uint64_t, forgotten> unwanted;  // refused peers, by name hash
   std::map<endpoint, contact> contacts;
   storage_usage own_usage;  // after the last step or command
   std::chrono::nanoseconds shortest_round =

@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "gossipmonger/core/graveyard.hpp"
 #include "gossipmonger/core/storage.hpp"
+#include "gossipmonger/core/unwanted_peers.hpp"
 
 namespace gossipmonger {
 
@@ -181,8 +181,9 @@ bool cluster_view::have_met() const {
       const std::optional<slot_index> slot = world_[replica].peers().find(source.name_hash());
       const bool is_held =
           slot && world_[replica].peers()[*slot].generation() == source.generation();
-      const graveyard& graves = world_[replica].graves();
-      if (is_held || graves.refuses(source.name_hash(), source.generation(), source.heartbeat())) {
+      const unwanted_peers& unwanted = world_[replica].unwanted();
+      if (is_held ||
+          unwanted.refuses(source.name_hash(), source.generation(), source.heartbeat())) {
         continue;
       }
       return false;

@@ -463,7 +463,7 @@ void promises::demand_quiet(const std::vector<traffic>& before, bool is_silent) 
   std::uint64_t replies = 0;
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (!world_.is_running(i)) continue;
-    const std::size_t rows = members_.size() + world_[i].graves().all().size();
+    const std::size_t rows = members_.size() + world_[i].unwanted().all().size();
     const config& settings = world_.settings(i);
     const std::size_t a_leg = std::min(settings.digest_datagrams_max, 1 + rows / rows_told);
     const std::size_t most = (settings.fanout + 2) * a_leg + legs_told + legs_a_suspicion * down;

@@ -123,7 +123,7 @@ const std::vector<config_option>& config_options() {
       number_option("datagram", &config::datagram_bytes_max),
       number_option("digests", &config::digest_datagrams_max),
       number_option("exchange", &config::exchange_bytes_max),
-      number_option("burst", &config::exchange_datagrams_max),
+      number_option("exchange_datagrams", &config::exchange_datagrams_max),
       number_option("budget", &config::send_bytes_per_interval),
       number_option("suspicion", &config::suspicion_rounds),
       number_option("phi", &config::dead_peer_phi),

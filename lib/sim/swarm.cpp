@@ -329,7 +329,7 @@ class swarm_drawing {
       change("budget", times == 1 && !is_large_ ? 1500 : least_budget * times);
     }
     if (chance(4)) change("exchange", 8400 + 1200 * below(8));
-    if (chance(4)) change("burst", 8 + below(120));
+    if (chance(4)) change("exchange_datagrams", 8 + below(120));
     if (chance(4)) change("digests", 1 + below(8));
     if (chance(4)) change("suspicion", any_suspicion());
     if (chance(4)) change("seed_rounds", 4 + below(12));

@@ -669,14 +669,14 @@ TEST_CASE("exchange: a lost answer makes the window smaller once, whatever owner
     return owners.asker.send();
   };
   REQUIRE(ask().size() > 3);
-  REQUIRE(owners.node.stats().bursts_halved == 0);
+  REQUIRE(owners.node.stats().windows_halved == 0);
 
   // It has seen a later heartbeat, and holds nothing of any of the three.
   owners.world.round("a");
   REQUIRE(ask().size() > 3);
 
-  CHECK(owners.node.stats().bursts_halved == 1);
+  CHECK(owners.node.stats().windows_halved == 1);
   owners.world.round("a");
   REQUIRE(ask().size() > 3);
-  CHECK(owners.node.stats().bursts_halved == 2);
+  CHECK(owners.node.stats().windows_halved == 2);
 }

@@ -197,7 +197,7 @@ TEST_CASE("liveness: an unanswered probe becomes a suspicion, and then a death")
   std::size_t rounds = 0;
   while (!node.peers[silent].is_suspect() && rounds < 20) ++rounds, node.run();
   CHECK(rounds <= prober::tries_max + 1);
-  CHECK(node.alive.rumours() == 1);
+  CHECK(node.alive.suspicions_told() == 1);
   while (node.peers[silent].status() == peer_status::live && rounds < 40) ++rounds, node.run();
 
   CHECK(rounds <= prober::tries_max + 1 + node.settings.suspicion_rounds + 1);

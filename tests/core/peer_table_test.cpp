@@ -579,7 +579,7 @@ TEST_CASE("peer_table: whether anybody may be silent is as if each were asked ea
     for (int step = 0; step < 1500; ++step) {
       CAPTURE(seed);
       CAPTURE(step);
-      // Some beat in bursts, so that their means fall.
+      // Some beat in runs, so that their means fall.
       now += std::chrono::milliseconds(draws.below(step % 300 < 150 ? 300 : 20));
       const detector_expectation expected(round, 8, 1, 8);
       const std::uint64_t what = draws.below(1000);

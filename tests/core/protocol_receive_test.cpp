@@ -499,9 +499,9 @@ TEST_CASE("protocol: where the table is full, who is gone makes room: first who 
   met.begin(message_kind::reply);  // it is known by now, and answers
   static_cast<void>(met.send());
   live.enter();
-  identity_view rumour = live.identity();
-  rumour.name = "rumour";
-  live.begin(message_kind::reply).identities.push_back(rumour);
+  identity_view relayed = live.identity();
+  relayed.name = "relayed";
+  live.begin(message_kind::reply).identities.push_back(relayed);
   static_cast<void>(live.send());
   const auto run = [&] {
     for (int i = 0; i < 120; ++i) {
@@ -515,12 +515,12 @@ TEST_CASE("protocol: where the table is full, who is gone makes room: first who 
   };
   run();
   REQUIRE(a.find_member("met", world.now())->status == peer_status::dead);
-  REQUIRE(a.find_member("rumour", world.now())->status == peer_status::dead);
+  REQUIRE(a.find_member("relayed", world.now())->status == peer_status::dead);
 
   puppet first(world, "a", "first", 3);
   first.enter();
   CHECK(a.is_known("first"));
-  CHECK_FALSE(a.is_known("rumour"));
+  CHECK_FALSE(a.is_known("relayed"));
   CHECK(a.is_known("met"));
 
   puppet second(world, "a", "second", 4);
@@ -690,7 +690,7 @@ TEST_CASE("protocol: a forgotten incarnation comes back only by a higher heartbe
   p.enter();
   world.run_for(150s);
   REQUIRE_FALSE(a.is_known("p"));
-  REQUIRE(a.stats().graveyard_size == 1);
+  REQUIRE(a.stats().peers_unwanted == 1);
 
   p.cookie = 0;
   p.enter();
@@ -700,10 +700,10 @@ TEST_CASE("protocol: a forgotten incarnation comes back only by a higher heartbe
   p.heartbeat = 6;
   p.enter();
   CHECK(a.is_known("p"));
-  CHECK(a.stats().graveyard_size == 0);
+  CHECK(a.stats().peers_unwanted == 0);
 }
 
-TEST_CASE("protocol: a grave lasts for one more grace") {
+TEST_CASE("protocol: a forgotten peer stays unwanted for one more grace") {
   small_cluster world;
   config settings = make_config("a");
   settings.dead_peer_grace = 100s;
@@ -716,7 +716,7 @@ TEST_CASE("protocol: a grave lasts for one more grace") {
     world.round("a");
     forgotten = world.steady;
   }
-  while (a.stats().graveyard_size == 1) world.round("a");
+  while (a.stats().peers_unwanted == 1) world.round("a");
 
   CHECK(world.steady - forgotten == 100s);
 }

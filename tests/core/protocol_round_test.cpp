@@ -834,7 +834,7 @@ TEST_CASE("protocol round: a dead peer is told of for half the grace, and then i
   CHECK(world.steady - last_heard == 200s);
 }
 
-TEST_CASE("protocol round: the graveyard tells a peer that lost its clock of its former self") {
+TEST_CASE("protocol round: a node tells a forgotten peer that lost its clock of its former self") {
   small_cluster world;
   config settings = make_config("a");
   settings.dead_peer_grace = 100s;
@@ -846,7 +846,7 @@ TEST_CASE("protocol round: the graveyard tells a peer that lost its clock of its
   world.stop("b");
   world.run_for(140s);
   REQUIRE_FALSE(world["a"].is_known("b"));
-  REQUIRE(world["a"].stats().graveyard_size == 1);
+  REQUIRE(world["a"].stats().peers_unwanted == 1);
 
   // It comes back with a clock of the year before.
   world.resume("b");

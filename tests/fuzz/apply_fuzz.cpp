@@ -527,7 +527,7 @@ class ordeal {
     const protocol_stats stats = me_.stats();
     const config& settings = me_.settings();
     demand(stats.peers_known <= settings.peers_max, "I5: peers");
-    demand(stats.graveyard_size <= settings.peers_max + 1024, "I5: graves");
+    demand(stats.peers_unwanted <= settings.peers_max + 1024, "I5: unwanted peers");
     demand(stats.parked_bytes <= settings.parked_bytes_max, "I5: parked bytes");
     demand(stats.partial_bytes <= settings.partial_bytes_max, "I5: bytes of partial values");
     demand(stats.peers_suspect <= stats.peers_live && stats.peers_live <= stats.peers_known,

@@ -100,7 +100,7 @@ TEST_CASE("change: byte budgets of a running node bind at once, and let go at on
       return n0 ? n0->max_version : 0;
     };
 
-    // Two exchanges a round, entries of at least 60 bytes, and a burst of what was saved up.
+    // Two exchanges a round, entries of at least 60 bytes, and at once what was saved up.
     where.run_for(10s);
     CHECK(held() > 0);
     CHECK(held() <= 22 * 6'000 / 60);

@@ -117,11 +117,11 @@ TEST_CASE("conformance: a dead peer gets a digest with probability dead / (live 
     REQUIRE(
         where.run_until([&] { return all_see(where, name_of(victim), peer_status::dead); }, 100s));
   }
-  std::set<endpoint> graves;
-  for (const std::size_t victim : victims) graves.insert(where.address(victim));
+  std::set<endpoint> dead_addresses;
+  for (const std::size_t victim : victims) dead_addresses.insert(where.address(victim));
   std::size_t tries = 0;
   where.on_send = [&](std::size_t, const endpoint& to, std::span<const std::byte>) {
-    if (graves.contains(to)) ++tries;
+    if (dead_addresses.contains(to)) ++tries;
   };
 
   where.run_for(60s);

@@ -400,7 +400,7 @@ TEST_CASE("conformance: 1,000 restarts of one name leave one entry") {
   for (std::size_t node = 0; node < 2; ++node) {
     CHECK(where[node].members(where.now(node)).size() == 3);
     CHECK(where[node].stats().peers_known == 2);
-    CHECK(where[node].stats().graveyard_size == 0);
+    CHECK(where[node].stats().peers_unwanted == 0);
     CHECK(count_keys(where, node, "n2") == 1);
     CHECK(value_at(where, node, "n2", "run") == "1000");
   }

@@ -439,7 +439,7 @@ void real_swarm::change_options(std::size_t node) {
     const bool is_small = times == 1 && chance(2);
     options.emplace_back("budget", is_small ? 1500 : 8000 * times);
   }
-  if (chance(4)) options.emplace_back("burst", 8 + below(120));
+  if (chance(4)) options.emplace_back("exchange_datagrams", 8 + below(120));
   if (chance(4)) options.emplace_back("digests", 1 + below(8));
   if (chance(4)) options.emplace_back("suspicion", chance(4) ? 0 : 4 + below(17));
   config wanted = cluster_[node].settings();

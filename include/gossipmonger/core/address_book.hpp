@@ -97,7 +97,7 @@ class address_book {
   void rotate(std::chrono::nanoseconds now);
   [[nodiscard]] bool try_make_room(std::uint64_t round);
   [[nodiscard]] static std::uint64_t make_cookie(const hash_key& secret, const endpoint& address);
-  /// Under the secret of now. Datagrams come and go in bursts of one address.
+  /// Under the secret of now. Datagrams come and go in runs of one address.
   [[nodiscard]] std::uint64_t cookie_of(const endpoint& address);
 
   std::size_t capacity_;

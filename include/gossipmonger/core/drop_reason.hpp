@@ -33,7 +33,7 @@ enum class drop_reason : std::uint8_t {
   name_conflict,  ///< a second name with a known hash
   far_future,     ///< a generation more than a day ahead of my clock
   endpoint,       ///< an identity with an address that nobody can send to
-  refused,        ///< an identity that I keep refusing (graveyard, forgotten)
+  refused,        ///< an identity that I keep refusing (an unwanted peer)
   capacity,       ///< a peer, key or byte above a capacity
   storage,        ///< the storage refused a write
   fragment,       ///< a part of a value that contradicts the parts before, or its checksum

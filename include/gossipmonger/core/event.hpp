@@ -114,7 +114,7 @@ struct protocol_stats {
       0;                             ///< suspicions that I shared, until the peer was heard alive
   std::uint64_t sends_delayed = 0;   ///< times the budget was spent while something waited
   std::uint64_t probes_delayed = 0;  ///< rounds in which the budget held up a probe of mine
-  std::uint64_t bursts_halved = 0;   ///< exchanges made smaller because datagrams were lost
+  std::uint64_t windows_halved = 0;  ///< exchanges made smaller because datagrams were lost
   std::uint64_t entries_spared = 0;  ///< not sent again, since they were still on their way
   std::uint64_t writes_slowed = 0;   ///< times a peer fell behind my writes
   drop_counters drops{};
@@ -122,7 +122,7 @@ struct protocol_stats {
   std::size_t peers_live = 0;       ///< gauge
   std::size_t peers_reachable = 0;  ///< gauge
   std::size_t peers_suspect = 0;    ///< gauge
-  std::size_t graveyard_size = 0;   ///< gauge
+  std::size_t peers_unwanted = 0;   ///< gauge
   std::size_t parked_bytes = 0;     ///< gauge
   std::size_t partial_bytes = 0;    ///< gauge: of values that are not whole yet
   std::size_t retired_entries = 0;  ///< gauge

@@ -67,7 +67,7 @@ class liveness {
   [[nodiscard]] const liveness_counters& counters() const { return counters_; }
   [[nodiscard]] std::size_t pending_probes() const { return prober_.pending().size(); }
   [[nodiscard]] std::size_t askers() const { return prober_.asker_count(); }
-  [[nodiscard]] std::size_t rumours() const { return rumours_.size(); }
+  [[nodiscard]] std::size_t suspicions_told() const { return told_.size(); }
   [[nodiscard]] std::size_t told_addresses() const { return told_addresses_.size(); }
   /// The heartbeat above which a forgotten peer comes back: the one held, but no more than it can
   /// have reached by what was heard of it directly. A relayed claim alone does not keep it away.
@@ -211,7 +211,7 @@ class liveness {
   std::size_t spreading_left_ = 0;  // legs of this round
   bool is_settling_ = false;        // the pending probes of a round; the next one:
   std::size_t settling_ = 0;
-  std::vector<slot_index> rumours_;       // peers of which there is something to spread
+  std::vector<slot_index> told_;          // peers of which there is something to spread
   std::chrono::nanoseconds spread_at_{};  // when that last changed
   std::vector<endpoint> told_addresses_;  // by answer legs of this round
   std::vector<suspicion_entry> answers_;  // to the message in hand

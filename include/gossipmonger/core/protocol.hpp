@@ -86,7 +86,7 @@ class protocol {
   [[nodiscard]] std::size_t live_peers() const { return membership_.rings().live.size(); }
   /// The rows as they are, for who watches a node from outside: a simulator, a test.
   [[nodiscard]] const peer_table& peers() const { return peers_; }
-  [[nodiscard]] const graveyard& graves() const { return graves_; }
+  [[nodiscard]] const unwanted_peers& unwanted() const { return unwanted_; }
   [[nodiscard]] const change_list& changes() const { return changes_; }
   /// When `handle_timeout`, and then `poll_transmit`, want to be called: the next round is due, or
   /// the budget lets what waits go on.
@@ -269,8 +269,8 @@ class protocol {
   void update_expectation();
   void declare_dead();
   void forget_gone();
-  /// The row goes, and a grave takes its place.
-  void bury(slot_index slot);
+  /// The row goes, and the peer is remembered as forgotten.
+  void forget_slot(slot_index slot);
   void choose_partners();
   /// Begins an exchange with a partner of this round.
   [[nodiscard]] start_outcome start(const partner& chosen);
@@ -304,7 +304,7 @@ class protocol {
   hash_key cluster_key_;
   protocol_stats stats_;
   peer_table peers_;
-  graveyard graves_;
+  unwanted_peers unwanted_;
   change_list changes_;
   exchange exchange_;
   own_map own_map_;

@@ -57,7 +57,7 @@ class sending {
   /// Adds a digest of so many rows and refused peers, which goes on where the last one ended. A
   /// digest to an unverified address is to be padded besides.
   ///   expects: has_room_for_digest(to)
-  [[nodiscard]] digest_leg& add_digest(const endpoint& to, std::size_t rows, std::size_t graves);
+  [[nodiscard]] digest_leg& add_digest(const endpoint& to, std::size_t rows, std::size_t unwanted);
   /// Limits a digest to an unverified address to one datagram, padded for the 3x rule.
   ///   bytes_max: the most that this start may be padded to
   void pad(digest_leg& leg, std::size_t bytes_max) const;
