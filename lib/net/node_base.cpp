@@ -1,11 +1,11 @@
-#include "gossipmonger/net/node_base.hpp"
+#include "gossipmonger/node_base.hpp"
 
 #include <random>
 #include <utility>
 
-#include "gossipmonger/wire/codec.hpp"
+#include "wire/codec.hpp"
 
-#include "node_driver.hpp"
+#include "net/node_driver.hpp"
 
 namespace gossipmonger {
 namespace {

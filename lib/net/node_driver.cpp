@@ -1,4 +1,4 @@
-#include "node_driver.hpp"
+#include "net/node_driver.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -10,8 +10,8 @@
 #include <asio/co_spawn.hpp>
 #include <asio/this_coro.hpp>
 
-#include "gossipmonger/core/packer.hpp"
-#include "gossipmonger/net/resolver.hpp"
+#include "core/exchange/packer.hpp"
+#include "gossipmonger/resolver.hpp"
 
 namespace gossipmonger {
 namespace {

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "gossipmonger/core/event.hpp"
-#include "gossipmonger/net/udp_transport.hpp"
+#include "gossipmonger/event.hpp"
+#include "gossipmonger/udp_transport.hpp"
 
 namespace gossipmonger {
 

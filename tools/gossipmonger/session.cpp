@@ -14,7 +14,7 @@
 
 #include "bytes.hpp"
 #include "counters.hpp"
-#include "gossipmonger/net/resolver.hpp"
+#include "gossipmonger/resolver.hpp"
 #include "run_options.hpp"
 
 namespace gossipmonger {

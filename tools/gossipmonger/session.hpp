@@ -14,8 +14,8 @@
 
 #include "command.hpp"
 #include "format.hpp"
-#include "gossipmonger/net/node.hpp"
-#include "gossipmonger/net/udp_transport.hpp"
+#include "gossipmonger/node.hpp"
+#include "gossipmonger/udp_transport.hpp"
 #include "line_reader.hpp"
 #include "line_writer.hpp"
 
