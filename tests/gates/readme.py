@@ -16,7 +16,7 @@ EXAMPLES = {  # of each document, in its order
     "README.md": ["tests/examples/hello.cpp"],
     "lib/GUIDE.md": ["tests/testing/example_test.cpp"],
 }
-NAMING_TESTS = ["lib/CONFORMANCE.md", "tests/hostile/README.md"]
+NAMING_TESTS = ["tests/sim/CONFORMANCE.md", "tests/hostile/README.md"]
 PROGRAM = "tools/gossipmonger/README.md"
 README_LINES_MAX = 260
 EXAMPLE_LINES_MAX = 100  # of a file in tests/examples
