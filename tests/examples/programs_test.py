@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import unittest
 
 HELLO, FIRST_NODE, SERVICE = sys.argv[-3:]
@@ -29,24 +30,28 @@ class Programs(unittest.TestCase):
 
     def hello(self, *arguments):
         process = subprocess.Popen([HELLO, *arguments], stdout=subprocess.PIPE, text=True)
+        patience = threading.Timer(PATIENCE, process.kill)
+        patience.start()
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
+        self.addCleanup(patience.cancel)
         return process
+
+    def hear(self, process, line):
+        """Reads on to this line."""
+        if line not in process.stdout:  # which stops there, or at the end of the output
+            self.fail(f"ended without saying {line!r}")
 
     def test_the_readmes_example_shows_a_peer_its_key_and_its_end(self):
         address = self.free_address()
         a = self.hello("a", address)
         b = self.hello("b", "localhost:0", address)
-        for line in ("update b role=worker\n", "update a role=worker\n"):
-            said = (b if " a " in line else a).stdout
-            while said.readline() != line:
-                pass
 
+        self.hear(a, "update b role=worker\n")
+        self.hear(b, "update a role=worker\n")
         b.kill()
-
-        while a.stdout.readline() != "peer_dead b =\n":
-            pass
+        self.hear(a, "peer_dead b =\n")
 
     def test_the_readmes_example_names_a_bad_address(self):
         done = subprocess.run([HELLO, "a", "nowhere"], capture_output=True, text=True,
