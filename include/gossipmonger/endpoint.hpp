@@ -8,6 +8,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <iosfwd>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -73,5 +74,8 @@ struct endpoint {
     return number;
   }
 };
+
+/// As `endpoint::to_string`.
+std::ostream& operator<<(std::ostream& to, const endpoint& address);
 
 }  // namespace gossipmonger

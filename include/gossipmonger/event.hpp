@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <iosfwd>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,6 +48,11 @@ struct event_view {
   std::string_view text;         ///< of notices: an explanation; advertised: the address
 };
 
+/// One line without its end, for logs: "update api-7 zone=b @12", "peer_dead api-7". Other bytes
+/// than printable ASCII are written as \xNN, and of a value its first 40 bytes.
+[[nodiscard]] std::string to_string(const event_view& seen);
+std::ostream& operator<<(std::ostream& to, const event_view& seen);
+
 /// The same, owning.
 struct event {
   event() = default;
@@ -60,6 +66,9 @@ struct event {
   std::uint64_t version = 0;
   std::string text;
 };
+
+[[nodiscard]] std::string to_string(const event& seen);
+std::ostream& operator<<(std::ostream& to, const event& seen);
 
 /// The local status of a peer.
 enum class peer_status : std::uint8_t { self, introduced, live, dead, left, conflict };
@@ -84,6 +93,9 @@ struct member {
   std::uint8_t features = 0;                ///< bits, as it said itself
   std::uint64_t backlog = 0;  ///< versions of mine that it is not known to hold; 0 for self
 };
+
+/// "api-7 live 10.0.0.7:7946 g1764460800000 v12", and ", suspect" where it is.
+std::ostream& operator<<(std::ostream& to, const member& one);
 
 /// Counters since the start; they only rise, save the gauges named so.
 struct protocol_stats {

@@ -56,7 +56,7 @@ class subscription {
   ~subscription();
 
   /// Waits until there is an event, and leaves it for the next call.
-  ///   errors: stopped, when nothing is left; timed_out, cancelled; capacity_reached if another
+  ///   errors: stopped, when nothing is left; timed_out, cancelled; already_waiting if another
   ///           call is pending
   [[nodiscard]] asio::awaitable<result<void>> wait(duration timeout = no_timeout);
 

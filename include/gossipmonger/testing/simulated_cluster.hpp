@@ -118,8 +118,10 @@ class simulated_cluster {
 
   // Time.
   /// Lets `time` pass.
+  ///   throws: std::logic_error where a service made an asio::steady_timer (Asio up to 1.30)
   void run_for(std::chrono::nanoseconds time);
-  /// Runs from event to event until `done()`; false where `limit` passed first.
+  /// Runs from event to event until `done()`; false where `limit` passed first. Throws as
+  /// `run_for`.
   template <std::predicate Done>
   [[nodiscard]] bool run_until(Done done, std::chrono::nanoseconds limit) {
     const manual_clock::time_point end = manual_clock::now() + limit;
@@ -173,6 +175,7 @@ class simulated_cluster {
   bool settle(process& one);
   /// On to the next event, or to `end` where none is before; then false.
   bool advance(manual_clock::time_point end);
+  void refuse_real_timers() const;
   [[nodiscard]] endpoint fresh_address();
   [[nodiscard]] bool is_paused(const process& one) const;
   [[nodiscard]] bool has_all_of(const simulated_node& replica, const simulated_node& owner) const;
