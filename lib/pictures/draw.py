@@ -4,8 +4,8 @@
     lib/pictures/draw.py           write each NAME.svg anew
     lib/pictures/draw.py --check   compare; the gate `links` does this too
 
-Colours are middle tones, so that a picture reads on white and on dark. A text that is wider than its
-box, by an estimate of the font, is refused.
+Colours are middle tones, so that a picture reads on white and on dark. A text that is wider than
+its box, by an estimate of the font, is refused.
 """
 
 import pathlib
@@ -89,7 +89,8 @@ def house():
     to.box(20, 15, 720, 46, ["application", "includes include/gossipmonger and nothing else"], GREY,
            is_hollow=True)
     to.line([(240, 61), (240, 80)])
-    to.box(20, 82, 440, 48, ["net", "transports, loops that drive the protocol, subscriptions"], BLUE)
+    to.box(20, 82, 440, 48, ["net", "transports, loops that drive the protocol, subscriptions"],
+           BLUE)
     to.box(480, 82, 260, 48, ["testing", "simulated cluster of real nodes"], PURPLE)
     to.line([(480, 106), (462, 106)])
     to.line([(240, 130), (240, 145)])
@@ -110,7 +111,8 @@ def house():
         to.line([(x + 108, 289), (x + 108, 306)])
         to.box(x, 308, 216, 70, lines, GREEN)
         to.line([(x + 108, 378), (x + 108, 393)])
-    for y, lines in ((394, ["membership", "peer table, admission, refusals, address book, partners"]),
+    for y, lines in ((394, ["membership",
+                            "peer table, admission, refusals, address book, partners"]),
                      (456, ["storage", "storage by reference, memory_storage, change list"]),
                      (518, ["model", "digest, delta, message, endpoint, hash, random"])):
         to.box(40, y, 680, 46, lines, GREEN)
@@ -183,7 +185,7 @@ def states():
 
 
 def interval():
-    to = Picture(760, 330, "The interval (after, upto], and a delta that waits for the one before it")
+    to = Picture(760, 330, "The interval (after, upto], and a delta that waits")
     left, step, top = 60, 50, 150
 
     def at(version):
@@ -241,7 +243,8 @@ def changes():
                 anchor=anchor)
         to.text(x + (4 if place == 8 else -4 if place == 0 else 0), top + 144, second, SMALL, GREY,
                 anchor=anchor)
-    to.text(380, 284, "A cursor is a number. Nothing is queued or copied for a reader.", SMALL, GREY)
+    to.text(380, 284, "A cursor is a number. Nothing is queued or copied for a reader.", SMALL,
+            GREY)
     return to
 
 
