@@ -160,7 +160,7 @@ def states():
     to.text(340, 246, "a probe is not answered,", SMALL, ORANGE, anchor="end")
     to.text(340, 262, "or a suspicion is heard", SMALL, ORANGE, anchor="end")
     to.line([(400, 298), (400, 204)], GREEN)
-    to.text(410, 246, "a later proof", SMALL, GREEN, anchor="start")
+    to.text(410, 246, "a sign of life", SMALL, GREEN, anchor="start")
     to.text(410, 262, "refutes", SMALL, GREEN, anchor="start")
     to.line([(450, 330), (560, 330), (640, 204)], RED)
     to.text(460, 350, "suspicion_rounds,", SMALL, RED, anchor="start")
