@@ -28,6 +28,7 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 CASE = re.compile(r'TEST_CASE(?:_TEMPLATE)?\(\s*((?:"[^"]*"\s*)+)')
 TOPS = ("include/", "lib/", "tests/", "tools/", "bench/", ".ci/", ".github/")
+BASES = ("include", "include/gossipmonger", "lib", "tests")  # of paths in code marks
 # Files that documents name and that are not of this repository.
 FOREIGN = {"asio.hpp", "main.cpp", "meson.build", "library_build.hpp"}
 PLACEHOLDER = re.compile(r"(?<![A-Za-z])[A-Z]{3,}(?![A-Za-z.]*\.md)(?![A-Za-z])|\.\.\.|…|[<>*{}]")
@@ -219,6 +220,11 @@ def check_span(of, document, span):
         if not (of.root / span).exists() and not (document.parent / span).exists():
             yield f"there is no `{span}`"
         return
+    if re.fullmatch(r"[\w.-]+(?:/[\w.-]+)+\.(?:hpp|cpp|py|capnp|txt|patch)", span):
+        bases = [document.parent, *(of.root / base for base in BASES)]
+        if not span.startswith("build/") and not any((base / span).exists() for base in bases):
+            yield f"there is no `{span}`"
+        return
     if re.fullmatch(r"\w+\.(?:hpp|cpp|py|capnp|txt|patch)", span):
         if span not in of.names | FOREIGN:
             yield f"no file is called `{span}`"
@@ -277,6 +283,8 @@ SAMPLES = [
     ("`packer_tset.cpp`\n", "no file"),
     ("`tests/gates/prose.yp`\n", "there is no"),
     ("`traces/nothing`\n", "no trace"),
+    ("`net/nothing.hpp`\n", "there is no"),
+    ("`net/node_driver.hpp`, `gossipmonger/node.hpp`\n", None),
     ("`traces/join`, `NAME.hpp`, `a: b`, `tests/core/NAME_test.cpp`\n", None),
 ]
 
