@@ -9,8 +9,9 @@
 - A command names a program of the repository, options that the program has, and tests that exist.
   Commands that are cheap and built are run: text gates, and one seed of gossip_sim.
 - A name in code marks exists, if it looks like a test, a trace or a file.
+- The program's document lists its options, commands and counters, all and no others.
 
-Examples to copy from are short.
+README.md and the examples to copy from are short.
 """
 
 import pathlib
@@ -21,6 +22,8 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = "tools/gossipmonger/README.md"
+README_LINES_MAX = 260
 EXAMPLE_LINES_MAX = 100  # of a file in tests/examples
 SKIPPED = {"build", ".git", "subprojects", "__pycache__"}
 COMPILED = ["tests", "include/gossipmonger"]
@@ -245,15 +248,61 @@ def documents(of):
     return sorted(path for path in of.files if path.suffix == ".md")
 
 
-def check_examples(of):
-    for path in sorted((of.root / "tests/examples").glob("*.cpp")):
+def check_lengths(of):
+    limits = [(path, EXAMPLE_LINES_MAX)
+              for path in sorted((of.root / "tests/examples").glob("*.cpp"))]
+    if (of.root / PROGRAM).is_file():
+        limits.append((of.root / "README.md", README_LINES_MAX))
+    for path, lines_max in limits:
         lines = len(path.read_text().splitlines())
-        if lines > EXAMPLE_LINES_MAX:
-            yield f"{path.relative_to(of.root)}: {lines} lines, {EXAMPLE_LINES_MAX} are allowed"
+        if lines > lines_max:
+            yield f"{path.relative_to(of.root)}: {lines} lines, {lines_max} are allowed"
+
+
+# ---- the lists of the program ------------------------------------------------------------------
+
+def first_cells(text, heading):
+    """The spans in code marks in the first cells of the tables below a heading, down to the next
+    heading of its level or a higher one."""
+    level = len(heading) - len(heading.lstrip("#"))
+    section = text.split(f"\n{heading}\n", 1)[-1]
+    section = re.split(rf"^#{{1,{level}}} ", section, maxsplit=1, flags=re.MULTILINE)[0]
+    cells = re.findall(r"^\| (.*?) \|", section, re.MULTILINE)
+    return [span for cell in cells for span in re.findall(r"`([^`]+)`", cell)]
+
+
+def check_lists(of):
+    """Where PROGRAM lists other names than the sources do. tests/tools/commands_test.py holds the
+    counters that it lists against those that the program prints."""
+    document = of.root / PROGRAM
+    if not document.is_file():
+        return
+    options = re.findall(r'add_(?:option|flag)\("(--[a-z-]+)"',
+                         (of.root / "tools/gossipmonger/options.cpp").read_text())
+    commands = re.findall(r'\{command_kind::\w+, "([a-z-]+)", "',
+                          (of.root / "tools/gossipmonger/command.cpp").read_text())
+    counters = re.search(r'COUNTERS = """(.*?)"""',
+                         (of.root / "tests/tools/commands_test.py").read_text(), re.DOTALL)
+    for heading, pattern, expected in [
+            ("## Build and start", r"--[a-z-]+", options),
+            ("## Commands", r"[a-z-]+", commands),
+            ("## Counters", r"\w+", counters[1].split())]:
+        listed = [re.match(pattern, span)[0] for span in first_cells(document.read_text(), heading)
+                  if re.match(pattern, span)]
+        listed = list(dict.fromkeys(listed))  # one of several spellings each
+        for name in listed:
+            if name not in expected:
+                yield f"{PROGRAM}: '{heading}' lists `{name}`, which is not in the sources"
+        for name in expected:
+            if name not in listed:
+                yield f"{PROGRAM}: '{heading}' does not list `{name}`"
+        if heading == "## Counters" and sorted(listed) == sorted(expected) and listed != expected:
+            yield f"{PROGRAM}: '{heading}' has another order than the program prints"
 
 
 def check(of):
-    yield from check_examples(of)
+    yield from check_lengths(of)
+    yield from check_lists(of)
     commands = []
     for document in documents(of):
         text = document.read_text()
