@@ -14,6 +14,7 @@
 README.md and the examples to copy from are short.
 """
 
+import os
 import pathlib
 import re
 import shlex
@@ -186,7 +187,7 @@ def cheap_commands(of, text):
                                   "tests/gates/links.py")
             is_listed = program == "tools/test" and words[1:] == ["--list"]
             is_seed = program.endswith("/gossip_sim") and "--seeds" not in words
-            is_built = (of.root / program).is_file()
+            is_built = os.access(of.root / program, os.X_OK)
             if is_built and (is_gate or is_listed or is_seed):
                 yield line.partition(" #")[0].strip()
 
@@ -344,6 +345,8 @@ def self_test(of):
         found = list(check_text(of, of.root / "sample.md", text))
         if (expected is None) != (not found) or (expected and expected not in found[0]):
             missed.append(f"{text!r}: found {found}, not {expected!r}")
+    if list(run(of, ["tools/test --list"])) or not list(run(of, ["tests/gates/prose.py --liszt"])):
+        missed.append("a command that fails is not told from one that does not")
     return missed
 
 
