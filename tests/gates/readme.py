@@ -233,6 +233,14 @@ def check_span(of, document, span):
         if span not in of.names | FOREIGN:
             yield f"no file is called `{span}`"
         return
+    member = re.fullmatch(r"(\w+)::(\w+)(?:\(\))?", span)
+    if member:
+        declared = [path for path in of.files if path.name == f"{member[1]}.hpp"
+                    and path.is_relative_to(of.root / "lib")]
+        if declared and not any(re.search(rf"\b{member[2]}\b", path.read_text())
+                                for path in declared):
+            yield f"`{member[1]}.hpp` declares no `{member[2]}`"
+        return
     yield from check_command(of, span)
 
 
@@ -334,6 +342,8 @@ SAMPLES = [
     ("`tests/gates/prose.yp`\n", "there is no"),
     ("`traces/nothing`\n", "no trace"),
     ("`net/nothing.hpp`\n", "there is no"),
+    ("`protocol::run_nothing`\n", "declares no"),
+    ("`protocol::handle_message`, `std::shuffle`\n", None),
     ("`net/node_driver.hpp`, `gossipmonger/node.hpp`\n", None),
     ("`traces/join`, `NAME.hpp`, `a: b`, `tests/core/NAME_test.cpp`\n", None),
 ]
