@@ -90,7 +90,8 @@ def dedented(text):
 
 def without_names(text):
     """A build file, with one name for the user's target and one blank where there are several."""
-    return re.sub(r"\b(?:service|consumer)\b", "user", re.sub(r"\s+", " ", text))
+    text = re.sub(r"\s+", " ", text)
+    return re.sub(r"\b(target_\w+|add_executable|executable)\( ?'?[\w-]+'?", r"\1(user", text)
 
 
 def check_block(of, language, text):
