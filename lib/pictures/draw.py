@@ -103,7 +103,8 @@ def house():
     to.box(20, 212, 720, 366, [], GREY, is_hollow=True, dash="6 4")
     to.text(390, 231, "core: no I/O, no clock, no coroutine, no random device", SMALL, GREY,
             weight=600)
-    to.box(40, 241, 680, 48, ["protocol", "the conductor: own_name, outgoing, receiving, rounds over node_parts"],
+    to.box(40, 241, 680, 48,
+           ["protocol", "the conductor: own_name, outgoing, receiving, rounds over node_parts"],
            GREEN)
     for x, lines in ((40, ["local", "own map, expiry,", "write rate, change reader"]),
                      (272, ["liveness", "phi, freshness,", "probes, suspicions"]),
