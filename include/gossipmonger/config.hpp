@@ -16,6 +16,8 @@
 
 namespace gossipmonger {
 
+/// The options of a node. The limits stand beside each option: `validated` checks them, and
+/// `start_error` or `config_error` names the first that does not hold.
 struct config {
   config() = default;
 
@@ -68,7 +70,7 @@ struct config {
   std::chrono::milliseconds dead_peer_grace{std::chrono::hours{1}};
   ///< 10 intervals - 30 days: then a dead peer is forgotten
 
-  // Capacities (I5); what happens beyond is named in lib/README.md.
+  // Capacities (I5); lib/core/ALGORITHM.md says what happens beyond each.
   std::size_t peers_max = 4096;                ///< 1 - 65535
   std::size_t keys_per_peer_max = 1000000;     ///< 1 - 2^31, tombstones included
   std::size_t bytes_per_peer_max = 268435456;  ///< 1024 - 2^40 of keys and values
@@ -86,9 +88,9 @@ struct config_error {
   /// "gossip_interval: 5 ms is not allowed; allowed: 10 ms to 1 h"
   [[nodiscard]] std::string message() const;
 
-  std::string option;
-  std::string value;
-  std::string allowed;
+  std::string option;   ///< as `config` spells it
+  std::string value;    ///< as it was given
+  std::string allowed;  ///< range or form
 };
 
 /// The name whose SRV records `seed` stands for: what follows "dnssrv+"; nullopt for other seeds.

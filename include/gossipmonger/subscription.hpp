@@ -48,8 +48,10 @@ struct event_filter {
 ///     while (auto seen = events.try_next()) …
 class subscription {
  public:
+  /// Of timeouts, on the node's clock.
   using duration = std::chrono::nanoseconds;
 
+  /// For `node_base::subscribe`.
   explicit subscription(std::shared_ptr<node_state> of, const event_filter& filter);
   subscription(subscription&&) noexcept;
   subscription& operator=(subscription&&) noexcept;

@@ -31,11 +31,11 @@ BUDGET = {
     "net": (0, 0),
     "sim": (0, 0),
     "testing": (0, 0),
-    "tests": (127, 23),
+    "tests": (126, 22),
     "tools": (0, 0),
     "bench": (0, 0),
     "build": (0, 0),
-    "documents": (10, 68),
+    "documents": (0, 0),
 }
 
 TOPS = ["include", "lib", "tests", "tools", "bench", ".ci", ".github"]
