@@ -144,9 +144,10 @@ class node_base {
   // Running.
   /// Gossips until `stop`, cancellation (which means the same) or an exception of the transport.
   /// Owns its loops: when it returns, nothing of the node runs any more. Once per node.
-  ///   errors: stopped, if it was stopped before it began; already_running, if a call is pending;
-  ///           transport_failed, if the transport ended by itself, or somebody else closed it: an
-  ///           `error` event names the cause
+  ///   errors: stopped, if it was stopped before it began.
+  ///           already_running, if a call is pending.
+  ///           transport_failed, if the transport ended by itself, or somebody else closed it. An
+  ///           `error` event names the cause.
   [[nodiscard]] asio::awaitable<result<void>> run();
   /// Ends `run`, closes the transport, and ends all awaited operations. Idempotent.
   void stop();
