@@ -33,18 +33,22 @@ class membership_view {
     row() = default;
 
     peer_status status = peer_status::self;  ///< `self` also where only keys of it were shown
-    std::uint64_t generation = 0;
-    std::map<std::string, std::string, std::less<>> keys;
+    std::uint64_t generation = 0;            ///< of the run that is shown
+    std::map<std::string, std::string, std::less<>> keys;  ///< with their values
   };
 
   /// `scope` is the switch of `get`, `for_each` and `live_peers` where they name none.
   explicit membership_view(key_scope scope = key_scope::all) : scope_(scope) {}
 
-  /// Whether anything changed that the view shows.
+  /// @{
+  /// Takes the next event. Returns whether anything changed that the view shows.
   bool apply(const event_view& seen);
   bool apply(const event& seen);
+  /// @}
 
+  /// Whether there is a row of that name.
   [[nodiscard]] bool is_known(std::string_view peer) const { return find(peer) != nullptr; }
+  /// Whether that peer is live; this node is not.
   [[nodiscard]] bool is_live(std::string_view peer) const;
   /// How many peers are live; this node is none.
   [[nodiscard]] std::size_t live_peers() const;

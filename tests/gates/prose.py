@@ -35,7 +35,7 @@ BUDGET = {
     "tools": (0, 0),
     "bench": (0, 0),
     "build": (0, 0),
-    "documents": (10, 68),
+    "documents": (0, 0),
 }
 
 TOPS = ["include", "lib", "tests", "tools", "bench", ".ci", ".github"]
