@@ -48,10 +48,10 @@ class Programs(unittest.TestCase):
         a = self.hello("a", address)
         b = self.hello("b", "localhost:0", address)
 
-        self.hear(a, "update b role=worker\n")
-        self.hear(b, "update a role=worker\n")
+        self.hear(a, "update b role=worker @1\n")
+        self.hear(b, "update a role=worker @1\n")
         b.kill()
-        self.hear(a, "peer_dead b =\n")
+        self.hear(a, "peer_dead b\n")
 
     def test_the_readmes_example_names_a_bad_address(self):
         done = subprocess.run([HELLO, "a", "nowhere"], capture_output=True, text=True,
