@@ -127,6 +127,8 @@ struct protocol_stats {
   std::uint64_t compactions = 0;        ///< of my own entries
   std::uint64_t refutations = 0;        ///< generations taken because others held a newer run of me
   std::uint64_t pauses = 0;             ///< my own timer was late
+  /// Rounds that started more than an interval after they were due: too little processor time.
+  std::uint64_t rounds_late = 0;
   std::uint64_t declared_dead = 0;      ///< live peers that I declared dead
   std::uint64_t probes_unanswered = 0;  ///< a live peer's answer was missing after a round
   std::uint64_t suspicions_raised = 0;  ///< by me, for all to hear

@@ -103,6 +103,8 @@ void node_parts::observe_time(moment now) {
   if (!clock.observe(now, partners.next_round(), late_max)) return;
   partners.set_next_round(now.steady);
   ++stats.pauses;
+  // The round that was due in the pause is due from now on: it counts as late here.
+  ++stats.rounds_late;
   liveness.suspend(stats.rounds + 2);
 }
 

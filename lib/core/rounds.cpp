@@ -8,6 +8,10 @@
 namespace gossipmonger {
 
 void rounds::run(moment now) {
+  // A process that takes in datagrams does not stand still, yet its round may be late. The first
+  // round may start long after the node was made.
+  const bool is_late = now.steady - node_.partners.next_round() > node_.settings.gossip_interval;
+  if (is_late && node_.stats.rounds > 0) ++node_.stats.rounds_late;
   ++node_.stats.rounds;
   const peer self = node_.peers.self();
   self.set_heartbeat(std::min(self.heartbeat() + 1, heartbeat_max));

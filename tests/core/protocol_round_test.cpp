@@ -964,3 +964,62 @@ TEST_CASE("protocol round: by phi a peer dies in the first round that finds it o
     }
   }
 }
+
+TEST_CASE(
+    "protocol round: a round that starts more than an interval after its due counts as late") {
+  config settings = make_config("a");
+  settings.jitter = 0;
+  REQUIRE(settings.gossip_interval == 1s);
+  memory_storage entries;
+  const auto at = [](std::chrono::milliseconds time) { return moment(time, time); };
+  protocol core(settings, storage_ref(entries), host(1), 1, at(0ms));
+
+  // The first round has no due: the node was made long before it ran.
+  core.handle_timeout(at(60s));
+  REQUIRE(core.stats().rounds == 1);
+  CHECK(core.stats().rounds_late == 0);
+
+  // Due at 60.5 s, half an interval after a first round that came late; late by one interval, and
+  // not by more.
+  core.handle_timeout(at(61'500ms));
+  REQUIRE(core.stats().rounds == 2);
+  CHECK(core.stats().rounds_late == 0);
+
+  // Due at 62 s, half an interval after the one before.
+  core.handle_timeout(at(63'001ms));
+  REQUIRE(core.stats().rounds == 3);
+  CHECK(core.stats().rounds_late == 1);
+
+  // Four of five seconds without processor time: a fifth of the rounds, and all of them late.
+  for (int i = 1; i <= 10; ++i) core.handle_timeout(at(63'001ms + i * 5s));
+  CHECK(core.stats().rounds == 13);
+  CHECK(core.stats().rounds_late == 11);
+  CHECK(core.stats().pauses == 11);
+}
+
+TEST_CASE("protocol round: late rounds count although datagrams are taken in meanwhile") {
+  small_cluster world;
+  config settings = make_config("a");
+  settings.jitter = 0;
+  protocol& a = world.add(settings);
+  puppet p(world, "a", "p", 1);
+  p.enter();
+  world.round("a");
+  const protocol_stats before = a.stats();
+
+  // Of five seconds each, a message comes every half, and the round's turn in none of them.
+  for (int turn = 0; turn < 10; ++turn) {
+    for (int half = 0; half < 10; ++half) {
+      world.steady += 500ms;
+      world.wall += 500ms;
+      ++p.heartbeat;
+      p.begin(message_kind::reply);
+      static_cast<void>(p.send());
+    }
+    a.handle_timeout(world.now());
+  }
+
+  CHECK(a.stats().rounds - before.rounds == 10);
+  CHECK(a.stats().rounds_late - before.rounds_late == 10);
+  CHECK(a.stats().pauses == before.pauses);
+}

@@ -27,6 +27,7 @@ class Pause(harness.ProgramTest):
         stats = a.ask("stats")
         self.assertEqual(stats["declared_dead"], 0)
         self.assertEqual(stats["pauses"], 1)
+        self.assertGreaterEqual(stats["rounds_late"], 1)
         self.assertNotIn("peer_dead", [said["event"] for said in a.events[before:]])
         # The others may have declared it dead; then it is live again by now, or soon.
         for one in others:

@@ -27,6 +27,7 @@ std::vector<std::pair<std::string, std::uint64_t>> named_counters(const protocol
       {"compactions", node.compactions},
       {"refutations", node.refutations},
       {"pauses", node.pauses},
+      {"rounds_late", node.rounds_late},
       {"declared_dead", node.declared_dead},
       {"probes_unanswered", node.probes_unanswered},
       {"suspicions_raised", node.suspicions_raised},
