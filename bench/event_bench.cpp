@@ -157,6 +157,35 @@ void from_core(benchmark::State& state) {
 }
 BENCHMARK(from_core)->UseManualTime();
 
+/// The same sums over a plain vector of events, in order: no list of changes, and no reader.
+void bare_vector(benchmark::State& state) {
+  std::vector<event> all(batch);
+  for (std::size_t i = 0; i < batch; ++i) {
+    all[i].kind = event_kind::update;
+    all[i].key.assign(20, 'k');
+    all[i].value.assign(50, 'v');
+    all[i].version = i;
+  }
+  measured_part part(state);
+  for (auto _ : state) {
+    std::uint64_t sum = 0;
+    part.begin();
+    for (const event& each : all) {
+      event_view seen;
+      seen.kind = each.kind;
+      seen.key = each.key;
+      seen.value = each.value;
+      seen.version = each.version;
+      benchmark::DoNotOptimize(seen);
+      sum += look_at(seen);
+    }
+    part.end(all.size());
+    benchmark::DoNotOptimize(sum);
+  }
+  part.report();
+}
+BENCHMARK(bare_vector)->UseManualTime();
+
 enum class reading { drained, awaited };
 
 /// `drained`: one `co_await wait()` a batch, and `try_next_view` for its events.

@@ -1,9 +1,10 @@
 // The cost of one exchange in the cores and codecs of two nodes: nothing in between but a buffer,
-// every message is encoded and decoded. Setting up and rounds are not timed. Beside the full sync
-// runs a bare loop over the same keys: what any program would have to do at least.
+// every message is encoded and decoded. Setting up and rounds are not timed. Beside each exchange
+// stands a bare loop over the same keys or rows, which any program would have to do at least.
 //
 // Figures: `kv` is a key of 20 and a value of 50 bytes.
 
+#include <malloc.h>
 #include <time.h>
 
 #include <chrono>
@@ -212,7 +213,7 @@ BENCHMARK(full_sync)->Arg(1200)->Arg(1400)->UseManualTime()->Unit(benchmark::kMi
 
 /// Each pair goes with its lengths into a buffer of a datagram's size, and from there into a map
 /// that was given its size beforehand.
-void bare_loop(benchmark::State& state) {
+void bare_full_sync(benchmark::State& state) {
   constexpr std::size_t count = 10'000;
   std::vector<std::pair<std::string, std::string>> pairs;
   for (std::size_t i = 0; i < count; ++i) pairs.emplace_back(make_key(i), make_value(i));
@@ -250,7 +251,7 @@ void bare_loop(benchmark::State& state) {
   const auto all = static_cast<double>(count) * static_cast<double>(state.iterations());
   state.counters["kv_per_second"] = benchmark::Counter(all, benchmark::Counter::kIsRate);
 }
-BENCHMARK(bare_loop)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(bare_full_sync)->UseManualTime()->Unit(benchmark::kMillisecond);
 
 // -------------------------------------------------------------------------------- fresh of many
 
@@ -282,6 +283,43 @@ void ten_fresh(benchmark::State& state) {
 }
 BENCHMARK(ten_fresh)->RangeMultiplier(10)->Range(1'000, 1'000'000)->UseManualTime();
 
+/// The ten pairs that were written last, which a list names, go through a buffer into a map that
+/// holds all keys.
+void bare_ten_fresh(benchmark::State& state) {
+  constexpr std::size_t fresh = 10;
+  const auto count = static_cast<std::size_t>(state.range(0));
+  std::vector<std::pair<std::string, std::string>> pairs;
+  std::unordered_map<std::string, std::string> copy;
+  for (std::size_t i = 0; i < count; ++i) {
+    pairs.emplace_back(make_key(i), make_value(i));
+    copy.insert(pairs.back());
+  }
+  std::vector<char> room(1200);
+  random_source draws(3);
+  for (auto _ : state) {
+    std::vector<std::size_t> changed;
+    for (std::size_t i = 0; i < fresh; ++i) {
+      changed.push_back(static_cast<std::size_t>(draws.below(count)));
+      pairs[changed.back()].second.back() ^= 1;
+    }
+    const stopwatch watch;
+    std::size_t used = 0;
+    for (const std::size_t number : changed) {
+      const auto& [key, value] = pairs[number];
+      std::memcpy(room.data() + used, key.data(), key_bytes);
+      std::memcpy(room.data() + used + key_bytes, value.data(), value_bytes);
+      used += key_bytes + value_bytes;
+    }
+    for (std::size_t at = 0; at < used; at += key_bytes + value_bytes) {
+      copy.insert_or_assign(std::string(room.data() + at, key_bytes),
+                            std::string(room.data() + at + key_bytes, value_bytes));
+    }
+    report_time(state, watch.elapsed());
+  }
+  require(copy.size() == count, "the bare loop made a key");
+}
+BENCHMARK(bare_ten_fresh)->Arg(100'000)->UseManualTime();
+
 // ----------------------------------------------------------------------------------------- idle
 
 /// Makes `of` and then the other know `count` peers more. They have left, which is remembered for
@@ -312,7 +350,7 @@ void introduce(node_pair& nodes, std::size_t count) {
   require(nodes.two().core.stats().peers_known == count + 1, "two does not know the peers");
 }
 
-/// Two nodes that know the same 1,000 peers compare all that they know, and find no difference.
+/// Two nodes that know the same peers compare all that they know, and find no difference.
 void idle_exchange(benchmark::State& state) {
   config settings = unbounded_exchange(static_cast<std::size_t>(state.range(0)));
   settings.digest_datagrams_max = 64;
@@ -320,7 +358,7 @@ void idle_exchange(benchmark::State& state) {
   // A short interval: many rounds are run before the peers that left are forgotten.
   settings.gossip_interval = std::chrono::milliseconds{10};
   node_pair nodes(settings);
-  introduce(nodes, 999);
+  introduce(nodes, static_cast<std::size_t>(state.range(1)) - 1);
   std::size_t datagrams = 0;
   for (auto _ : state) {
     nodes.pass_time();
@@ -335,7 +373,63 @@ void idle_exchange(benchmark::State& state) {
   }
   state.counters["datagrams"] = static_cast<double>(datagrams);
 }
-BENCHMARK(idle_exchange)->Arg(1200)->Arg(32000)->UseManualTime();
+BENCHMARK(idle_exchange)
+    ->Args({1200, 1000})
+    ->Args({32000, 100})
+    ->Args({32000, 300})
+    ->Args({32000, 1000})
+    ->Args({32000, 3000})
+    ->UseManualTime();
+
+/// The memory of one known peer without keys in a node, its name and its detector included.
+void memory_per_peer(benchmark::State& state) {
+  const auto count = static_cast<std::size_t>(state.range(0));
+  config settings = unbounded_exchange(32000);
+  settings.digest_datagrams_max = 64;
+  settings.dead_peer_grace = std::chrono::hours{24 * 30};
+  double bytes = 0;
+  for (auto _ : state) {
+    node_pair nodes(settings);
+    const std::size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+    introduce(nodes, count);
+    const std::size_t after = mallinfo2().uordblks + mallinfo2().hblkhd;
+    bytes = static_cast<double>(after - before) / static_cast<double>(2 * count);
+  }
+  state.counters["bytes_per_peer"] = bytes;
+}
+BENCHMARK(memory_per_peer)->Arg(3000)->Iterations(1);
+
+/// Known peers as plain numbers: the rows are copied into a buffer, and each is compared with the
+/// receiver's.
+void bare_idle(benchmark::State& state) {
+  struct row {
+    std::uint64_t name_hash = 0;
+    std::uint64_t generation = 0;
+    std::uint64_t version = 0;
+    std::uint64_t heartbeat = 0;
+  };
+  constexpr std::size_t count = 1000;
+  std::vector<row> mine(count);
+  for (std::size_t i = 0; i < count; ++i) mine[i].name_hash = mine[i].heartbeat = i;
+  const std::vector<row> theirs = mine;
+  std::vector<row> sent(count);
+  for (auto _ : state) {
+    std::size_t newer = 0;
+    const stopwatch watch;
+    std::memcpy(sent.data(), mine.data(), count * sizeof(row));
+    for (std::size_t i = 0; i < count; ++i) {
+      newer += sent[i].name_hash != theirs[i].name_hash || sent[i].version > theirs[i].version ||
+                       sent[i].generation > theirs[i].generation ||
+                       sent[i].heartbeat > theirs[i].heartbeat
+                   ? 1
+                   : 0;
+    }
+    benchmark::DoNotOptimize(newer);
+    report_time(state, watch.elapsed());
+    require(newer == 0, "the bare loop saw a difference");
+  }
+}
+BENCHMARK(bare_idle)->UseManualTime();
 
 }  // namespace
 }  // namespace gossipmonger

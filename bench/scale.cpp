@@ -95,6 +95,7 @@ struct figures {
   figures() = default;
 
   double idle_bytes = 0;
+  double idle_datagrams = 0;
   double write_bytes = 0;
   double cpu_us = 0;  // of a node and round
   std::vector<std::size_t> rounds;
@@ -105,10 +106,13 @@ figures measure(world& where, const options& chosen) {
   figures seen;
   const double node_rounds = static_cast<double>(where.size() * chosen.rounds);
   const std::uint64_t bytes_before = where.counters().bytes;
+  const std::uint64_t datagrams_before = where.counters().datagrams;
   const double cpu_before = cpu_seconds();
   where.run_for(chosen.rounds * 1s);
   seen.cpu_us = (cpu_seconds() - cpu_before) * 1e6 / node_rounds;
   seen.idle_bytes = static_cast<double>(where.counters().bytes - bytes_before) / node_rounds;
+  seen.idle_datagrams =
+      static_cast<double>(where.counters().datagrams - datagrams_before) / node_rounds;
 
   random_source draws(where.size());
   std::deque<news> on_its_way;
@@ -143,8 +147,8 @@ std::size_t quantile(const std::vector<std::size_t>& sorted, std::size_t percent
 
 int run(const options& chosen) {
   std::printf(
-      "nodes  bytes/node/round idle  with a write a round  rounds to all p50 p99 max missing  "
-      "us/node/round\n");
+      "nodes  bytes/node/round idle  datagrams  with a write a round  rounds to all p50 p99 max "
+      "missing  us/node/round\n");
   for (const std::size_t nodes : chosen.nodes) {
     world where(nodes);
     if (!start_cluster(where, nodes, chosen)) {
@@ -153,9 +157,9 @@ int run(const options& chosen) {
     }
     where.conditions.loss = chosen.loss;
     const figures seen = measure(where, chosen);
-    std::printf("%5zu %22.0f %21.0f %17zu %3zu %3zu %7zu %14.1f\n", nodes, seen.idle_bytes,
-                seen.write_bytes, quantile(seen.rounds, 50), quantile(seen.rounds, 99),
-                quantile(seen.rounds, 100), seen.missing, seen.cpu_us);
+    std::printf("%5zu %22.0f %10.2f %21.0f %17zu %3zu %3zu %7zu %14.1f\n", nodes, seen.idle_bytes,
+                seen.idle_datagrams, seen.write_bytes, quantile(seen.rounds, 50),
+                quantile(seen.rounds, 99), quantile(seen.rounds, 100), seen.missing, seen.cpu_us);
     std::fflush(stdout);
   }
   return 0;

@@ -11,7 +11,7 @@ COUNTERS = """
     rounds digests_sent digests_received replies_sent replies_received deltas_sent deltas_received
     entries_sent entries_applied entries_skipped deltas_parked fragments_sent
     fragments_applied replies_cut exchanges_dropped
-    compactions refutations pauses declared_dead probes_unanswered suspicions_raised
+    compactions refutations pauses rounds_late declared_dead probes_unanswered suspicions_raised
     suspicions_refuted
     sends_delayed probes_delayed windows_halved entries_spared writes_slowed
     peers_known peers_live peers_reachable peers_suspect

@@ -1,5 +1,5 @@
-// `gossipmonger run`: one node as a program. Exit status: 0 after a graceful end, 1 where the
-// system refused something, 2 for a bad option.
+// `gossipmonger run`: one node as a program. `gossipmonger bench`: a cluster under load. Exit
+// status: 0 after a graceful end, 1 where the system refused something, 2 for a bad option.
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -10,6 +10,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -21,6 +22,7 @@
 
 #include "address_text.hpp"
 #include "bytes.hpp"
+#include "cluster_command.hpp"
 #include "gossipmonger/node.hpp"
 #include "gossipmonger/resolver.hpp"
 #include "gossipmonger/udp_transport.hpp"
@@ -206,9 +208,13 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // told by write, and the node leaves first
   std::signal(SIGTTIN, SIG_IGN);  // a node in the background goes on, and reads no commands
 
-  tl::expected<options, early_exit> wanted = parse_options(argc, argv);
-  if (!wanted) return complain(wanted.error());
   try {
+    const std::span<const char* const> words(argv, static_cast<std::size_t>(argc));
+    if (words.size() > 1 && std::string_view(words[1]) == "bench") {
+      return run_cluster_command("gossipmonger bench", words.subspan(2));
+    }
+    tl::expected<options, early_exit> wanted = parse_options(argc, argv);
+    if (!wanted) return complain(wanted.error());
     return run(std::move(*wanted));
   } catch (const std::exception& error) {  // a library found no descriptor, or no memory
     return complain(early_exit(1, error.what()));

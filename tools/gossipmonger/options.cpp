@@ -201,6 +201,8 @@ tl::expected<options, early_exit> parse_options(int argc, const char* const* arg
   app.require_subcommand(1);
   CLI::App& run = *app.add_subcommand("run", "Run one node until SIGINT or SIGTERM");
   declare(run, parsed, raw);
+  // Listed in the help only: the benchmark reads its command line itself.
+  app.add_subcommand("bench", "Measure a cluster in this process under a load of updates");
 
   try {
     app.parse(argc, argv);
@@ -210,7 +212,8 @@ tl::expected<options, early_exit> parse_options(int argc, const char* const* arg
     return tl::unexpected<early_exit>(early_exit(0, std::string(version.what()) + "\n"));
   } catch (const CLI::ParseError& error) {
     const bool is_run = !app.get_subcommands().empty();
-    std::string text = is_run ? error.what() : "there is one command: gossipmonger run";
+    std::string text =
+        is_run ? error.what() : "the commands are gossipmonger run and gossipmonger bench";
     if (is_run) text += meant_option(run, argc, argv);
     return tl::unexpected<early_exit>(early_exit(2, escaped(text) + "; see --help"));
   }
