@@ -72,11 +72,14 @@ class Repository:
         path = program.removeprefix("./")
         name = path.split("/")[-1]
         folder, bench = self.root / "tools" / name, self.root / "bench" / f"{name}.cpp"
+        load = sorted((self.root / "bench/load").glob("*.cpp"))  # of both programs that put a load
         is_tool = "/" not in path or path.startswith("build/")
         if is_tool and folder.is_dir():
-            return "\n".join(file.read_text() for file in sorted(folder.glob("*.cpp")))
+            files = [*sorted(folder.glob("*.cpp")), *(load if name == "gossipmonger" else [])]
+            return "\n".join(file.read_text() for file in files)
         if is_tool and bench.is_file():
-            return bench.read_text()
+            files = [bench, *(load if name == "cluster" else [])]
+            return "\n".join(file.read_text() for file in files)
         if path.startswith(TOPS) and (self.root / path).is_file():
             return (self.root / path).read_text()
         return None
