@@ -14,6 +14,7 @@
 
 #include "gossipmonger/core/event.hpp"
 #include "gossipmonger/net/key_scope.hpp"
+#include "gossipmonger/net/library_key.hpp"
 
 namespace gossipmonger {
 
@@ -37,8 +38,11 @@ class membership_view {
     std::map<std::string, std::string, std::less<>> keys;
   };
 
-  /// `scope` is the switch of `get`, `for_each` and `live_peers` where they name none.
-  explicit membership_view(key_scope scope = key_scope::all) : scope_(scope) {}
+  /// `scope` is the switch of `get`, `for_each` and `live_peers` where they name none. Keys of the
+  /// library itself are in the view only where `own` says so.
+  explicit membership_view(key_scope scope = key_scope::all,
+                           library_keys own = library_keys::hidden)
+      : scope_(scope), library_keys_(own) {}
 
   /// Whether anything changed that the view shows.
   bool apply(const event_view& seen);
@@ -68,6 +72,7 @@ class membership_view {
   bool set_status(const event_view& seen, peer_status status);
 
   key_scope scope_;
+  library_keys library_keys_;
   std::map<std::string, row, std::less<>> rows_;
 };
 

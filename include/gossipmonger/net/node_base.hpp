@@ -32,6 +32,7 @@
 #include "gossipmonger/core/storage.hpp"
 #include "gossipmonger/core/table_sizes.hpp"
 #include "gossipmonger/core/types.hpp"
+#include "gossipmonger/keyring.hpp"
 #include "gossipmonger/net/key_scope.hpp"
 #include "gossipmonger/net/replication.hpp"
 #include "gossipmonger/net/start_error.hpp"
@@ -41,6 +42,7 @@
 namespace gossipmonger {
 
 class node_driver;
+struct seal_draw_access;
 
 /// A resource. A service that takes a `node_base&` runs over UDP and in a simulated cluster alike.
 ///
@@ -90,7 +92,7 @@ class node_base {
   [[nodiscard]] table_sizes tables() const;
 
   // Publishing. None of these waits; gossip carries the writes on.
-  /// Errors as protocol::set.
+  /// Errors as protocol::set, and key_reserved: the library's own begin with "gossipmonger/".
   [[nodiscard]] result<std::uint64_t> set(std::string_view key, std::string_view value);
   [[nodiscard]] result<std::uint64_t> set(std::span<const pair> pairs);
   [[nodiscard]] result<std::uint64_t> set(std::initializer_list<pair> pairs);
@@ -111,6 +113,21 @@ class node_base {
   /// makes a new incarnation, which peers see restart; without one the address is again the
   /// transport's, or that of the route to a seed.
   [[nodiscard]] tl::expected<void, config_error> change(config wanted);
+
+  // Sealing.
+  /// Seals every datagram with the first key of `ring` from now on, and opens those sealed with any
+  /// of its keys. At any time, before `run` or while it runs; the node is never without a keyring
+  /// again. It publishes the ids of the ring's keys under `gossipmonger/keys`.
+  ///   errors: a ring without a key, with more than 8, or with one key twice. Nothing changes then
+  [[nodiscard]] tl::expected<void, keyring_error> set_keyring(keyring ring);
+  /// Counters of sealing and opening; without a keyring all are 0.
+  [[nodiscard]] seal_counters seals() const;
+  /// Takes nonces that were never used, for a process restored from a snapshot of its machine: it
+  /// would repeat those that it used since.
+  void renew_seal();
+  /// How far the date of a sender's first datagram may be from this node's clock: a day, unless
+  /// this changes it; 0 allows any.
+  void set_seal_clock_tolerance(std::chrono::seconds tolerance);
 
   // What happens.
   [[nodiscard]] subscription subscribe(const event_filter& filter = event_filter());
@@ -201,6 +218,9 @@ class node_base {
   ~node_base();
 
  private:
+  friend struct seal_draw_access;  // of simulations
+  void set_seal_draw(std::function<std::uint64_t()> draw);
+
   [[nodiscard]] bool is_shown(std::string_view peer, key_scope scope) const;
   [[nodiscard]] std::optional<entry_view> first_above(std::string_view peer,
                                                       std::uint64_t version) const;
