@@ -1,4 +1,4 @@
-// The cost of handing an event to its reader: bursts of updates, read by view straight from the
+// The cost of handing an event to its reader: batches of updates, read by view straight from the
 // core, and by a coroutine from a subscription. Times are per event; `allocations` counts what the
 // readers asked of `operator new` in the timed part, per event.
 
@@ -62,20 +62,20 @@ void operator delete(void* room, std::size_t, std::align_val_t) noexcept { std::
 namespace gossipmonger {
 namespace {
 
-constexpr std::size_t burst = 1000;
+constexpr std::size_t batch = 1000;
 
 /// Keys of 20 bytes, and values of 50 that differ from run to run.
 class writer {
  public:
   writer() {
-    for (std::size_t i = 0; i < burst; ++i) {
+    for (std::size_t i = 0; i < batch; ++i) {
       std::string digits = std::to_string(i);
       keys_.push_back("service/" + std::string(12 - digits.size(), '0') + digits);
     }
   }
 
   template <class Node>
-  void write_burst(Node& node) {
+  void write_batch(Node& node) {
     std::string value = std::to_string(++run_);
     value.resize(50, 'v');
     for (const std::string& key : keys_) {
@@ -102,12 +102,12 @@ class measured_part {
     const std::chrono::duration<double> time = now() - begin_;
     allocated_ += allocations - allocations_before_;
     seconds_ += time.count();
-    if (events != burst) state_.SkipWithError("events were lost");
+    if (events != batch) state_.SkipWithError("events were lost");
     state_.SetIterationTime(time.count());
   }
 
   void report() {
-    const double events = static_cast<double>(state_.iterations()) * burst;
+    const double events = static_cast<double>(state_.iterations()) * batch;
     state_.counters["seconds_per_event"] = seconds_ / events;
     state_.counters["allocations"] = static_cast<double>(allocated_) / events;
   }
@@ -141,7 +141,7 @@ void from_core(benchmark::State& state) {
   writer writes;
   measured_part part(state);
   for (auto _ : state) {
-    writes.write_burst(core);
+    writes.write_batch(core);
     std::size_t events = 0;
     std::uint64_t sum = 0;
     part.begin();
@@ -159,18 +159,18 @@ BENCHMARK(from_core)->UseManualTime();
 
 enum class reading { drained, awaited };
 
-/// `drained`: one `co_await wait()` a burst, and `try_next_view` for its events.
+/// `drained`: one `co_await wait()` a batch, and `try_next_view` for its events.
 /// `awaited`: a `co_await wait()` for each event.
-asio::awaitable<void> read_bursts(benchmark::State& state, node& self, reading how) {
+asio::awaitable<void> read_batches(benchmark::State& state, node& self, reading how) {
   subscription events = self.subscribe();
   writer writes;
   measured_part part(state);
   for (auto _ : state) {
-    writes.write_burst(self);
+    writes.write_batch(self);
     std::size_t count = 0;
     std::uint64_t sum = 0;
     part.begin();
-    while (count < burst) {
+    while (count < batch) {
       const result<void> ready = co_await events.wait();
       if (!ready) co_return;
       const std::optional<event_view> first = events.try_next_view();
@@ -199,7 +199,7 @@ void from_subscription(benchmark::State& state, reading how) {
   settings.name = "one";
   const std::unique_ptr<node> self = node::create(settings, transport).value();
   std::exception_ptr thrown;
-  asio::co_spawn(io, read_bursts(state, *self, how),
+  asio::co_spawn(io, read_batches(state, *self, how),
                  [&thrown](std::exception_ptr what) { thrown = std::move(what); });
   io.run();
   if (thrown) std::rethrow_exception(thrown);

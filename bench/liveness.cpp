@@ -1,5 +1,5 @@
-// How soon a crash is found, and how often a live peer is convicted, in the simulated world: the
-// figures of lib/README.md. Same options, same figures, on every machine.
+// How soon a crash is found, and how often a live peer is declared dead, in the simulated world:
+// the figures of lib/README.md. Same options, same figures, on every machine.
 //
 //     liveness [--nodes N] [--loss PERCENT] [--rounds R] [--crashes C] [--at-once K] [--seed S]
 //              [--seconds T] [--budget BYTES] [--fanout F]
@@ -48,9 +48,9 @@ struct figures {
   figures() = default;
 
   std::uint64_t node_rounds = 0;
-  std::uint64_t convictions = 0;   // of live peers
-  std::vector<double> detections;  // rounds, of every observer and crash
-  std::vector<double> last;        // of each crash, the last observer
+  std::uint64_t declared_dead = 0;  // of live peers
+  std::vector<double> detections;   // rounds, of every observer and crash
+  std::vector<double> last;         // of each crash, the last observer
   std::uint64_t suspicions_raised = 0;
   double bytes_a_node_round = 0;
 };
@@ -113,7 +113,7 @@ class measurement {
   }
 
   void run_quiet() {
-    const std::uint64_t convictions = sum(&protocol_stats::convictions);
+    const std::uint64_t declared_dead = sum(&protocol_stats::declared_dead);
     const std::uint64_t suspicions = sum(&protocol_stats::suspicions_raised);
     const std::uint64_t bytes = world_.counters().bytes;
     constexpr std::size_t step = 10;
@@ -121,7 +121,7 @@ class measurement {
       world_.run_for(step * 1s);
       measured_.node_rounds += step * chosen_.nodes;
     }
-    measured_.convictions = sum(&protocol_stats::convictions) - convictions;
+    measured_.declared_dead = sum(&protocol_stats::declared_dead) - declared_dead;
     measured_.suspicions_raised = sum(&protocol_stats::suspicions_raised) - suspicions;
     if (measured_.node_rounds == 0) return;
     measured_.bytes_a_node_round = static_cast<double>(world_.counters().bytes - bytes) /
@@ -230,11 +230,11 @@ int main(int count, char** words) {
   const figures f = measuring.run();
   const double millions = static_cast<double>(f.node_rounds) / 1e6;
   std::printf(
-      "nodes %zu loss %g%% | node-rounds %.3f M, convictions of the living %llu, suspicions aloud "
+      "nodes %zu loss %g%% | node-rounds %.3f M, live nodes declared dead %llu, suspicions aloud "
       "%llu, "
       "bytes a node-round %.0f | crashes %zu, pairs %zu, median %.1f, p99 %.1f, worst %.1f; last "
       "observer median %.1f, worst %.1f rounds\n",
-      chosen.nodes, chosen.loss_percent, millions, static_cast<unsigned long long>(f.convictions),
+      chosen.nodes, chosen.loss_percent, millions, static_cast<unsigned long long>(f.declared_dead),
       static_cast<unsigned long long>(f.suspicions_raised), f.bytes_a_node_round, f.last.size(),
       f.detections.size(), quantile(f.detections, 0.5), quantile(f.detections, 0.99),
       f.detections.empty() ? 0 : f.detections.back(), quantile(f.last, 0.5),

@@ -85,7 +85,7 @@ struct bench_node {
   codec wire;
 };
 
-/// Two nodes that have met: each proved its address to the other and holds its identity.
+/// Two nodes that have met: each verified its address with the other and holds its identity.
 class node_pair {
  public:
   explicit node_pair(config settings)
@@ -285,7 +285,7 @@ BENCHMARK(ten_fresh)->RangeMultiplier(10)->Range(1'000, 1'000'000)->UseManualTim
 // ----------------------------------------------------------------------------------------- idle
 
 /// Makes `of` and then the other know `count` peers more. They have left, which is remembered for
-/// long and asks no proof of life of processes that are not there; in digests they count in full.
+/// long and asks no sign of life of processes that are not there; in digests they count in full.
 void introduce(node_pair& nodes, std::size_t count) {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < count; ++i) names.push_back("peer-" + std::to_string(i));

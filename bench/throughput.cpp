@@ -253,7 +253,7 @@ bool measure_joiner(const options& chosen, const std::string& part, std::size_t 
         "entries");
   print(part, "spared, being on their way", static_cast<double>(writer.stats().entries_spared), 0,
         "entries");
-  print(part, "bursts halved", static_cast<double>(writer.stats().bursts_halved), 0, "times");
+  print(part, "windows halved", static_cast<double>(writer.stats().windows_halved), 0, "times");
   print(part, "waits for the budget", static_cast<double>(writer.stats().sends_delayed), 0,
         "times");
   print_traffic(part, writer.counters(), reader.counters(), time, cpu);

@@ -62,8 +62,8 @@ std::uint64_t address_book::cookie_for(const endpoint& address, std::chrono::nan
   return cookie_of(address);
 }
 
-bool address_book::is_proof(std::uint64_t echo, const endpoint& address,
-                            std::chrono::nanoseconds now) {
+bool address_book::is_valid_echo(std::uint64_t echo, const endpoint& address,
+                                 std::chrono::nanoseconds now) {
   if (echo == 0) return false;
   rotate(now);
   return echo == cookie_of(address) || echo == make_cookie(previous_secret_, address);
@@ -83,19 +83,19 @@ address_book::record& address_book::add(const endpoint& address) {
   return last_found_->second;
 }
 
-bool address_book::handle_proof(const endpoint& address, std::uint64_t cookie) {
+bool address_book::handle_verified(const endpoint& address, std::uint64_t cookie) {
   record* place = find(address);
   if (place == nullptr) {
     if (known_.size() == capacity_) return false;
     place = &add(address);
   }
   record& known = *place;
-  const bool was_proved = known.is_proved;
-  known.is_proved = true;
+  const bool was_verified = known.is_verified;
+  known.is_verified = true;
   known.unanswered = 0;
   known.met_round = round_;
   if (cookie != 0) known.cookie = cookie;
-  return was_proved;
+  return was_verified;
 }
 
 std::uint64_t address_book::cookie_from(const endpoint& address) {
@@ -103,9 +103,9 @@ std::uint64_t address_book::cookie_from(const endpoint& address) {
   return known == nullptr ? 0 : known->cookie;
 }
 
-bool address_book::is_proved(const endpoint& address) {
+bool address_book::is_verified(const endpoint& address) {
   const record* const known = find(address);
-  return known != nullptr && known->is_proved;
+  return known != nullptr && known->is_verified;
 }
 
 std::uint32_t address_book::unanswered(const endpoint& address) {
@@ -118,12 +118,12 @@ bool address_book::try_make_room(std::uint64_t round) {
   // forgotten peers leave their addresses behind, and nothing else takes these out. Among equals
   // the address decides, not its place in the table (I6).
   const auto rank = [](const auto& one) {
-    return std::tuple(one.second.is_proved, one.second.is_proved ? one.second.met_round : 0,
+    return std::tuple(one.second.is_verified, one.second.is_verified ? one.second.met_round : 0,
                       one.first);
   };
   auto goes = known_.end();
   for (auto place = known_.begin(); place != known_.end(); ++place) {
-    if (!place->second.is_proved && place->second.next_round > round) continue;
+    if (!place->second.is_verified && place->second.next_round > round) continue;
     if (goes == known_.end() || rank(*place) < rank(*goes)) goes = place;
   }
   if (goes == known_.end()) return false;
@@ -133,10 +133,10 @@ bool address_book::try_make_room(std::uint64_t round) {
 }
 
 bool address_book::try_start(const endpoint& address, std::uint64_t round,
-                             std::size_t unproved_max) {
+                             std::size_t unverified_max) {
   if (round != round_) {
     round_ = round;
-    started_unproved_ = 0;
+    started_unverified_ = 0;
   }
   record* place = find(address);
   if (place == nullptr) {
@@ -144,14 +144,14 @@ bool address_book::try_start(const endpoint& address, std::uint64_t round,
     place = &add(address);
   }
   record& known = *place;
-  if (known.is_proved) {
+  if (known.is_verified) {
     known.met_round = round;
     ++known.unanswered;
-    if (known.unanswered > unanswered_max) known.is_proved = false;
+    if (known.unanswered > unanswered_max) known.is_verified = false;
     return true;
   }
-  if (known.next_round > round || started_unproved_ >= unproved_max) return false;
-  ++started_unproved_;
+  if (known.next_round > round || started_unverified_ >= unverified_max) return false;
+  ++started_unverified_;
   ++known.unanswered;
   if (std::find(asked_.begin(), asked_.end(), address) == asked_.end()) {
     asked_[asked_next_] = address;
@@ -166,7 +166,7 @@ bool address_book::try_start(const endpoint& address, std::uint64_t round,
 std::optional<endpoint> address_book::find_asked(std::uint64_t cookie,
                                                  std::chrono::nanoseconds now) {
   const auto place = std::find_if(asked_.begin(), asked_.end(), [&](const endpoint& one) {
-    return !one.is_wildcard() && !is_proved(one) && is_proof(cookie, one, now);
+    return !one.is_wildcard() && !is_verified(one) && is_valid_echo(cookie, one, now);
   });
   return place == asked_.end() ? std::nullopt : std::optional(*place);
 }

@@ -69,9 +69,9 @@ bool answer_writer::fill(answer_leg& leg, message& out, nanoseconds now) {
 
   const bool is_empty = out.identities.empty() && out.requests.empty() && out.heartbeats.empty() &&
                         out.deltas.empty() && out.suspicions.empty();
-  if (is_empty && !is_first && !leg.is_unproved) return false;
+  if (is_empty && !is_first && !leg.is_unverified) return false;
   // A reply of one datagram costs little to send again. A leg that goes on is remembered.
-  if (!is_first && !leg.is_unproved && leg.remote_hash != 0) note_flights(leg, out, now);
+  if (!is_first && !leg.is_unverified && leg.remote_hash != 0) note_flights(leg, out, now);
   leg.is_first = false;
   leg.filled_bytes = pack.bytes();
   leg.bytes_left -= std::min(leg.bytes_left, pack.bytes());
@@ -80,8 +80,8 @@ bool answer_writer::fill(answer_leg& leg, message& out, nanoseconds now) {
       is_empty || leg.datagrams_left == 0 || leg.bytes_left < reply_frame_bytes + place_margin;
   if (is_spent && leg.has_more()) {
     leg.datagrams_left = 0;
-    out.more = leg.is_unproved || has_open_value(out);
-    if (leg.is_unproved) ++counted_.replies_cut;
+    out.more = leg.is_unverified || has_open_value(out);
+    if (leg.is_unverified) ++counted_.replies_cut;
   }
   return true;
 }

@@ -14,23 +14,23 @@ peer_places& change_list::place_of(slot_index slot) {
 
 void change_list::erase_items(const peer_places& of) {
   if (of.introduced != 0) items_.erase(of.introduced);
-  if (of.judged != 0) items_.erase(of.judged);
+  if (of.status != 0) items_.erase(of.status);
 }
 
 void change_list::introduce(slot_index slot, bool is_restart) {
   peer_places& of = place_of(slot);
   erase_items(of);
   of.introduced = take();
-  of.judged = 0;
+  of.status = 0;
   of.is_restart = is_restart;
   items_.emplace(of.introduced, change_item(change_item::what::introduced, slot));
 }
 
-void change_list::judge(slot_index slot) {
+void change_list::change_status(slot_index slot) {
   peer_places& of = place_of(slot);
-  if (of.judged != 0) items_.erase(of.judged);
-  of.judged = take();
-  items_.emplace(of.judged, change_item(change_item::what::judged, slot));
+  if (of.status != 0) items_.erase(of.status);
+  of.status = take();
+  items_.emplace(of.status, change_item(change_item::what::status, slot));
 }
 
 void change_list::forget(slot_index slot, std::string_view name, std::uint64_t generation) {

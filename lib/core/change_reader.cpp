@@ -53,7 +53,7 @@ std::optional<event_view> change_reader::show_entry(const changed_entry& changed
 std::optional<event_view> change_reader::show_item(const change_item& item,
                                                    change_cursor& cursor) const {
   const bool has_row =
-      item.kind == change_item::what::introduced || item.kind == change_item::what::judged;
+      item.kind == change_item::what::introduced || item.kind == change_item::what::status;
   event_view shown;
   shown.peer =
       has_row ? std::string_view(peers_->details(item.slot).name) : std::string_view(item.name);
@@ -69,9 +69,9 @@ std::optional<event_view> change_reader::show_item(const change_item& item,
       shown.kind = changes_->places_of(item.slot).is_restart && last_shown != peer_status::self
                        ? event_kind::peer_restarted
                        : event_kind::new_peer;
-      last_shown = peer_status::unjudged;
+      last_shown = peer_status::introduced;
       break;
-    case change_item::what::judged: {
+    case change_item::what::status: {
       const peer_status status = (*peers_)[item.slot].status();
       // The status changed and changed back between two reads.
       if (status == last_shown) return std::nullopt;

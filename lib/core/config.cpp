@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "gossipmonger/core/packer.hpp"
+#include "gossipmonger/core/size_limits.hpp"
 #include "gossipmonger/core/types.hpp"
 
 namespace gossipmonger {
@@ -152,7 +152,7 @@ tl::expected<config, config_error> validated(config candidate) {
   check.count("fanout", c.fanout, 1, 16);
   check.count("live_peers_min", c.live_peers_min, 0, 1000);
   check.count("seed_every_rounds", c.seed_every_rounds, 1, 10'000);
-  check.count("unproved_addresses_max", c.unproved_addresses_max, 1, 256);
+  check.count("unverified_addresses_max", c.unverified_addresses_max, 1, 256);
 
   check.require(c.datagram_bytes_max >= datagram_bytes_floor &&
                     c.datagram_bytes_max <= datagram_bytes_ceiling && c.datagram_bytes_max % 8 == 0,

@@ -49,7 +49,7 @@ std::string_view to_string(peer_status status) {
   switch (status) {
     case peer_status::self:
       return "self";
-    case peer_status::unjudged:
+    case peer_status::introduced:
       return "new";
     case peer_status::live:
       return "live";

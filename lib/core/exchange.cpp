@@ -2,9 +2,9 @@
 
 namespace gossipmonger {
 
-exchange::exchange(const config& settings, peer_table& peers, graveyard& graves,
+exchange::exchange(const config& settings, peer_table& peers, unwanted_peers& unwanted,
                    storage_ref entries, change_list& changes)
-    : shared(settings, peers, graves, entries),
+    : shared(settings, peers, unwanted, entries),
       plans(shared),
       digests(shared),
       answers(shared),
@@ -38,7 +38,7 @@ void exchange::count_tables(table_sizes& out) const {
 }
 
 void exchange::add_counters(protocol_stats& out) const {
-  out.bursts_halved += plans.counted().bursts_halved;
+  out.windows_halved += plans.counted().windows_halved;
   out.entries_spared += plans.counted().entries_spared;
   out.entries_sent += answers.counted().entries_sent;
   out.fragments_sent += answers.counted().fragments_sent;

@@ -11,11 +11,11 @@ constexpr std::size_t flights_max = 1024;
 
 }  // namespace
 
-exchange_tables::exchange_tables(const config& of_node, peer_table& rows, graveyard& refused,
+exchange_tables::exchange_tables(const config& of_node, peer_table& rows, unwanted_peers& refused,
                                  storage_ref stored)
     : settings(of_node),
       peers(rows),
-      graves(refused),
+      unwanted(refused),
       entries(stored),
       partials(make_cluster_key(of_node.cluster_name), of_node.partial_bytes_max),
       flights(flights_max) {
@@ -61,13 +61,13 @@ void exchange_tables::set_frame(const leg_base& leg, message& out) const {
   if (const std::optional<slot_index> slot = peers.find(leg.remote_hash)) {
     out.receiver = peers[*slot].entry();
     out.receiver_instance = peers.details(*slot).instance;
-  } else if (const std::optional<grave> lies = graves.find(leg.remote_hash);
-             lies && lies->heartbeat < heartbeat_max) {
+  } else if (const std::optional<unwanted_peer> found = unwanted.find(leg.remote_hash);
+             found && found->heartbeat < heartbeat_max) {
     // A node that lost its clock learns here to take a higher generation. A refusal has the highest
     // heartbeat and says nothing of the peer: the refused peer would refute it for ever.
     out.receiver.name_hash = leg.remote_hash;
-    out.receiver.generation = lies->generation;
-    out.receiver.heartbeat = lies->heartbeat;
+    out.receiver.generation = found->generation;
+    out.receiver.heartbeat = found->heartbeat;
   }
 }
 

@@ -7,7 +7,7 @@
 #include <tuple>
 
 #include "gossipmonger/core/freshness.hpp"
-#include "gossipmonger/core/packer.hpp"
+#include "gossipmonger/core/size_limits.hpp"
 
 namespace gossipmonger {
 
@@ -56,7 +56,7 @@ suspicion_rules liveness::rules() const {
 // ------------------------------------------------------------------------------ life of a row
 
 void liveness::begin(slot_index slot) {
-  std::erase(rumours_, slot);
+  std::erase(told_, slot);
   peer_life& fresh = life(slot);
   const std::uint32_t path_rounds = fresh.path_rounds;
   fresh = peer_life();
@@ -64,7 +64,7 @@ void liveness::begin(slot_index slot) {
 }
 
 void liveness::forget(slot_index slot) {
-  std::erase(rumours_, slot);
+  std::erase(told_, slot);
   life(slot) = peer_life();
 }
 
@@ -111,7 +111,7 @@ bool liveness::is_fresh(const message& received) {
 
 void liveness::handle_stale(slot_index slot, std::uint64_t heartbeat, const endpoint& source) {
   const peer_view row = peers_[slot];
-  const bool is_open = row.is_suspect() || row.status() == peer_status::unjudged ||
+  const bool is_open = row.is_suspect() || row.status() == peer_status::introduced ||
                        row.status() == peer_status::dead;
   if (!is_open || heartbeat <= row.heartbeat()) return;
   wanted_.emplace_back(source, row.name_hash());
@@ -156,18 +156,18 @@ bool liveness::is_plausible(peer_view row, std::uint64_t heartbeat) const {
 std::uint64_t liveness::credible_heartbeat(slot_index slot) const {
   const peer_view row = peers_[slot];
   const suspicion& heard = life(slot).state;
-  if (!heard.proved()) return row.heartbeat();
+  if (!heard.alive_at()) return row.heartbeat();
   const nanoseconds until = heard.suspected_since().value_or(peers_.silent_since(slot));
-  const nanoseconds since = std::max(nanoseconds{0}, until - *heard.proved()) + expected_.maximum;
+  const nanoseconds since = std::max(nanoseconds{0}, until - *heard.alive_at()) + expected_.maximum;
   const std::int64_t rounds = since / settings_.gossip_interval;
-  return std::min(row.heartbeat(), heard.proof_heartbeat() + heartbeats_unasked +
+  return std::min(row.heartbeat(), heard.alive_heartbeat() + heartbeats_unasked +
                                        static_cast<std::uint64_t>(faster_max * rounds));
 }
 
 std::uint64_t liveness::reachable_heartbeat(slot_index slot) const {
   const suspicion& heard = life(slot).state;
   const std::uint64_t held = credible_heartbeat(slot);
-  if (!heard.has_proof()) return held + fresh_rounds(0);
+  if (!heard.was_heard()) return held + fresh_rounds(0);
   suspicion_rules slowest = rules();
   const interval_code& interval = peers_.details(slot).interval;
   if (interval.is_said()) {
@@ -212,7 +212,8 @@ std::optional<peer_status> liveness::advance(slot_index slot, std::uint64_t hear
   } else {
     peers_.advance(slot, heartbeat, clock_.now(), expected_, settings_.detector_window);
   }
-  const bool is_silent = row.status() == peer_status::unjudged || row.status() == peer_status::dead;
+  const bool is_silent =
+      row.status() == peer_status::introduced || row.status() == peer_status::dead;
   const bool is_live = is_silent && row.advances() == peer::advances_max;
   return is_live ? std::optional(peer_status::live) : std::nullopt;
 }
@@ -244,9 +245,9 @@ std::optional<peer_status> liveness::handle_evidence(const suspicion_entry& told
     ++counters_.heartbeats_refused;
     return std::nullopt;
   }
-  const nanoseconds proved = clock_.now() - age_unit(settings_.gossip_interval) * told.proof_age;
-  const bool has_proof = told.proof_age < suspicion_entry::proof_age_max;
-  if (has_proof && life(*slot).state.adopt(told.heartbeat, proved)) refute(*slot);
+  const nanoseconds alive_at = clock_.now() - age_unit(settings_.gossip_interval) * told.alive_age;
+  const bool was_heard = told.alive_age < suspicion_entry::alive_age_max;
+  if (was_heard && life(*slot).state.adopt(told.heartbeat, alive_at)) refute(*slot);
   answer_askers(*slot);
   if (told.heartbeat <= peers_[*slot].heartbeat()) return std::nullopt;
   return advance(*slot, told.heartbeat);
@@ -254,7 +255,7 @@ std::optional<peer_status> liveness::handle_evidence(const suspicion_entry& told
 
 void liveness::handle_suspicion(const suspicion_entry& told, std::uint64_t from_hash,
                                 const endpoint& source) {
-  const bool is_refuted = told.proof_age < told.suspicion_age;  // by its own proof
+  const bool is_refuted = told.alive_age < told.suspicion_age;  // by its own sign of life
   if (told.suspicion_age == suspicion_entry::no_suspicion || is_refuted) return;
   const std::optional<slot_index> slot = find_subject(told);
   if (!slot || !is_plausible(peers_[*slot], told.heartbeat)) return;
@@ -262,9 +263,9 @@ void liveness::handle_suspicion(const suspicion_entry& told, std::uint64_t from_
   suspicion& held = life(*slot).state;
   const nanoseconds suspected =
       clock_.now() - age_unit(settings_.gossip_interval) * told.suspicion_age;
-  if (held.is_proved_after(suspected)) return handle_outdated(*slot, told);
+  if (held.is_alive_after(suspected)) return handle_outdated(*slot, told);
   if (!row.may_die()) return;
-  if (held.has_proof() && row.heartbeat() >= held.heartbeat_after(suspected, rules())) return;
+  if (held.was_heard() && row.heartbeat() >= held.heartbeat_after(suspected, rules())) return;
   if (told.is_question) {
     prober_.add_asker(asker(*slot, row.generation(), suspected, source, from_hash, round_));
     return want(*slot);
@@ -277,22 +278,23 @@ void liveness::handle_suspicion(const suspicion_entry& told, std::uint64_t from_
 }
 
 void liveness::handle_outdated(slot_index slot, const suspicion_entry& told) {
-  // The sender's own proof is as late as its suspicion: it learns nothing new here.
-  if (told.proof_age <= told.suspicion_age) return;
+  // The sender's own sign of life is as late as its suspicion: it learns nothing new here.
+  if (told.alive_age <= told.suspicion_age) return;
   if (answers_.size() < suspicions_a_leg()) answers_.push_back(describe(slot, std::nullopt));
   if (!told.is_question && life(slot).state.told >= told_max()) spread(slot);
 }
 
-void liveness::handle_proof(slot_index slot, std::uint64_t heartbeat) {
-  if (life(slot).state.prove(heartbeat, clock_.now())) refute(slot);
+void liveness::handle_alive(slot_index slot, std::uint64_t heartbeat) {
+  if (life(slot).state.handle_alive(heartbeat, clock_.now())) refute(slot);
   answer_askers(slot);
 }
 
 void liveness::answer_askers(slot_index slot) {
   const peer_view row = peers_[slot];
-  const std::optional<nanoseconds> proved = life(slot).state.proved();
-  if (!proved) return;
-  while (const std::optional<asker> waiting = prober_.take_asker(slot, row.generation(), *proved)) {
+  const std::optional<nanoseconds> alive_at = life(slot).state.alive_at();
+  if (!alive_at) return;
+  while (const std::optional<asker> waiting =
+             prober_.take_asker(slot, row.generation(), *alive_at)) {
     wanted_.emplace_back(waiting->address, waiting->name_hash);
     wanted_.back().told = describe(slot, std::nullopt);
   }
@@ -309,7 +311,7 @@ void liveness::refute(slot_index slot) {
 void liveness::spread(slot_index slot) {
   life(slot).state.told = 0;
   spread_at_ = clock_.now();
-  if (std::find(rumours_.begin(), rumours_.end(), slot) == rumours_.end()) rumours_.push_back(slot);
+  if (std::find(told_.begin(), told_.end(), slot) == told_.end()) told_.push_back(slot);
 }
 
 std::uint32_t liveness::told_max() const {
@@ -324,17 +326,17 @@ std::size_t liveness::suspicions_a_leg() const {
 }
 
 void liveness::plan_suspicions(std::vector<suspicion_entry>& told) {
-  if (rumours_.empty()) return;
-  std::erase_if(rumours_, [this, most = told_max()](slot_index slot) {
+  if (told_.empty()) return;
+  std::erase_if(told_, [this, most = told_max()](slot_index slot) {
     if (!peers_.is_used(slot)) return true;
     const peer_view row = peers_[slot];
     return life(slot).state.told >= most || (row.is_suspect() && !row.may_die());
   });
-  std::sort(rumours_.begin(), rumours_.end(), [this](slot_index one, slot_index other) {
+  std::sort(told_.begin(), told_.end(), [this](slot_index one, slot_index other) {
     return std::tie(life(one).state.told, one) < std::tie(life(other).state.told, other);
   });
   const std::size_t most_a_leg = suspicions_a_leg();
-  for (const slot_index slot : rumours_) {
+  for (const slot_index slot : told_) {
     if (told.size() >= most_a_leg) return;
     // Counted now, not when the datagram goes: legs that are planned before any of them goes are to
     // tell of different peers. A leg that is struck out of a full queue counts as lost on the way.
@@ -344,14 +346,14 @@ void liveness::plan_suspicions(std::vector<suspicion_entry>& told) {
 }
 
 void liveness::spread_suspicions() {
-  if (rumours_.empty()) return;
+  if (told_.empty()) return;
   const auto rounds = static_cast<std::int64_t>(std::bit_width(peers_.by_hash().size())) + 1;
   if (clock_.now() - spread_at_ > settings_.gossip_interval * rounds) return;
   spreading_left_ = spreading_legs;
 }
 
 bool liveness::is_to_be_told(const endpoint& address) {
-  if (rumours_.empty()) return false;
+  if (told_.empty()) return false;
   if (std::find(told_addresses_.begin(), told_addresses_.end(), address) != told_addresses_.end()) {
     return false;
   }
@@ -406,8 +408,8 @@ bool liveness::try_settle(probe& one) {
   const peer_view row = peers_[one.slot];
   if (row.generation() != one.generation || row.status() != peer_status::live) return true;
   suspicion& held = life(one.slot).state;
-  const bool is_alive = held.is_proved_after(one.sent) ||
-                        (one.suspected && held.has_proof() &&
+  const bool is_alive = held.is_alive_after(one.sent) ||
+                        (one.suspected && held.was_heard() &&
                          row.heartbeat() >= held.heartbeat_after(*one.suspected, rules()));
   if (is_alive) {
     prober_.count_outcome(one.tries == 0);
@@ -468,7 +470,7 @@ std::optional<slot_index> liveness::draw_live(random_source& draws) {
   for (std::size_t tries = 0; tries < draws_max; ++tries) {
     const peer_view row = peers_.at(static_cast<std::size_t>(draws.below(rows)));
     if (row.status() != peer_status::live) continue;
-    if (addresses_.is_proved(peers_.details(row.slot()).way())) return row.slot();
+    if (addresses_.is_verified(peers_.details(row.slot()).way())) return row.slot();
   }
   return std::nullopt;
 }
@@ -504,7 +506,7 @@ bool liveness::has_silent() {
 
 void liveness::begin_declaring() {
   rows_left_ = 0;
-  if (round_ < judge_from_) return;
+  if (round_ < decide_from_) return;
   const std::optional<std::uint64_t> first = std::exchange(unasked_from_, std::nullopt);
   if (!has_silent()) return;
   // Where the last round could ask no further this one goes on: no suspect waits behind others.
@@ -521,7 +523,7 @@ std::optional<slot_index> liveness::poll_dead() {
     const bool is_silent =
         peers_.detector(row.slot()).phi(clock_.now(), expected_) > settings_.dead_peer_phi;
     if (is_silent || is_confirmed(row.slot())) {
-      if (row.status() == peer_status::live) ++counters_.convictions;
+      if (row.status() == peer_status::live) ++counters_.declared_dead;
       return row.slot();
     }
     if (!wanted_.empty()) return std::nullopt;
@@ -539,12 +541,12 @@ bool liveness::is_confirmed(slot_index slot) {
       has_byte_budget() ? std::clamp<std::size_t>(limits.rounds / 3, 1, asks_needed) : 1;
   if (held.is_ripe(clock_.now(), limits, asks)) return true;
   // The last word is the suspect's own.
-  if (held.is_near_verdict(clock_.now(), limits)) want(slot, wanted_probe::cause::last_word);
+  if (held.is_nearly_ripe(clock_.now(), limits)) want(slot, wanted_probe::cause::last_word);
   return false;
 }
 
-void liveness::suspend(std::uint64_t judge_from) {
-  judge_from_ = judge_from;
+void liveness::suspend(std::uint64_t decide_from) {
+  decide_from_ = decide_from;
   prober_.handle_pause();
   for (const peer_view one : peers_.by_hash()) {
     life(one.slot()).state.handle_pause(clock_.now());
@@ -553,7 +555,7 @@ void liveness::suspend(std::uint64_t judge_from) {
 
 void liveness::end_suspicion() {
   prober_.clear();
-  rumours_.clear();
+  told_.clear();
   for (const peer_view one : peers_.by_hash()) {
     peers_.set_suspect(one.slot(), false);
     life(one.slot()).state.end();

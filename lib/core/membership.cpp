@@ -42,7 +42,7 @@ introduction membership::introduce(const identity_view& who, std::uint64_t name_
                                    const node_clock& clock) {
   const std::optional<slot_index> slot = peers_.find(name_hash);
   return slot ? introduce_known(*slot, who, name_hash, clock)
-              : introduce_stranger(who, name_hash, clock);
+              : introduce_unknown(who, name_hash, clock);
 }
 
 introduction membership::introduce_known(slot_index slot, const identity_view& who,
@@ -68,9 +68,10 @@ introduction membership::introduce_known(slot_index slot, const identity_view& w
   return seen;
 }
 
-introduction membership::introduce_stranger(const identity_view& who, std::uint64_t name_hash,
-                                            const node_clock& clock) {
-  if (graves_.refuses(name_hash, who.generation, who.heartbeat)) return drop(drop_reason::refused);
+introduction membership::introduce_unknown(const identity_view& who, std::uint64_t name_hash,
+                                           const node_clock& clock) {
+  if (unwanted_.refuses(name_hash, who.generation, who.heartbeat))
+    return drop(drop_reason::refused);
   const nanoseconds now = clock.now();
   if (clock.is_far_future(who.generation)) {
     return refuse(who, name_hash, drop_reason::far_future, now);
@@ -88,14 +89,14 @@ introduction membership::introduce_stranger(const identity_view& who, std::uint6
 
 introduction membership::refuse(const identity_view& who, std::uint64_t name_hash,
                                 drop_reason reason, nanoseconds now) {
-  grave refused;
+  unwanted_peer refused;
   refused.name_hash = name_hash;
   refused.generation = who.generation;
   refused.heartbeat = heartbeat_max;  // this incarnation, whatever progress it makes
   refused.expires = now + settings_.dead_peer_grace;
-  if (reason == drop_reason::far_future) refused.kind = grave_kind::early;
-  if (reason == drop_reason::capacity) refused.kind = grave_kind::no_room;
-  graves_.bury(refused);
+  if (reason == drop_reason::far_future) refused.kind = unwanted_kind::early;
+  if (reason == drop_reason::capacity) refused.kind = unwanted_kind::no_room;
+  unwanted_.add(refused);
   return drop(reason, event_kind::error, "this peer is refused: " + std::string(to_string(reason)));
 }
 
@@ -103,13 +104,13 @@ introduction membership::refuse_silent(const identity_view& who, std::uint64_t n
                                        nanoseconds now) {
   // The peer that tells of it remembers silent peers for longer than this node does, and would send
   // it again each time.
-  grave refused;
+  unwanted_peer refused;
   refused.name_hash = name_hash;
   refused.generation = who.generation;
   refused.heartbeat = who.heartbeat;
   refused.expires = now + settings_.dead_peer_grace;
-  refused.kind = grave_kind::silent;
-  graves_.bury(refused);
+  refused.kind = unwanted_kind::silent;
+  unwanted_.add(refused);
   return drop(drop_reason::refused);
 }
 
@@ -137,7 +138,7 @@ slot_index membership::enter(const identity_view& who, std::uint64_t name_hash, 
   assert(added);
   const slot_index slot = *added;
   rings_.remove(slot);
-  graves_.remove(name_hash);
+  unwanted_.remove(name_hash);
   peers_.begin(slot, who.generation, who.heartbeat, now - who.silent, now);
 
   peer_details fresh;
@@ -154,7 +155,7 @@ slot_index membership::enter(const identity_view& who, std::uint64_t name_hash, 
     row.set_left();
     row.set_status(peer_status::left);
     rings_.gone.push_back(slot);
-    changes_.judge(slot);
+    changes_.change_status(slot);
   } else {
     rings_.newcomers.add(slot, draws);
   }
@@ -167,7 +168,7 @@ slot_index membership::enter(const identity_view& who, std::uint64_t name_hash, 
 void membership::set_status(slot_index slot, peer_status status, nanoseconds now,
                             random_source& draws) {
   const peer row = peers_[slot];
-  const bool was_new = row.status() == peer_status::unjudged;
+  const bool was_new = row.status() == peer_status::introduced;
   const bool was_live = row.status() == peer_status::live;
   const bool was_gone = row.is_gone();
   const bool is_live = status == peer_status::live;
@@ -183,7 +184,7 @@ void membership::set_status(slot_index slot, peer_status status, nanoseconds now
     peers_.reset_detector(slot, now);
     row.reset_advances();
   }
-  changes_.judge(slot);
+  changes_.change_status(slot);
 }
 
 std::optional<slot_index> membership::find_expired(nanoseconds now) const {
@@ -195,12 +196,12 @@ std::optional<slot_index> membership::find_expired(nanoseconds now) const {
 
 void membership::forget(slot_index slot, std::uint64_t heartbeat, nanoseconds now) {
   const peer_view row = peers_[slot];
-  grave buried;
-  buried.name_hash = row.name_hash();
-  buried.generation = row.generation();
-  buried.heartbeat = heartbeat;
-  buried.expires = now + settings_.dead_peer_grace;
-  graves_.bury(buried);
+  unwanted_peer forgotten;
+  forgotten.name_hash = row.name_hash();
+  forgotten.generation = row.generation();
+  forgotten.heartbeat = heartbeat;
+  forgotten.expires = now + settings_.dead_peer_grace;
+  unwanted_.add(forgotten);
   changes_.forget(slot, peers_.details(slot).name, row.generation());
   rings_.remove(slot);
 }
@@ -215,13 +216,13 @@ refusal membership::refusal_of(const digest_entry& sender) const {
     if (row.is_over_capacity()) return refusal::capacity;
     return row.is_put_off() ? refusal::storage : refusal::none;
   }
-  const std::optional<grave> lies = graves_.find(sender.name_hash);
-  if (!lies) return refusal::none;
-  if (lies->kind == grave_kind::early && lies->generation == sender.generation) {
+  const std::optional<unwanted_peer> found = unwanted_.find(sender.name_hash);
+  if (!found) return refusal::none;
+  if (found->kind == unwanted_kind::early && found->generation == sender.generation) {
     return refusal::far_future;
   }
-  const bool is_no_room = lies->kind == grave_kind::no_room &&
-                          graves_.refuses(sender.name_hash, sender.generation, sender.heartbeat);
+  const bool is_no_room = found->kind == unwanted_kind::no_room &&
+                          unwanted_.refuses(sender.name_hash, sender.generation, sender.heartbeat);
   return is_no_room ? refusal::no_room : refusal::none;
 }
 
@@ -229,9 +230,9 @@ void membership::end_refusals(const node_clock& clock) {
   // The clock of this node may have been the wrong one, and been set. A peer that was refused for
   // want of room is not requested again before there is some.
   const bool has_room = peers_.size() < settings_.peers_max || !rings_.gone.empty();
-  graves_.end_refusals([&](const grave& lies) {
-    if (lies.kind == grave_kind::silent) return false;
-    return lies.kind == grave_kind::early ? !clock.is_far_future(lies.generation) : has_room;
+  unwanted_.end_refusals([&](const unwanted_peer& found) {
+    if (found.kind == unwanted_kind::silent) return false;
+    return found.kind == unwanted_kind::early ? !clock.is_far_future(found.generation) : has_room;
   });
 }
 

@@ -17,7 +17,7 @@ void membership_need::handle_asked(std::size_t bytes, bool is_first, std::size_t
   answer_bytes_ = std::min(answer_bytes_ + answer_bytes, bytes_max);
 }
 
-membership_need::verdict membership_need::end_round(std::size_t whole_digest_bytes,
+membership_need::outcome membership_need::end_round(std::size_t whole_digest_bytes,
                                                     std::size_t budget) {
   // The asker most likely has a budget too, so that its digest is not whole. The answer to a whole
   // one would be larger in proportion.
@@ -38,10 +38,10 @@ membership_need::verdict membership_need::end_round(std::size_t whole_digest_byt
 
   const bool is_short = budget != 0 && bytes_per_interval() > budget;
   rounds_changed_ = is_short == is_short_ ? 0 : rounds_changed_ + 1;
-  if (rounds_changed_ < (budget == 0 ? 1 : rounds)) return verdict::unchanged;
+  if (rounds_changed_ < (budget == 0 ? 1 : rounds)) return outcome::unchanged;
   rounds_changed_ = 0;
   is_short_ = is_short;
-  return is_short ? verdict::falls_short : verdict::suffices;
+  return is_short ? outcome::falls_short : outcome::suffices;
 }
 
 }  // namespace gossipmonger

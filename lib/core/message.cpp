@@ -90,8 +90,8 @@ std::string_view to_string(drop_reason reason) {
       return "reflected";
     case drop_reason::not_for_me:
       return "not_for_me";
-    case drop_reason::unproved:
-      return "unproved";
+    case drop_reason::unverified:
+      return "unverified";
     case drop_reason::about_self:
       return "about_self";
     case drop_reason::unknown_peer:

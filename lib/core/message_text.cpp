@@ -164,8 +164,8 @@ class message_text {
     text += incarnation(one.name_hash, one.generation) + " h" + std::to_string(one.heartbeat);
     const bool is_suspected = one.suspicion_age != suspicion_entry::no_suspicion;
     if (is_suspected) text += " suspect " + in_rounds(one.suspicion_age);
-    const bool was_heard = one.proof_age != suspicion_entry::proof_age_max;
-    if (was_heard) text += " heard " + in_rounds(one.proof_age);
+    const bool was_heard = one.alive_age != suspicion_entry::alive_age_max;
+    if (was_heard) text += " heard " + in_rounds(one.alive_age);
     return text;
   }
   [[nodiscard]] static std::string to_text(const position& at) { return gossipmonger::to_text(at); }

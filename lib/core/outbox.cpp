@@ -23,12 +23,12 @@ digest_leg& outbox::add_digest(const endpoint& to) {
 
 std::size_t outbox::add_answer(answer_leg&& leg) {
   std::deque<answer_leg>& answers = lane(outbox_lane::answers);
-  std::deque<answer_leg>& strangers = lane(outbox_lane::strangers);
+  std::deque<answer_leg>& unverified = lane(outbox_lane::unverified);
   std::deque<answer_leg>& bulk = lane(outbox_lane::bulk);
-  std::deque<answer_leg>& joined = leg.is_unproved ? strangers : answers;
-  const bool is_full = leg.is_unproved ? strangers.size() == strangers_max
-                                       : answers.size() + bulk.size() == answers_max;
-  if (is_full) (leg.is_unproved || bulk.empty() ? joined : bulk).pop_front();
+  std::deque<answer_leg>& joined = leg.is_unverified ? unverified : answers;
+  const bool is_full = leg.is_unverified ? unverified.size() == unverified_max
+                                         : answers.size() + bulk.size() == answers_max;
+  if (is_full) (leg.is_unverified || bulk.empty() ? joined : bulk).pop_front();
   joined.push_back(std::move(leg));
   return is_full ? 1 : 0;
 }
@@ -39,10 +39,10 @@ bool outbox::is_empty() const {
                      [](const std::deque<answer_leg>& one) { return one.empty(); });
 }
 
-std::optional<outbox_lane> outbox::next(bool may_answer_strangers) const {
+std::optional<outbox_lane> outbox::next(bool may_answer_unverified) const {
   using enum outbox_lane;
-  for (const outbox_lane which : {digests, answers, strangers, bulk}) {
-    if (which == strangers && !may_answer_strangers) continue;
+  for (const outbox_lane which : {digests, answers, unverified, bulk}) {
+    if (which == unverified && !may_answer_unverified) continue;
     if (waiting(which) != 0) return which;
   }
   return std::nullopt;
@@ -80,7 +80,7 @@ bool outbox::has_sign_of_mine() const {
 }
 
 void outbox::expire_answers(std::chrono::nanoseconds oldest) {
-  for (const outbox_lane which : {outbox_lane::answers, outbox_lane::strangers}) {
+  for (const outbox_lane which : {outbox_lane::answers, outbox_lane::unverified}) {
     std::erase_if(lane(which), [oldest](const answer_leg& leg) { return leg.planned < oldest; });
   }
 }

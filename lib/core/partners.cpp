@@ -156,7 +156,7 @@ void partners::begin_seeds(std::size_t live, random_source& draws) {
   round_.at = stage::seed_turns;
   if (seed_turn_ == 0) seed_turn_ = 1 + static_cast<std::size_t>(draws.below(seeds_.size()));
   round_.seed_tries_left = std::min(seeds_.size(), seed_tries_max);
-  round_.seed_starts_left = settings_.unproved_addresses_max;
+  round_.seed_starts_left = settings_.unverified_addresses_max;
 }
 
 std::optional<partner> partners::draw_seed(random_source& draws) {

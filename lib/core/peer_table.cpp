@@ -168,7 +168,7 @@ void comparison::begin(std::size_t entries, bool is_thorough) {
     behind_.resize(entries);
     others_.resize(entries);
   }
-  ahead_count_ = behind_count_ = others_count_ = strangers_ = 0;
+  ahead_count_ = behind_count_ = others_count_ = unknown_ = 0;
   is_thorough_ = is_thorough;
 }
 
@@ -197,7 +197,7 @@ void peer_table::compare(std::span<const packed_entry> entries, bool is_thorough
       at.slot = states_[mine].slot;
       if (entries_[mine] == theirs && !is_thorough) continue;
     } else {
-      ++out.strangers_;
+      ++out.unknown_;
     }
     out.others_[out.others_count_++] = at;
   }

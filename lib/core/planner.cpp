@@ -18,8 +18,8 @@ constexpr std::uint64_t hash_max = std::numeric_limits<std::uint64_t>::max();
 constexpr std::size_t identity_bytes_min = 64;
 // An exchange window is not made smaller than this. It grows by a step after each leg that came
 // whole.
-constexpr std::size_t burst_datagrams_min = 32;
-constexpr std::size_t burst_datagrams_step = 8;
+constexpr std::size_t window_datagrams_min = 32;
+constexpr std::size_t window_datagrams_step = 8;
 
 // Room beside a count of versions for an offset in a value.
 constexpr unsigned offset_bits = 24;
@@ -54,19 +54,22 @@ bool is_refused(const digest& theirs, peer_view row) {
 }  // namespace
 
 planner::planner(exchange_tables& shared)
-    : shared_(shared), settings_(shared.settings), peers_(shared.peers), graves_(shared.graves) {
+    : shared_(shared),
+      settings_(shared.settings),
+      peers_(shared.peers),
+      unwanted_(shared.unwanted) {
   begin(self_slot);
 }
 
 bool planner::refuses(const digest_entry& theirs, nanoseconds now, const answer_leg& out) {
-  if (out.is_unproved) {
-    return graves_.refuses(theirs.name_hash, theirs.generation, theirs.heartbeat);
+  if (out.is_unverified) {
+    return unwanted_.refuses(theirs.name_hash, theirs.generation, theirs.heartbeat);
   }
-  return graves_.refuses_told(theirs.name_hash, theirs.generation, theirs.heartbeat,
-                              now + settings_.dead_peer_grace);
+  return unwanted_.refuses_told(theirs.name_hash, theirs.generation, theirs.heartbeat,
+                                now + settings_.dead_peer_grace);
 }
 
-void planner::request_stranger(const digest_entry& theirs, nanoseconds now, answer_leg& out) {
+void planner::request_unknown(const digest_entry& theirs, nanoseconds now, answer_leg& out) {
   if (refuses(theirs, now, out)) return;
   digest_entry request;
   request.name_hash = theirs.name_hash;
@@ -105,7 +108,7 @@ void planner::compare_entry(const digest_entry& theirs, slot_index slot, nanosec
     const flight_answer seen =
         shared_.flights.handle_held(out.remote_hash, mine.name_hash(), mine.generation(),
                                     theirs.max_version, out.seen_heartbeat, now);
-    adapt_burst(out.remote_hash, seen, now);
+    adapt_window(out.remote_hash, seen, now);
   }
   if (may_request &&
       (theirs.heartbeat < mine.heartbeat() || (mine.has_left() && !theirs.has_left))) {
@@ -126,10 +129,10 @@ void planner::owe(slot_index slot, std::uint64_t after, nanoseconds now, answer_
   flight_answer seen;
   seen.after = held.after;
   seen.part = held.part;
-  if (!out.is_unproved && !shared_.flights.is_empty()) {
+  if (!out.is_unverified && !shared_.flights.is_empty()) {
     seen = shared_.flights.handle_held(out.remote_hash, row.name_hash(), row.generation(), held,
                                        out.seen_heartbeat, now);
-    adapt_burst(out.remote_hash, seen, now);
+    adapt_window(out.remote_hash, seen, now);
     counted_.entries_spared += seen.after - after;
   }
   if (seen.after >= row.max_version()) return;
@@ -151,30 +154,30 @@ std::optional<position> planner::part_held(peer_view row, std::uint64_t after,
   return position(told->version, told->offset);
 }
 
-// ------------------------------------------------------------------------------------- bursts
+// ------------------------------------------------------------------------------------ windows
 
-void planner::adapt_burst(std::uint64_t remote_hash, const flight_answer& seen, nanoseconds now) {
+void planner::adapt_window(std::uint64_t remote_hash, const flight_answer& seen, nanoseconds now) {
   if (!seen.was_lost && !seen.has_arrived) return;
   const std::optional<slot_index> slot = peers_.find(remote_hash);
   if (!slot) return;
-  burst& of = bursts_[*slot];
+  window& of = windows_[*slot];
   const std::size_t most = settings_.exchange_datagrams_max;
   const std::size_t held = of.datagrams == 0 ? most : of.datagrams;
   if (seen.was_lost && now - of.changed >= settings_.gossip_interval) {
-    of.datagrams = std::min(most, std::max(held / 2, burst_datagrams_min));
+    of.datagrams = std::min(most, std::max(held / 2, window_datagrams_min));
     of.changed = now;
-    ++counted_.bursts_halved;
+    ++counted_.windows_halved;
   } else if (seen.has_arrived && of.datagrams != 0) {
-    const std::size_t larger = held + burst_datagrams_step;
+    const std::size_t larger = held + window_datagrams_step;
     of.datagrams = larger >= most ? 0 : larger;
   }
 }
 
-void planner::limit_burst(answer_leg& out) const {
-  if (out.is_unproved) return;
+void planner::limit_window(answer_leg& out) const {
+  if (out.is_unverified) return;
   const std::optional<slot_index> slot = peers_.find(out.remote_hash);
-  if (!slot || bursts_[*slot].datagrams == 0) return;
-  out.datagrams_left = std::min(out.datagrams_left, bursts_[*slot].datagrams);
+  if (!slot || windows_[*slot].datagrams == 0) return;
+  out.datagrams_left = std::min(out.datagrams_left, windows_[*slot].datagrams);
 }
 
 bool planner::is_wanted(const digest& theirs, peer_view row, const answer_leg& out) const {
@@ -185,12 +188,12 @@ bool planner::is_wanted(const digest& theirs, peer_view row, const answer_leg& o
 void planner::compare(const digest& theirs, const digest_comparison& seen,
                       std::uint64_t sender_hash, nanoseconds now, answer_leg& out) {
   out.remote_hash = sender_hash;
-  out.has_flights = !out.is_unproved && has_flights(sender_hash);
+  out.has_flights = !out.is_unverified && has_flights(sender_hash);
   assert(seen.range.is_thorough() || !out.has_flights);
   const auto compare_all = [&](std::span<const packed_entry> entries, const comparison& of) {
     for (const located_entry& at : of.others()) {
       if (at.slot == no_slot) {
-        request_stranger(entries[at.index], now, out);
+        request_unknown(entries[at.index], now, out);
       } else {
         compare_entry(entries[at.index], at.slot, now, out, &theirs);
       }
@@ -210,7 +213,7 @@ void planner::compare_absent(const digest& theirs, const comparison& seen, nanos
   const std::span<const packed_entry> rows = peers_.entries();
   const std::size_t first = peers_.lower_bound(theirs.lo);
   const std::size_t end = theirs.hi == hash_max ? rows.size() : peers_.lower_bound(theirs.hi + 1);
-  if (end - first == theirs.range.size() - seen.strangers()) return;  // all of them stand there
+  if (end - first == theirs.range.size() - seen.unknown()) return;  // all of them stand there
 
   // Both sides ascend by hash.
   std::size_t claimed = 0;
@@ -223,7 +226,8 @@ void planner::compare_absent(const digest& theirs, const comparison& seen, nanos
     }
     const peer_view row = peers_.at(i);
     if (!shared_.is_advertised(row, now) || !is_wanted(theirs, row, out)) continue;
-    // Nothing is planned beyond the budget, so an empty digest from a stranger costs little.
+    // Nothing is planned beyond the budget, so an empty digest from an unverified address costs
+    // little.
     if (out.identities.size() > out.bytes_left / identity_bytes_min) return;
     out.identities.push_back(row.slot());
     owe(row.slot(), 0, now, out);

@@ -46,9 +46,9 @@ void prober::add_asker(const asker& who) {
 }
 
 std::optional<asker> prober::take_asker(slot_index slot, std::uint64_t generation,
-                                        std::chrono::nanoseconds proved) {
+                                        std::chrono::nanoseconds alive_at) {
   const auto place = std::find_if(askers_.begin(), askers_.end(), [&](const asker& one) {
-    return one.slot == slot && one.generation == generation && one.suspected <= proved;
+    return one.slot == slot && one.generation == generation && one.suspected <= alive_at;
   });
   if (place == askers_.end()) return std::nullopt;
   const asker taken = *place;

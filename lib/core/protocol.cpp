@@ -14,7 +14,7 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-// Besides the forgotten, who was refused for want of room: they lie in the graveyard too.
+// Peers that were refused for want of room are unwanted too, besides the forgotten.
 constexpr std::size_t refused_max = 1024;
 constexpr std::size_t kept_changes_max = 1024;
 
@@ -32,12 +32,12 @@ protocol::protocol(config settings, storage_ref entries, const endpoint& address
       random_(seed),
       cluster_key_(make_cluster_key(settings_.cluster_name)),
       peers_(settings_.peers_max),
-      graves_(settings_.peers_max + refused_max),
+      unwanted_(settings_.peers_max + refused_max),
       changes_(kept_changes_max),
-      exchange_(settings_, peers_, graves_, entries_, changes_),
+      exchange_(settings_, peers_, unwanted_, entries_, changes_),
       own_map_(settings_, peers_, entries_, changes_, now.steady),
       addresses_(settings_.peers_max + 256, secret_lifetime(settings_), random_.next()),
-      membership_(settings_, peers_, graves_, changes_),
+      membership_(settings_, peers_, unwanted_, changes_),
       partners_(settings_, peers_, now.steady),
       notices_(settings_, peers_, changes_),
       sending_(settings_),
@@ -162,9 +162,9 @@ protocol_stats protocol::stats() const {
   now.probes_unanswered = alive.probes_unanswered;
   now.suspicions_raised = alive.suspicions_raised;
   now.suspicions_refuted = alive.suspicions_refuted;
-  now.convictions = alive.convictions;
+  now.declared_dead = alive.declared_dead;
   now.drops[static_cast<std::size_t>(drop_reason::field)] += alive.heartbeats_refused;
-  now.graveyard_size = graves_.all().size();
+  now.peers_unwanted = unwanted_.all().size();
   exchange_.add_counters(now);
   now.sends_delayed = sending_.counted().sends_delayed;
   now.exchanges_dropped = sending_.counted().exchanges_dropped;
@@ -179,20 +179,20 @@ table_sizes protocol::tables() const {
   exchange_.count_tables(held);
   held.peers = peers_.size();
   held.partners = membership_.rings().size();
-  held.graves = graves_.all().size();
+  held.unwanted = unwanted_.all().size();
   held.addresses = addresses_.size();
   held.joining = partners_.joining();
   held.reported_names = notices_.reported_names();
   held.reported_clusters = notices_.reported_clusters();
   held.reported_intervals = notices_.reported_intervals();
-  held.feeds = exchange_.transfers.all().size();
+  held.value_transfers = exchange_.transfers.all().size();
   held.digests = sending_.waiting(outbox_lane::digests);
   held.answers = sending_.waiting(outbox_lane::answers) + sending_.waiting(outbox_lane::bulk);
-  held.strangers = sending_.waiting(outbox_lane::strangers);
+  held.unverified = sending_.waiting(outbox_lane::unverified);
   held.restarted = sending_.restarted();
   held.probes = liveness_.pending_probes();
   held.askers = liveness_.askers();
-  held.rumours = liveness_.rumours();
+  held.suspicions_told = liveness_.suspicions_told();
   held.told_addresses = liveness_.told_addresses();
   held.changes = changes_.size();
   held.kept_changes = changes_.kept();
@@ -246,7 +246,7 @@ tl::expected<void, config_error> protocol::change(config settings, moment now) {
   addresses_.set_secret_lifetime(secret_lifetime(settings_), now.steady);
   update_expectation();
   if (is_slower) {
-    // The others become as slow, one after the other: what was seen of them convicts nobody.
+    // The others become as slow, one after the other: what was seen of them declares nobody dead.
     for (const peer_view one : peers_.by_hash()) {
       peers_.reset_detector(one.slot(), clock_.now());
     }
@@ -315,7 +315,7 @@ result<void> protocol::forget(std::string_view peer) {
   if (peer == name()) return fail(errc::own_name);
   const std::optional<slot_index> slot = find_slot(peer);
   if (!slot) return fail(errc::unknown_peer);
-  bury(*slot);
+  forget_slot(*slot);
   return {};
 }
 

@@ -62,14 +62,14 @@ void protocol::observe_time(moment now) {
 }
 
 void protocol::handle_namesake(const message& received, const endpoint& source, std::size_t bytes,
-                               bool is_proved) {
+                               bool is_verified) {
   drop(drop_reason::reflected);
   const peer_view self = peers_.self();
   const bool is_mine = received.sender.generation == self.generation() &&
                        received.sender.heartbeat <= self.heartbeat();
   if (is_mine) return partners_.handle_reflection(source);
-  if (is_proved) {
-    addresses_.handle_proof(source, received.cookie);
+  if (is_verified) {
+    addresses_.handle_verified(source, received.cookie);
     in_hand_.is_by_peer = false;
     handle_own_entry(received.sender, 0);
     const std::uint64_t theirs = received.sender.generation;
@@ -85,7 +85,7 @@ void protocol::handle_namesake(const message& received, const endpoint& source, 
   leg.to = source;
   leg.cookie_echo = received.cookie;
   leg.spoken = received.versions;
-  leg.is_unproved = !is_proved;
+  leg.is_unverified = !is_verified;
   leg.bytes_left = bytes * address_book::amplification_max;
   leg.datagrams_left = 1;
   add_answer(std::move(leg));
@@ -98,38 +98,38 @@ void protocol::handle_message(const message& received, const endpoint& source, s
   liveness_.begin_message();
   in_hand_.sent_to = local;
   const peer_view self = peers_.self();
-  const bool is_proved = addresses_.is_proof(received.cookie_echo, source, now.steady);
+  const bool is_verified = addresses_.is_valid_echo(received.cookie_echo, source, now.steady);
   if (received.sender.name_hash == self.name_hash()) {
-    return handle_namesake(received, source, bytes, is_proved);
+    return handle_namesake(received, source, bytes, is_verified);
   }
   if (received.receiver.generation != 0 &&
       low_half(received.receiver.name_hash) != low_half(self.name_hash())) {
     return drop(drop_reason::not_for_me);
   }
   const std::uint64_t cookie = is_my_source(local) ? received.cookie : 0;
-  const bool was_proved = is_proved && addresses_.handle_proof(source, cookie);
+  const bool was_verified = is_verified && addresses_.handle_verified(source, cookie);
   // Asked before what the sender holds of me is taken, which may move me to a higher run.
-  const bool is_heard = is_proved && liveness_.is_fresh(received);
-  if (is_proved) {
+  const bool is_heard = is_verified && liveness_.is_fresh(received);
+  if (is_verified) {
     watch_path(received, bytes);
     handle_word_of_me(received);
   }
   if (received.kind == message_kind::digest) {
     ++stats_.digests_received;
-    handle_digest(received, source, bytes, is_proved, is_heard);
+    handle_digest(received, source, bytes, is_verified, is_heard);
     return;
   }
-  if (!is_proved) {
+  if (!is_verified) {
     report_other_source(received, source, now);
-    return drop(drop_reason::unproved);
+    return drop(drop_reason::unverified);
   }
   ++stats_.replies_received;
   handle_reply(received, source, is_heard);
-  // To an address without proof went one datagram only: now the rest may follow, at once.
-  const bool was_partial = !was_proved && peers_.by_hash().size() + graves_.all().size() >
-                                              exchange_.digests.rows_a_datagram();
+  // To an unverified address went one datagram only: now the rest may follow, at once.
+  const bool was_partial = !was_verified && peers_.by_hash().size() + unwanted_.all().size() >
+                                                exchange_.digests.rows_a_datagram();
   // The 3x rule may have cut an answer, here or there: it is asked for anew. A value goes on.
-  const bool goes_on = handle_parts(received, source) && was_proved;
+  const bool goes_on = handle_parts(received, source) && was_verified;
   const bool is_cut = (received.more && !goes_on) || was_partial;
   if (received.kind == message_kind::reply && is_cut) {
     begin_anew(source, received.sender.name_hash);
@@ -161,7 +161,7 @@ bool protocol::handle_parts(const message& received, const endpoint& source) {
 }
 
 void protocol::try_continue(const value_transfer& one) {
-  if (!exchange_.transfers.may_continue() || !addresses_.is_proved(one.source)) return;
+  if (!exchange_.transfers.may_continue() || !addresses_.is_verified(one.source)) return;
   if (!sending_.has_room_for_digest(one.source)) return;
   exchange_.transfers.handle_continued();
   digest_leg& leg = start_exchange(one.source, one.remote_hash);
@@ -187,18 +187,18 @@ void protocol::begin_anew(const endpoint& source, std::uint64_t remote_hash) {
 }
 
 void protocol::handle_digest(const message& received, const endpoint& source, std::size_t bytes,
-                             bool is_proved, bool is_fresh) {
-  if (is_proved) handle_sender(received, source, is_fresh);
-  if (is_proved) {
+                             bool is_verified, bool is_fresh) {
+  if (is_verified) handle_sender(received, source, is_fresh);
+  if (is_verified) {
     const std::optional<slot_index> slot = peers_.find(received.sender.name_hash);
     const bool is_held = slot && peers_[*slot].generation() == received.sender.generation;
     if (is_held) notices_.handle_interval(*slot, received.interval, clock_.now());
   }
   // Entries that are equal there and here may have arrived since they were sent.
-  const bool is_thorough = is_proved && exchange_.plans.has_flights(received.sender.name_hash);
+  const bool is_thorough = is_verified && exchange_.plans.has_flights(received.sender.name_hash);
   peers_.compare(received.known.range, is_thorough, in_hand_.seen.range);
   peers_.compare(received.known.extra, is_thorough, in_hand_.seen.extra);
-  if (is_proved) {
+  if (is_verified) {
     handle_heartbeats(received.known.range, in_hand_.seen.range, is_fresh);
     handle_heartbeats(received.known.extra, in_hand_.seen.extra, is_fresh);
     if (is_fresh) handle_suspicions(received, source);
@@ -210,15 +210,15 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
   leg.asked_heartbeat = received.sender.heartbeat;
   leg.cookie_echo = received.cookie;
   leg.spoken = received.versions;
-  leg.is_unproved = !is_proved;
+  leg.is_unverified = !is_verified;
   leg.bytes_left = settings_.exchange_bytes_max;
-  if (!is_proved) {
+  if (!is_verified) {
     leg.bytes_left = std::min(
-        {leg.bytes_left, bytes * address_book::amplification_max, sending_.stranger_bytes_max()});
+        {leg.bytes_left, bytes * address_book::amplification_max, sending_.unverified_bytes_max()});
   }
   leg.datagrams_left = settings_.exchange_datagrams_max;
   leg.is_sign_due = true;
-  if (is_proved) {
+  if (is_verified) {
     leg.seen_heartbeat = seen_heartbeat(received);
     leg.refused = membership_.refusal_of(received.sender);
   }
@@ -226,9 +226,9 @@ void protocol::handle_digest(const message& received, const endpoint& source, st
   exchange_.plans.compare(received.known, in_hand_.seen, received.sender.name_hash, clock_.now(),
                           leg);
   leg.partials = nullptr;
-  exchange_.plans.limit_burst(leg);
+  exchange_.plans.limit_window(leg);
   exchange_.plans.shuffle(leg, random_);
-  if (is_proved) {
+  if (is_verified) {
     sending_.supersede(leg, peers_.slots());
     leg.suspicions = liveness_.answers();
     const bool is_told = !received.suspicions.empty() || liveness_.is_to_be_told(source);
@@ -311,7 +311,7 @@ void protocol::handle_reply(const message& received, const endpoint& source, boo
   }
   leg.partials = nullptr;
   if (leg.identities.empty() && leg.owed.empty()) return;
-  exchange_.plans.limit_burst(leg);
+  exchange_.plans.limit_window(leg);
   exchange_.plans.shuffle(leg, random_);
   sending_.supersede(leg, peers_.slots());
   add_answer(std::move(leg));
@@ -327,7 +327,7 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
     of.last_reply = clock_.now();
     of.spoken = received.versions;
     of.features = received.features;
-    liveness_.handle_proof(*slot, received.sender.heartbeat);
+    liveness_.handle_alive(*slot, received.sender.heartbeat);
     start_probes();
     of.route.reset();
     if (source != of.address) of.route = source;
@@ -346,7 +346,7 @@ void protocol::handle_sender(const message& received, const endpoint& source, bo
   }
   const peer row = peers_[*slot];
   const bool was_silent =
-      row.status() == peer_status::unjudged || row.status() == peer_status::dead;
+      row.status() == peer_status::introduced || row.status() == peer_status::dead;
   if (was_silent && is_fresh) {
     peers_.restart_silence(*slot, clock_.now());
     set_status(*slot, peer_status::live);
@@ -426,7 +426,7 @@ void protocol::handle_identity(const identity_view& who, bool is_fresh) {
       exchange_.forget(seen.slot);
       break;
     case what::admitted:
-      if (seen.evicted) bury(*seen.evicted);
+      if (seen.evicted) forget_slot(*seen.evicted);
       break;
   }
   const slot_index slot = membership_.enter(who, name_hash, clock_.now(), random_);

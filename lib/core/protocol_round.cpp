@@ -26,7 +26,7 @@ void protocol::run_round(moment now) {
   self.set_heartbeat(std::min(self.heartbeat() + 1, heartbeat_max));
   update_expectation();
   exchange_.begin_round(stats_.rounds);
-  graves_.expire(clock_.now());
+  unwanted_.expire(clock_.now());
   membership_.end_refusals(clock_);
 
   if (sending_.begin_round()) handle_delayed_probe();
@@ -90,11 +90,11 @@ void protocol::declare_dead() {
 
 void protocol::forget_gone() {
   while (const std::optional<slot_index> expired = membership_.find_expired(clock_.now())) {
-    bury(*expired);
+    forget_slot(*expired);
   }
 }
 
-void protocol::bury(slot_index slot) {
+void protocol::forget_slot(slot_index slot) {
   membership_.forget(slot, liveness_.credible_heartbeat(slot), clock_.now());
   exchange_.forget(slot);
   exchange_.transfers.forget(slot);
@@ -142,13 +142,13 @@ start_outcome protocol::start(const partner& chosen) {
 
 digest_leg* protocol::try_start(const endpoint& to, std::uint64_t remote_hash) {
   if (!partners_.is_partner(to) || !sending_.has_room_for_digest(to)) return nullptr;
-  if (!addresses_.try_start(to, stats_.rounds, settings_.unproved_addresses_max)) return nullptr;
+  if (!addresses_.try_start(to, stats_.rounds, settings_.unverified_addresses_max)) return nullptr;
   return &start_exchange(to, remote_hash);
 }
 
 digest_leg& protocol::start_exchange(const endpoint& to, std::uint64_t remote_hash) {
-  const bool is_proved = addresses_.is_proved(to);
-  digest_leg& leg = sending_.add_digest(to, peers_.by_hash().size(), graves_.all().size());
+  const bool is_verified = addresses_.is_verified(to);
+  digest_leg& leg = sending_.add_digest(to, peers_.by_hash().size(), unwanted_.all().size());
   leg.planned = clock_.now();
   leg.from = source_;
   leg.remote_hash = remote_hash;
@@ -157,14 +157,14 @@ digest_leg& protocol::start_exchange(const endpoint& to, std::uint64_t remote_ha
   if (slot) leg.spoken = peers_.details(*slot).spoken;
   const bool is_live = slot && peers_[*slot].status() == peer_status::live;
   leg.unanswered = is_live ? 0 : addresses_.unanswered(to);
-  if (!is_proved) {
+  if (!is_verified) {
     const bool is_short_turn =
         addresses_.unanswered(to) % address_book::short_starts == address_book::short_starts - 1;
-    sending_.pad(
-        leg, is_short_turn ? address_book::unproved_bytes_short : address_book::unproved_bytes_min);
+    sending_.pad(leg, is_short_turn ? address_book::unverified_bytes_short
+                                    : address_book::unverified_bytes_min);
   }
-  leg.is_sign_due = is_proved;
-  if (is_proved) liveness_.plan_suspicions(leg.suspicions);
+  leg.is_sign_due = is_verified;
+  if (is_verified) liveness_.plan_suspicions(leg.suspicions);
   return leg;
 }
 
@@ -179,11 +179,11 @@ void protocol::handle_delayed_probe() {
 void protocol::end_budget_round() {
   const std::size_t whole = exchange_.digests.bytes_whole(settings_.digest_datagrams_max);
   const std::size_t budget = settings_.send_bytes_per_interval;
-  const membership_need::verdict verdict = sending_.end_round(whole);
-  if (verdict == membership_need::verdict::unchanged) return;
+  const membership_need::outcome outcome = sending_.end_round(whole);
+  if (outcome == membership_need::outcome::unchanged) return;
   const std::string needed = "membership needs about " +
                              std::to_string(sending_.membership_bytes()) + " bytes an interval";
-  if (verdict == membership_need::verdict::falls_short) {
+  if (outcome == membership_need::outcome::falls_short) {
     report("send_bytes_per_interval is " + std::to_string(budget) + ", but " + needed +
            ": crashes are found later, and news takes longer; allow twice what is needed");
   } else {

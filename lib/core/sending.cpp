@@ -16,7 +16,7 @@ namespace {
 using std::chrono::nanoseconds;
 
 /// Answers to unverified addresses take one part of the budget in so many.
-constexpr std::size_t strangers_part = 8;
+constexpr std::size_t unverified_part = 8;
 /// My digests of a round take at most one part in so many.
 constexpr std::size_t digests_part = 2;
 /// But each has a place for some rows beside sender and receiver.
@@ -26,7 +26,7 @@ constexpr std::size_t kept_datagrams = 8;
 /// An identity takes about so much.
 constexpr std::size_t identity_bytes = 64;
 /// An answer to an unverified address has a place for some identities.
-constexpr std::size_t stranger_answer_bytes_min = 320;
+constexpr std::size_t unverified_answer_bytes_min = 320;
 /// A first contact has room for a row beside sender and receiver.
 constexpr std::size_t first_contact_bytes_min = 160;
 constexpr std::size_t word_bytes = 8;
@@ -75,7 +75,7 @@ answer_leg take_sign(answer_leg& leg) {
   sign.asked_generation = leg.asked_generation;
   sign.asked_heartbeat = leg.asked_heartbeat;
   sign.bytes_left = leg.bytes_left;
-  sign.is_unproved = leg.is_unproved;
+  sign.is_unverified = leg.is_unverified;
   sign.refused = leg.refused;
   leg.is_news_due = leg.is_first;
   leg.is_first = false;
@@ -84,13 +84,13 @@ answer_leg take_sign(answer_leg& leg) {
 
 }  // namespace
 
-digest_leg& sending::add_digest(const endpoint& to, std::size_t rows, std::size_t graves) {
+digest_leg& sending::add_digest(const endpoint& to, std::size_t rows, std::size_t unwanted) {
   digest_leg& leg = outbox_.add_digest(to);
   leg.datagrams_left = settings_.digest_datagrams_max;
   leg.digest_bytes_left = digest_bytes(settings_.fanout);
   leg.digest_from = digest_cursor_;
   leg.digest_rows_left = rows;
-  leg.digest_graves_left = graves;
+  leg.digest_unwanted_left = unwanted;
   leg.extra_from = extra_cursor_;
   leg.extra_rows_left = rows;
   leg.has_extra = true;
@@ -112,20 +112,20 @@ std::size_t sending::kept_from_bulk() const {
                   kept_datagrams * settings_.datagram_bytes_max);
 }
 
-std::size_t sending::strangers_bytes() const {
-  return settings_.send_bytes_per_interval / strangers_part;
+std::size_t sending::unverified_bytes() const {
+  return settings_.send_bytes_per_interval / unverified_part;
 }
 
-std::size_t sending::stranger_bytes_max() const {
+std::size_t sending::unverified_bytes_max() const {
   if (!has_byte_budget()) return std::numeric_limits<std::size_t>::max();
-  return std::max(strangers_bytes(), stranger_answer_bytes_min);
+  return std::max(unverified_bytes(), unverified_answer_bytes_min);
 }
 
 std::size_t sending::first_contact_bytes() const {
-  if (!has_byte_budget()) return address_book::unproved_bytes_min;
+  if (!has_byte_budget()) return address_book::unverified_bytes_min;
   // A datagram is made of whole words: down to one, so that a contact stays within its part.
-  const std::size_t part = strangers_bytes() / word_bytes * word_bytes;
-  return std::clamp(part, first_contact_bytes_min, address_book::unproved_bytes_min);
+  const std::size_t part = unverified_bytes() / word_bytes * word_bytes;
+  return std::clamp(part, first_contact_bytes_min, address_book::unverified_bytes_min);
 }
 
 std::size_t sending::digest_bytes(std::size_t digests) const {
@@ -173,7 +173,7 @@ void sending::handle_short_started() {
 
 bool sending::try_restart(const endpoint& to) {
   if (std::find(restarted_.begin(), restarted_.end(), to) != restarted_.end()) return false;
-  if (restarted_.size() >= settings_.unproved_addresses_max) return false;
+  if (restarted_.size() >= settings_.unverified_addresses_max) return false;
   if (!has_room_for_digest(to)) return false;
   restarted_.push_back(to);
   return true;
@@ -219,7 +219,7 @@ std::optional<outbox_lane> sending::next_lane(nanoseconds steady) {
   sends_at_.reset();
   if (!has_byte_budget()) return outbox_.next(true);
   budget_.refill(steady, settings_.send_bytes_per_interval, settings_.gossip_interval);
-  strangers_budget_.refill(steady, strangers_bytes(), settings_.gossip_interval);
+  unverified_budget_.refill(steady, unverified_bytes(), settings_.gossip_interval);
   const std::optional<outbox_lane> lane = next_within_budget();
   if (!lane) {
     sends_at_ = budget_opens_at();
@@ -234,10 +234,10 @@ std::optional<outbox_lane> sending::next_within_budget() {
   if (const std::optional<outbox_lane> sign = outbox_.next_sign()) return sign;
   const bool has_membership_room = budget_.has_room(kept_from_membership());
   const bool may_answer_more =
-      has_membership_room && strangers_budget_.has_room(strangers_bytes() / 2);
-  if (outbox_.try_turn_to_sign(strangers) ? strangers_budget_.has_room()
-                                          : may_answer_more && outbox_.waiting(strangers) > 0) {
-    return strangers;
+      has_membership_room && unverified_budget_.has_room(unverified_bytes() / 2);
+  if (outbox_.try_turn_to_sign(unverified) ? unverified_budget_.has_room()
+                                           : may_answer_more && outbox_.waiting(unverified) > 0) {
+    return unverified;
   }
   const std::optional<outbox_lane> lane = outbox_.next(false);
   if (!lane) return std::nullopt;
@@ -249,10 +249,10 @@ nanoseconds sending::budget_opens_at() {
   using enum outbox_lane;
   if (outbox_.next_sign()) return budget_.has_room_at();
   nanoseconds at = nanoseconds::max();
-  if (outbox_.waiting(strangers) > 0) {
-    const bool has_sign = outbox_.try_turn_to_sign(strangers);
+  if (outbox_.waiting(unverified) > 0) {
+    const bool has_sign = outbox_.try_turn_to_sign(unverified);
     at = std::max(budget_.has_room_at(has_sign ? 0 : kept_from_membership()),
-                  strangers_budget_.has_room_at(has_sign ? 0 : strangers_bytes() / 2));
+                  unverified_budget_.has_room_at(has_sign ? 0 : unverified_bytes() / 2));
   }
   if (const std::optional<outbox_lane> lane = outbox_.next(false)) {
     const std::size_t kept = *lane == bulk ? kept_from_bulk() : kept_from_membership();
@@ -271,7 +271,7 @@ bool sending::is_bare_sign(const digest_leg& leg) const {
 bool sending::is_bare_sign(outbox_lane from, const answer_leg& leg) const {
   if (!leg.is_sign_due || !has_byte_budget()) return false;
   if (!budget_.has_room(kept_from_membership())) return true;
-  return from == outbox_lane::strangers && !strangers_budget_.has_room(strangers_bytes() / 2);
+  return from == outbox_lane::unverified && !unverified_budget_.has_room(unverified_bytes() / 2);
 }
 
 void sending::expire(nanoseconds now) {
@@ -313,7 +313,7 @@ void sending::took(const leg_turn& turn, const message& sent) {
   if (has_byte_budget()) {
     const std::size_t bytes = datagram_bytes(sent);
     budget_.take(bytes);
-    if (turn.lane == outbox_lane::strangers) strangers_budget_.take(bytes);
+    if (turn.lane == outbox_lane::unverified) unverified_budget_.take(bytes);
   }
   outbox_.end_turn(turn.lane);
 }

@@ -27,28 +27,28 @@ std::uint64_t to_age(nanoseconds span, nanoseconds interval, std::uint64_t most)
 }  // namespace
 
 bool suspicion::try_end() {
-  if (!suspected_ || !proved_ || *suspected_ > *proved_) return false;
+  if (!suspected_ || !alive_at_ || *suspected_ > *alive_at_) return false;
   suspected_.reset();
   return true;
 }
 
-bool suspicion::prove(std::uint64_t heartbeat, nanoseconds now) {
+bool suspicion::handle_alive(std::uint64_t heartbeat, nanoseconds now) {
   if (heartbeat < direct_) return false;
   direct_ = heartbeat;
   heartbeat_ = std::max(heartbeat_, heartbeat);
-  proved_ = now;
+  alive_at_ = now;
   return try_end();
 }
 
 bool suspicion::adopt(std::uint64_t heartbeat, nanoseconds at) {
-  if (proved_ && heartbeat <= heartbeat_) return false;
+  if (alive_at_ && heartbeat <= heartbeat_) return false;
   heartbeat_ = heartbeat;
-  proved_ = proved_ ? std::max(*proved_, at) : at;
+  alive_at_ = alive_at_ ? std::max(*alive_at_, at) : at;
   return try_end();
 }
 
 bool suspicion::suspect(nanoseconds at, std::uint64_t heartbeat, nanoseconds now) {
-  if (proved_ && at <= *proved_) return false;
+  if (alive_at_ && at <= *alive_at_) return false;
   if (suspected_) {
     suspected_ = std::min(*suspected_, at);
     return false;
@@ -57,13 +57,13 @@ bool suspicion::suspect(nanoseconds at, std::uint64_t heartbeat, nanoseconds now
   heard_ = now;
   asked_.reset();
   asks_ = 0;
-  unproved_ = heartbeat;
+  claimed_heartbeat_ = heartbeat;
   return true;
 }
 
 std::uint64_t suspicion::heartbeat_after(nanoseconds at, const suspicion_rules& rules) const {
-  if (!proved_) return unproved_ + relayed_margin;
-  const std::int64_t rounds = std::max(nanoseconds{0}, at - *proved_) / rules.interval;
+  if (!alive_at_) return claimed_heartbeat_ + relayed_margin;
+  const std::int64_t rounds = std::max(nanoseconds{0}, at - *alive_at_) / rules.interval;
   const double strayed = std::ceil(stray * rules.jitter * std::sqrt(static_cast<double>(rounds)));
   return heartbeat_ + static_cast<std::uint64_t>(rounds) + heartbeat_margin +
          static_cast<std::uint64_t>(strayed);
@@ -75,12 +75,12 @@ bool suspicion::handle_heartbeat(std::uint64_t heartbeat, const suspicion_rules&
   return true;
 }
 
-bool suspicion::is_near_verdict(nanoseconds now, const suspicion_rules& rules) const {
+bool suspicion::is_nearly_ripe(nanoseconds now, const suspicion_rules& rules) const {
   return suspected_ && now - *suspected_ >= rules.whole() - rules.last_third();
 }
 
 bool suspicion::is_ripe(nanoseconds now, const suspicion_rules& rules, std::size_t asks) const {
-  // An answer takes well under the time between two rounds, in which alone verdicts are passed.
+  // An answer takes well under the time between two rounds, in which alone a peer is declared dead.
   const bool was_asked = asked_ && now - *asked_ >= rules.interval / 2 && asks_ >= asks;
   return suspected_ && was_asked && now - *suspected_ >= rules.whole() &&
          now - heard_ >= rules.last_third();
@@ -90,9 +90,9 @@ suspicion_entry suspicion::entry(nanoseconds now, nanoseconds interval,
                                  std::optional<nanoseconds> suspected_at) const {
   suspicion_entry told_of;
   told_of.heartbeat = heartbeat_;
-  if (proved_) {
-    told_of.proof_age = static_cast<std::uint32_t>(
-        to_age(now - *proved_, interval, suspicion_entry::proof_age_max));
+  if (alive_at_) {
+    told_of.alive_age = static_cast<std::uint32_t>(
+        to_age(now - *alive_at_, interval, suspicion_entry::alive_age_max));
   }
   const std::optional<nanoseconds> since = suspected_at ? suspected_at : suspected_;
   if (since) {

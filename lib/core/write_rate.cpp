@@ -131,7 +131,7 @@ bool write_rate::end_round(std::chrono::nanoseconds now, std::chrono::nanosecond
     fell_ = round_;
     has_fallen_ = true;
   }
-  // A burst is held against the writer for an interval, not more.
+  // Writes made at once count against the writer for an interval, not more.
   level_ = std::max(level_, -rate_);
 
   marks_[round_ % marks_.size()] = now_;

@@ -24,10 +24,10 @@ bool membership_view::apply(const event& seen) { return apply(view_of(seen)); }
 bool membership_view::apply(const event_view& seen) {
   switch (seen.kind) {
     case event_kind::new_peer:
-      return set_status(seen, peer_status::unjudged);
+      return set_status(seen, peer_status::introduced);
     case event_kind::peer_restarted:
       row_of(seen).keys.clear();
-      return set_status(seen, peer_status::unjudged);
+      return set_status(seen, peer_status::introduced);
     case event_kind::peer_live:
       return set_status(seen, peer_status::live);
     case event_kind::peer_dead:

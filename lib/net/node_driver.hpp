@@ -30,7 +30,7 @@
 #include "gossipmonger/core/storage.hpp"
 #include "gossipmonger/keyring.hpp"
 #include "gossipmonger/net/node_state.hpp"
-#include "gossipmonger/net/replication.hpp"
+#include "gossipmonger/core/replication.hpp"
 #include "gossipmonger/net/transport_ref.hpp"
 #include "gossipmonger/wire/codec.hpp"
 

@@ -12,17 +12,17 @@ std::string named(const event_view& seen) {
          std::string(seen.key) + " @" + std::to_string(seen.version);
 }
 
-/// Whether `verdict` is the event that told a reader of a peer's present status.
-bool is_told_by(peer_status status, event_kind verdict) {
+/// Whether `shown` is the event that told a reader of a peer's present status.
+bool is_told_by(peer_status status, event_kind shown) {
   switch (status) {
-    case peer_status::unjudged:
-      return verdict == event_kind::new_peer || verdict == event_kind::peer_restarted;
+    case peer_status::introduced:
+      return shown == event_kind::new_peer || shown == event_kind::peer_restarted;
     case peer_status::live:
-      return verdict == event_kind::peer_live;
+      return shown == event_kind::peer_live;
     case peer_status::dead:
-      return verdict == event_kind::peer_dead;
+      return shown == event_kind::peer_dead;
     case peer_status::left:
-      return verdict == event_kind::peer_left;
+      return shown == event_kind::peer_left;
     default:
       return true;  // the node itself
   }
@@ -68,12 +68,12 @@ void belief::fold(const event_view& seen, const protocol& from) {
       break;
   }
   if (seen.peer == from.name()) return fail(named(seen) + " of the node itself");
-  fold_verdict(seen);
+  fold_status(seen);
 }
 
-void belief::fold_verdict(const event_view& seen) {
+void belief::fold_status(const event_view& seen) {
   const auto known = peers_.find(seen.peer);
-  const event_kind before = known == peers_.end() ? event_kind::error : known->second.verdict;
+  const event_kind before = known == peers_.end() ? event_kind::error : known->second.shown;
   if (seen.kind == event_kind::peer_forgotten) {
     if (before == event_kind::error) fail(named(seen) + " of a peer that was never shown");
     if (known != peers_.end()) peers_.erase(known);
@@ -100,7 +100,7 @@ void belief::fold_verdict(const event_view& seen) {
       if (before == seen.kind) fail(named(seen) + " twice");
       break;
   }
-  of.verdict = seen.kind;
+  of.shown = seen.kind;
 }
 
 void belief::fold_entry(const event_view& seen) {
@@ -153,11 +153,11 @@ void belief::compare_peers(const protocol& from, const simulated_storage& entrie
     }
     if (one.slot() == self_slot) continue;
     const peer_status status = one.status();
-    const event_kind verdict = place == peers_.end() ? event_kind::error : place->second.verdict;
-    if (is_told_by(status, verdict)) continue;
-    const bool is_known = verdict != event_kind::error;
+    const event_kind latest = place == peers_.end() ? event_kind::error : place->second.shown;
+    if (is_told_by(status, latest)) continue;
+    const bool is_known = latest != event_kind::error;
     fail("the events show " + name + " as " +
-         (is_known ? std::string(to_string(verdict)) : "unknown") + ", it is " +
+         (is_known ? std::string(to_string(latest)) : "unknown") + ", it is " +
          std::string(to_string(status)));
   }
   if (found == peers_.size()) return;

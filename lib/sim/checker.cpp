@@ -154,7 +154,7 @@ void checker::handle_arrival(node_index node, const endpoint& source, const mess
   from.spoken = received.versions;
   const std::optional<nanoseconds> given = from.find_cookie(received.cookie_echo);
   if (!given) return;
-  from.is_proved = true;
+  from.is_verified = true;
   // A cookie is good for so long at least. An older one may be good or not.
   const bool is_surely_good =
       world_.time() - *given < watch::cookie_rounds_min * watched.shortest_round;
@@ -213,17 +213,17 @@ void checker::handle_send(node_index node, const endpoint& to, const message& se
   check_spending(node, sent, bytes);
   if (trusts_content_) check_wire_version(node, to, sent);
   if (trusts_content_) check_fragments(node, sent);
-  if (true_proofs_since_) check_proofs(node, sent);
+  if (true_alive_ages_since_) check_alive_ages(node, sent);
   if (!watched.had_budget) watched.notices.handle_send(to, sent);
   watch::contact& with = watched.contacts[to];
   with.remember_cookie(sent.cookie, world_.time());
-  if (with.is_proved) return;
+  if (with.is_verified) return;
   if (sent.kind != message_kind::digest) {
     with.bytes_replied += bytes;
     if (with.bytes_replied > amplification_max * with.bytes_received) {
       report("3x rule",
              std::to_string(with.bytes_replied) + " bytes in answer to " +
-                 std::to_string(with.bytes_received) + " from an unproved address",
+                 std::to_string(with.bytes_received) + " from an unverified address",
              {node});
     }
     return;
@@ -234,14 +234,14 @@ void checker::handle_send(node_index node, const endpoint& to, const message& se
   if (with.digest_round != round) with.digests = 0;
   with.digest_round = round;
   if (++with.digests > (watched.had_budget ? 2U : 1U) && round > 0) {
-    report("3x rule", "more digests to an unproved address than a round may have", {node});
+    report("3x rule", "more digests to an unverified address than a round may have", {node});
   }
-  if (watched.unproved_round != round) watched.unproved_count = 0;
-  watched.unproved_round = round;
+  if (watched.unverified_round != round) watched.unverified_count = 0;
+  watched.unverified_round = round;
   // Under a byte budget those that waited when the round began go out besides.
   const std::size_t left = watched.had_budget ? watched.digests_left : 0;
-  if (++watched.unproved_count > world_.settings(node).unproved_addresses_max + left) {
-    report("I5 bounds", "digests to more unproved addresses than a round may have", {node});
+  if (++watched.unverified_count > world_.settings(node).unverified_addresses_max + left) {
+    report("I5 bounds", "digests to more unverified addresses than a round may have", {node});
   }
 }
 
@@ -256,10 +256,10 @@ void checker::check_rows(node_index node) {
   const nanoseconds grace = world_.settings(node).dead_peer_grace;
   for (watch::replica& row : watched.rows) {
     if (row.name_hash == 0 || row.seen_step == watched.step) continue;
-    watch::forgotten& buried = watched.graves[row.name_hash];
-    buried.generation = row.generation;
-    buried.heartbeat = row.heartbeat;
-    buried.until = world_.time() + grace;
+    watch::forgotten& peer = watched.unwanted[row.name_hash];
+    peer.generation = row.generation;
+    peer.heartbeat = row.heartbeat;
+    peer.until = world_.time() + grace;
     row = watch::replica();
   }
 }
@@ -279,9 +279,9 @@ void checker::check_row(node_index node, slot_index slot) {
   const bool is_revived =
       is_same_run && before.status == peer_status::dead && now.status() == peer_status::live;
   if (is_revived && trusts_content_) check_revival(node, name, now.generation(), before.died_at);
-  const bool is_convicted =
+  const bool is_declared_dead =
       is_same_run && before.status == peer_status::live && now.status() == peer_status::dead;
-  if (is_convicted && trusts_content_) check_conviction(node, slot);
+  if (is_declared_dead && trusts_content_) check_declared_dead(node, slot);
   before.status = now.status();
   if (!is_same_run || before.max_version != now.max_version() ||
       before.has_left != now.has_left()) {
@@ -309,12 +309,12 @@ void checker::check_row(node_index node, slot_index slot) {
     }
     if (before.generation == now.generation()) known = before.max_version;
   } else if (slot != self_slot) {
-    const auto buried = watched.graves.find(now.name_hash());
-    if (trusts_content_ && buried != watched.graves.end() && world_.time() < buried->second.until &&
+    const auto gone = watched.unwanted.find(now.name_hash());
+    if (trusts_content_ && gone != watched.unwanted.end() && world_.time() < gone->second.until &&
         world_.settings(node).peers_max >= world_.size() &&
         std::pair(now.generation(), now.heartbeat()) <=
-            std::pair(buried->second.generation, buried->second.heartbeat)) {
-      report("graveyard", name + " came back as it was forgotten", {node});
+            std::pair(gone->second.generation, gone->second.heartbeat)) {
+      report("forgotten", name + " came back as it was forgotten", {node});
     }
   }
   if (slot != self_slot && trusts_content_) check_prefix(node, slot, known);
@@ -527,7 +527,7 @@ void checker::check_exchange(node_index node, const message& sent, std::size_t b
          {node});
 }
 
-void checker::check_proofs(node_index node, const message& sent) {
+void checker::check_alive_ages(node_index node, const message& sent) {
   const peer_table& known = world_[node].peers();
   const nanoseconds unit = age_unit(world_.settings(node).gossip_interval);
   nanoseconds path = world_.conditions.delay_max;
@@ -539,17 +539,17 @@ void checker::check_proofs(node_index node, const message& sent) {
   const nanoseconds slack = (hops + 2) * (path + unit) / 2;
   for (const suspicion_entry& told : sent.suspicions) {
     const std::optional<slot_index> slot = known.find(told.name_hash);
-    if (!slot || told.proof_age == suspicion_entry::proof_age_max) continue;
+    if (!slot || told.alive_age == suspicion_entry::alive_age_max) continue;
     std::size_t count = 0;
     const std::string& name = known.details(*slot).name;
     const ledger* run = find_run(name, told.generation, count);
-    if (run == nullptr || !run->ended_at || *run->ended_at < *true_proofs_since_) continue;
+    if (run == nullptr || !run->ended_at || *run->ended_at < *true_alive_ages_since_) continue;
     const nanoseconds latest = std::max(*run->ended_at + slack, world_.late_until() + slack);
-    const nanoseconds proved = world_.time() - unit * std::int64_t{told.proof_age};
-    if (proved <= latest) continue;
+    const nanoseconds alive_at = world_.time() - unit * std::int64_t{told.alive_age};
+    if (alive_at <= latest) continue;
     report("suspicion",
            name + " is said to have been heard " +
-               std::to_string((proved - *run->ended_at) / std::chrono::milliseconds{1}) +
+               std::to_string((alive_at - *run->ended_at) / std::chrono::milliseconds{1}) +
                " ms after it ended",
            {node});
   }
@@ -586,7 +586,7 @@ void checker::check_phi(node_index node) {
   }
 }
 
-void checker::check_conviction(node_index node, slot_index slot) {
+void checker::check_declared_dead(node_index node, slot_index slot) {
   watch& watched = *watches_[node];
   const config& settings = world_.settings(node);
   const std::string& name = world_[node].peers().details(slot).name;
@@ -600,7 +600,7 @@ void checker::check_conviction(node_index node, slot_index slot) {
   const auto rounds = static_cast<std::int64_t>(settings.suspicion_rounds);
   if (silent >= rounds * nanoseconds(settings.gossip_interval)) return;
   report("suspicion",
-         name + " convicted " + std::to_string(silent / std::chrono::milliseconds{1}) +
+         name + " declared dead " + std::to_string(silent / std::chrono::milliseconds{1}) +
              " ms after its word, sooner than " + std::to_string(rounds) + " rounds",
          {node});
 }

@@ -38,7 +38,7 @@ class checker::watch : public storage_observer {
     std::uint64_t heartbeat = 0;
     bool has_left = false;
     std::uint64_t seen_step = 0;
-    peer_status status = peer_status::unjudged;
+    peer_status status = peer_status::introduced;
     std::chrono::nanoseconds beat_at{};  // when a new heartbeat came from itself, verified
     std::chrono::nanoseconds died_at{};  // when it was declared dead last
     std::unordered_map<std::string, std::uint64_t> erased;  // version, by key
@@ -80,7 +80,7 @@ class checker::watch : public storage_observer {
 
     std::array<given_cookie, 4> cookies{};  // the latest
     std::size_t next_cookie = 0;
-    bool is_proved = false;
+    bool is_verified = false;
     std::uint64_t bytes_received = 0;
     std::uint64_t bytes_replied = 0;
     std::uint64_t digest_round = 0;
@@ -136,7 +136,7 @@ class checker::watch : public storage_observer {
   input running = input::timer;  // the cause of the step, unless a datagram or a command is
   std::vector<replica> rows;     // by slot
   std::uint64_t step = 0;
-  std::map<std::uint64_t, forgotten> graves;  // refused peers, by name hash
+  std::map<std::uint64_t, forgotten> unwanted;  // refused peers, by name hash
   std::map<endpoint, contact> contacts;
   storage_usage own_usage;  // after the last step or command
   std::chrono::nanoseconds shortest_round =
@@ -148,8 +148,8 @@ class checker::watch : public storage_observer {
   std::size_t answer_bytes = 0;  // since the last step
   std::size_t answer_datagrams = 0;
   std::uint64_t round = 0;  // of the last step
-  std::uint64_t unproved_round = 0;
-  std::size_t unproved_count = 0;
+  std::uint64_t unverified_round = 0;
+  std::size_t unverified_count = 0;
   std::size_t digests_waiting = 0;  // after the last step or datagram
   std::size_t digests_left = 0;     // of the rounds before, when the present one began
   std::map<std::string, std::chrono::nanoseconds> deadlines;  // of own keys that expire

@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "gossipmonger/core/graveyard.hpp"
 #include "gossipmonger/core/storage.hpp"
+#include "gossipmonger/core/unwanted_peers.hpp"
 
 namespace gossipmonger {
 
@@ -101,7 +101,7 @@ std::string cluster_view::estrangement() const {
   return {};
 }
 
-std::string cluster_view::disagreement(bool with_verdicts) const {
+std::string cluster_view::disagreement(bool with_statuses) const {
   for (std::size_t owner = 0; owner < members_.size(); ++owner) {
     if (!is_staying(owner)) continue;
     const peer_view source = world_[owner].peers()[self_slot];
@@ -118,7 +118,7 @@ std::string cluster_view::disagreement(bool with_verdicts) const {
                std::to_string(row.max_version()) + "; it has " +
                std::to_string(source.generation()) + ", " + std::to_string(source.max_version());
       }
-      if (with_verdicts && row.status() != peer_status::live) {
+      if (with_statuses && row.status() != peer_status::live) {
         return pair + ": " + std::string(to_string(row.status()));
       }
     }
@@ -181,8 +181,9 @@ bool cluster_view::have_met() const {
       const std::optional<slot_index> slot = world_[replica].peers().find(source.name_hash());
       const bool is_held =
           slot && world_[replica].peers()[*slot].generation() == source.generation();
-      const graveyard& graves = world_[replica].graves();
-      if (is_held || graves.refuses(source.name_hash(), source.generation(), source.heartbeat())) {
+      const unwanted_peers& unwanted = world_[replica].unwanted();
+      if (is_held ||
+          unwanted.refuses(source.name_hash(), source.generation(), source.heartbeat())) {
         continue;
       }
       return false;

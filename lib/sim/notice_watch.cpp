@@ -32,14 +32,14 @@ refusal refusal_by(const protocol& core, const digest_entry& sender) {
     if (row.is_over_capacity()) return refusal::capacity;
     return row.is_put_off() ? refusal::storage : refusal::none;
   }
-  const std::optional<grave> lies = core.graves().find(sender.name_hash);
+  const std::optional<unwanted_peer> found = core.unwanted().find(sender.name_hash);
   const bool is_refusal =
-      lies && (lies->kind == grave_kind::early || lies->kind == grave_kind::no_room);
+      found && (found->kind == unwanted_kind::early || found->kind == unwanted_kind::no_room);
   if (!is_refusal) return refusal::none;
-  if (lies->kind == grave_kind::early) {
-    return lies->generation == sender.generation ? refusal::far_future : refusal::none;
+  if (found->kind == unwanted_kind::early) {
+    return found->generation == sender.generation ? refusal::far_future : refusal::none;
   }
-  return lies->generation >= sender.generation ? refusal::no_room : refusal::none;
+  return found->generation >= sender.generation ? refusal::no_room : refusal::none;
 }
 
 }  // namespace

@@ -175,10 +175,10 @@ std::size_t stale_rounds_max(const scenario& of) {
 std::size_t revivals_max(const scenario& of, std::size_t node) {
   if (has_one_interval(of)) return 0;
   const config& settings = of.nodes[node].settings;
-  const nanoseconds verdict =
+  const nanoseconds declaring =
       settings.gossip_interval * static_cast<std::int64_t>(settings.suspicion_rounds);
   const nanoseconds heard = static_cast<std::int64_t>(stale_rounds_max(of)) * longest_interval(of);
-  return static_cast<std::size_t>(heard / verdict);
+  return static_cast<std::size_t>(heard / declaring);
 }
 
 // ------------------------------------------------------------------- the state of the cluster
@@ -193,7 +193,7 @@ promises::promises(const scenario& of, world& watched, checker* checks,
       run_to_(std::move(run_to)),
       has_liar_(std::ranges::any_of(
           of.decisions, [](const decision& made) { return made.kind == decision_kind::mutate; })),
-      convictions_before_(of.nodes.size()) {}
+      declared_dead_before_(of.nodes.size()) {}
 
 bool promises::has_failed() const { return world_.stuck() || (checker_ && checker_->fault()); }
 
@@ -307,9 +307,9 @@ void promises::demand_healed() {
   if (!has_failed()) demand_idle(has_entries ? 0 : any_number);
   if (!has_failed()) demand_same_entries();
   has_agreed_ = !has_failed();
-  if (checker_ && tells_true_ages()) checker_->expect_true_proofs();
+  if (checker_ && tells_true_ages()) checker_->expect_true_alive_ages();
   for (std::size_t i = 0; i < members_.size(); ++i) {
-    if (world_.is_running(i)) convictions_before_[i] = world_[i].stats().convictions;
+    if (world_.is_running(i)) declared_dead_before_[i] = world_[i].stats().declared_dead;
   }
 }
 
@@ -318,7 +318,7 @@ bool promises::try_progress() {
   const std::size_t limit =
       agreement_rounds_max(present()) + backlog_rounds() + name_rounds_max(present());
   // Until a peer is live again it must answer, or advance twice.
-  const std::size_t verdict_limit = limit + 20;
+  const std::size_t status_limit = limit + 20;
   bool has_agreed = false;
   std::size_t counted = 0;  // rounds in which entries had their half of each byte budget
   for (std::size_t rounds = 0; !has_failed(); ++rounds) {
@@ -329,17 +329,17 @@ bool promises::try_progress() {
     std::string open = view_.disagreement(has_agreed);
     if (open.empty()) open = view_.difference();
     if (open.empty()) return true;
-    if (counted >= (has_agreed ? verdict_limit : limit) && checker_) {
+    if (counted >= (has_agreed ? status_limit : limit) && checker_) {
       fail_progress(open, rounds);
       return false;
     }
-    if (rounds > 4 * verdict_limit) break;
+    if (rounds > 4 * status_limit) break;
     if (!is_starved()) ++counted;
     run_to_(begin + static_cast<std::int64_t>(rounds + 1) * round());
   }
   // Membership goes before entries: it is owed however small the budget is.
   const std::string open = view_.estrangement();
-  if (!open.empty() && !has_failed() && checker_) fail_progress(open, 4 * verdict_limit);
+  if (!open.empty() && !has_failed() && checker_) fail_progress(open, 4 * status_limit);
   return false;
 }
 
@@ -463,7 +463,7 @@ void promises::demand_quiet(const std::vector<traffic>& before, bool is_silent) 
   std::uint64_t replies = 0;
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (!world_.is_running(i)) continue;
-    const std::size_t rows = members_.size() + world_[i].graves().all().size();
+    const std::size_t rows = members_.size() + world_[i].unwanted().all().size();
     const config& settings = world_.settings(i);
     const std::size_t a_leg = std::min(settings.digest_datagrams_max, 1 + rows / rows_told);
     const std::size_t most = (settings.fanout + 2) * a_leg + legs_told + legs_a_suspicion * down;
@@ -544,12 +544,12 @@ void promises::demand_detection() {
   }
   for (std::size_t node = 0; node < members_.size() && !has_failed(); ++node) {
     if (!world_.is_running(node) || view_.is_deaf(node)) continue;
-    const std::uint64_t verdicts = world_[node].stats().convictions - convictions_before_[node];
-    figures_.detected += verdicts;
-    if (verdicts > crashes.size() + deaf.size() * revivals_max(now, node) && checker_) {
+    const std::uint64_t declared = world_[node].stats().declared_dead - declared_dead_before_[node];
+    figures_.detected += declared;
+    if (declared > crashes.size() + deaf.size() * revivals_max(now, node) && checker_) {
       checker_->report("detection",
-                       "n" + std::to_string(node) + " convicted " + std::to_string(verdicts) +
-                           " peers, though " + std::to_string(crashes.size()) + " crashed",
+                       "n" + std::to_string(node) + " declared " + std::to_string(declared) +
+                           " peers dead, though " + std::to_string(crashes.size()) + " crashed",
                        {node});
     }
   }

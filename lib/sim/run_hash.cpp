@@ -37,10 +37,10 @@ void run_hash::add(const protocol_stats& stats) {
   const auto& [rounds, digests_sent, digests_received, replies_sent, replies_received, deltas_sent,
                deltas_received, entries_sent, entries_applied, entries_skipped, deltas_parked,
                fragments_sent, fragments_applied, replies_cut, exchanges_dropped, compactions,
-               refutations, pauses, convictions, probes_unanswered, suspicions_raised,
-               suspicions_refuted, sends_delayed, probes_delayed, bursts_halved, entries_spared,
+               refutations, pauses, declared_dead, probes_unanswered, suspicions_raised,
+               suspicions_refuted, sends_delayed, probes_delayed, windows_halved, entries_spared,
                writes_slowed, drops, peers_known, peers_live, peers_reachable, peers_suspect,
-               graveyard_size, parked_bytes, partial_bytes, retired_entries, backlog_max,
+               peers_unwanted, parked_bytes, partial_bytes, retired_entries, backlog_max,
                write_bytes_per_interval, membership_bytes_per_interval] = stats;
   for (const std::uint64_t count : {rounds,
                                     digests_sent,
@@ -60,13 +60,13 @@ void run_hash::add(const protocol_stats& stats) {
                                     compactions,
                                     refutations,
                                     pauses,
-                                    convictions,
+                                    declared_dead,
                                     probes_unanswered,
                                     suspicions_raised,
                                     suspicions_refuted,
                                     sends_delayed,
                                     probes_delayed,
-                                    bursts_halved,
+                                    windows_halved,
                                     entries_spared,
                                     writes_slowed}) {
     add(count);
@@ -74,7 +74,7 @@ void run_hash::add(const protocol_stats& stats) {
   for (const std::uint64_t count : drops) add(count);
   for (const std::uint64_t gauge :
        {std::uint64_t{peers_known}, std::uint64_t{peers_live}, std::uint64_t{peers_reachable},
-        std::uint64_t{peers_suspect}, std::uint64_t{graveyard_size}, std::uint64_t{parked_bytes},
+        std::uint64_t{peers_suspect}, std::uint64_t{peers_unwanted}, std::uint64_t{parked_bytes},
         std::uint64_t{partial_bytes}, std::uint64_t{retired_entries}, backlog_max,
         std::uint64_t{write_bytes_per_interval}, std::uint64_t{membership_bytes_per_interval}}) {
     add(gauge);

@@ -257,7 +257,7 @@ class simulation {
     report_.sums.fragments_bad += drops(drop_reason::fragment);
     report_.sums.unreadable += drops(drop_reason::wire_version);
     report_.sums.suspicions_refuted += stats.suspicions_refuted;
-    report_.sums.convictions += stats.convictions;
+    report_.sums.declared_dead += stats.declared_dead;
   }
   void restart(const decision& how) {
     const std::size_t node = how.node;

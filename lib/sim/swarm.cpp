@@ -124,7 +124,7 @@ class swarm_drawing {
     if (chance(6)) settings.peers_max = 1 + static_cast<std::size_t>(below(count));
     if (chance(6)) settings.keys_per_peer_max = 10 + static_cast<std::size_t>(below(40));
     if (chance(6)) settings.bytes_per_peer_max = 1024 * (1 + static_cast<std::size_t>(below(16)));
-    if (chance(3)) settings.unproved_addresses_max = 1 + static_cast<std::size_t>(below(4));
+    if (chance(3)) settings.unverified_addresses_max = 1 + static_cast<std::size_t>(below(4));
   }
 
   /// A book of addresses that can be filled, and a budget that makes answers wait.
@@ -329,7 +329,7 @@ class swarm_drawing {
       change("budget", times == 1 && !is_large_ ? 1500 : least_budget * times);
     }
     if (chance(4)) change("exchange", 8400 + 1200 * below(8));
-    if (chance(4)) change("burst", 8 + below(120));
+    if (chance(4)) change("exchange_datagrams", 8 + below(120));
     if (chance(4)) change("digests", 1 + below(8));
     if (chance(4)) change("suspicion", any_suspicion());
     if (chance(4)) change("seed_rounds", 4 + below(12));

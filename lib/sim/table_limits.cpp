@@ -15,7 +15,7 @@ using named_size = std::pair<std::string_view, std::size_t table_sizes::*>;
 constexpr std::array<named_size, 29> all_tables{
     named_size("peers", &table_sizes::peers),
     named_size("partners", &table_sizes::partners),
-    named_size("graves", &table_sizes::graves),
+    named_size("unwanted peers", &table_sizes::unwanted),
     named_size("addresses", &table_sizes::addresses),
     named_size("addresses to join", &table_sizes::joining),
     named_size("names reported", &table_sizes::reported_names),
@@ -27,16 +27,16 @@ constexpr std::array<named_size, 29> all_tables{
     named_size("bytes of partial values", &table_sizes::partial_bytes),
     named_size("bytes announced of partial values", &table_sizes::announced_bytes),
     named_size("peers put off", &table_sizes::put_off),
-    named_size("feeds", &table_sizes::feeds),
+    named_size("value transfers", &table_sizes::value_transfers),
     named_size("digests waiting", &table_sizes::digests),
     named_size("answers waiting", &table_sizes::answers),
-    named_size("answers to strangers waiting", &table_sizes::strangers),
+    named_size("answers to unverified addresses waiting", &table_sizes::unverified),
     named_size("flights", &table_sizes::flights),
     named_size("checksums", &table_sizes::checksums),
     named_size("exchanges begun anew", &table_sizes::restarted),
     named_size("probes", &table_sizes::probes),
     named_size("askers", &table_sizes::askers),
-    named_size("rumours", &table_sizes::rumours),
+    named_size("suspicions told", &table_sizes::suspicions_told),
     named_size("addresses told", &table_sizes::told_addresses),
     named_size("changes", &table_sizes::changes),
     named_size("changes kept", &table_sizes::kept_changes),
@@ -51,9 +51,9 @@ constexpr std::size_t addresses_beside_peers = 256;
 constexpr std::size_t parked_a_peer = 256;
 constexpr std::size_t names_max = 64;  // and whatever else a round, or a message, is made of
 constexpr std::size_t answers_max = 256;
-constexpr std::size_t strangers_max = 32;
-constexpr std::size_t feeds_max = 16;
-constexpr std::size_t unproved_max = 256;  // the most that the option may be
+constexpr std::size_t unverified_answers_max = 32;
+constexpr std::size_t value_transfers_max = 16;
+constexpr std::size_t unverified_max = 256;  // the most that the option may be
 
 }  // namespace
 
@@ -61,7 +61,7 @@ table_sizes table_limits(const config& settings, const table_sizes& held) {
   table_sizes most;
   most.peers = settings.peers_max;
   most.partners = held.peers;
-  most.graves = settings.peers_max + kept_max;
+  most.unwanted = settings.peers_max + kept_max;
   most.addresses = settings.peers_max + addresses_beside_peers;
   most.joining = names_max;
   most.reported_names = names_max;
@@ -73,16 +73,16 @@ table_sizes table_limits(const config& settings, const table_sizes& held) {
   most.partial_bytes = held.announced_bytes;
   most.announced_bytes = settings.partial_bytes_max;
   most.put_off = held.peers;
-  most.feeds = feeds_max;
+  most.value_transfers = value_transfers_max;
   most.digests = answers_max;
   most.answers = answers_max;
-  most.strangers = strangers_max;
+  most.unverified = unverified_answers_max;
   most.flights = kept_max;
   most.checksums = names_max;
-  most.restarted = unproved_max;
+  most.restarted = unverified_max;
   most.probes = names_max;
   most.askers = names_max;
-  most.rumours = held.peers;
+  most.suspicions_told = held.peers;
   most.told_addresses = names_max;
   most.changes = kept_max + 2 * held.peers;
   most.kept_changes = kept_max;

@@ -80,21 +80,21 @@ identity_body read_identity(schema::Identity::Reader reader) {
   return identity;
 }
 
-verdict read_news(schema::News::Reader news, reply_sink& sink) {
+read_result read_news(schema::News::Reader news, reply_sink& sink) {
   entry_run entries;
-  if (!read_entries(news.getEntries(), entries)) return verdict::malformed;
+  if (!read_entries(news.getEntries(), entries)) return read_result::malformed;
   if (!sink.take_entries(entries, news.getHeartbeatCount(), news.getPartialCount(),
                          news.getSuspicionCount())) {
-    return verdict::field;
+    return read_result::field;
   }
   sink.take_refusal(news.getRefusal());
   for (const schema::Identity::Reader identity : news.getIdentities()) {
-    if (!sink.take_identity(read_identity(identity))) return verdict::field;
+    if (!sink.take_identity(read_identity(identity))) return read_result::field;
   }
-  return verdict::ok;
+  return read_result::ok;
 }
 
-verdict read_deltas(capnp::List<schema::Delta>::Reader deltas, reply_sink& sink) {
+read_result read_deltas(capnp::List<schema::Delta>::Reader deltas, reply_sink& sink) {
   for (const schema::Delta::Reader reader : deltas) {
     delta_body delta;
     delta.name_hash = reader.getNameHash();
@@ -104,9 +104,9 @@ verdict read_deltas(capnp::List<schema::Delta>::Reader deltas, reply_sink& sink)
     delta.top = reader.getTop();
     const capnp::Data::Reader columns = reader.getColumns();
     delta.column_bytes = columns.size();
-    if (!sink.take_delta(delta, {columns.begin(), columns.size()})) return verdict::field;
+    if (!sink.take_delta(delta, {columns.begin(), columns.size()})) return read_result::field;
   }
-  return verdict::ok;
+  return read_result::ok;
 }
 
 void write_news(schema::News::Builder news, reply_source& source) {
@@ -191,12 +191,12 @@ std::size_t write_reply(unsigned char* segment, std::size_t segment_bytes, const
   return used_bytes(message);
 }
 
-verdict read_digest(const unsigned char* segment, std::size_t segment_bytes, digest_body& body,
-                    entry_run& entries) try {
+read_result read_digest(const unsigned char* segment, std::size_t segment_bytes, digest_body& body,
+                        entry_run& entries) try {
   const kj::ArrayPtr<const capnp::word> only = make_segment(segment, segment_bytes);
   capnp::SegmentArrayMessageReader message({&only, 1}, make_options(segment_bytes));
   const auto root = message.getRoot<capnp::AnyPointer>();
-  if (root.isNull()) return verdict::malformed;  // else it would read as a Digest of zeros
+  if (root.isNull()) return read_result::malformed;  // else it would read as a Digest of zeros
 
   const auto digest = root.getAs<schema::Digest>();
   body.lo = digest.getLo();
@@ -210,26 +210,27 @@ verdict read_digest(const unsigned char* segment, std::size_t segment_bytes, dig
   body.suspicion_count = digest.getSuspicionCount();
   body.interval = digest.getInterval();
   body.largest_received = digest.getLargestReceived();
-  return read_entries(digest.getEntries(), entries) ? verdict::ok : verdict::malformed;
+  return read_entries(digest.getEntries(), entries) ? read_result::ok : read_result::malformed;
 } catch (const kj::Exception&) {
-  return verdict::malformed;
+  return read_result::malformed;
 }
 
-verdict read_reply(const unsigned char* segment, std::size_t segment_bytes, reply_sink& sink) try {
+read_result read_reply(const unsigned char* segment, std::size_t segment_bytes,
+                       reply_sink& sink) try {
   const kj::ArrayPtr<const capnp::word> only = make_segment(segment, segment_bytes);
   capnp::SegmentArrayMessageReader message({&only, 1}, make_options(segment_bytes));
   const auto root = message.getRoot<capnp::AnyPointer>();
-  if (root.isNull()) return verdict::malformed;  // else it would read as a Reply of zeros
+  if (root.isNull()) return read_result::malformed;  // else it would read as a Reply of zeros
 
   const auto reply = root.getAs<schema::Reply>();
-  if (!sink.take_root(read_root(reply))) return verdict::field;
+  if (!sink.take_root(read_root(reply))) return read_result::field;
   if (reply.hasNews()) {
-    const verdict news = read_news(reply.getNews(), sink);
-    if (news != verdict::ok) return news;
+    const read_result news = read_news(reply.getNews(), sink);
+    if (news != read_result::ok) return news;
   }
   return read_deltas(reply.getDeltas(), sink);
 } catch (const kj::Exception&) {
-  return verdict::malformed;
+  return read_result::malformed;
 }
 
 }  // namespace gossipmonger::capnp_body

@@ -14,7 +14,7 @@ namespace gossipmonger::capnp_body {
 inline constexpr std::size_t entry_bytes = 24;
 inline constexpr std::uint16_t no_index = 65535;
 
-enum class verdict : std::uint8_t {
+enum class read_result : std::uint8_t {
   ok,
   malformed,  ///< not what Cap'n Proto or the schema allows
   field,      ///< a value was refused by the reader
@@ -127,10 +127,10 @@ class reply_sink {
 [[nodiscard]] std::size_t write_reply(unsigned char* segment, std::size_t segment_bytes,
                                       const reply_body& body, reply_source& source);
 
-[[nodiscard]] verdict read_digest(const unsigned char* segment, std::size_t segment_bytes,
-                                  digest_body& body, entry_run& entries);
+[[nodiscard]] read_result read_digest(const unsigned char* segment, std::size_t segment_bytes,
+                                      digest_body& body, entry_run& entries);
 
-[[nodiscard]] verdict read_reply(const unsigned char* segment, std::size_t segment_bytes,
-                                 reply_sink& sink);
+[[nodiscard]] read_result read_reply(const unsigned char* segment, std::size_t segment_bytes,
+                                     reply_sink& sink);
 
 }  // namespace gossipmonger::capnp_body

@@ -22,14 +22,14 @@ using capnp_body::delta_body;
 using capnp_body::digest_body;
 using capnp_body::entry_run;
 using capnp_body::identity_body;
+using capnp_body::read_result;
 using capnp_body::reply_body;
-using capnp_body::verdict;
 
 using decoded = tl::expected<void, drop_reason>;
 
 // Packed fields: gossip.capnp has the bits.
 constexpr std::uint64_t left_bit_of_generation = std::uint64_t{1} << 44;
-constexpr int proof_age_at = 16;
+constexpr int alive_age_at = 16;
 constexpr std::uint64_t question_bit = std::uint64_t{1} << 40;
 constexpr std::uint64_t gapped_bit = std::uint64_t{1} << 60;
 constexpr std::uint64_t fragment_bit = std::uint64_t{1} << 61;
@@ -72,11 +72,11 @@ packed_entry read_entry(const unsigned char* at) {
 // A suspicion stands in the place of an entry.
 unsigned char* write_suspicions(const std::vector<suspicion_entry>& suspicions, unsigned char* to) {
   for (const suspicion_entry& suspicion : suspicions) {
-    assert(suspicion.proof_age <= suspicion_entry::proof_age_max &&
+    assert(suspicion.alive_age <= suspicion_entry::alive_age_max &&
            suspicion.heartbeat <= heartbeat_max);
     assert(suspicion.generation != 0 && suspicion.generation <= generation_max);
     const std::uint64_t ages = suspicion.suspicion_age |
-                               std::uint64_t{suspicion.proof_age} << proof_age_at |
+                               std::uint64_t{suspicion.alive_age} << alive_age_at |
                                (suspicion.is_question ? question_bit : 0);
     digest_entry entry;
     entry.name_hash = suspicion.name_hash;
@@ -100,8 +100,8 @@ bool read_suspicions(const entry_run& run, std::size_t first, std::vector<suspic
     suspicion.generation = packed.generation();
     suspicion.heartbeat = packed.heartbeat();
     suspicion.suspicion_age = static_cast<std::uint16_t>(ages & suspicion_entry::no_suspicion);
-    suspicion.proof_age =
-        static_cast<std::uint32_t>(ages >> proof_age_at & suspicion_entry::proof_age_max);
+    suspicion.alive_age =
+        static_cast<std::uint32_t>(ages >> alive_age_at & suspicion_entry::alive_age_max);
     suspicion.is_question = (ages & question_bit) != 0;
     is_good = is_good && suspicion.generation != 0;
   }
@@ -455,18 +455,19 @@ std::size_t write_reply(const message& m, std::span<std::byte> segment) {
 
 decoded read_body(std::span<const std::byte> segment, message& out) {
   const auto* const bytes = reinterpret_cast<const unsigned char*>(segment.data());
-  verdict outcome = verdict::ok;
+  read_result outcome = read_result::ok;
   if (out.kind == message_kind::digest) {
     digest_body body;
     entry_run entries;
     outcome = capnp_body::read_digest(bytes, segment.size(), body, entries);
-    if (outcome == verdict::ok && !take_digest(body, entries, out)) outcome = verdict::field;
+    if (outcome == read_result::ok && !take_digest(body, entries, out))
+      outcome = read_result::field;
   } else {
     message_sink sink(out);
     outcome = capnp_body::read_reply(bytes, segment.size(), sink);
   }
-  if (outcome == verdict::malformed) return tl::unexpected(drop_reason::malformed);
-  if (outcome == verdict::field) return tl::unexpected(drop_reason::field);
+  if (outcome == read_result::malformed) return tl::unexpected(drop_reason::malformed);
+  if (outcome == read_result::field) return tl::unexpected(drop_reason::field);
   return {};
 }
 

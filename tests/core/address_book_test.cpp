@@ -23,7 +23,7 @@ std::vector<std::uint64_t> starts(address_book& book, std::uint64_t rounds) {
 
 }  // namespace
 
-TEST_CASE("address_book: a cookie proves the address it was given to, and no other") {
+TEST_CASE("address_book: a cookie verifies the address it was given to, and no other") {
   address_book book(16, 100s, 1);
   const std::uint64_t cookie = book.cookie_for(host(1), 1s);
 
@@ -31,22 +31,22 @@ TEST_CASE("address_book: a cookie proves the address it was given to, and no oth
   CHECK(cookie < std::uint64_t{1} << 48);
   CHECK(cookie != book.cookie_for(host(2), 1s));
   CHECK(cookie != book.cookie_for(endpoint::v4(10, 0, 0, 1, 7001), 1s));
-  CHECK(book.is_proof(cookie, host(1), 1s));
-  CHECK_FALSE(book.is_proof(cookie, host(2), 1s));
-  CHECK_FALSE(book.is_proof(cookie + 1, host(1), 1s));
+  CHECK(book.is_valid_echo(cookie, host(1), 1s));
+  CHECK_FALSE(book.is_valid_echo(cookie, host(2), 1s));
+  CHECK_FALSE(book.is_valid_echo(cookie + 1, host(1), 1s));
 }
 
-TEST_CASE("address_book: no cookie is no proof, for whatever address") {
+TEST_CASE("address_book: no cookie verifies nothing, whatever the address") {
   address_book book(16, 100s, 1);
 
-  for (std::uint8_t i = 0; i < 255; ++i) CHECK_FALSE(book.is_proof(0, host(i), 1s));
+  for (std::uint8_t i = 0; i < 255; ++i) CHECK_FALSE(book.is_valid_echo(0, host(i), 1s));
 }
 
 TEST_CASE("address_book: two books give different cookies") {
   address_book one(16, 100s, 1);
   address_book other(16, 100s, 2);
 
-  CHECK_FALSE(other.is_proof(one.cookie_for(host(1), 1s), host(1), 1s));
+  CHECK_FALSE(other.is_valid_echo(one.cookie_for(host(1), 1s), host(1), 1s));
 }
 
 TEST_CASE("address_book: a cookie is good for one lifetime at least, and for two at most") {
@@ -58,12 +58,12 @@ TEST_CASE("address_book: a cookie is good for one lifetime at least, and for two
       static_cast<void>(book.cookie_for(host(9), 1s));
       const std::uint64_t cookie = book.cookie_for(host(1), given);
       for (nanoseconds now = given; now <= given + 600s; now += step) {
-        const bool is_proof = book.is_proof(cookie, host(1), now);
+        const bool is_valid_echo = book.is_valid_echo(cookie, host(1), now);
         CAPTURE(step.count());
         CAPTURE(given.count());
         CAPTURE(now.count());
-        if (now - given <= 100s) CHECK(is_proof);
-        if (now - given >= 200s) CHECK_FALSE(is_proof);
+        if (now - given <= 100s) CHECK(is_valid_echo);
+        if (now - given >= 200s) CHECK_FALSE(is_valid_echo);
       }
     }
   }
@@ -76,20 +76,20 @@ TEST_CASE("address_book: a shorter lifetime takes no cookie that was given withi
 
   book.set_secret_lifetime(20s, 91s);
 
-  CHECK(book.is_proof(cookie, host(1), 92s));
-  CHECK(book.is_proof(cookie, host(1), 110s));
-  CHECK_FALSE(book.is_proof(cookie, host(1), 131s));
+  CHECK(book.is_valid_echo(cookie, host(1), 92s));
+  CHECK(book.is_valid_echo(cookie, host(1), 110s));
+  CHECK_FALSE(book.is_valid_echo(cookie, host(1), 131s));
 }
 
 TEST_CASE("address_book: the cookie of another is kept until it gives a newer one") {
   address_book book(16, 100s, 1);
   CHECK(book.cookie_from(host(1)) == 0);
 
-  book.handle_proof(host(1), 77);
+  book.handle_verified(host(1), 77);
   CHECK(book.cookie_from(host(1)) == 77);
-  book.handle_proof(host(1), 0);
+  book.handle_verified(host(1), 0);
   CHECK(book.cookie_from(host(1)) == 77);
-  book.handle_proof(host(1), 78);
+  book.handle_verified(host(1), 78);
   CHECK(book.cookie_from(host(1)) == 78);
   CHECK(book.cookie_from(host(2)) == 0);
 }
@@ -102,7 +102,7 @@ TEST_CASE("address_book: who never answers is asked again after 1, 2, 2, 4, 4, 8
         std::vector<std::uint64_t>{1, 2, 4, 6, 10, 14, 22, 30, 46, 62, 78, 94});
 }
 
-TEST_CASE("address_book: an unproved address may be started with once a round") {
+TEST_CASE("address_book: an unverified address may be started with once a round") {
   address_book book(16, 100s, 1);
 
   CHECK(book.try_start(host(1), 1, 16));
@@ -110,7 +110,7 @@ TEST_CASE("address_book: an unproved address may be started with once a round") 
   CHECK(book.try_start(host(1), 2, 16));
 }
 
-TEST_CASE("address_book: so many unproved addresses a round, and not one more") {
+TEST_CASE("address_book: so many unverified addresses a round, and not one more") {
   address_book book(16, 100s, 1);
 
   CHECK(book.try_start(host(1), 1, 2));
@@ -119,11 +119,12 @@ TEST_CASE("address_book: so many unproved addresses a round, and not one more") 
   CHECK(book.try_start(host(3), 2, 2));
 }
 
-TEST_CASE("address_book: a proved address may always, and does not count against the unproved") {
+TEST_CASE(
+    "address_book: a verified address may always, and does not count against the unverified") {
   address_book book(16, 100s, 1);
-  book.handle_proof(host(1), 5);
-  CHECK(book.is_proved(host(1)));
-  CHECK_FALSE(book.is_proved(host(2)));
+  book.handle_verified(host(1), 5);
+  CHECK(book.is_verified(host(1)));
+  CHECK_FALSE(book.is_verified(host(2)));
 
   CHECK(book.try_start(host(1), 1, 1));
   CHECK(book.try_start(host(1), 1, 1));
@@ -131,28 +132,28 @@ TEST_CASE("address_book: a proved address may always, and does not count against
   CHECK(book.try_start(host(1), 1, 1));
 }
 
-TEST_CASE("address_book: eight starts without an answer are forgiven, the ninth unproves") {
+TEST_CASE("address_book: eight starts without an answer are forgiven, the ninth unverifies") {
   address_book book(16, 100s, 1);
-  book.handle_proof(host(1), 5);
+  book.handle_verified(host(1), 5);
 
   for (std::uint64_t round = 1; round <= 8; ++round) CHECK(book.try_start(host(1), round, 1));
-  CHECK(book.is_proved(host(1)));
+  CHECK(book.is_verified(host(1)));
   CHECK(book.try_start(host(1), 9, 1));
-  CHECK_FALSE(book.is_proved(host(1)));
+  CHECK_FALSE(book.is_verified(host(1)));
 }
 
 TEST_CASE("address_book: an answer in between starts the count anew") {
   address_book book(16, 100s, 1);
-  book.handle_proof(host(1), 5);
+  book.handle_verified(host(1), 5);
   for (std::uint64_t round = 1; round <= 8; ++round) CHECK(book.try_start(host(1), round, 1));
 
-  book.handle_proof(host(1), 5);
+  book.handle_verified(host(1), 5);
 
   for (std::uint64_t round = 9; round <= 16; ++round) CHECK(book.try_start(host(1), round, 1));
-  CHECK(book.is_proved(host(1)));
+  CHECK(book.is_verified(host(1)));
 }
 
-TEST_CASE("address_book: starts in a row that brought no proof are counted") {
+TEST_CASE("address_book: starts in a row that brought no verification are counted") {
   address_book book(16, 100s, 1);
   CHECK(book.unanswered(host(1)) == 0);
 
@@ -162,18 +163,18 @@ TEST_CASE("address_book: starts in a row that brought no proof are counted") {
   CHECK_FALSE(book.try_start(host(1), 2, 16));  // it backs off: that was no start
   CHECK(book.unanswered(host(1)) == 2);
 
-  book.handle_proof(host(1), 5);
+  book.handle_verified(host(1), 5);
   CHECK(book.unanswered(host(1)) == 0);
 }
 
-TEST_CASE("address_book: a proof ends the backing off") {
+TEST_CASE("address_book: a verification ends the backing off") {
   address_book book(16, 100s, 1);
   for (std::uint64_t round = 1; round <= 40; ++round) {
     static_cast<void>(book.try_start(host(1), round, 16));
   }
   CHECK_FALSE(book.try_start(host(1), 41, 16));
 
-  book.handle_proof(host(1), 5);
+  book.handle_verified(host(1), 5);
   CHECK(book.try_start(host(1), 41, 16));
 }
 
@@ -182,7 +183,7 @@ TEST_CASE("address_book: never holds more than its capacity") {
 
   for (std::uint8_t i = 0; i < 100; ++i) {
     static_cast<void>(book.try_start(host(i), i, 16));
-    if (i % 3 == 0) book.handle_proof(host(static_cast<std::uint8_t>(i + 100)), 5);
+    if (i % 3 == 0) book.handle_verified(host(static_cast<std::uint8_t>(i + 100)), 5);
   }
 
   CHECK(book.size() == 4);
@@ -190,40 +191,41 @@ TEST_CASE("address_book: never holds more than its capacity") {
 
 TEST_CASE("address_book: when it is full, an address that never answered makes room") {
   address_book book(2, 100s, 1);
-  book.handle_proof(host(1), 5);
+  book.handle_verified(host(1), 5);
   CHECK(book.try_start(host(2), 1, 16));
 
   CHECK(book.try_start(host(3), 9, 16));
 
-  CHECK(book.is_proved(host(1)));
+  CHECK(book.is_verified(host(1)));
   CHECK(book.cookie_from(host(1)) == 5);
   CHECK(book.size() == 2);
 }
 
-TEST_CASE("address_book: when it is full of proved ones, the one not met for longest makes room") {
+TEST_CASE(
+    "address_book: when it is full of verified ones, the one not met for longest makes room") {
   // Addresses come and go over the years; who is new must still be spoken to.
   address_book book(3, 100s, 1);
   for (std::uint8_t i = 1; i <= 3; ++i) {
     CHECK(book.try_start(host(i), i, 16));
-    book.handle_proof(host(i), i);
+    book.handle_verified(host(i), i);
   }
   CHECK(book.try_start(host(1), 10, 16));
 
   CHECK(book.try_start(host(4), 11, 16));
 
-  CHECK(book.is_proved(host(1)));
-  CHECK_FALSE(book.is_proved(host(2)));
-  CHECK(book.is_proved(host(3)));
+  CHECK(book.is_verified(host(1)));
+  CHECK_FALSE(book.is_verified(host(2)));
+  CHECK(book.is_verified(host(3)));
 }
 
-TEST_CASE("address_book: strangers that prove themselves do not push out whom I speak with") {
+TEST_CASE("address_book: newly verified addresses do not push out whom I speak with") {
   address_book book(2, 100s, 1);
-  book.handle_proof(host(1), 5);
-  book.handle_proof(host(2), 6);
+  book.handle_verified(host(1), 5);
+  book.handle_verified(host(2), 6);
 
-  book.handle_proof(host(3), 7);
+  book.handle_verified(host(3), 7);
 
-  CHECK_FALSE(book.is_proved(host(3)));
+  CHECK_FALSE(book.is_verified(host(3)));
   CHECK(book.cookie_from(host(1)) == 5);
   CHECK(book.cookie_from(host(2)) == 6);
 }

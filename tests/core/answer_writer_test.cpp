@@ -75,7 +75,7 @@ TEST_CASE("answer_writer: an answer to an unverified address says `more` when it
     answer_writer writer(given.shared);
     answer_leg leg = make_leg();
     leg.bytes_left = 1000;
-    leg.is_unproved = is_unverified;
+    leg.is_unverified = is_unverified;
     leg.owed.emplace_back(owner, 7, 0);
     message out;
 

@@ -82,7 +82,7 @@ TEST_CASE("applier: a parked delta is dropped after sixteen rounds") {
   CHECK(given.deltas.parked_bytes() == 0);
 }
 
-TEST_CASE("applier: deltas of strangers, of other runs and of this node are dropped") {
+TEST_CASE("applier: deltas of unknown peers, of other runs and of this node are dropped") {
   applying given;
   message from;
   delta_view delta;

@@ -45,36 +45,36 @@ TEST_CASE("change_list: entries and items take their places in one sequence") {
   CHECK(changes.take() == 1);
   changes.introduce(1, false);
   CHECK(changes.take() == 3);
-  changes.judge(1);
+  changes.change_status(1);
 
   CHECK(changes.places_of(1).introduced == 2);
-  CHECK(changes.places_of(1).judged == 4);
+  CHECK(changes.places_of(1).status == 4);
   CHECK(changes.last() == 4);
   CHECK(items_above(changes, 0) ==
-        std::vector<seen_item>{seen_item(2, what::introduced), seen_item(4, what::judged)});
-  CHECK(items_above(changes, 2) == std::vector<seen_item>{seen_item(4, what::judged)});
+        std::vector<seen_item>{seen_item(2, what::introduced), seen_item(4, what::status)});
+  CHECK(items_above(changes, 2) == std::vector<seen_item>{seen_item(4, what::status)});
   CHECK(items_above(changes, 4).empty());
 }
 
-TEST_CASE("change_list: a verdict moves to the tail, the introduction stays where it is") {
+TEST_CASE("change_list: a status moves to the tail, the introduction stays where it is") {
   change_list changes(8);
   changes.introduce(1, false);
-  changes.judge(1);
+  changes.change_status(1);
 
-  changes.judge(1);
+  changes.change_status(1);
 
   CHECK(items_above(changes, 0) ==
-        std::vector<seen_item>{seen_item(1, what::introduced), seen_item(3, what::judged)});
+        std::vector<seen_item>{seen_item(1, what::introduced), seen_item(3, what::status)});
 }
 
-TEST_CASE("change_list: a restart takes back introduction and verdict of the state before") {
+TEST_CASE("change_list: a restart takes back introduction and status of the state before") {
   change_list changes(8);
   changes.introduce(1, false);
-  changes.judge(1);
+  changes.change_status(1);
 
   changes.introduce(1, true);
 
-  CHECK(changes.places_of(1).judged == 0);
+  CHECK(changes.places_of(1).status == 0);
   CHECK(changes.places_of(1).is_restart);
   CHECK(items_above(changes, 0) == std::vector<seen_item>{seen_item(3, what::introduced)});
 }
@@ -82,7 +82,7 @@ TEST_CASE("change_list: a restart takes back introduction and verdict of the sta
 TEST_CASE("change_list: a forgetting takes the row's items along and names who went") {
   change_list changes(8);
   changes.introduce(3, false);
-  changes.judge(3);
+  changes.change_status(3);
 
   changes.forget(3, "gone", 7);
 
@@ -97,12 +97,12 @@ TEST_CASE("change_list: a forgetting takes the row's items along and names who w
 TEST_CASE("change_list: a slot that is used again has nothing of the places of its last peer") {
   change_list changes(8);
   changes.introduce(3, true);
-  changes.judge(3);
+  changes.change_status(3);
 
   changes.forget(3, "gone", 7);
 
   CHECK(changes.places_of(3).introduced == 0);
-  CHECK(changes.places_of(3).judged == 0);
+  CHECK(changes.places_of(3).status == 0);
   CHECK_FALSE(changes.places_of(3).is_restart);
   CHECK(changes.places_of(99).introduced == 0);  // a slot never used
 }
@@ -132,11 +132,11 @@ TEST_CASE("change_list: a cursor begins at the start, with all that is there as 
   CHECK_FALSE(changes.has_lost(cursor));
 }
 
-TEST_CASE("change_list: forgettings go once everybody passed them, verdicts and notices do not") {
+TEST_CASE("change_list: forgettings go once everybody passed them, statuses and notices do not") {
   change_list changes(8);
   changes.introduce(1, false);
   forget(changes, "two", 2);
-  changes.judge(1);
+  changes.change_status(1);
   note(changes, "four");
   forget(changes, "five", 3);
 
@@ -145,7 +145,7 @@ TEST_CASE("change_list: forgettings go once everybody passed them, verdicts and 
   changes.release(4);
 
   CHECK(items_above(changes, 0) ==
-        std::vector<seen_item>{seen_item(1, what::introduced), seen_item(3, what::judged),
+        std::vector<seen_item>{seen_item(1, what::introduced), seen_item(3, what::status),
                                seen_item(4, what::notice), seen_item(5, what::forgotten)});
   CHECK(changes.kept() == 2);
 }

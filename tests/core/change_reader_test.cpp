@@ -31,7 +31,7 @@ class small_node {
   }
   void set_status(slot_index slot, peer_status status) {
     peers[slot].set_status(status);
-    changes.judge(slot);
+    changes.change_status(slot);
   }
   void forget(slot_index slot) {
     changes.forget(slot, peers.details(slot).name, 7);

@@ -17,7 +17,7 @@ namespace {
 /// sender and receiver, and of the first 16 places are for what changed last.
 constexpr std::size_t rows_a_digest(std::size_t datagrams) { return 43 * datagrams - 16; }
 
-/// Digests to a proved peer until all of 1,000 stood in one of them.
+/// Digests to a verified peer until all of 1,000 stood in one of them.
 std::size_t count_digests(std::size_t datagrams) {
   small_cluster world;
   config settings = make_config("a");
@@ -49,7 +49,7 @@ std::size_t count_digests(std::size_t datagrams) {
   };
   for (int round = 0; round < 200 && told.size() < 1000; ++round) {
     is_begun = false;
-    // It stays live, and proved.
+    // It stays live, and verified.
     ++by.heartbeat;
     static_cast<void>(by.begin(message_kind::reply));
     world.deliver(letter(by.draft, by.address, world.find("a").address));

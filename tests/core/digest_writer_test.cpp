@@ -16,7 +16,7 @@ digest_leg make_leg(const exchange_fixture& given) {
   digest_leg leg;
   leg.datagrams_left = 1;
   leg.digest_rows_left = given.peers.by_hash().size();
-  leg.digest_graves_left = given.graves.all().size();
+  leg.digest_unwanted_left = given.unwanted.all().size();
   leg.extra_rows_left = leg.digest_rows_left;
   leg.has_extra = true;
   return leg;
@@ -49,10 +49,10 @@ TEST_CASE("digest_writer: a refused peer stands in the range as unwanted, with a
   exchange_fixture given;
   const slot_index full = given.add("full", 3);
   given.peers[full].set_over_capacity(true);
-  grave forgotten;
+  unwanted_peer forgotten;
   forgotten.name_hash = hash_of("forgotten");
   forgotten.generation = 4;
-  given.graves.bury(forgotten);
+  given.unwanted.add(forgotten);
   digest_writer writer(given.shared);
   digest_leg leg = make_leg(given);
   message out;

@@ -21,9 +21,9 @@ TEST_CASE("event: kinds bear the names of their enumerators") {
   CHECK(to_string(static_cast<event_kind>(99)) == "unknown");
 }
 
-TEST_CASE("event: statuses are named as users read them, an unjudged peer is new") {
+TEST_CASE("event: statuses are named as users read them, an introduced peer is new") {
   CHECK(to_string(peer_status::self) == "self");
-  CHECK(to_string(peer_status::unjudged) == "new");
+  CHECK(to_string(peer_status::introduced) == "new");
   CHECK(to_string(peer_status::live) == "live");
   CHECK(to_string(peer_status::dead) == "dead");
   CHECK(to_string(peer_status::left) == "left");

@@ -10,9 +10,9 @@
 #include "gossipmonger/core/change_list.hpp"
 #include "gossipmonger/core/config.hpp"
 #include "gossipmonger/core/exchange_tables.hpp"
-#include "gossipmonger/core/graveyard.hpp"
 #include "gossipmonger/core/memory_storage.hpp"
 #include "gossipmonger/core/peer_table.hpp"
+#include "gossipmonger/core/unwanted_peers.hpp"
 #include "protocol_fixture.hpp"
 
 namespace gossipmonger {
@@ -22,7 +22,7 @@ class exchange_fixture {
  public:
   explicit exchange_fixture(std::size_t keys_total_max = 1000)
       : entries(make_limits(keys_total_max)),
-        shared(settings, peers, graves, storage_ref(entries)) {
+        shared(settings, peers, unwanted, storage_ref(entries)) {
     static_cast<void>(add("a", 0));
     peers.self().set_status(peer_status::self);
   }
@@ -60,7 +60,7 @@ class exchange_fixture {
 
   config settings = make_config("a");
   peer_table peers{100};
-  graveyard graves{32};
+  unwanted_peers unwanted{32};
   memory_storage entries;
   change_list changes{64};
   exchange_tables shared;

@@ -209,21 +209,22 @@ TEST_CASE("exchange: an older generation gets identity and all entries, a newer 
   CHECK(asked.front().content.requests[0].max_version() == 2);
 }
 
-TEST_CASE("exchange: versions that I lack, and strangers, are asked for; what I refuse is not") {
+TEST_CASE(
+    "exchange: versions that I lack, and unknown peers, are asked for; what I refuse is not") {
   node_of_owners owners;
   const puppet& owner = owners.add_owner("owner", 2, 10);
-  digest_entry stranger;
-  stranger.name_hash = hash_of("stranger");
-  stranger.generation = 5;
+  digest_entry unknown;
+  unknown.name_hash = hash_of("stranger");
+  unknown.generation = 5;
   puppet refused(owners.world, "a", "refused", 50);
   refused.generation = generation_max;
   refused.enter();
 
-  const letters answer = owners.ask({entry_of(owner, 7), stranger, entry_of(refused)}, false);
+  const letters answer = owners.ask({entry_of(owner, 7), unknown, entry_of(refused)}, false);
 
   REQUIRE(answer.front().content.requests.size() == 2);
   CHECK(answer.front().content.requests[0] == packed_entry(entry_of(owner, 2)));
-  CHECK(answer.front().content.requests[1].name_hash == stranger.name_hash);
+  CHECK(answer.front().content.requests[1].name_hash == unknown.name_hash);
   CHECK(answer.front().content.requests[1].generation() == 0);
 }
 
@@ -371,10 +372,10 @@ TEST_CASE("exchange: a request is answered by leg 3, and asks for nothing back")
   digest_entry beyond = entry_of(owner, 9);  // I lack what it has
   digest_entry wanted = entry_of(owner, 1);
 
-  digest_entry stranger;
-  stranger.name_hash = hash_of("stranger");
+  digest_entry unknown;
+  unknown.name_hash = hash_of("stranger");
   const puppet& other = owners.add_owner("other", 3, 10);
-  owners.asker.begin(message_kind::reply).requests = {wanted, stranger, entry_of(other, 9)};
+  owners.asker.begin(message_kind::reply).requests = {wanted, unknown, entry_of(other, 9)};
   const letters answer = owners.asker.send();
   REQUIRE(answer.size() == 1);
   CHECK(answer.front().content.kind == message_kind::deltas);
@@ -383,7 +384,7 @@ TEST_CASE("exchange: a request is answered by leg 3, and asks for nothing back")
 
   owners.asker.begin(message_kind::reply).requests = {beyond};
   CHECK(owners.asker.send().empty());
-  owners.asker.begin(message_kind::reply).requests = {stranger};
+  owners.asker.begin(message_kind::reply).requests = {unknown};
   CHECK(owners.asker.send().empty());
 }
 
@@ -668,14 +669,14 @@ TEST_CASE("exchange: a lost answer makes the window smaller once, whatever owner
     return owners.asker.send();
   };
   REQUIRE(ask().size() > 3);
-  REQUIRE(owners.node.stats().bursts_halved == 0);
+  REQUIRE(owners.node.stats().windows_halved == 0);
 
   // It has seen a later heartbeat, and holds nothing of any of the three.
   owners.world.round("a");
   REQUIRE(ask().size() > 3);
 
-  CHECK(owners.node.stats().bursts_halved == 1);
+  CHECK(owners.node.stats().windows_halved == 1);
   owners.world.round("a");
   REQUIRE(ask().size() > 3);
-  CHECK(owners.node.stats().bursts_halved == 2);
+  CHECK(owners.node.stats().windows_halved == 2);
 }

@@ -374,13 +374,13 @@ TEST_CASE("exchange_values: fragments that come in any order, and twice, make on
   CHECK(nodes.b.stats().parked_bytes == 0);
 }
 
-TEST_CASE("exchange_values: what is lost of a burst is all that is sent again, in time") {
+TEST_CASE("exchange_values: what is lost of a window is all that is sent again, in time") {
   struct wanted {
     std::size_t bytes;
     unsigned percent;
     int rounds_max;
   };
-  // A burst of an exchange carries about 110 kB, and there are up to 17 a round. In order alone,
+  // The window of an exchange carries about 110 kB, and there are up to 17 a round. In order alone,
   // one would get 4 fragments further at 20 % loss.
   for (const wanted& one :
        {wanted{65'536, 0, 1}, wanted{65'536, 5, 4}, wanted{65'536, 20, 8}, wanted{1 << 20, 0, 1},
@@ -618,7 +618,7 @@ TEST_CASE(
     // Another one each time: to the same one, what went is on its way.
     const std::string name = std::string(node) + std::to_string(version);
     puppet asker(nodes.world, node, name, static_cast<std::uint8_t>(10 + version));
-    asker.cookie = asker.prove().front().content.cookie;
+    asker.cookie = asker.verify().front().content.cookie;
     message& draft = asker.begin(message_kind::digest);
     digest_entry mine;
     mine.name_hash = asker.hash();

@@ -50,7 +50,7 @@ TEST_CASE("expiry: a key has the deadline that was set last, later or earlier") 
   CHECK(take_all(keys, 20s) == std::vector<std::string>{"a"});
 }
 
-TEST_CASE("expiry: what was cleared never falls due, and clearing a stranger is nothing") {
+TEST_CASE("expiry: what was cleared never falls due, and clearing an unknown key is nothing") {
   expiry keys;
   keys.set("a", 10s);
   keys.set("b", 10s);

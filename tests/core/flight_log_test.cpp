@@ -50,7 +50,7 @@ TEST_CASE("flight_log: what arrived is forgotten, and what follows goes on from 
   CHECK(log.is_empty());
 }
 
-TEST_CASE("flight_log: of what goes on being sent, each round's part is judged by itself") {
+TEST_CASE("flight_log: of what goes on being sent, each round's part counts by itself") {
   flight_log log(4);
   log.handle_sent(remote, owner, generation, 100, 5, 14s);
   log.handle_sent(remote, owner, generation, 150, 6, 15s);
@@ -99,7 +99,7 @@ TEST_CASE("flight_log: another run of the owner, another remote or owner: nothin
   CHECK(log.is_empty());
 }
 
-TEST_CASE("flight_log: when it is full, the flow that was fed least recently goes") {
+TEST_CASE("flight_log: when it is full, the flow that was added to least recently goes") {
   flight_log log(2);
   log.handle_sent(1, owner, generation, 100, 5, 14s);
   log.handle_sent(2, owner, generation, 100, 5, 14s);

@@ -21,8 +21,8 @@ endpoint address_of(std::size_t host) {
   return endpoint::v4(10, 0, 0, static_cast<std::uint8_t>(host), 7000);
 }
 
-/// A node at 10.0.0.1 with an interval of 1 s that began at 100 s, and what its liveness judges by.
-/// Peers are known by the last byte of their address, which is the hash of their name too.
+/// A node at 10.0.0.1 with an interval of 1 s that began at 100 s, and what its liveness decides
+/// by. Peers are known by the last byte of their address, which is the hash of their name too.
 class watcher {
  public:
   watcher() {
@@ -36,7 +36,7 @@ class watcher {
   /// A peer with a verified address, which advanced to `heartbeat` now.
   slot_index add(std::size_t host, peer_status status, std::uint64_t heartbeat = 10) {
     const slot_index slot = add_row(host);
-    static_cast<void>(addresses.handle_proof(address_of(host), 1));
+    static_cast<void>(addresses.handle_verified(address_of(host), 1));
     peers.begin(slot, peer_generation, heartbeat - 1, clock.now(), clock.now());
     peers.restart_silence(slot, clock.now());
     peers.advance(slot, heartbeat, clock.now(), alive.expected(), settings.detector_window);
@@ -80,7 +80,7 @@ class watcher {
             alive.handle_heartbeat(slot, entry_of(slot, heartbeat))) {
       peers[slot].set_status(*status);
     }
-    alive.handle_proof(slot, heartbeat);
+    alive.handle_alive(slot, heartbeat);
   }
   [[nodiscard]] digest_entry entry_of(slot_index slot, std::uint64_t heartbeat) const {
     digest_entry entry = peers[slot].entry();
@@ -124,7 +124,7 @@ class watcher {
 
 TEST_CASE("liveness: a new peer is live after its second advance, by other peers' word") {
   watcher node;
-  const slot_index peer = node.add(2, peer_status::unjudged);
+  const slot_index peer = node.add(2, peer_status::introduced);
 
   CHECK(node.alive.handle_heartbeat(peer, node.entry_of(peer, 11)) == peer_status::live);
   CHECK(node.alive.handle_heartbeat(peer, node.entry_of(peer, 11)) == std::nullopt);
@@ -197,11 +197,11 @@ TEST_CASE("liveness: an unanswered probe becomes a suspicion, and then a death")
   std::size_t rounds = 0;
   while (!node.peers[silent].is_suspect() && rounds < 20) ++rounds, node.run();
   CHECK(rounds <= prober::tries_max + 1);
-  CHECK(node.alive.rumours() == 1);
+  CHECK(node.alive.suspicions_told() == 1);
   while (node.peers[silent].status() == peer_status::live && rounds < 40) ++rounds, node.run();
 
   CHECK(rounds <= prober::tries_max + 1 + node.settings.suspicion_rounds + 1);
-  CHECK(node.alive.counters().convictions == 1);
+  CHECK(node.alive.counters().declared_dead == 1);
 }
 
 TEST_CASE("liveness: a word of the suspect itself refutes the suspicion") {
@@ -231,7 +231,7 @@ TEST_CASE("liveness: a suspect dies only after this node has asked it") {
   CHECK(node.peers[peer].status() == peer_status::dead);
 }
 
-TEST_CASE("liveness: the answer to a question goes to the asker once there is a proof") {
+TEST_CASE("liveness: the answer to a question goes to the asker once there is a sign of life") {
   watcher node;
   const slot_index peer = node.add(2, peer_status::live);
   suspicion_entry question = node.suspicion_of(peer, 8);

@@ -66,13 +66,13 @@ class member_owner {
 
   config settings;
   peer_table peers{2};
-  graveyard graves{8};
+  unwanted_peers unwanted{8};
   change_list changes{16};
   random_source draws{1};
   std::chrono::nanoseconds steady = 100s;
   static constexpr std::chrono::nanoseconds wall = 1'704'067'200s;
   node_clock clock{moment(steady, wall + steady)};
-  membership known{set_limits(settings), peers, graves, changes};
+  membership known{set_limits(settings), peers, unwanted, changes};
 
  private:
   static const config& set_limits(config& settings) {
@@ -83,12 +83,12 @@ class member_owner {
 
 }  // namespace
 
-TEST_CASE("membership: a stranger is admitted as a newcomer, and lives among the live") {
+TEST_CASE("membership: an unknown peer is admitted as a newcomer, and lives among the live") {
   member_owner node;
 
   const slot_index b = node.enter("b");
   CHECK(node.peers.details(b).name == "b");
-  CHECK(node.peers[b].status() == peer_status::unjudged);
+  CHECK(node.peers[b].status() == peer_status::introduced);
   CHECK(node.known.rings().newcomers.size() == 1);
 
   node.set_status(b, peer_status::live);
@@ -151,7 +151,7 @@ TEST_CASE("membership: an address that nobody can reach is not taken in, and not
     CHECK(seen.reason == drop_reason::endpoint);
     CHECK_FALSE(seen.text.empty());
   }
-  CHECK(node.graves.all().empty());
+  CHECK(node.unwanted.all().empty());
 
   node.peers.details(self_slot).address = endpoint::v4(127, 0, 0, 1, 7001);
   CHECK(node.introduce(who).kind == what::admitted);

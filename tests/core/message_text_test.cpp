@@ -140,13 +140,13 @@ TEST_CASE("message_text: suspicions show their ages in rounds, and probes are to
   suspect.generation = 20;
   suspect.heartbeat = 7;
   suspect.suspicion_age = 24;  // 24 / 16
-  suspect.proof_age = 49;      // 49 / 16
+  suspect.alive_age = 49;      // 49 / 16
   suspicion_entry alive = suspect;
   alive.suspicion_age = suspicion_entry::no_suspicion;
-  alive.proof_age = 0;
+  alive.alive_age = 0;
   suspicion_entry asked = suspect;
   asked.suspicion_age = 160;
-  asked.proof_age = suspicion_entry::proof_age_max;
+  asked.alive_age = suspicion_entry::alive_age_max;
   asked.is_question = true;
   sent.suspicions = {suspect, alive, asked};
 

@@ -17,10 +17,10 @@ endpoint address_of(std::size_t i) {
                       7000);
 }
 
-answer_leg make_answer(std::size_t to, bool is_unproved) {
+answer_leg make_answer(std::size_t to, bool is_unverified) {
   answer_leg leg;
   leg.to = address_of(to);
-  leg.is_unproved = is_unproved;
+  leg.is_unverified = is_unverified;
   return leg;
 }
 
@@ -31,9 +31,9 @@ leg_base& turn(outbox& box, outbox_lane lane) {
 }
 
 /// The addresses of the legs that wait, in the order in which they go, a datagram each.
-std::vector<endpoint> drain(outbox& box, bool may_answer_strangers = true) {
+std::vector<endpoint> drain(outbox& box, bool may_answer_unverified = true) {
   std::vector<endpoint> to;
-  while (const std::optional<outbox_lane> lane = box.next(may_answer_strangers)) {
+  while (const std::optional<outbox_lane> lane = box.next(may_answer_unverified)) {
     to.push_back(turn(box, *lane).to);
     box.end(*lane);
   }
@@ -42,7 +42,8 @@ std::vector<endpoint> drain(outbox& box, bool may_answer_strangers = true) {
 
 }  // namespace
 
-TEST_CASE("outbox: digests, then answers to members, then to strangers, whenever they came") {
+TEST_CASE(
+    "outbox: digests, then answers to members, then to unverified addresses, whenever they came") {
   outbox box;
   CHECK(box.is_empty());
   CHECK(box.add_answer(make_answer(3, true)) == 0);
@@ -67,18 +68,18 @@ TEST_CASE("outbox: one digest an address, and no more than it holds") {
   CHECK(box.find_digest(address_of(1000)) == nullptr);
 }
 
-TEST_CASE("outbox: strangers push out strangers, and nobody else") {
+TEST_CASE("outbox: unverified addresses push out each other, and nobody else") {
   outbox box;
   box.add_digest(address_of(1)).is_short = true;
   CHECK(box.add_answer(make_answer(2, false)) == 0);
-  for (std::size_t i = 0; i < outbox::strangers_max; ++i) {
+  for (std::size_t i = 0; i < outbox::unverified_max; ++i) {
     CHECK(box.add_answer(make_answer(100 + i, true)) == 0);
   }
 
   CHECK(box.add_answer(make_answer(999, true)) == 1);
 
   const std::vector<endpoint> left = drain(box);
-  REQUIRE(left.size() == 2 + outbox::strangers_max);
+  REQUIRE(left.size() == 2 + outbox::unverified_max);
   CHECK(left[0] == address_of(1));
   CHECK(left[1] == address_of(2));
   CHECK(left[2] == address_of(101));
@@ -209,7 +210,7 @@ TEST_CASE("outbox: answers that were planned too long ago go when they are told 
   CHECK(drain(box) == std::vector<endpoint>{address_of(2), address_of(3), address_of(4)});
 }
 
-TEST_CASE("outbox: while strangers may not be answered, the others are") {
+TEST_CASE("outbox: while unverified addresses may not be answered, the others are") {
   outbox box;
   CHECK(box.add_answer(make_answer(1, true)) == 0);
   CHECK(box.add_answer(make_answer(2, false)) == 0);

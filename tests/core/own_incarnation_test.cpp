@@ -224,7 +224,7 @@ TEST_CASE("own_incarnation: while another peer holds the rival live, this run is
   CHECK_FALSE(mine.is_displaced());
 }
 
-TEST_CASE("own_incarnation: the rival alone, or a stranger, displaces nobody") {
+TEST_CASE("own_incarnation: the rival alone, or an unknown peer, displaces nobody") {
   own_node mine;
   mine.begin_conflict(false);
 

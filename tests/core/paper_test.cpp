@@ -361,7 +361,7 @@ TEST_CASE("paper: DSN 2002 section 3.1: a member that does not answer is probed 
   }
   CHECK(most == 3);
   CHECK(status_of(world, "a", "f") == peer_status::live);
-  CHECK(world["a"].stats().convictions == 0);
+  CHECK(world["a"].stats().declared_dead == 0);
 }
 
 TEST_CASE("paper: DSN 2002 section 4.1: news of members travels in the probes and their answers") {
@@ -417,8 +417,8 @@ TEST_CASE("paper: DSN 2002 section 4.2: a suspect that is heard again is no long
   CHECK_FALSE(is_suspect(world, "a", "c"));
   CHECK_FALSE(is_suspect(world, "b", "c"));
   world.run_for(60s);
-  CHECK(world["a"].stats().convictions == 0);
-  CHECK(world["b"].stats().convictions == 0);
+  CHECK(world["a"].stats().declared_dead == 0);
+  CHECK(world["b"].stats().declared_dead == 0);
 }
 
 TEST_CASE(
@@ -440,8 +440,8 @@ TEST_CASE(
     told.generation = c.generation;
     told.heartbeat = heartbeat;
     told.suspicion_age = suspicion_age;
-    told.proof_age = 0;
-    if (suspicion_age != suspicion_entry::no_suspicion) told.proof_age = 200;
+    told.alive_age = 0;
+    if (suspicion_age != suspicion_entry::no_suspicion) told.alive_age = 200;
     static_cast<void>(b.send());
   };
   world.run_for(1s);
@@ -509,7 +509,7 @@ TEST_CASE("paper: RFC 9000 section 8.1: the limit ends when the address is verif
   protocol& a = world.add("a");
   for (int i = 0; i < 50; ++i) REQUIRE(a.set("k" + std::to_string(i), std::string(900, 'x')));
   puppet b(world, "a", "b", 1);
-  static_cast<void>(b.prove());
+  static_cast<void>(b.verify());
   REQUIRE(b.cookie != 0);
 
   message& leg = b.begin(message_kind::digest);
@@ -543,14 +543,14 @@ TEST_CASE("paper: RFC 9000 section 8.1.4: a token is good for the address that i
   protocol& a = world.add("a");
   puppet b(world, "a", "b", 1);
   puppet thief(world, "a", "b", 2);  // the same name, at another address
-  static_cast<void>(b.prove());
+  static_cast<void>(b.verify());
   REQUIRE(b.cookie != 0);
 
   thief.cookie = b.cookie;
   thief.begin(message_kind::reply).identities.push_back(thief.identity());
   static_cast<void>(thief.send());
   CHECK_FALSE(a.is_known("b"));
-  CHECK(drops(a, drop_reason::unproved) == 1);
+  CHECK(drops(a, drop_reason::unverified) == 1);
 
   b.enter();
   CHECK(a.is_known("b"));

@@ -37,7 +37,7 @@ class chooser {
   slot_index add(std::size_t host, peer_status status) {
     const slot_index slot = add_row(host, status);
     if (status == peer_status::live) rings.live.add(slot, draws);
-    if (status == peer_status::unjudged) rings.newcomers.add(slot, draws);
+    if (status == peer_status::introduced) rings.newcomers.add(slot, draws);
     if (peers[slot].is_gone()) rings.gone.push_back(slot);
     return slot;
   }
@@ -109,7 +109,7 @@ TEST_CASE("partners: each live peer is met once in a turn of the ring") {
 TEST_CASE("partners: live peers and newcomers take turns while there are both") {
   chooser node;
   node.add(2, peer_status::live);
-  node.add(3, peer_status::unjudged);
+  node.add(3, peer_status::introduced);
 
   CHECK(node.run() == "member 3");
   CHECK(node.run() == "member 2");
@@ -136,7 +136,7 @@ TEST_CASE("partners: a member with which no exchange starts costs no start") {
 TEST_CASE("partners: while a version is preferred, a peer that lacks it comes first") {
   chooser node;
   node.holding = {node.add(2, peer_status::live), node.add(3, peer_status::live)};
-  node.add(4, peer_status::unjudged);
+  node.add(4, peer_status::introduced);
 
   node.partly.prefer_lacking(7);
   for (int round = 0; round < 4; ++round) CHECK(node.run() == "member 4");
@@ -194,7 +194,7 @@ TEST_CASE("partners: a seed is asked in its round, and in each while too few pee
 TEST_CASE("partners: while nobody is live, seeds take turns, as many as a round has room for") {
   chooser node;
   node.settings.live_peers_min = 1;
-  node.settings.unproved_addresses_max = 2;
+  node.settings.unverified_addresses_max = 2;
   node.partly.set_seeds({address_of(1), address_of(6), address_of(7), address_of(8)});
   node.refused = {1};  // its own address
 
@@ -220,7 +220,7 @@ TEST_CASE("partners: a seed where one peer is known is asked by its name, and no
   const slot_index c = node.add(3, peer_status::live);
   node.peers.details(c).address = address_of(2);
   CHECK(node.run().ends_with("seed 2 known"));  // the one that was found there before
-  node.peers[b].set_status(peer_status::unjudged);
+  node.peers[b].set_status(peer_status::introduced);
   CHECK(node.run().ends_with("seed 2"));
 }
 

@@ -88,7 +88,7 @@ TEST_CASE("peer_ring: who goes is not met, and nobody is skipped or met twice fo
   }
 }
 
-TEST_CASE("peer_ring: removing a stranger is nothing") {
+TEST_CASE("peer_ring: removing an unknown peer is nothing") {
   random_source draws(1);
   peer_ring ring = make_ring(3, draws);
 

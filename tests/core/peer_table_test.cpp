@@ -107,7 +107,7 @@ TEST_CASE("peer_table: each of a list is found, in any order, and who is not the
   table.peers.compare(asked, true, seen);
 
   REQUIRE(seen.others().size() == asked.size());
-  CHECK(seen.strangers() == 2);
+  CHECK(seen.unknown() == 2);
   for (std::size_t i = 0; i < asked.size(); ++i) {
     const auto [index, slot] = seen.others()[i];
     CHECK(index == i);
@@ -140,7 +140,7 @@ TEST_CASE("peer_table: of plain peers, entries that differ in the heartbeat alon
   row_of(8).set_put_off(true);
   row_of(9).set_over_capacity(true);
   row_of(10).set_left();
-  row_of(11).set_status(peer_status::unjudged);
+  row_of(11).set_status(peer_status::introduced);
   row_of(12).set_status(peer_status::dead);
   row_of(13).set_status(peer_status::left);
   entries.push_back(table.peers[self_slot].entry());
@@ -160,7 +160,7 @@ TEST_CASE("peer_table: of plain peers, entries that differ in the heartbeat alon
     CHECK(slots_of(table.peers, seen.behind()) ==
           std::vector<slot_index>{*table.peers.find(101), *table.peers.find(106)});
     CHECK(indices(seen.others()) == std::vector<std::size_t>{2, 3, 4, 7, 8, 9, 10, 11, 12, 13, 16});
-    CHECK(seen.strangers() == 0);
+    CHECK(seen.unknown() == 0);
     for (const placed_entry& at : seen.ahead()) {
       CHECK(table.peers.at(at.place).name_hash() == asked[at.index].name_hash);
     }
@@ -245,12 +245,12 @@ TEST_CASE("peer_table: whatever is listed, and in whatever order, is compared as
     std::vector<std::pair<std::size_t, slot_index>> ahead;
     std::vector<slot_index> behind;
     std::vector<std::pair<std::size_t, slot_index>> others;
-    std::size_t strangers = 0;
+    std::size_t unknown = 0;
     for (std::size_t i = 0; i < listed.size(); ++i) {
       const std::optional<slot_index> slot = table.peers.find(listed[i].name_hash);
       const digest_entry theirs = listed[i];
       if (!slot) {
-        ++strangers;
+        ++unknown;
         others.emplace_back(i, no_slot);
         continue;
       }
@@ -278,7 +278,7 @@ TEST_CASE("peer_table: whatever is listed, and in whatever order, is compared as
     std::vector<std::pair<std::size_t, slot_index>> seen_others;
     for (const located_entry& at : seen.others()) seen_others.emplace_back(at.index, at.slot);
     CHECK(seen_others == others);
-    CHECK(seen.strangers() == strangers);
+    CHECK(seen.unknown() == unknown);
   }
 }
 
@@ -403,7 +403,7 @@ TEST_CASE("peer_table: a slot is used again, and nothing of its last peer is lef
   CHECK_FALSE(row.is_over_capacity());
   CHECK(table.peers.details(slot).instance == 0);
   CHECK(table.peers.details(slot).features == 0);
-  CHECK(row.status() == peer_status::unjudged);
+  CHECK(row.status() == peer_status::introduced);
   CHECK(table.peers.detector(slot).samples() == 0);
 }
 
@@ -519,7 +519,7 @@ TEST_CASE("peer_table: a new incarnation keeps name and slot alone") {
   CHECK(row.max_version() == 0);
   CHECK(row.heartbeat() == 9);
   CHECK_FALSE(row.has_left());
-  CHECK(row.status() == peer_status::unjudged);
+  CHECK(row.status() == peer_status::introduced);
   CHECK(row.advances() == 0);
   CHECK_FALSE(row.is_suspect());
   CHECK_FALSE(table.peers.has_suspects());
@@ -579,7 +579,7 @@ TEST_CASE("peer_table: whether anybody may be silent is as if each were asked ea
     for (int step = 0; step < 1500; ++step) {
       CAPTURE(seed);
       CAPTURE(step);
-      // Some beat in bursts, so that their means fall.
+      // Some beat in runs, so that their means fall.
       now += std::chrono::milliseconds(draws.below(step % 300 < 150 ? 300 : 20));
       const detector_expectation expected(round, 8, 1, 8);
       const std::uint64_t what = draws.below(1000);

@@ -60,14 +60,14 @@ TEST_CASE("planner: entries above the version that the remote holds are owed, an
   CHECK(level.owed.empty());
 }
 
-TEST_CASE("planner: versions that the remote has more of, and strangers, are asked for") {
+TEST_CASE("planner: versions that the remote has more of, and unknown peers, are asked for") {
   planning given;
   given.begin(given.add("owner", 5));
-  grave refused;
+  unwanted_peer refused;
   refused.name_hash = hash_of("refused");
   refused.generation = 7;
   refused.heartbeat = heartbeat_max;
-  given.graves.bury(refused);
+  given.unwanted.add(refused);
 
   const answer_leg leg = given.compare(
       {given.entry_of("owner", 6), given.entry_of("stranger", 1), given.entry_of("refused", 1)});
@@ -114,10 +114,10 @@ TEST_CASE("planner: entries that got lost are owed again, in a window of half th
   given.shared.flights.handle_sent(hash_of("b"), hash_of("owner"), 7, flight_place(5), 1, 60s);
 
   answer_leg leg = given.compare({given.entry_of("owner", 3)});
-  given.plans.limit_burst(leg);
+  given.plans.limit_window(leg);
 
   CHECK(leg.owed.size() == 1);
-  CHECK(given.plans.counted().bursts_halved == 1);
+  CHECK(given.plans.counted().windows_halved == 1);
   CHECK(leg.datagrams_left == given.settings.exchange_datagrams_max / 2);
 }
 
@@ -126,10 +126,10 @@ TEST_CASE("planner: a new incarnation of the remote has the whole window again")
   given.begin(given.add("owner", 5));
   given.shared.flights.handle_sent(hash_of("b"), hash_of("owner"), 7, flight_place(5), 1, 60s);
   answer_leg leg = given.compare({given.entry_of("owner", 3)});
-  REQUIRE(given.plans.counted().bursts_halved == 1);
+  REQUIRE(given.plans.counted().windows_halved == 1);
 
   given.plans.begin(*given.peers.find(hash_of("b")));
-  given.plans.limit_burst(leg);
+  given.plans.limit_window(leg);
 
   CHECK(leg.datagrams_left == given.settings.exchange_datagrams_max);
 }

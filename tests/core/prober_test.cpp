@@ -76,7 +76,8 @@ TEST_CASE("prober: who asked about an incarnation is told of it, once, or too la
   CHECK_FALSE(probes.take_asker(3, 1, 9s));
 }
 
-TEST_CASE("prober: a proof from before the question's suspicion answers nobody, who waits on") {
+TEST_CASE(
+    "prober: a sign of life from before the question's suspicion answers nobody, who waits on") {
   prober probes;
   probes.add_asker(asker(3, 1, 5s, host(1), 11, 7));
   probes.add_asker(asker(3, 1, 8s, host(2), 12, 7));

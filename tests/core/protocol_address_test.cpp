@@ -113,8 +113,8 @@ TEST_CASE("protocol address: a node that answers from another address is named o
         std::vector<std::string>{"the node asked at 10.0.9.5:7000 answers from 10.0.9.6:7000: an "
                                  "answer proves nothing unless it comes from the address that was "
                                  "asked"});
-  CHECK(drops(a, drop_reason::unproved) == 2);
-  // Its twin: a cookie that nobody was given is any stranger's word.
+  CHECK(drops(a, drop_reason::unverified) == 2);
+  // Its twin: a cookie that nobody was given is anybody's word.
   other.begin(message_kind::reply).cookie_echo = asked.front().content.cookie + 1;
   static_cast<void>(other.send());
   CHECK(texts(a, cursor, event_kind::error).empty());
@@ -172,7 +172,7 @@ TEST_CASE("protocol address: an identity on loopback is for nodes on loopback al
     change_cursor cursor;
     static_cast<void>(read_events(a, cursor));
     puppet peer(world, "a", "peer", 1);
-    static_cast<void>(peer.prove());
+    static_cast<void>(peer.verify());
     identity_view who = peer.identity();
     who.address = endpoint::v4(127, 0, 1, 1, 7001);
 
@@ -206,7 +206,7 @@ TEST_CASE("protocol address: a seed at my own link-local address is myself, by a
 TEST_CASE("protocol address: while nobody is live each of many seeds is asked before any again") {
   small_cluster world;
   config settings = make_config("a");
-  settings.unproved_addresses_max = 16;
+  settings.unverified_addresses_max = 16;
   protocol& a = world.add(settings);
   std::vector<endpoint> seeds;
   for (std::uint8_t i = 0; i < 198; ++i) seeds.push_back(host(i));
@@ -230,7 +230,8 @@ TEST_CASE("protocol address: while nobody is live each of many seeds is asked be
   CHECK(rounds == 12);  // 12 * 16 = 192, and six in the thirteenth
 }
 
-TEST_CASE("protocol address: a start without proof is short now and then, for paths that are") {
+TEST_CASE(
+    "protocol address: a start without verification is short now and then, for paths that are") {
   small_cluster world;
   protocol& a = world.add("a");
   a.set_seeds({host(5)});

@@ -1,4 +1,5 @@
-// A byte budget that is spent: what waits stays bounded, and whom strangers flood still gossips.
+// A byte budget that is spent: what waits stays bounded, and a node that unverified addresses flood
+// still gossips.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -66,7 +67,7 @@ TEST_CASE("budget: members that ask for more every round have one digest each wa
 TEST_CASE("budget: digests to whoever was joined wait in a bounded queue") {
   small_cluster world;
   config settings = make_config("a");
-  settings.unproved_addresses_max = 64;
+  settings.unverified_addresses_max = 64;
   protocol& a = world.add(settings);
   limit(world, 1200);
 
@@ -85,7 +86,7 @@ TEST_CASE("budget: digests to whoever was joined wait in a bounded queue") {
 TEST_CASE("budget: a first contact is counted with all of its padding") {
   small_cluster world;
   config settings = make_config("a");
-  settings.unproved_addresses_max = 64;
+  settings.unverified_addresses_max = 64;
   protocol& a = world.add(settings);
   limit(world, 1500);  // an eighth of which is no whole number of words
   for (std::uint8_t i = 0; i < 64; ++i) a.join(endpoint::v4(10, 1, 0, i, 7000));
@@ -149,20 +150,21 @@ TEST_CASE("budget: a seed that is a partner of the round gets one digest in it")
   }
 }
 
-TEST_CASE("budget: a flood of strangers takes neither my digests nor a member's answers") {
-  for (const int strangers : {0, 100, 1000}) {
-    CAPTURE(strangers);
+TEST_CASE(
+    "budget: a flood from unverified addresses takes neither my digests nor a member's answers") {
+  for (const int addresses : {0, 100, 1000}) {
+    CAPTURE(addresses);
     small_cluster world;
     protocol& a = world.add("a");
     puppet p(world, "a", "p", 1);
     p.enter();
     for (int i = 0; i < 40; ++i) REQUIRE(a.set("key " + std::to_string(i), std::string(100, 'v')));
     limit(world, 24'000);
-    puppet stranger(world, "a", "stranger", 2);
+    puppet unverified(world, "a", "stranger", 2);
 
     std::size_t digests = 0;
     std::size_t answers = 0;
-    std::size_t to_strangers = 0;
+    std::size_t to_unverified = 0;
     for (int round = 0; round < 60; ++round) {
       world.steady += 1s;
       world.wall += 1s;
@@ -170,7 +172,7 @@ TEST_CASE("budget: a flood of strangers takes neither my digests nor a member's 
         bool is_answered = false;
         for (const letter& one : world.collect("a")) {
           if (one.to != p.address) {
-            to_strangers += one.bytes;
+            to_unverified += one.bytes;
           } else if (one.content.kind == message_kind::digest) {
             ++digests;
           } else {
@@ -179,14 +181,14 @@ TEST_CASE("budget: a flood of strangers takes neither my digests nor a member's 
         }
         answers += is_answered ? 1 : 0;
       };
-      for (int i = 0; i < strangers; ++i) {
-        stranger.address = endpoint::v4(10, 2, static_cast<std::uint8_t>(i / 256),
-                                        static_cast<std::uint8_t>(i % 256), 7000);
-        message& told = stranger.begin(message_kind::digest);
+      for (int i = 0; i < addresses; ++i) {
+        unverified.address = endpoint::v4(10, 2, static_cast<std::uint8_t>(i / 256),
+                                          static_cast<std::uint8_t>(i % 256), 7000);
+        message& told = unverified.begin(message_kind::digest);
         told.padded_bytes = 400;
         told.known.lo = 0;
         told.known.hi = ~std::uint64_t{0};
-        world.deliver(letter(told, stranger.address, a.address()));
+        world.deliver(letter(told, unverified.address, a.address()));
         if (i % 10 == 0) count_sent();
       }
       a.handle_timeout(world.now());
@@ -198,9 +200,9 @@ TEST_CASE("budget: a flood of strangers takes neither my digests nor a member's 
 
     CHECK(digests >= 58);
     CHECK(answers >= 58);
-    CHECK(a.stats().convictions == 0);
-    CHECK(to_strangers <= 61 * 24'000 / 8 + 1200);
-    CHECK((to_strangers > 0) == (strangers > 0));
+    CHECK(a.stats().declared_dead == 0);
+    CHECK(to_unverified <= 61 * 24'000 / 8 + 1200);
+    CHECK((to_unverified > 0) == (addresses > 0));
   }
 }
 
@@ -345,7 +347,7 @@ TEST_CASE("budget: a digest that has no room left still gives the sign that a su
     suspicion.generation = suspect->generation;
     suspicion.heartbeat = suspect->heartbeat;
     suspicion.suspicion_age = 0;
-    suspicion.proof_age = 64;
+    suspicion.alive_age = 64;
     teller.heartbeat += 1;
     message& told = teller.begin(message_kind::digest);
     told.known.extra.push_back(told.sender);
@@ -405,11 +407,11 @@ TEST_CASE(
   limit(given.world, 1200);
   run(30);  // nobody says anything
   CHECK(a.stats().probes_delayed >= 28);
-  CHECK(a.stats().convictions == 0);
+  CHECK(a.stats().declared_dead == 0);
 
   limit(given.world, 100'000);
   run(200);
-  CHECK(a.stats().convictions == 41);
+  CHECK(a.stats().declared_dead == 41);
 }
 
 TEST_CASE("budget: below what membership needs, an error names both, once, and once its end") {

@@ -11,10 +11,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// A puppet with a proved address tells "a" of a run above its own.
+/// A puppet with a verified address tells "a" of a run above its own.
 void tell_of_newer(small_cluster& world, puppet& teller) {
   protocol& a = world["a"];
-  static_cast<void>(teller.prove());
+  static_cast<void>(teller.verify());
   message& told = teller.begin(message_kind::digest);
   told.known.extra.push_back(told.sender);
   told.receiver.name_hash = hash_of("a");
@@ -68,7 +68,7 @@ TEST_CASE("copies: a peer that is back at its own address is sent to there") {
   const auto speak_from = [&p](const endpoint& address) {
     p.address = address;
     p.cookie = 0;
-    static_cast<void>(p.prove());
+    static_cast<void>(p.verify());
     ++p.heartbeat;
     p.begin(message_kind::reply);
     static_cast<void>(p.send());

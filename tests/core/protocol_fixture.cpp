@@ -192,7 +192,7 @@ identity_view puppet::identity() const {
   return who;
 }
 
-letters puppet::prove() {
+letters puppet::verify() {
   begin(message_kind::digest).padded_bytes = 400;
   letters answers = send();
   for (const letter& answer : answers) cookie = answer.content.cookie;
@@ -200,7 +200,7 @@ letters puppet::prove() {
 }
 
 void puppet::enter() {
-  if (cookie == 0) static_cast<void>(prove());
+  if (cookie == 0) static_cast<void>(verify());
   begin(message_kind::reply).identities.push_back(identity());
   static_cast<void>(send());
 }
@@ -249,13 +249,13 @@ letters puppet::tell(std::uint64_t after, std::uint64_t upto,
 // ------------------------------------------------------------------------------------ helpers
 
 suspicion_entry make_suspicion(const puppet& who, std::uint16_t suspicion_age,
-                               std::uint32_t proof_age) {
+                               std::uint32_t alive_age) {
   suspicion_entry suspicion;
   suspicion.name_hash = who.hash();
   suspicion.generation = who.generation;
   suspicion.heartbeat = who.heartbeat;
   suspicion.suspicion_age = suspicion_age;
-  suspicion.proof_age = proof_age;
+  suspicion.alive_age = alive_age;
   return suspicion;
 }
 

@@ -112,8 +112,8 @@ class puppet {
   [[nodiscard]] std::uint64_t hash() const;
   [[nodiscard]] identity_view identity() const;
   /// Sends a digest and keeps the cookie of the answer.
-  letters prove();
-  /// Proves itself and tells its identity: known at the node from then on.
+  letters verify();
+  /// Verifies its address and tells its identity: known at the node from then on.
   void enter();
 
   /// Begins a message that echoes the node's heartbeat of now; `send` hands it over and returns the
@@ -141,7 +141,7 @@ class puppet {
 
 /// A suspicion about `who`, in ages of a sixteenth of a round.
 [[nodiscard]] suspicion_entry make_suspicion(const puppet& who, std::uint16_t suspicion_age,
-                                             std::uint32_t proof_age);
+                                             std::uint32_t alive_age);
 /// Tells it in a digest leg of `teller`, and returns the answers.
 letters tell(puppet& teller, const suspicion_entry& suspicion);
 

@@ -44,7 +44,7 @@ TEST_CASE("protocol forget: a dead peer goes at once with its keys, and nobody b
   CHECK_FALSE(world["a"].is_known("c"));
   CHECK(value_of(world["a"], "c", "k") == "-");
   CHECK(read_events(world["a"], cursor) == "peer_forgotten c\n");
-  CHECK(world["a"].stats().graveyard_size == 1);
+  CHECK(world["a"].stats().peers_unwanted == 1);
   world.run_for(1h);
   CHECK_FALSE(world["a"].is_known("c"));
   CHECK(read_events(world["a"], cursor).empty());
@@ -76,7 +76,7 @@ TEST_CASE("protocol forget: a live peer comes back anew by its next heartbeat, w
   CHECK(world["a"].find_member("c", world.now())->status == peer_status::live);
   CHECK(value_of(world["a"], "c", "k") == "v");
   CHECK(read_events(world["a"], cursor) == "new_peer c\nupdate c k=v@1\npeer_live c\n");
-  CHECK(world["a"].stats().graveyard_size == 0);
+  CHECK(world["a"].stats().peers_unwanted == 0);
 }
 
 TEST_CASE("protocol forget: a forgotten dead peer that starts again is taken in") {
@@ -143,8 +143,8 @@ TEST_CASE("protocol forget: who is not known, or is myself, is refused") {
   add_three(world);
   protocol& a = world["a"];
 
-  for (const char* stranger : {"d", ""}) {
-    const result<void> refused = a.forget(stranger);
+  for (const char* unknown : {"d", ""}) {
+    const result<void> refused = a.forget(unknown);
     REQUIRE_FALSE(refused);
     CHECK(refused.error() == errc::unknown_peer);
   }

@@ -86,17 +86,17 @@ TEST_CASE("freshness: a reply echoes the heartbeat of the digest that it answers
   puppet p(world, "a", "p", 1);
   p.heartbeat = 77;
 
-  const letters to_stranger = p.prove();
+  const letters to_unverified = p.verify();
   p.enter();
   p.heartbeat = 99;
   p.begin(message_kind::digest).receiver = digest_entry();  // stale: nothing of it is taken
   const letters to_deaf = p.send();
 
-  REQUIRE(to_stranger.size() == 1);
-  CHECK(to_stranger.front().content.receiver.name_hash == p.hash());
-  CHECK(to_stranger.front().content.receiver.generation == p.generation);
-  CHECK(to_stranger.front().content.receiver.heartbeat == 77);
-  CHECK(to_stranger.front().content.receiver_instance == 0);
+  REQUIRE(to_unverified.size() == 1);
+  CHECK(to_unverified.front().content.receiver.name_hash == p.hash());
+  CHECK(to_unverified.front().content.receiver.generation == p.generation);
+  CHECK(to_unverified.front().content.receiver.heartbeat == 77);
+  CHECK(to_unverified.front().content.receiver_instance == 0);
   REQUIRE(!to_deaf.empty());
   CHECK(to_deaf.front().content.receiver.heartbeat == 99);
   CHECK(seen(world, p).heartbeat == 77);
@@ -242,7 +242,7 @@ TEST_CASE("freshness: a sender that does not hear me vouches for nobody") {
   suspected.generation = given.other.generation;
   suspected.heartbeat = known;
   suspected.suspicion_age = 0;
-  suspected.proof_age = 64;
+  suspected.alive_age = 64;
   given.world.steady += 500ms;
   given.begin_stale(message_kind::digest).suspicions.push_back(suspected);
   static_cast<void>(given.deaf.send());

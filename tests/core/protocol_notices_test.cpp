@@ -89,7 +89,7 @@ class node_and_member {
 
 /// The reason in the answer to a digest of `who`.
 refusal answer_to(puppet& who) {
-  const letters answers = who.prove();
+  const letters answers = who.verify();
   REQUIRE(answers.size() == 1);
   return answers.front().content.refused;
 }
@@ -270,7 +270,7 @@ TEST_CASE("protocol notices: the reason is for a verified sender alone, and for 
   p.cookie = 0;
   CHECK(answer_to(p) == refusal::none);
   puppet q(world, "a", "q", 2);
-  static_cast<void>(q.prove());
+  static_cast<void>(q.verify());
   CHECK(answer_to(q) == refusal::none);
 }
 
@@ -321,24 +321,25 @@ TEST_CASE("protocol notices: each reason is told once, and again after a grace w
   CHECK(given.read_after_refusing(1).size() == 1);
 }
 
-TEST_CASE("protocol notices: a refusal of a later release, or without proof, is not told") {
+TEST_CASE(
+    "protocol notices: a refusal of a later release, or from an unverified address, is not told") {
   node_and_member given;
 
   CHECK(given.read_after_refusing(5).empty());
   CHECK(given.read_after_refusing(255).empty());
   given.p.cookie = 0;
   CHECK(given.read_after_refusing(1).empty());
-  CHECK(drops(given.node, drop_reason::unproved) == 1);
+  CHECK(drops(given.node, drop_reason::unverified) == 1);
 }
 
 TEST_CASE("protocol notices: a refusal by who is not known names its address, and moves nothing") {
   node_and_member given;
-  puppet stranger(given.world, "a", "s", 3);
-  static_cast<void>(stranger.prove());
+  puppet outsider(given.world, "a", "s", 3);
+  static_cast<void>(outsider.verify());
   const std::uint64_t generation = given.node.generation();
 
-  stranger.begin(message_kind::reply).refused = refusal::far_future;
-  static_cast<void>(stranger.send());
+  outsider.begin(message_kind::reply).refused = refusal::far_future;
+  static_cast<void>(outsider.send());
 
   const std::vector<std::string> told = given.read();
   REQUIRE(told.size() == 1);

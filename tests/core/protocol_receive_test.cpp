@@ -1,5 +1,5 @@
-// What comes in: exchanges, identities, my own name, proof. Messages are handed over at once, or
-// made up by a puppet.
+// What comes in: exchanges, identities, my own name, verification. Messages are handed over at
+// once, or made up by a puppet.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -54,7 +54,7 @@ struct relayed_peer : node_and_puppet {
     tell_identity([](identity_view& who) { who.name = "far"; });
   }
 
-  /// The verdict on it once the puppet told of that heartbeat.
+  /// Its status once the puppet told of that heartbeat.
   peer_status relay(std::uint64_t heartbeat) {
     digest_entry entry;
     entry.name_hash = hash_of("far");
@@ -70,7 +70,7 @@ struct relayed_peer : node_and_puppet {
     for (const std::uint64_t heartbeat : {11U, 12U, 13U}) static_cast<void>(relay(heartbeat));
     world.run_for(60s);
     p.cookie = 0;
-    static_cast<void>(p.prove());
+    static_cast<void>(p.verify());
     REQUIRE(relay(13) == peer_status::dead);
   }
 };
@@ -153,7 +153,7 @@ TEST_CASE("protocol: what a third node knows comes along") {
   CHECK(world["a"].find_member("c", world.now())->address == world["c"].address());
 }
 
-TEST_CASE("protocol: the cookie of an answer proves the address, and is echoed from then on") {
+TEST_CASE("protocol: the cookie of an answer verifies the address, and is echoed from then on") {
   small_cluster world;
   world.add("a");
   world.add("b");
@@ -306,7 +306,7 @@ TEST_CASE("protocol: nobody else writes my entries") {
   CHECK(both.node.version() == 1);
 }
 
-TEST_CASE("protocol: deltas of strangers, and of generations I do not hold, are dropped") {
+TEST_CASE("protocol: deltas of unknown peers, and of generations I do not hold, are dropped") {
   node_and_puppet both;
   const auto tell_of = [&](std::uint64_t hash, std::uint64_t generation) {
     both.p.begin(message_kind::deltas);
@@ -416,7 +416,7 @@ TEST_CASE("protocol: a known peer that restarts in the far future is named, and 
   CHECK(value_of(both.node, "p", "k") == "1");
 }
 
-TEST_CASE("protocol: a clock of before 2020 judges nobody's generation") {
+TEST_CASE("protocol: a clock of before 2020 refuses nobody's generation") {
   small_cluster world;
   world.wall = 1'577'836'799'000ms;  // one second before
   protocol& a = world.add("a");
@@ -444,7 +444,7 @@ TEST_CASE(
     change_cursor cursor;
     CHECK(read_events(a, cursor) == "");
     puppet p(world, "a", "p", 1);
-    static_cast<void>(p.prove());
+    static_cast<void>(p.verify());
     identity_view who = p.identity();
     who.address = address;
     p.begin(message_kind::reply).identities.push_back(who);
@@ -499,14 +499,14 @@ TEST_CASE("protocol: where the table is full, who is gone makes room: first who 
   met.begin(message_kind::reply);  // it is known by now, and answers
   static_cast<void>(met.send());
   live.enter();
-  identity_view rumour = live.identity();
-  rumour.name = "rumour";
-  live.begin(message_kind::reply).identities.push_back(rumour);
+  identity_view relayed = live.identity();
+  relayed.name = "relayed";
+  live.begin(message_kind::reply).identities.push_back(relayed);
   static_cast<void>(live.send());
   const auto run = [&] {
     for (int i = 0; i < 120; ++i) {
       if (i % 30 == 0) live.cookie = 0;
-      if (live.cookie == 0) static_cast<void>(live.prove());
+      if (live.cookie == 0) static_cast<void>(live.verify());
       live.heartbeat += 1;
       live.begin(message_kind::reply);
       static_cast<void>(live.send());
@@ -515,12 +515,12 @@ TEST_CASE("protocol: where the table is full, who is gone makes room: first who 
   };
   run();
   REQUIRE(a.find_member("met", world.now())->status == peer_status::dead);
-  REQUIRE(a.find_member("rumour", world.now())->status == peer_status::dead);
+  REQUIRE(a.find_member("relayed", world.now())->status == peer_status::dead);
 
   puppet first(world, "a", "first", 3);
   first.enter();
   CHECK(a.is_known("first"));
-  CHECK_FALSE(a.is_known("rumour"));
+  CHECK_FALSE(a.is_known("relayed"));
   CHECK(a.is_known("met"));
 
   puppet second(world, "a", "second", 4);
@@ -546,7 +546,7 @@ TEST_CASE("protocol: where the table is full, the newcomer that fell silent firs
   world.run_for(120s);
   REQUIRE(a.find_member("p", world.now())->status == peer_status::dead);
   puppet teller(world, "a", "teller", 2);
-  static_cast<void>(teller.prove());
+  static_cast<void>(teller.verify());
   const auto tell = [&](std::chrono::milliseconds silent) {
     identity_view who = teller.identity();
     who.silent = silent;
@@ -577,7 +577,7 @@ TEST_CASE("protocol: a refusal for want of room holds for the incarnation, until
   CHECK(drops(a, drop_reason::refused) == 1);
   for (int i = 0; i < 600; ++i) {
     if (i % 30 == 0) p.cookie = 0;
-    if (p.cookie == 0) static_cast<void>(p.prove());  // in small tables cookies age soon
+    if (p.cookie == 0) static_cast<void>(p.verify());  // in small tables cookies age soon
     p.heartbeat += 1;
     p.begin(message_kind::reply);
     static_cast<void>(p.send());
@@ -627,7 +627,7 @@ TEST_CASE(
   CHECK(value_of(a, "p", "k") == "held");
   CHECK(is_unwanted(world, "a", p.hash()));
   // It says so, and is not asked for what it offers.
-  const letters answers = p.prove();
+  const letters answers = p.verify();
   for (const letter& answer : answers) CHECK(answer.content.requests.empty());
 
   // A run between the two has the right date, and takes its place at once.
@@ -690,7 +690,7 @@ TEST_CASE("protocol: a forgotten incarnation comes back only by a higher heartbe
   p.enter();
   world.run_for(150s);
   REQUIRE_FALSE(a.is_known("p"));
-  REQUIRE(a.stats().graveyard_size == 1);
+  REQUIRE(a.stats().peers_unwanted == 1);
 
   p.cookie = 0;
   p.enter();
@@ -700,10 +700,10 @@ TEST_CASE("protocol: a forgotten incarnation comes back only by a higher heartbe
   p.heartbeat = 6;
   p.enter();
   CHECK(a.is_known("p"));
-  CHECK(a.stats().graveyard_size == 0);
+  CHECK(a.stats().peers_unwanted == 0);
 }
 
-TEST_CASE("protocol: a grave lasts for one more grace") {
+TEST_CASE("protocol: a forgotten peer stays unwanted for one more grace") {
   small_cluster world;
   config settings = make_config("a");
   settings.dead_peer_grace = 100s;
@@ -716,7 +716,7 @@ TEST_CASE("protocol: a grave lasts for one more grace") {
     world.round("a");
     forgotten = world.steady;
   }
-  while (a.stats().graveyard_size == 1) world.round("a");
+  while (a.stats().peers_unwanted == 1) world.round("a");
 
   CHECK(world.steady - forgotten == 100s);
 }
@@ -908,7 +908,7 @@ TEST_CASE(
   CHECK(relay(12) == "peer_live far\n");
 }
 
-TEST_CASE("protocol: the heartbeats in a proved digest are heard, in range and extra") {
+TEST_CASE("protocol: the heartbeats in a verified digest are heard, in range and extra") {
   node_and_puppet both;
   for (const char* name : {"far", "wide"}) {
     both.tell_identity([name](identity_view& who) { who.name = name; });
@@ -978,7 +978,7 @@ TEST_CASE("protocol: with suspicion off, an outage is no interval of the detecto
   const slot_index slot = *far.node.peers().find(hash_of("far"));
   far.world.run_for(10s);
   far.p.cookie = 0;
-  static_cast<void>(far.p.prove());
+  static_cast<void>(far.p.verify());
 
   CHECK(far.relay(25) == peer_status::dead);
   CHECK(far.node.peers().detector(slot).samples() == 0);
@@ -1174,18 +1174,18 @@ TEST_CASE("protocol: while a live peer holds my rival live, nothing is written, 
   CHECK(both.node.find_member("a", both.world.now())->status == peer_status::self);
 }
 
-TEST_CASE("protocol: a stranger that speaks of a rival silences no writer") {
+TEST_CASE("protocol: an unknown peer that speaks of a rival silences no writer") {
   small_cluster world;
   protocol& a = world.add("a");
-  puppet stranger(world, "a", "stranger", 1);
-  static_cast<void>(stranger.prove());
+  puppet outsider(world, "a", "stranger", 1);
+  static_cast<void>(outsider.verify());
   const auto tell = [&](std::uint64_t generation, std::uint64_t heartbeat) {
     digest_entry entry;
     entry.name_hash = hash_of("a");
     entry.generation = generation;
     entry.heartbeat = heartbeat;
-    stranger.begin(message_kind::reply).heartbeats.push_back(entry);
-    static_cast<void>(stranger.send());
+    outsider.begin(message_kind::reply).heartbeats.push_back(entry);
+    static_cast<void>(outsider.send());
   };
   tell(a.generation() + 10, 5);
   const std::uint64_t rival = a.generation() + 1;
@@ -1296,7 +1296,8 @@ TEST_CASE("protocol: what is meant for another node that had my address is dropp
   CHECK(send_to(hash_of("a") & 0xffffffff) == 1);  // a reply carries half of the hash
 }
 
-// ------------------------------------------------------------------------------------- proof
+// -------------------------------------------------------------------------------------
+// verification
 
 TEST_CASE("protocol: replies and deltas without a cookie of mine change nothing") {
   node_and_puppet both;
@@ -1309,9 +1310,9 @@ TEST_CASE("protocol: replies and deltas without a cookie of mine change nothing"
       told.receiver.name_hash = hash_of("a");
       told.receiver.generation = generation + 5;
       both.p.add_delta(0, 1, {make_entry("k", "1", 1)});
-      identity_view stranger = both.p.identity();
-      stranger.name = "stranger";
-      told.identities.push_back(stranger);
+      identity_view outsider = both.p.identity();
+      outsider.name = "stranger";
+      told.identities.push_back(outsider);
       digest_entry wish;
       wish.name_hash = hash_of("a");
       told.requests.push_back(wish);
@@ -1319,7 +1320,7 @@ TEST_CASE("protocol: replies and deltas without a cookie of mine change nothing"
     }
   }
 
-  CHECK(drops(both.node, drop_reason::unproved) == 4);
+  CHECK(drops(both.node, drop_reason::unverified) == 4);
   CHECK(both.read() == "");
   CHECK(both.seen().max_version == 0);
   CHECK(both.seen().heartbeat == 1);
@@ -1333,12 +1334,11 @@ TEST_CASE("protocol: a cookie is of no use from another address") {
 
   CHECK(both.p.tell(0, 1, {make_entry("k", "1", 1)}).empty());
 
-  CHECK(drops(both.node, drop_reason::unproved) == 1);
+  CHECK(drops(both.node, drop_reason::unverified) == 1);
   CHECK(both.seen().max_version == 0);
 }
 
-TEST_CASE(
-    "protocol: a digest without proof is answered, but moves no heartbeat and no newer self") {
+TEST_CASE("protocol: an unverified digest is answered, but moves no heartbeat and no newer self") {
   node_and_puppet both;
   const std::uint64_t generation = both.node.generation();
   message& told = both.p.begin(message_kind::digest);
@@ -1356,7 +1356,8 @@ TEST_CASE(
   CHECK(both.node.generation() == generation);
 }
 
-TEST_CASE("protocol: whatever an unproved source sends, it gets three times as much back at most") {
+TEST_CASE(
+    "protocol: whatever an unverified source sends, it gets three times as much back at most") {
   small_cluster world;
   protocol& a = world.add("a");
   for (int i = 0; i < 200; ++i) {
@@ -1382,7 +1383,7 @@ TEST_CASE("protocol: whatever an unproved source sends, it gets three times as m
   CHECK(a.stats().replies_cut > 0);
 }
 
-TEST_CASE("protocol: an answer cut by the 3x rule says so, a whole one and a proved one do not") {
+TEST_CASE("protocol: an answer cut by the 3x rule says so, a whole one and a verified one do not") {
   small_cluster world;
   protocol& a = world.add("a");
   puppet p(world, "a", "p", 1);
@@ -1485,14 +1486,14 @@ TEST_CASE("protocol: exchanges begun anew keep to an option that became smaller 
   REQUIRE(begun_anew(3) == 3);
 
   config settings = make_config("a");
-  settings.unproved_addresses_max = 2;
+  settings.unverified_addresses_max = 2;
   REQUIRE(a.change(settings, world.now()));
 
   CHECK(begun_anew(4) == 3);
 }
 
 TEST_CASE(
-    "protocol: once an address is proved, the rest of a digest that was cut follows at once") {
+    "protocol: once an address is verified, the rest of a digest that was cut follows at once") {
   for (const std::size_t peers : {10U, 199U}) {
     small_cluster world;
     protocol& a = world.add("a");
@@ -1524,7 +1525,8 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("protocol: answers to strangers wait in a bounded queue, and the oldest goes") {
+TEST_CASE(
+    "protocol: answers to unverified addresses wait in a bounded queue, and the oldest goes") {
   small_cluster world;
   protocol& a = world.add("a");
   puppet p(world, "a", "p", 1);
@@ -1551,11 +1553,11 @@ TEST_CASE("protocol: answers to a member wait in a bounded queue, and the oldest
   CHECK(both.world.collect("a").size() == 256);
 }
 
-TEST_CASE("protocol: a peer is followed to the address that it proves, and reached there") {
+TEST_CASE("protocol: a peer is followed to the address that it verifies, and reached there") {
   node_and_puppet both;
   both.p.address.port = 9999;
   both.p.cookie = 0;
-  static_cast<void>(both.p.prove());
+  static_cast<void>(both.p.verify());
   both.p.heartbeat = 2;
   both.p.begin(message_kind::reply);
   static_cast<void>(both.p.send());
@@ -1582,7 +1584,7 @@ TEST_CASE(
   both.p.begin(message_kind::reply);
   static_cast<void>(both.p.send());
 
-  CHECK(drops(both.node, drop_reason::unproved) == 0);
+  CHECK(drops(both.node, drop_reason::unverified) == 0);
 }
 
 TEST_CASE("protocol: who is silent for longer than my grace is refused once, while others tell") {
@@ -1616,7 +1618,7 @@ TEST_CASE("protocol: who is silent for longer than my grace is refused once, whi
   for (int i = 0; i < 40; ++i) {
     both.world.run_for(1s);
     both.p.cookie = 0;
-    static_cast<void>(both.p.prove());
+    static_cast<void>(both.p.verify());
     CHECK(tell() == 0);
   }
   both.tell_identity([](identity_view& who) {

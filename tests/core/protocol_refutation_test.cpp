@@ -104,19 +104,19 @@ TEST_CASE("suspicion: its age is a sixteenth of a round, also where that is no w
     REQUIRE(given.is_suspect(given.suspect));
 
     // Older than the suspicion: of a heartbeat that came from before it.
-    suspicion_entry proof = make_suspicion(given.suspect, suspicion_entry::no_suspicion, 9);
-    ++proof.heartbeat;
-    tell(given.teller, proof);
+    suspicion_entry alive = make_suspicion(given.suspect, suspicion_entry::no_suspicion, 9);
+    ++alive.heartbeat;
+    tell(given.teller, alive);
     CHECK(given.is_suspect(given.suspect));
     // And a later one ends it.
-    ++proof.heartbeat;
-    proof.proof_age = 7;
-    tell(given.teller, proof);
+    ++alive.heartbeat;
+    alive.alive_age = 7;
+    tell(given.teller, alive);
     CHECK_FALSE(given.is_suspect(given.suspect));
   }
 }
 
-TEST_CASE("suspicion: the verdict comes as many rounds after it, whatever a round takes") {
+TEST_CASE("suspicion: the declaration comes as many rounds after it, whatever a round takes") {
   for (const milliseconds interval : {10ms, 20ms, 1000ms}) {
     CAPTURE(interval.count());
     watched given(interval);
@@ -142,7 +142,8 @@ TEST_CASE("suspicion: the verdict comes as many rounds after it, whatever a roun
 }
 
 TEST_CASE(
-    "suspicion: to switch suspicion off convicts nobody, and ends every suspicion and question") {
+    "suspicion: to switch suspicion off declares nobody dead, and ends every suspicion and "
+    "question") {
   watched given(1000ms);
   puppet other(given.world, "a", "other", 3);
   other.enter();
@@ -164,15 +165,14 @@ TEST_CASE(
   }
 
   CHECK(given.status(given.suspect) == peer_status::live);
-  CHECK(given.node().stats().convictions == 0);
+  CHECK(given.node().stats().declared_dead == 0);
   CHECK(given.node().stats().peers_suspect == 0);
 }
 
 // ------------------------------------------------------------------------------------------ liars
 
 TEST_CASE(
-    "suspicion: a liar convicts nobody who answers, however many it suspicions and how short it "
-    "is") {
+    "suspicion: a liar kills nobody that answers, however many it suspects and in how few rounds") {
   for (const std::size_t rounds : {4U, 5U, 6U, 12U}) {
     CAPTURE(rounds);
     watched given(1000ms, rounds);
@@ -198,7 +198,7 @@ TEST_CASE(
       peers.answer(given.round());
     }
 
-    CHECK(given.node().stats().convictions == 0);
+    CHECK(given.node().stats().declared_dead == 0);
     CHECK(given.node().stats().peers_suspect == 0);
   }
 }
@@ -224,11 +224,11 @@ TEST_CASE(
   CHECK(asked.size() == 60);
 }
 
-// A heartbeat that nobody can have reached: as a proof, and as what others tell of it.
+// A heartbeat that nobody can have reached: as a sign of life, and as what others tell of it.
 TEST_CASE(
     "suspicion: who vouches for a crashed peer with the highest heartbeat does not keep it alive") {
-  for (const bool is_proof : {true, false}) {
-    CAPTURE(is_proof);
+  for (const bool is_valid_echo : {true, false}) {
+    CAPTURE(is_valid_echo);
     watched given(1000ms);
     suspicion_entry vouched = make_suspicion(given.suspect, suspicion_entry::no_suspicion, 0);
     vouched.heartbeat = heartbeat_max;
@@ -236,7 +236,7 @@ TEST_CASE(
     for (int i = 0; i < 40; ++i) {
       given.round();
       beat(given.teller);
-      if (is_proof) {
+      if (is_valid_echo) {
         tell(given.teller, vouched);
         continue;
       }
@@ -273,7 +273,7 @@ TEST_CASE(
     static_cast<void>(given.teller.send());
   }
 
-  CHECK(given.node().stats().convictions == 0);
+  CHECK(given.node().stats().declared_dead == 0);
   CHECK(given.status(given.suspect) == peer_status::live);
 }
 

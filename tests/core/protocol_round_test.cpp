@@ -1,4 +1,4 @@
-// The round: whom a node speaks to, when, and what its own clock does to its verdicts.
+// The round: whom a node speaks to, when, and what its own clock does to statuses.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -98,7 +98,7 @@ class node_of_many {
   /// The digest that the teller gets in the next round.
   digest_of_a_round next_digest() {
     const digest_of_a_round told = read_digest(world, "a", teller.address);
-    teller.heartbeat += 1;  // it stays proved and live
+    teller.heartbeat += 1;  // it stays verified and live
     teller.begin(message_kind::reply);
     static_cast<void>(teller.send());
     return told;
@@ -177,7 +177,7 @@ TEST_CASE("protocol round: what changed last is told at once, wherever the curso
   }
 }
 
-TEST_CASE("protocol round: a digest to an unproved address does not move the cursor") {
+TEST_CASE("protocol round: a digest to an unverified address does not move the cursor") {
   node_of_many many(199, 1);
   const digest_of_a_round first = many.next_digest();
 
@@ -189,7 +189,7 @@ TEST_CASE("protocol round: a digest to an unproved address does not move the cur
   CHECK(third.claims.front().first == second.claims.back().second + 1);
 }
 
-TEST_CASE("protocol round: to an unproved address goes one datagram, of 400 bytes or more") {
+TEST_CASE("protocol round: to an unverified address goes one datagram, of 400 bytes or more") {
   small_cluster world;
   protocol& a = world.add("a");
   puppet teller(world, "a", "teller", 1);
@@ -234,7 +234,7 @@ TEST_CASE("protocol round: fan-out peers a round, and everyone in one turn of th
       CHECK(to.size() == fanout);
       met.insert(to.begin(), to.end());
       // Who does not answer would be asked again.
-      for (const auto& one : peers) static_cast<void>(one->prove());
+      for (const auto& one : peers) static_cast<void>(one->verify());
     }
     CHECK(met.size() == 12);
   }
@@ -257,8 +257,8 @@ TEST_CASE("protocol round: who restarts often is not met more often for it") {
   for (int i = 0; i < 6; ++i) {
     const std::vector<endpoint> to = partners_of(world, "a");
     met += to == std::vector<endpoint>{q.address} ? 1 : 0;
-    static_cast<void>(p.prove());
-    static_cast<void>(q.prove());
+    static_cast<void>(p.verify());
+    static_cast<void>(q.verify());
   }
   CHECK(met == 3);
 }
@@ -281,7 +281,7 @@ TEST_CASE("protocol round: a crowd that comes and goes keeps nobody from the liv
     for (const endpoint& one : to) {
       if (one != p.address) newcomers.insert(one);
     }
-    static_cast<void>(p.prove());
+    static_cast<void>(p.verify());
   }
 
   CHECK(met == 10);
@@ -324,7 +324,7 @@ TEST_CASE("protocol round: with fewer than live_peers_min live a seed is asked e
     settings.live_peers_min = least;
     protocol& a = world.add(settings);
     puppet seed(world, "a", "seed", 99);
-    static_cast<void>(seed.prove());
+    static_cast<void>(seed.verify());
     a.set_seeds({a.address(), seed.address});
     std::size_t asked = 0;
     for (int i = 0; i < 8; ++i) {
@@ -376,9 +376,9 @@ TEST_CASE("protocol round: with enough live peers a seed is asked every seed_eve
   protocol& a = world.add(settings);
   a.set_seeds({host(99)});
   puppet seed(world, "a", "unrelated", 99);
-  static_cast<void>(seed.prove());
+  static_cast<void>(seed.verify());
   seed.begin(message_kind::reply);
-  static_cast<void>(seed.send());  // proved, but not known as a peer
+  static_cast<void>(seed.send());  // verified, but not known as a peer
   puppet p(world, "a", "p", 1);
   p.enter();
   for (int i = 0; i < 4; ++i) static_cast<void>(partners_of(world, "a"));
@@ -467,7 +467,7 @@ TEST_CASE("protocol round: a seed is named by where it is met, not by what it ad
   REQUIRE(asker.named(4) == hashes{liar.hash()});
 
   liar.address = host(8);  // where it sends from; its identity says still what it said
-  static_cast<void>(liar.prove());
+  static_cast<void>(liar.verify());
   liar.begin(message_kind::reply);
   static_cast<void>(liar.send());
 
@@ -497,7 +497,7 @@ TEST_CASE("protocol round: a joined address is asked once") {
 TEST_CASE("protocol round: whom a round has no room for is asked in one of the next, once") {
   small_cluster world;
   config settings = make_config("a");
-  settings.unproved_addresses_max = 3;
+  settings.unverified_addresses_max = 3;
   protocol& a = world.add(settings);
   for (std::uint8_t i = 1; i <= 7; ++i) a.join(host(i));
 
@@ -543,11 +543,11 @@ TEST_CASE(
   world.run_for(60s);
   REQUIRE(a.find_member("gone", world.now())->status == peer_status::dead);
   gone.cookie = 0;
-  static_cast<void>(gone.prove());
+  static_cast<void>(gone.verify());
   const auto ask = [&](int rounds) {
     int asked = 0;
     for (int i = 0; i < rounds; ++i) {
-      // A foreigner at that address answers: it stays proved, and the peer dead.
+      // A foreigner at that address answers: it stays verified, and the peer dead.
       puppet foreigner(world, "a", "foreigner", 1);
       foreigner.cookie = gone.cookie;
       foreigner.begin(message_kind::reply);
@@ -608,7 +608,7 @@ TEST_CASE("protocol round: who waits for a version is served first by those that
 
   for (int i = 0; i < 5; ++i) {
     CHECK(partners_of(world, "a") == std::vector<endpoint>{peers[9]->address});
-    static_cast<void>(peers[9]->prove());
+    static_cast<void>(peers[9]->verify());
   }
 }
 
@@ -666,10 +666,10 @@ TEST_CASE(
   world.run_for(32s);
   CHECK(world["a"].find_member("b", world.now())->status == peer_status::dead);
   CHECK(world["a"].find_member("c", world.now())->status == peer_status::live);
-  CHECK(world["a"].stats().convictions == 1);
+  CHECK(world["a"].stats().declared_dead == 1);
 }
 
-TEST_CASE("protocol round: a timer that is an hour late convicts nobody") {
+TEST_CASE("protocol round: a timer that is an hour late declares nobody dead") {
   small_cluster world;
   world.add("a");
   world.add("b");
@@ -690,11 +690,11 @@ TEST_CASE("protocol round: a timer that is an hour late convicts nobody") {
   world.resume("b");
   world.run_for(60s);
 
-  CHECK(world["a"].stats().convictions == 0);
+  CHECK(world["a"].stats().declared_dead == 0);
   CHECK(world["a"].find_member("b", world.now())->status == peer_status::live);
 }
 
-TEST_CASE("protocol round: after a pause no verdict is passed until a full round has run") {
+TEST_CASE("protocol round: after a pause nobody is declared dead until a full round has run") {
   const auto rounds_to_death = [](std::size_t pause_before) {
     small_cluster world;
     config settings = make_config("a");
@@ -758,7 +758,7 @@ TEST_CASE("protocol round: after a pause who is truly gone is found dead as befo
   CHECK(world["a"].find_member("b", world.now())->status == peer_status::dead);
 }
 
-TEST_CASE("protocol round: a wall clock that steps changes no verdict and no generation") {
+TEST_CASE("protocol round: a wall clock that steps changes no status and no generation") {
   for (const std::chrono::nanoseconds step : {-24h * 400, 24h * 400}) {
     small_cluster world;
     world.add("a");
@@ -796,7 +796,7 @@ TEST_CASE("protocol round: a new peer of which nothing more is heard dies withou
   }
 
   CHECK(read_events(a, cursor) == "peer_dead peer 0\n");
-  CHECK(a.stats().convictions == 0);
+  CHECK(a.stats().declared_dead == 0);
 }
 
 TEST_CASE("protocol round: a dead peer is told of for half the grace, and then is unwanted") {
@@ -834,7 +834,7 @@ TEST_CASE("protocol round: a dead peer is told of for half the grace, and then i
   CHECK(world.steady - last_heard == 200s);
 }
 
-TEST_CASE("protocol round: the graveyard tells a peer that lost its clock of its former self") {
+TEST_CASE("protocol round: a node tells a forgotten peer that lost its clock of its former self") {
   small_cluster world;
   config settings = make_config("a");
   settings.dead_peer_grace = 100s;
@@ -846,7 +846,7 @@ TEST_CASE("protocol round: the graveyard tells a peer that lost its clock of its
   world.stop("b");
   world.run_for(140s);
   REQUIRE_FALSE(world["a"].is_known("b"));
-  REQUIRE(world["a"].stats().graveyard_size == 1);
+  REQUIRE(world["a"].stats().peers_unwanted == 1);
 
   // It comes back with a clock of the year before.
   world.resume("b");
@@ -892,14 +892,14 @@ TEST_CASE("protocol round: the hook sees a message that is dropped, and before i
     if (direction == message_direction::received) is_known.push_back(a.is_known("b"));
   });
 
-  static_cast<void>(b.prove());
+  static_cast<void>(b.verify());
   b.begin(message_kind::reply).identities.push_back(b.identity());
   static_cast<void>(b.send());
   b.begin(message_kind::reply).cookie_echo = 1;
   static_cast<void>(b.send());
 
   CHECK(is_known == std::vector<bool>{false, false, true});
-  CHECK(drops(a, drop_reason::unproved) == 1);
+  CHECK(drops(a, drop_reason::unverified) == 1);
 }
 
 TEST_CASE("protocol round: the name of each node that is known is found by its hash") {

@@ -75,7 +75,7 @@ TEST_CASE(
   CHECK(count_to(answers, given.suspect.address) == 1);  // and I look for myself, at once
 }
 
-TEST_CASE("suspicion: who knows better answers with the proof") {
+TEST_CASE("suspicion: who knows better answers with the sign of life") {
   suspected given;
 
   const letters answers = tell(given.teller, make_suspicion(given.suspect, 16, 32));
@@ -83,11 +83,11 @@ TEST_CASE("suspicion: who knows better answers with the proof") {
   const std::optional<suspicion_entry> answer = told_of(answers, given.suspect);
   REQUIRE(answer);
   CHECK(answer->suspicion_age == suspicion_entry::no_suspicion);
-  CHECK(answer->proof_age == 8);  // half a round
+  CHECK(answer->alive_age == 8);  // half a round
   CHECK(answer->heartbeat == given.suspect.heartbeat);
 }
 
-TEST_CASE("suspicion: the verdict comes twelve rounds after the suspicion, by silence alone") {
+TEST_CASE("suspicion: the declaration comes twelve rounds after the suspicion, by silence alone") {
   suspected given;
   tell(given.teller, make_suspicion(given.suspect, 0, 32));
   const auto suspicion_at = given.world.steady;
@@ -100,7 +100,7 @@ TEST_CASE("suspicion: the verdict comes twelve rounds after the suspicion, by si
 
   CHECK(given.world.steady - suspicion_at >= 12s);
   CHECK(given.world.steady - suspicion_at < 13s);
-  CHECK(given.world["a"].stats().convictions == 1);
+  CHECK(given.world["a"].stats().declared_dead == 1);
   CHECK(status_of(given.world, "a", "teller") == peer_status::live);
 }
 
@@ -116,32 +116,33 @@ TEST_CASE("suspicion: the suspect's own word refutes, and is passed on") {
   given.teller.begin(message_kind::digest);
   const std::optional<suspicion_entry> told = told_of(given.teller.send(), given.suspect);
   REQUIRE(told);
-  CHECK(told->proof_age == 0);
+  CHECK(told->alive_age == 0);
 }
 
-TEST_CASE("suspicion: another's later proof refutes, if its heartbeat is higher") {
+TEST_CASE("suspicion: another's later sign of life refutes, if its heartbeat is higher") {
   suspected given;
   tell(given.teller, make_suspicion(given.suspect, 0, 32));
   given.world.collect_round("a");
 
-  suspicion_entry proof = make_suspicion(given.suspect, suspicion_entry::no_suspicion, 0);
-  tell(given.teller, proof);
+  suspicion_entry alive = make_suspicion(given.suspect, suspicion_entry::no_suspicion, 0);
+  tell(given.teller, alive);
   CHECK(is_suspect(given.world, "a", "suspect"));
-  proof.heartbeat += 1;
-  tell(given.teller, proof);
+  alive.heartbeat += 1;
+  tell(given.teller, alive);
   CHECK_FALSE(is_suspect(given.world, "a", "suspect"));
 }
 
-TEST_CASE("suspicion: a suspicion of another incarnation, of a stranger or of myself is none") {
+TEST_CASE(
+    "suspicion: a suspicion of another incarnation, of an unknown peer or of myself is none") {
   suspected given;
   suspicion_entry other_run = make_suspicion(given.suspect, 0, 32);
   other_run.generation -= 1;
   tell(given.teller, other_run);
   other_run.generation += 2;
   tell(given.teller, other_run);
-  suspicion_entry stranger = make_suspicion(given.suspect, 0, 32);
-  stranger.name_hash = 4711;
-  tell(given.teller, stranger);
+  suspicion_entry unknown = make_suspicion(given.suspect, 0, 32);
+  unknown.name_hash = 4711;
+  tell(given.teller, unknown);
   suspicion_entry mine = make_suspicion(given.suspect, 0, 32);
   mine.name_hash = hash_of("a");
   mine.generation = given.world["a"].generation();
@@ -150,7 +151,7 @@ TEST_CASE("suspicion: a suspicion of another incarnation, of a stranger or of my
   CHECK(given.world["a"].stats().peers_suspect == 0);
 }
 
-TEST_CASE("suspicion: who did not prove its address raises no suspicion") {
+TEST_CASE("suspicion: an unverified address raises no suspicion") {
   suspected given;
   given.teller.cookie = 0;
 
@@ -176,7 +177,7 @@ TEST_CASE("suspicion: with suspicion_rounds 0 nobody is suspected, nor asked twi
 
   CHECK(world["a"].stats().peers_suspect == 0);
   CHECK(world["a"].stats().probes_unanswered == 0);
-  CHECK(world["a"].stats().convictions == 0);
+  CHECK(world["a"].stats().declared_dead == 0);
 }
 
 TEST_CASE("suspicion: switched off while digests wait for their turn, none awaits an answer") {
@@ -211,7 +212,7 @@ TEST_CASE("suspicion: a question is answered by him who heard, and spreads nothi
   const letters at_once = tell(given.teller, question);
 
   REQUIRE(told_of(at_once, given.suspect));
-  CHECK(told_of(at_once, given.suspect)->proof_age == 8);
+  CHECK(told_of(at_once, given.suspect)->alive_age == 8);
   CHECK_FALSE(is_suspect(given.world, "a", "suspect"));
 }
 
@@ -231,11 +232,12 @@ TEST_CASE("suspicion: who did not hear asks for the asker, and tells when it hea
   CHECK(count_to(told, given.teller.address) == 1);
   REQUIRE(told_of(told, given.suspect));
   CHECK(told_of(told, given.suspect)->heartbeat == given.suspect.heartbeat);
-  CHECK(told_of(told, given.suspect)->proof_age == 0);
+  CHECK(told_of(told, given.suspect)->alive_age == 0);
 }
 
 // A second question about the same peer, or a suspicion, is no answer to the first.
-TEST_CASE("suspicion: who asked waits for a proof later than its suspicion, whatever others say") {
+TEST_CASE(
+    "suspicion: who asked waits for a sign of life later than its suspicion, whatever others say") {
   suspected given;
   puppet other(given.world, "a", "other", 3);
   other.enter();
@@ -254,21 +256,21 @@ TEST_CASE("suspicion: who asked waits for a proof later than its suspicion, what
   for (const puppet* one : {&given.teller, &other}) CHECK(count_to(told, one->address) == 1);
 }
 
-TEST_CASE("suspicion: a suspicion that is older than the proof in the same entry is none") {
+TEST_CASE("suspicion: a suspicion that is older than the sign of life in the same entry is none") {
   suspected given;
 
   tell(given.teller, make_suspicion(given.suspect, 1, 0));
   CHECK_FALSE(is_suspect(given.world, "a", "suspect"));
-  // As old as the proof, to a sixteenth of a round: the suspicion may be the later one.
+  // As old as the sign of life, to a sixteenth of a round: the suspicion may be the later one.
   tell(given.teller, make_suspicion(given.suspect, 1, 1));
   CHECK(is_suspect(given.world, "a", "suspect"));
 }
 
 TEST_CASE("suspicion: a claim of the highest heartbeat makes nobody a suspect who answers") {
   suspected given;
-  suspicion_entry proof = make_suspicion(given.suspect, suspicion_entry::no_suspicion, 0);
-  proof.heartbeat = heartbeat_max;
-  tell(given.teller, proof);
+  suspicion_entry alive = make_suspicion(given.suspect, suspicion_entry::no_suspicion, 0);
+  alive.heartbeat = heartbeat_max;
+  tell(given.teller, alive);
 
   for (int i = 0; i < 30; ++i) {
     given.world.collect_round("a");
@@ -291,7 +293,7 @@ TEST_CASE(
   for (int i = 0; i < 14; ++i) given.world.collect_round("a");
   REQUIRE(status_of(given.world, "a", "leaver") == peer_status::left);
   REQUIRE(status_of(given.world, "a", "suspect") == peer_status::dead);
-  const std::uint64_t convictions = given.world["a"].stats().convictions;
+  const std::uint64_t declared_dead = given.world["a"].stats().declared_dead;
 
   for (const puppet* about : {&leaver, &given.suspect}) {
     for (const bool is_question : {false, true}) {
@@ -308,7 +310,7 @@ TEST_CASE(
   CHECK(status_of(given.world, "a", "leaver") == peer_status::left);
   CHECK(status_of(given.world, "a", "suspect") == peer_status::dead);
   CHECK_FALSE(is_suspect(given.world, "a", "leaver"));
-  CHECK(given.world["a"].stats().convictions == convictions);
+  CHECK(given.world["a"].stats().declared_dead == declared_dead);
 }
 
 TEST_CASE("suspicion: an unanswered probe is asked again and around, and then suspected aloud") {
@@ -390,7 +392,7 @@ TEST_CASE("suspicion: what a suspect said before it fell silent does not bring i
     reply.heartbeats.push_back(entry);
     static_cast<void>(given.teller.send());
   };
-  // Proved half a round before the suspicion, so 2 more are what a peer at rest may show.
+  // Alive half a round before the suspicion, so 2 more are what a peer at rest may show.
   relay(given.suspect.heartbeat + 1);
   relay(given.suspect.heartbeat + 1);
   CHECK(status_of(given.world, "a", "suspect") == peer_status::dead);
@@ -400,7 +402,7 @@ TEST_CASE("suspicion: what a suspect said before it fell silent does not bring i
   CHECK(status_of(given.world, "a", "suspect") == peer_status::live);
 }
 
-TEST_CASE("suspicion: after a pause a suspicion is confirmed anew before there is a verdict") {
+TEST_CASE("suspicion: after a pause a suspicion is confirmed anew before a peer is declared dead") {
   suspected given;
   tell(given.teller, make_suspicion(given.suspect, 0, 32));
   for (int i = 0; i < 11; ++i) given.world.collect_round("a");

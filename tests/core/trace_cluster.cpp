@@ -411,7 +411,7 @@ std::string trace_cluster::handle_of(const endpoint& address) const {
   for (const std::unique_ptr<node>& one : nodes_) {
     if (one->address == address) return one->handle;
   }
-  return "stranger";
+  return "unknown";
 }
 
 std::string trace_cluster::to_text(const message& what) const {

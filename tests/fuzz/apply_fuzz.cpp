@@ -272,8 +272,9 @@ class ordeal {
       return me_.handle_foreign(from);
     }
     if (!decoded) return me_.count_drop(decoded.error());
-    const bool is_proof = received_.cookie_echo != 0 && received_.cookie_echo == cookies_[from];
-    if (is_proof) proved_.push_back(from);
+    const bool is_valid_echo =
+        received_.cookie_echo != 0 && received_.cookie_echo == cookies_[from];
+    if (is_valid_echo) verified_.push_back(from);
     me_.handle_message(received_, from, wire_.bytes().size(), now_);
   }
 
@@ -327,7 +328,7 @@ class ordeal {
         break;
       case 4:
         wanted.fanout = 1 + from_.below(3);
-        wanted.unproved_addresses_max = 1 + from_.below(16);
+        wanted.unverified_addresses_max = 1 + from_.below(16);
         break;
       case 5:
         wanted.exchange_bytes_max = from_.flag() ? 1200 : 131'072;
@@ -354,7 +355,7 @@ class ordeal {
     spent_since_ = now_.steady;
   }
 
-  /// "a" and "b" prove their addresses and tell who they are: live, until they are silent.
+  /// "a" and "b" verify their addresses and tell who they are: live, until they are silent.
   void introduce() {
     for (std::size_t i = 2; i < 4; ++i) {
       const endpoint& from = maker_.words().addresses[i];
@@ -424,7 +425,7 @@ class ordeal {
       told.heartbeat = std::min(heartbeat_max, about.heartbeat + shape % 4);
       told.is_question = (shape & 16) != 0;
       if ((shape & 32) == 0) told.suspicion_age = from_.byte();
-      if ((shape & 64) == 0) told.proof_age = from_.byte();
+      if ((shape & 64) == 0) told.alive_age = from_.byte();
     }
     forged_.cookie_echo = cookies_[from];
     wire_.encode(shared_.honest, forged_);
@@ -469,8 +470,8 @@ class ordeal {
     demand(to != own_address, "nothing goes to myself");
     if (outgoing_.cookie != 0) cookies_[to] = outgoing_.cookie;
     if (outgoing_.kind == message_kind::digest) return;
-    const bool is_proved = std::find(proved_.begin(), proved_.end(), to) != proved_.end();
-    if (is_proved) return;
+    const bool is_verified = std::find(verified_.begin(), verified_.end(), to) != verified_.end();
+    if (is_verified) return;
     answered_bytes_[to] += wire_.bytes().size();
     demand(answered_bytes_[to] <= 3 * received_bytes_[to], "the 3x rule");
   }
@@ -526,7 +527,7 @@ class ordeal {
     const protocol_stats stats = me_.stats();
     const config& settings = me_.settings();
     demand(stats.peers_known <= settings.peers_max, "I5: peers");
-    demand(stats.graveyard_size <= settings.peers_max + 1024, "I5: graves");
+    demand(stats.peers_unwanted <= settings.peers_max + 1024, "I5: unwanted peers");
     demand(stats.parked_bytes <= settings.parked_bytes_max, "I5: parked bytes");
     demand(stats.partial_bytes <= settings.partial_bytes_max, "I5: bytes of partial values");
     demand(stats.peers_suspect <= stats.peers_live && stats.peers_live <= stats.peers_known,
@@ -644,7 +645,7 @@ class ordeal {
   std::map<endpoint, std::uint64_t> cookies_;
   std::map<endpoint, std::size_t> received_bytes_;
   std::map<endpoint, std::size_t> answered_bytes_;
-  std::vector<endpoint> proved_;
+  std::vector<endpoint> verified_;
   bool is_honest_deaf_ = false;  // what I send is lost
   bool is_honest_mute_ = false;  // what it sends is
   std::size_t spent_bytes_ = 0;  // sent since then

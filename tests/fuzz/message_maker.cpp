@@ -120,7 +120,7 @@ void message_maker::fill_digest(byte_source& from, message& m) {
   fill_partials(from, m);
 }
 
-// Of young ages mostly, so that proof and suspicion meet.
+// Of young ages mostly, so that signs of life and suspicions meet.
 void message_maker::fill_suspicions(byte_source& from, message& m) {
   for (std::size_t left = from.below(16) / 3; left > 0; --left) {
     suspicion_entry& suspicion = m.suspicions.emplace_back();
@@ -130,8 +130,8 @@ void message_maker::fill_suspicions(byte_source& from, message& m) {
     const bool is_young = from.below(4) != 0;
     suspicion.suspicion_age =
         static_cast<std::uint16_t>(is_young ? from.byte() : from.number(0xffff));
-    suspicion.proof_age = static_cast<std::uint32_t>(
-        is_young ? from.byte() : from.number(suspicion_entry::proof_age_max));
+    suspicion.alive_age = static_cast<std::uint32_t>(
+        is_young ? from.byte() : from.number(suspicion_entry::alive_age_max));
     suspicion.is_question = from.below(4) == 3;
   }
 }

@@ -86,7 +86,7 @@ void check_config(byte_source& from) {
         tried.seed_every_rounds = number(from);
         break;
       case 9:
-        tried.unproved_addresses_max = number(from);
+        tried.unverified_addresses_max = number(from);
         break;
       case 10:
         tried.datagram_bytes_max = number(from);

@@ -41,7 +41,7 @@ arena::arena(config common) : where(1), heard_(4, datagram(0)) {
   };
   where.on_send = [this](std::size_t from, const endpoint& to, std::span<const std::byte> bytes) {
     if (from != 0) return;
-    if (to == enemy || to == stranger) {
+    if (to == enemy || to == outsider) {
       answered_bytes += bytes.size();
     } else {
       ++asked;
@@ -75,7 +75,7 @@ void arena::settle_in() {
   }
   where.run_for(10s);
   where.on_delivery = nullptr;
-  // The enemy proves its address, and then tells who it is and that it has three keys.
+  // The enemy verifies its address, and then tells who it is and that it has three keys.
   message hello;
   begin(hello, message_kind::digest);
   hello.known.extra.push_back(hello.sender);
@@ -150,14 +150,14 @@ void arena::begin(message& m, message_kind kind) const {
 }
 
 suspicion_entry arena::suspicion_of(std::string_view name, std::uint16_t suspicion_age,
-                                    std::uint32_t proof_age) const {
+                                    std::uint32_t alive_age) const {
   const digest_entry held = entry_of(name);
   suspicion_entry suspicion;
   suspicion.name_hash = held.name_hash;
   suspicion.generation = held.generation == 0 ? enemy_generation : held.generation;
   suspicion.heartbeat = held.heartbeat;
   suspicion.suspicion_age = suspicion_age;
-  suspicion.proof_age = proof_age;
+  suspicion.alive_age = alive_age;
   return suspicion;
 }
 

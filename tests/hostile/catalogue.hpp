@@ -17,7 +17,7 @@
 
 namespace gossipmonger {
 
-/// A node among neighbours, and the enemy: an address that proved itself, and is known as a peer.
+/// A node among neighbours, and the enemy: a verified address that is known as a peer.
 /// A resource.
 class arena {
  public:
@@ -39,7 +39,7 @@ class arena {
   /// A suspicion about `name` as the node knows it; ages in sixteenths of a round.
   [[nodiscard]] suspicion_entry suspicion_of(
       std::string_view name, std::uint16_t suspicion_age,
-      std::uint32_t proof_age = suspicion_entry::proof_age_max) const;
+      std::uint32_t alive_age = suspicion_entry::alive_age_max) const;
   /// An identity of a run of the enemy's name or another's, with an address that is allowed.
   [[nodiscard]] static identity_view identity(std::string_view name, std::uint64_t generation);
   /// Gives `m` one delta without entries about `name` as the node holds it.
@@ -58,7 +58,7 @@ class arena {
 
   world where;
   endpoint enemy = endpoint::v4(203, 0, 113, 66, 6666);
-  endpoint stranger = endpoint::v4(203, 0, 113, 77, 7777);
+  endpoint outsider = endpoint::v4(203, 0, 113, 77, 7777);
   std::size_t sent = 0;  ///< datagrams delivered by the row
   std::size_t sent_bytes = 0;
   std::size_t answered_bytes = 0;  ///< that the node sent meanwhile, to where it came from

@@ -77,7 +77,7 @@ void check_rows(const std::vector<bad_input>& rows) {
     CHECK(field.node().stats().refutations == 0);
     field.where.run_for(10s);
     CHECK(field.where.has_agreed());
-    CHECK(field.node().stats().convictions == 0);
+    CHECK(field.node().stats().declared_dead == 0);
     for (const char* neighbour : {"n1", "n2"}) {
       CHECK_FALSE(field.node().find_member(neighbour, field.where.now(0))->is_suspect);
     }

@@ -130,8 +130,8 @@ std::vector<bad_input> datagram_rows() {
        [](arena& to) { send_sized(to, valid(to).bytes().size() + 1); }},
       {"a word over the limit", {length}, dropped, [](arena& to) { send_longer(to, 65512); }},
       {"as long as UDP can carry", {length}, dropped, [](arena& to) { send_longer(to, 65507); }},
-      {"65,504 bytes, from who proved nothing",
-       {unproved},
+      {"65,504 bytes, from an unverified address",
+       {unverified},
        dropped,
        [](arena& to) { send_longer(to, 65504); }},
       {"every truncation of each kind", {length, checksum}, dropped, send_truncations},
@@ -189,11 +189,11 @@ std::vector<bad_input> datagram_rows() {
       {"my own reply, reflected", {reflected}, dropped, reflect_reply},
       {"meant for another node", {not_for_me}, dropped, send_for_another},
       {"a neighbour's reply, replayed from elsewhere",
-       {unproved},
+       {unverified},
        dropped,
        [](arena& to) { to.send_as_is(to.heard(message_kind::reply)); }},
       {"a neighbour's deltas, replayed from elsewhere",
-       {unproved},
+       {unverified},
        dropped,
        [](arena& to) { to.send_as_is(to.heard(message_kind::deltas)); }},
       {"a neighbour's reply, replayed under its address",
@@ -203,15 +203,15 @@ std::vector<bad_input> datagram_rows() {
       {"a neighbour's digest, replayed from elsewhere",
        {},
        answered,
-       [](arena& to) { to.send_from(to.stranger, to.heard(message_kind::digest)); }},
-      {"deltas with guessed cookies", {unproved}, dropped, send_guesses},
+       [](arena& to) { to.send_from(to.outsider, to.heard(message_kind::digest)); }},
+      {"deltas with guessed cookies", {unverified}, dropped, send_guesses},
       {"a cookie that was given to another address",
-       {unproved},
+       {unverified},
        dropped,
        [](arena& to) {
          message m;
          to.begin(m, message_kind::deltas);
-         to.send_from(to.stranger, to.encoded(m));
+         to.send_from(to.outsider, to.encoded(m));
        }},
   };
 }

@@ -244,19 +244,19 @@ int run(std::uint64_t count) {
   const udp_counters socket = attacked.one.counters();
   const protocol_stats stats = attacked.one->stats();
   const std::uint64_t wrong = count_of(stats, drop_reason::checksum);
-  const std::uint64_t unproved = count_of(stats, drop_reason::unproved);
-  std::printf("received %llu, kernel drops %llu; checksum %llu, unproved %llu, digests %llu\n",
+  const std::uint64_t unverified = count_of(stats, drop_reason::unverified);
+  std::printf("received %llu, kernel drops %llu; checksum %llu, unverified %llu, digests %llu\n",
               static_cast<unsigned long long>(socket.received),
               static_cast<unsigned long long>(socket.kernel_drops),
-              static_cast<unsigned long long>(wrong), static_cast<unsigned long long>(unproved),
+              static_cast<unsigned long long>(wrong), static_cast<unsigned long long>(unverified),
               static_cast<unsigned long long>(stats.digests_received));
   std::printf("%llu rounds in %.0f intervals\n", static_cast<unsigned long long>(rounds),
               intervals);
-  check(wrong + unproved + stats.digests_received + stats.replies_received == socket.received,
+  check(wrong + unverified + stats.digests_received + stats.replies_received == socket.received,
         "each received datagram was dropped for its reason, or is a digest, or a reply");
   check(static_cast<double>(rounds) >= 0.9 * intervals, "rounds in at least 90 % of the intervals");
-  check(stats.convictions == 0 && attacked.other->stats().convictions == 0,
-        "nobody was judged dead");
+  check(stats.declared_dead == 0 && attacked.other->stats().declared_dead == 0,
+        "nobody was declared dead");
   check(attacked.one->stats().peers_known == 1, "nobody was introduced");
   check(attacked.one->get("neighbour", "key").has_value(), "what was known is known");
   if (!attacked.other->set("key", "later")) return 1;

@@ -1,4 +1,4 @@
-// Well-formed lies, most of them from a peer that is known and has proved its address.
+// Well-formed lies, most of them from a peer that is known and whose address is verified.
 #include <algorithm>
 #include <chrono>
 #include <limits>
@@ -158,7 +158,7 @@ void send_twice(arena& to) {
   to.send(m);
 }
 
-void send_strangers(arena& to) {
+void send_unknown(arena& to) {
   message m;
   to.begin(m, message_kind::reply);
   for (std::uint64_t hash = 1; hash <= 20; ++hash) {
@@ -176,7 +176,7 @@ void ask_for_all(arena& to) {
   m.known.hi = std::numeric_limits<std::uint64_t>::max();
   m.known.range = {m.sender};
   m.cookie_echo = 1;
-  to.send_from(to.stranger, to.encoded(m));
+  to.send_from(to.outsider, to.encoded(m));
 }
 
 void refuse_all(arena& to) {
@@ -197,7 +197,7 @@ void claim_my_name(arena& to) {
   m.sender.generation += 1000;
   m.known.extra.push_back(m.sender);
   m.cookie_echo = 1;
-  to.send_from(to.stranger, to.encoded(m));
+  to.send_from(to.outsider, to.encoded(m));
 }
 
 void tell_my_future(arena& to) {
@@ -208,14 +208,14 @@ void tell_my_future(arena& to) {
   to.send(m);
 }
 
-void tell_my_future_unproved(arena& to) {
+void tell_my_future_unverified(arena& to) {
   message m;
   begin_digest(to, m);
   m.receiver = to.entry_of(to.node().name());
   m.receiver.generation += 1000;
   m.known.extra.push_back(m.receiver);
   m.cookie_echo = 1;
-  to.send_from(to.stranger, to.encoded(m));
+  to.send_from(to.outsider, to.encoded(m));
 }
 
 void say_more(arena& to) {
@@ -275,7 +275,7 @@ void tell_of_runs(arena& to) {
     tell(to, {suspicion});
     suspicion.is_question = false;
     suspicion.suspicion_age = suspicion_entry::no_suspicion;
-    suspicion.proof_age = 0;
+    suspicion.alive_age = 0;
     suspicion.heartbeat = heartbeat_max;
     tell(to, {suspicion});
   }
@@ -283,14 +283,14 @@ void tell_of_runs(arena& to) {
 
 void tell_contradictions(arena& to) {
   const suspicion_entry suspicion = to.suspicion_of("n1", just_now);
-  suspicion_entry proof = to.suspicion_of("n1", suspicion_entry::no_suspicion, 0);
+  suspicion_entry alive = to.suspicion_of("n1", suspicion_entry::no_suspicion, 0);
   suspicion_entry question = suspicion;
   question.is_question = true;
-  proof.is_question = true;
-  for (int i = 0; i < 25; ++i) tell(to, {suspicion, proof, question, suspicion, proof});
+  alive.is_question = true;
+  for (int i = 0; i < 25; ++i) tell(to, {suspicion, alive, question, suspicion, alive});
 }
 
-void ask_unproved(arena& to) {
+void ask_unverified(arena& to) {
   message m;
   m.kind = message_kind::digest;
   m.sender = make_entry(42, 1, 0, 0);
@@ -301,7 +301,7 @@ void ask_unproved(arena& to) {
   }
   m.padded_bytes = 400;
   m.cookie_echo = 1;
-  to.send_from(to.stranger, to.encoded(m));
+  to.send_from(to.outsider, to.encoded(m));
 }
 
 /// Each datagram alone would have the peer asked.
@@ -313,7 +313,7 @@ void ask_often(arena& to) {
   }
 }
 
-/// A node that has a later proof answers with it, in one entry for each suspicion.
+/// A node that has a later sign of life answers with it, in one entry for each suspicion.
 void suspicion_in_digest(arena& to) {
   message m;
   begin_digest(to, m);
@@ -333,7 +333,7 @@ void claim_mine(arena& to, const place& source, std::uint64_t versions_more,
   m.receiver.heartbeat += heartbeats_more;
   m.receiver_instance = 0;
   m.known.extra.push_back(m.receiver);
-  if (source == to.stranger) m.cookie_echo = 1;
+  if (source == to.outsider) m.cookie_echo = 1;
   to.send_from(source, to.encoded(m));
 }
 
@@ -430,14 +430,14 @@ std::vector<bad_input> lie_rows() {
       {"addresses that nobody can send to", {drop_reason::endpoint}, dropped, send_addresses},
       {"a peer that was silent for the whole grace", {refused}, dropped, send_silent},
       {"a thousand names beyond the capacity", {capacity}, dropped, send_names},
-      {"heartbeats and requests of nobody", {}, ignored, send_strangers},
+      {"heartbeats and requests of nobody", {}, ignored, send_unknown},
       {"a digest of versions that nobody wrote", {}, answered, send_versions},
       {"a peer five times in a digest, with a value of its under way", {}, answered, send_twice},
-      {"a digest that wants everything, unproved", {}, answered, ask_for_all},
+      {"a digest that wants everything, unverified", {}, answered, ask_for_all},
       {"a digest that refuses everybody", {}, answered, refuse_all},
-      {"a digest under my own name, unproved", {reflected}, answered, claim_my_name},
+      {"a digest under my own name, unverified", {reflected}, answered, claim_my_name},
       {"a run of mine of two days ahead", {far_future}, dropped, tell_my_future},
-      {"a run of mine that I never had, unproved", {}, answered, tell_my_future_unproved},
+      {"a run of mine that I never had, unverified", {}, answered, tell_my_future_unverified},
       {"replies that say more again and again", {}, answered, say_more},
       {"features of a later version", {}, ignored, send_features},
       {"refusals of its receiver, for every reason", {}, ignored, send_refusals},
@@ -447,14 +447,14 @@ std::vector<bad_input> lie_rows() {
 
 std::vector<bad_input> flow_rows() {
   return {
-      {"a digest that holds versions of mine that I never wrote, unproved",
+      {"a digest that holds versions of mine that I never wrote, unverified",
        {},
        answered,
-       [](arena& to) { claim_mine(to, to.stranger, 1000, 0); }},
-      {"a digest that has seen rounds of mine that never were, unproved",
+       [](arena& to) { claim_mine(to, to.outsider, 1000, 0); }},
+      {"a digest that has seen rounds of mine that never were, unverified",
        {},
        answered,
-       [](arena& to) { claim_mine(to, to.stranger, 0, 1'000'000); }},
+       [](arena& to) { claim_mine(to, to.outsider, 0, 1'000'000); }},
       {"a digest that has seen all my rounds and holds nothing, again and again",
        {},
        answered,
@@ -499,7 +499,7 @@ std::vector<bad_input> suspicion_rows() {
        {},
        ignored,
        [](arena& to) { tell(to, {to.suspicion_of("nobody", just_now)}); }},
-      {"suspicions, questions and proofs of an older run, a later one, the last there is",
+      {"suspicions, questions and signs of life of an older run, a later one, the last there is",
        {},
        ignored,
        tell_of_runs},
@@ -509,19 +509,19 @@ std::vector<bad_input> suspicion_rows() {
        [](arena& to) {
          tell(to, {to.suspicion_of("n1", oldest), to.suspicion_of("n2", oldest, 0)});
        }},
-      {"neither suspicion nor proof: both ages at their limit",
+      {"neither suspicion nor sign of life: both ages at their limit",
        {},
        ignored,
        [](arena& to) { tell(to, {to.suspicion_of("n1", suspicion_entry::no_suspicion)}); }},
-      {"a proof that I know, grown young",
+      {"a sign of life that I know, grown young",
        {},
        ignored,
        [](arena& to) { tell(to, {to.suspicion_of("n1", suspicion_entry::no_suspicion, 0)}); }},
-      {"a suspicion that its own proof refutes",
+      {"a suspicion that its own sign of life refutes",
        {},
        ignored,
        [](arena& to) { tell(to, {to.suspicion_of("n1", 1, 0)}); }},
-      {"a question, and a suspicion, unproved", {}, answered, ask_unproved},
+      {"a question, and a suspicion, unverified", {}, answered, ask_unverified},
       {"32 suspicions from before what I heard, in a digest", {}, answered, suspicion_in_digest},
       {"a suspicion of now about a live peer",
        {},
@@ -535,7 +535,7 @@ std::vector<bad_input> suspicion_rows() {
                                                  to.suspicion_of("n1", just_now));
          tell(to, same);
        }},
-      {"suspicions, proofs and questions about one peer in one datagram, again and again",
+      {"suspicions, signs of life and questions about one peer in one datagram, again and again",
        {},
        suspected,
        tell_contradictions},

@@ -143,7 +143,7 @@ double mean(const std::vector<sample>& rows, std::size_t first, double sample::*
   return sum / 3;
 }
 
-int judge(const std::vector<sample>& rows, const cluster& nodes, bool has_agreed) {
+int decide(const std::vector<sample>& rows, const cluster& nodes, bool has_agreed) {
   int failed = 0;
   const auto check = [&failed](bool holds, const char* what) {
     std::printf("%s: %s\n", holds ? "ok" : "FAILED", what);
@@ -184,7 +184,7 @@ int run(std::size_t seconds, std::size_t size) {
     has_agreed = nodes.has_agreed();
   }
   if (rows.size() < rows_count) return 1;
-  return judge(rows, nodes, has_agreed);
+  return decide(rows, nodes, has_agreed);
 }
 
 }  // namespace

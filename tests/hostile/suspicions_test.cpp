@@ -42,7 +42,7 @@ class liar {
   liar& operator=(const liar&) = delete;
   ~liar() { where_.on_send = nullptr; }
 
-  /// A suspicion of that age about `about`, as the node `to` knows it, and nothing of a proof.
+  /// A suspicion of that age about `about`, as the node `to` knows it, and no sign of life.
   [[nodiscard]] suspicion_entry suspicion(std::size_t to, std::size_t about,
                                           std::uint16_t age) const {
     suspicion_entry made;
@@ -87,9 +87,9 @@ class liar {
   std::map<std::size_t, std::uint64_t> cookies_;  // by who gave them
 };
 
-std::uint64_t convictions(const world& where) {
+std::uint64_t declared_dead(const world& where) {
   std::uint64_t all = 0;
-  for (std::size_t node = 0; node < where.size(); ++node) all += where[node].stats().convictions;
+  for (std::size_t node = 0; node < where.size(); ++node) all += where[node].stats().declared_dead;
   return all;
 }
 
@@ -110,7 +110,8 @@ constexpr std::uint64_t digests_a_round_max = 24 + 3;
 
 }  // namespace
 
-TEST_CASE("suspicions: a member that suspects all others to all, in every round, convicts nobody") {
+TEST_CASE(
+    "suspicions: a member that suspects all others to all, in every round, declares nobody dead") {
   for (const double loss : {0.0, 0.05}) {
     CAPTURE(loss);
     constexpr std::size_t count = 10;
@@ -123,7 +124,7 @@ TEST_CASE("suspicions: a member that suspects all others to all, in every round,
     const std::uint64_t bytes_before = where.counters().bytes;
     where.run_for(rounds * 1s);
     const std::uint64_t bytes_at_rest = where.counters().bytes - bytes_before;
-    REQUIRE(convictions(where) == 0);
+    REQUIRE(declared_dead(where) == 0);
 
     std::uint64_t suspects = 0;
     for (int round = 0; round < rounds; ++round) {
@@ -144,7 +145,7 @@ TEST_CASE("suspicions: a member that suspects all others to all, in every round,
     }
 
     CHECK(suspects > 100);  // the lies were heard
-    CHECK(convictions(where) == 0);
+    CHECK(declared_dead(where) == 0);
     MESSAGE("bytes a node and round: "
             << bytes_at_rest / (count * rounds) << " at rest, "
             << (where.counters().bytes - bytes_before - bytes_at_rest) / (count * rounds)
@@ -156,7 +157,8 @@ TEST_CASE("suspicions: a member that suspects all others to all, in every round,
 
 // All its peers at once, more than it may ask in the time that is left, of some rounds ago: most it
 // did not hear since then.
-TEST_CASE("suspicions: a member that makes one node suspect 100 peers at once convicts nobody") {
+TEST_CASE(
+    "suspicions: a member that makes one node suspect 100 peers at once declares nobody dead") {
   config common;
   common.digest_datagrams_max = 1;  // half of the cluster: news of heartbeats is slow
   constexpr std::size_t count = 100;
@@ -164,7 +166,7 @@ TEST_CASE("suspicions: a member that makes one node suspect 100 peers at once co
   add_cluster(where, count, common);
   liar member(where, 3);
   where.run_for(150s);
-  REQUIRE(convictions(where) == 0);
+  REQUIRE(declared_dead(where) == 0);
 
   std::uint64_t suspects_max = 0;
   std::size_t victim = 10;
@@ -177,11 +179,11 @@ TEST_CASE("suspicions: a member that makes one node suspect 100 peers at once co
   }
 
   CHECK(suspects_max > 50);
-  CHECK(convictions(where) == 0);
+  CHECK(declared_dead(where) == 0);
 }
 
 TEST_CASE(
-    "suspicions: a member's suspicion, recorded and sent again for minutes, convicts nobody") {
+    "suspicions: a member's suspicion, recorded and sent again for minutes, declares nobody dead") {
   world where(43);
   bool is_out = false;
   where.is_cut = [&](std::size_t from, std::size_t to) {
@@ -210,7 +212,7 @@ TEST_CASE(
   is_out = false;
   where.run_for(20s);
   REQUIRE(status_at(where, 0, "n3") == peer_status::live);
-  const std::uint64_t convicted = convictions(where);
+  const std::uint64_t declared = declared_dead(where);
 
   std::uint64_t suspects = 0;
   for (int round = 0; round < 200; ++round) {
@@ -222,12 +224,12 @@ TEST_CASE(
   }
 
   CHECK(suspects == 0);  // its echo was old before it came again
-  CHECK(convictions(where) == convicted);
+  CHECK(declared_dead(where) == declared);
   CHECK(status_at(where, 0, "n3") == peer_status::live);
 }
 
 // It claims more than the owner can have reached by now.
-TEST_CASE("suspicions: a proof with the highest heartbeat is dropped, and kills nobody") {
+TEST_CASE("suspicions: a sign of life with the highest heartbeat is dropped, and kills nobody") {
   world where(44);
   add_cluster(where, 5);
   liar member(where, 3);
@@ -240,10 +242,10 @@ TEST_CASE("suspicions: a proof with the highest heartbeat is dropped, and kills 
   };
   const std::uint64_t dropped_before = dropped();
 
-  suspicion_entry proof = member.suspicion(0, 1, suspicion_entry::no_suspicion);
-  proof.proof_age = 0;
-  proof.heartbeat = heartbeat_max;
-  member.tell(0, std::vector<suspicion_entry>{proof});
+  suspicion_entry alive = member.suspicion(0, 1, suspicion_entry::no_suspicion);
+  alive.alive_age = 0;
+  alive.heartbeat = heartbeat_max;
+  member.tell(0, std::vector<suspicion_entry>{alive});
   CHECK(dropped() == dropped_before + 1);
   CHECK(where[0].find_member("n1", where.now(0))->heartbeat == heartbeat);
   where.run_for(20s);
@@ -252,7 +254,7 @@ TEST_CASE("suspicions: a proof with the highest heartbeat is dropped, and kills 
   CHECK(where[1].stats().refutations == 0);
   CHECK(where.has_agreed());
   CHECK(all_see(where, "n1", peer_status::live));
-  CHECK(convictions(where) == 0);
+  CHECK(declared_dead(where) == 0);
 }
 
 }  // namespace gossipmonger

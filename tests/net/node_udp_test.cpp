@@ -64,7 +64,7 @@ TEST_CASE("node over UDP: 50 nodes agree on 20 keys each within 60 rounds of 200
 
   CHECK(cluster.has_agreed(20));
   CHECK(cluster.nodes[49]->get("n7", "key-19")->value == "n7");
-  for (const auto& one : cluster.nodes) CHECK(one->stats().convictions == 0);
+  for (const auto& one : cluster.nodes) CHECK(one->stats().declared_dead == 0);
 }
 
 TEST_CASE("node over UDP: a seed may be a host name") {
@@ -173,7 +173,7 @@ TEST_CASE("node over UDP: a host with two addresses answers from the one that wa
     for (const auto& one : world.nodes) {
       const protocol_stats stats = one->stats();
       CHECK(stats.peers_live == 2);
-      CHECK(stats.drops[static_cast<std::size_t>(drop_reason::unproved)] == 0);
+      CHECK(stats.drops[static_cast<std::size_t>(drop_reason::unverified)] == 0);
       for (const member& peer : one->members()) CHECK(peer.is_reachable);
     }
   }

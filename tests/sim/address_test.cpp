@@ -55,7 +55,7 @@ TEST_CASE("address: all follow a node to its new address within 4 log2 n + 10 ro
     where.run_for(10s);
     CHECK(all_hold(where, name_of(moved), "key", "value"));
     for (std::size_t node = 0; node < count; ++node) {
-      CHECK(where[node].stats().convictions == 0);
+      CHECK(where[node].stats().declared_dead == 0);
       CHECK(where[node].stats().refutations == 0);
     }
   }

@@ -29,7 +29,7 @@ slot_index slot_of(world& where, std::string_view name) {
 
 }  // namespace
 
-TEST_CASE("belief: whoever reads all events believes the state, verdicts included") {
+TEST_CASE("belief: whoever reads all events believes the state, statuses included") {
   world where(1);
   add_cluster(where, 4);
   belief reader;
@@ -47,14 +47,14 @@ TEST_CASE("belief: whoever reads all events believes the state, verdicts include
   CHECK(read(reader, where) == "");
 }
 
-TEST_CASE("belief: a verdict, a peer that went and one that came without an event are found") {
+TEST_CASE("belief: a status, a peer that went and one that came without an event are found") {
   world where(1);
   add_cluster(where, 3);
   where.run_for(10s);
   belief reader;
   REQUIRE(read(reader, where) == "");
 
-  SUBCASE("verdict") {
+  SUBCASE("status") {
     table_of(where)[slot_of(where, "n1")].set_status(peer_status::left);
     CHECK(read(reader, where) == "the events show n1 as peer_live, it is left");
   }

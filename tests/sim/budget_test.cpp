@@ -27,10 +27,10 @@ struct starved_cluster {
   std::size_t budget;
 };
 
-std::uint64_t sum_convictions(const world& where) {
+std::uint64_t sum_declared_dead(const world& where) {
   std::uint64_t all = 0;
   for (std::size_t node = 0; node < where.size(); ++node) {
-    if (where.is_running(node)) all += where[node].stats().convictions;
+    if (where.is_running(node)) all += where[node].stats().declared_dead;
   }
   return all;
 }
@@ -45,7 +45,8 @@ void set_budget(world& where, std::size_t budget) {
 
 }  // namespace
 
-TEST_CASE("budget: with half of what membership needs nobody is convicted, and crashes are found") {
+TEST_CASE(
+    "budget: with half of what membership needs nobody is declared dead, and crashes are found") {
   // 30 nodes with fan-out 1 need no more than the least budget that is allowed.
   for (const starved_cluster& of : {starved_cluster(30, 2, 1250), starved_cluster(100, 1, 2230)}) {
     CAPTURE(of.nodes);
@@ -58,7 +59,7 @@ TEST_CASE("budget: with half of what membership needs nobody is convicted, and c
     set_budget(where, of.budget);
 
     where.run_for(200s);
-    CHECK(sum_convictions(where) == 0);
+    CHECK(sum_declared_dead(where) == 0);
     told.read(where);
     CHECK(told.count(event_kind::error) == 1);
 
@@ -67,7 +68,7 @@ TEST_CASE("budget: with half of what membership needs nobody is convicted, and c
     const bool is_found = where.run_until(
         [&] { return all_see(where, name_of(victim), peer_status::dead); }, 50s, 1s);
     CHECK(is_found);
-    CHECK(sum_convictions(where) == of.nodes - 1);
+    CHECK(sum_declared_dead(where) == of.nodes - 1);
     where.restart(victim);
     CHECK(where.run_until([&] { return all_see(where, name_of(victim), peer_status::live); }, 100s,
                           1s));

@@ -54,7 +54,7 @@ inline void add_cluster(world& where, std::size_t count, const config& common = 
   return count;
 }
 
-/// The verdict of `node` on `peer`; nothing where it knows no such peer.
+/// The status of `peer` at `node`; nothing where it knows no such peer.
 [[nodiscard]] inline std::optional<peer_status> status_at(const world& where, std::size_t node,
                                                           std::string_view peer) {
   const std::optional<member> seen = where[node].find_member(peer, where.now(node));
@@ -62,7 +62,7 @@ inline void add_cluster(world& where, std::size_t count, const config& common = 
   return seen->status;
 }
 
-/// Whether every running node but `peer` itself has that verdict on it.
+/// Whether every running node but `peer` itself holds it for that.
 [[nodiscard]] inline bool all_see(const world& where, std::string_view peer, peer_status status) {
   for (std::size_t node = 0; node < where.size(); ++node) {
     if (!where.is_running(node) || where[node].name() == peer) continue;

@@ -1,4 +1,4 @@
-// What a stranger can do with datagrams: nothing but be counted, and get a short answer to a valid
+// What an outsider can do with datagrams: nothing but be counted, and get a short answer to a valid
 // digest. The ancestor dies of the first, or takes in what it says. The README's table of
 // conformance names these tests.
 #include <algorithm>
@@ -27,7 +27,7 @@ using namespace std::chrono_literals;
 
 using datagram = std::vector<std::byte>;
 
-const endpoint stranger = endpoint::v4(203, 0, 113, 66, 6666);
+const endpoint outsider = endpoint::v4(203, 0, 113, 66, 6666);
 
 /// All that a node knows: who, as what, and each entry.
 std::string fingerprint(const world& where, std::size_t node) {
@@ -63,7 +63,7 @@ void seal(datagram& bytes) {
   for (std::size_t i = 0; i < 4; ++i) bytes[8 + i] = static_cast<std::byte>(sum >> (8 * i));
 }
 
-/// Real nodes that agree, what they sent on the way, and a count of what goes to the stranger.
+/// Real nodes that agree, what they sent on the way, and a count of what goes to the outsider.
 class target {
  public:
   target() : where(1) {
@@ -71,7 +71,7 @@ class target {
       if (seen.size() < 2000) seen.emplace_back(bytes.begin(), bytes.end());
     };
     where.on_send = [this](std::size_t, const endpoint& to, std::span<const std::byte> bytes) {
-      if (to == stranger) answered += bytes.size();
+      if (to == outsider) answered += bytes.size();
     };
     add_cluster(where, 4);
     for (std::size_t node = 0; node < 4; ++node) {
@@ -93,7 +93,7 @@ class target {
     where.run_for(60s);
     CHECK(where.has_agreed());
     CHECK(where[0].members(where.now(0)).size() == 4);
-    CHECK(where[0].stats().convictions == 0);
+    CHECK(where[0].stats().declared_dead == 0);
   }
 
   world where;
@@ -134,7 +134,7 @@ void fill_lies(const world& where, message& lies) {
   newer.generation = where[2].generation() + 1;
   newer.instance = 9;
   newer.heartbeat = 1;
-  newer.address = stranger;
+  newer.address = outsider;
   lies.identities.push_back(newer);
   identity_view fresh = newer;
   fresh.name = "evil";
@@ -177,7 +177,7 @@ TEST_CASE("conformance: random bytes of any size are dropped, each with its reas
       noise[2] = static_cast<std::byte>(1 + draws.below(3));
       if (i % 4 == 1) seal(noise);
     }
-    attacked.where.inject(0, i % 3 == 0 ? attacked.where.address(1) : stranger, noise);
+    attacked.where.inject(0, i % 3 == 0 ? attacked.where.address(1) : outsider, noise);
   }
 
   const drop_counters drops = attacked.where[0].stats().drops;
@@ -233,7 +233,7 @@ TEST_CASE("conformance: changed datagrams with a checksum that fits change nothi
     }
     seal(changed);
     received += changed.size();
-    attacked.where.inject(0, stranger, changed);
+    attacked.where.inject(0, outsider, changed);
   }
 
   // Some still were digests, which anybody may send: those are answered, with little.
@@ -256,12 +256,12 @@ TEST_CASE("conformance: a reply without a cookie changes nothing, whoever it cla
       lies.cookie_echo = i == 0 ? 0 : draws.below(std::uint64_t{1} << 48);
       lies.cookie = draws.below(std::uint64_t{1} << 48);
       const datagram bytes = forged(lies);
-      attacked.where.inject(0, stranger, bytes);
+      attacked.where.inject(0, outsider, bytes);
       attacked.where.inject(0, attacked.where.address(1), bytes);
     }
   }
 
-  CHECK(count_at(attacked.where, 0, drop_reason::unproved) == 4000);
+  CHECK(count_at(attacked.where, 0, drop_reason::unverified) == 4000);
   CHECK(sum(attacked.where[0].stats().drops) == attacked.drops_before + 4000);
   CHECK(attacked.answered == 0);
   attacked.check_unharmed();
@@ -288,7 +288,8 @@ TEST_CASE(
   CHECK(attacked.where[0].stats().refutations == 1);
 }
 
-TEST_CASE("conformance: a digest under my own name, unproved, makes me neither refute nor yield") {
+TEST_CASE(
+    "conformance: a digest under my own name, unverified, makes me neither refute nor yield") {
   target attacked;
   message lie;
   lie.kind = message_kind::digest;
@@ -298,7 +299,7 @@ TEST_CASE("conformance: a digest under my own name, unproved, makes me neither r
     lie.sender.generation = generation + 1000;
     lie.sender.heartbeat = 5000 + i;
     lie.known.extra = {lie.sender};
-    attacked.where.inject(0, stranger, forged(lie));
+    attacked.where.inject(0, outsider, forged(lie));
     attacked.where.inject(0, attacked.where.address(1), forged(lie));
   }
 
@@ -309,7 +310,8 @@ TEST_CASE("conformance: a digest under my own name, unproved, makes me neither r
   CHECK(attacked.where[0].members(attacked.where.now(0))[0].status == peer_status::self);
 }
 
-TEST_CASE("conformance: a digest from a stranger teaches nothing and is answered with 3x at most") {
+TEST_CASE(
+    "conformance: a digest from an outsider teaches nothing and is answered with 3x at most") {
   target attacked;
   message lie;
   lie.kind = message_kind::digest;
@@ -324,7 +326,7 @@ TEST_CASE("conformance: a digest from a stranger teaches nothing and is answered
   lie.known.extra = {lie.sender, beat};
   const datagram bytes = forged(lie);
 
-  for (int i = 0; i < 1000; ++i) attacked.where.inject(0, stranger, bytes);
+  for (int i = 0; i < 1000; ++i) attacked.where.inject(0, outsider, bytes);
 
   CHECK(attacked.answered > 0);
   CHECK(attacked.answered <= 3 * 1000 * bytes.size());
@@ -343,7 +345,7 @@ TEST_CASE("conformance: what members once sent changes nothing when it is sent a
   attacked.before = fingerprint(attacked.where, 0);
 
   for (const datagram& bytes : attacked.seen) {
-    attacked.where.inject(0, stranger, bytes);
+    attacked.where.inject(0, outsider, bytes);
     attacked.where.inject(0, attacked.where.address(2), bytes);
   }
 

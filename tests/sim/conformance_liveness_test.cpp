@@ -18,10 +18,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::uint64_t count_convictions(const world& where) {
+std::uint64_t count_declared_dead(const world& where) {
   std::uint64_t count = 0;
   for (std::size_t node = 0; node < where.size(); ++node) {
-    if (where.is_running(node)) count += where[node].stats().convictions;
+    if (where.is_running(node)) count += where[node].stats().declared_dead;
   }
   return count;
 }
@@ -56,7 +56,7 @@ TEST_CASE("conformance: nobody is taken for dead in a healthy cluster of 30 in 6
 
   where.run_for(600s);
 
-  CHECK(count_convictions(where) == 0);
+  CHECK(count_declared_dead(where) == 0);
   for (std::size_t node = 0; node < 30; ++node) {
     logs[node].read(where);
     CHECK(logs[node].count(event_kind::peer_dead) == 0);
@@ -72,7 +72,7 @@ TEST_CASE("conformance: nor with 20 % loss") {
 
   where.run_for(600s);
 
-  CHECK(count_convictions(where) == 0);
+  CHECK(count_declared_dead(where) == 0);
   CHECK(where.has_agreed());
 }
 
@@ -95,7 +95,7 @@ TEST_CASE("conformance: a peer that nobody but the seed ever met is never live, 
   REQUIRE(where[0].is_known("passer-by"));
   REQUIRE(where.run_until(
       [&] {
-        for (event_log& log : logs) log.read(where);  // before a verdict hides the one before it
+        for (event_log& log : logs) log.read(where);  // before a status hides the one before it
         return all_see(where, "passer-by", peer_status::dead);
       },
       60s));
@@ -130,7 +130,7 @@ TEST_CASE("conformance: after an outage of an hour a crash is found as fast as b
 
   CHECK(time_of_death(where, 5) < before + 10s);
   // The first crash, the outage, the second crash; what 5 itself counted went with it.
-  CHECK(count_convictions(where) == 5 + 5 * 5 + 5);
+  CHECK(count_declared_dead(where) == 5 + 5 * 5 + 5);
 }
 
 TEST_CASE("conformance: nor does the outage of a single node make its own crash harder to find") {
@@ -166,7 +166,7 @@ TEST_CASE("conformance: clocks that step by a year kill nobody, on some nodes or
       for (std::size_t node = 0; node < stepping; ++node) where.set_wall_offset(node, {});
       where.run_for(100s);
 
-      CHECK(count_convictions(where) == 0);
+      CHECK(count_declared_dead(where) == 0);
       CHECK(where.has_agreed());
       CHECK(count_drops(where, drop_reason::far_future) == 0);
       for (std::size_t node = 0; node < 10; ++node) CHECK(where[node].stats().pauses == 0);
@@ -278,7 +278,8 @@ TEST_CASE("conformance: a node that leaves has left, and is never called dead") 
 }
 
 // A machine that slept wakes up with everybody's silence in its books.
-TEST_CASE("conformance: a process that stood still for an hour convicts nobody when it goes on") {
+TEST_CASE(
+    "conformance: a process that stood still for an hour declares nobody dead when it goes on") {
   config common;
   common.dead_peer_grace = 24h;
   world where(11);
@@ -290,7 +291,7 @@ TEST_CASE("conformance: a process that stood still for an hour convicts nobody w
   where.run_for(1h);
   where.run_for(60s);
 
-  CHECK(where[2].stats().convictions == 0);
+  CHECK(where[2].stats().declared_dead == 0);
   CHECK(where[2].stats().pauses == 1);
   CHECK(where.has_agreed());
 }

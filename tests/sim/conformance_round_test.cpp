@@ -57,7 +57,7 @@ config plain() {
 }
 
 /// From the crash of one of five until all others hold it for dead.
-std::chrono::nanoseconds time_to_conviction(double phi, std::size_t suspicion_rounds) {
+std::chrono::nanoseconds time_to_declare_dead(double phi, std::size_t suspicion_rounds) {
   config common = plain();
   common.suspicion_rounds = suspicion_rounds;
   common.dead_peer_phi = phi;
@@ -117,11 +117,11 @@ TEST_CASE("conformance: a dead peer gets a digest with probability dead / (live 
     REQUIRE(
         where.run_until([&] { return all_see(where, name_of(victim), peer_status::dead); }, 100s));
   }
-  std::set<endpoint> graves;
-  for (const std::size_t victim : victims) graves.insert(where.address(victim));
+  std::set<endpoint> dead_addresses;
+  for (const std::size_t victim : victims) dead_addresses.insert(where.address(victim));
   std::size_t tries = 0;
   where.on_send = [&](std::size_t, const endpoint& to, std::span<const std::byte>) {
-    if (graves.contains(to)) ++tries;
+    if (dead_addresses.contains(to)) ++tries;
   };
 
   where.run_for(60s);
@@ -275,7 +275,7 @@ TEST_CASE("conformance: a seed that is myself is skipped, and none makes a clust
 }
 
 // Steps 4 and 5.
-TEST_CASE("conformance: verdicts are passed anew each round, and each change is one event") {
+TEST_CASE("conformance: statuses are decided anew each round, and each change is one event") {
   world where(9);
   add_cluster(where, 4);
   event_log log(where, 0);
@@ -312,11 +312,11 @@ TEST_CASE("conformance: verdicts are passed anew each round, and each change is 
   CHECK(log.text() == "update n3 more=1; removed n3 key");
 }
 
-// Where phi alone judges.
-TEST_CASE("conformance: a higher dead_peer_phi convicts later") {
+// Where phi alone decides.
+TEST_CASE("conformance: a higher dead_peer_phi declares dead later") {
   std::vector<std::chrono::nanoseconds> times;
   for (const double phi : {2.0, 4.0, 8.0, 16.0}) {
-    times.push_back(time_to_conviction(phi, 0));
+    times.push_back(time_to_declare_dead(phi, 0));
   }
 
   CHECK(times[0] < times[1]);
@@ -330,14 +330,14 @@ TEST_CASE("conformance: a higher dead_peer_phi convicts later") {
 TEST_CASE(
     "conformance: where suspicions count too, phi is the last resort: a high one changes nothing") {
   const std::size_t rounds = config().suspicion_rounds;
-  const std::chrono::nanoseconds at_default = time_to_conviction(8, rounds);
+  const std::chrono::nanoseconds at_default = time_to_declare_dead(8, rounds);
 
-  CHECK(time_to_conviction(16, rounds) == at_default);
-  CHECK(time_to_conviction(1000, rounds) == at_default);
+  CHECK(time_to_declare_dead(16, rounds) == at_default);
+  CHECK(time_to_declare_dead(1000, rounds) == at_default);
   // A round to miss an answer, one to ask again, the rest from the first missing answer.
   CHECK(at_default >= 12s);
   CHECK(at_default <= 20s);
-  CHECK(time_to_conviction(1000, 2 * rounds) - at_default > 11s);
+  CHECK(time_to_declare_dead(1000, 2 * rounds) - at_default > 11s);
 }
 
 // Step 6.

@@ -318,7 +318,8 @@ TEST_CASE("conformance: a dead peer's keys reach a joiner, and go everywhere aft
   CHECK(status_at(where, joiner, "n4") == peer_status::dead);
   const std::vector<std::size_t> others = {0, 1, 2, 3, joiner};
   // The grace counts from when its last heartbeat was heard, at the joiner too, and not from the
-  // verdict: that keeps nobody alive, and a verdict that comes sooner forgets nobody sooner.
+  // declaration: that keeps nobody alive, and a declaration that comes sooner forgets nobody
+  // sooner.
   constexpr auto on_its_way = 3s;  // the last heartbeat, between those who hear it
   where.run_for(crashed + common.dead_peer_grace - on_its_way - where.time());
   for (const std::size_t node : others) CHECK(where[node].is_known("n4"));
@@ -399,7 +400,7 @@ TEST_CASE("conformance: 1,000 restarts of one name leave one entry") {
   for (std::size_t node = 0; node < 2; ++node) {
     CHECK(where[node].members(where.now(node)).size() == 3);
     CHECK(where[node].stats().peers_known == 2);
-    CHECK(where[node].stats().graveyard_size == 0);
+    CHECK(where[node].stats().peers_unwanted == 0);
     CHECK(count_keys(where, node, "n2") == 1);
     CHECK(value_at(where, node, "n2", "run") == "1000");
   }

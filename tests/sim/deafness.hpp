@@ -24,7 +24,7 @@ class status_watch : public world_observer {
   void handle_send(node_index, const endpoint&, const message&, std::size_t) override {}
   void handle_step(node_index node, bool) override {
     for (const peer_view row : watched_[node].peers().by_hash()) {
-      if (row.slot() == self_slot || row.status() == peer_status::unjudged) continue;
+      if (row.slot() == self_slot || row.status() == peer_status::introduced) continue;
       const auto [place, is_new] =
           last_.try_emplace(std::pair(node, row.name_hash()), row.status());
       if (is_new || place->second == row.status()) continue;

@@ -232,7 +232,7 @@ TEST_CASE("flow: exchanges shrink at a bottleneck, waste little there, and grow 
 
   const auto start = where.time();
   REQUIRE(where.run_until([&] { return held_by(where, joiner, "n1") == 20'000; }, 300s, 1s));
-  const std::uint64_t halved = where[0].stats().bursts_halved + where[1].stats().bursts_halved;
+  const std::uint64_t halved = where[0].stats().windows_halved + where[1].stats().windows_halved;
   MESSAGE("copied in " << (where.time() - start) / 1s << " rounds, " << lost << " of "
                        << 20'000 / 14 << " datagrams lost, halved " << halved << " times");
   CHECK(halved >= 1);

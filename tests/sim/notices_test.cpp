@@ -195,7 +195,7 @@ TEST_CASE("notices: peers of another interval are named once, by each, and nobod
     CHECK(told.size() == 1);
     CHECK(count_with(told, "n3: this peer gossips about every 960 ms, this node every 100 ms") ==
           1);
-    CHECK(where[node].stats().convictions == 0);
+    CHECK(where[node].stats().declared_dead == 0);
   }
   const std::vector<std::string> told = logs[3].read();
   CHECK(told.size() == 3);

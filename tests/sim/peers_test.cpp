@@ -108,10 +108,10 @@ TEST_CASE(
     CHECK(during.bytes < 2 * before.bytes);
 
     where.run_for(400s);  // forgotten, and then
-    where.run_for(420s);  // out of the graveyards
+    where.run_for(420s);  // no longer unwanted
     for (std::size_t node = 0; node < 6; ++node) {
       CHECK(where[node].stats().peers_known == 5);
-      CHECK(where[node].stats().graveyard_size == 0);
+      CHECK(where[node].stats().peers_unwanted == 0);
     }
     expect_idle(where, before.bytes);
   }
@@ -195,7 +195,7 @@ TEST_CASE(
   where.restart(5);
   REQUIRE(where[5].set("key", "of the right date"));
   CHECK(where.run_until([&] { return where.has_agreed(); }, 30s));
-  for (std::size_t node = 0; node < 5; ++node) CHECK(where[node].stats().graveyard_size == 0);
+  for (std::size_t node = 0; node < 5; ++node) CHECK(where[node].stats().peers_unwanted == 0);
 }
 
 TEST_CASE("peers: joins faster than the grace do not keep a dead peer alive") {
@@ -237,10 +237,10 @@ TEST_CASE("peers: halves cut for longer than every grace find each other within 
     add_cluster(where, 8, common);
     REQUIRE(where.run_until([&] { return where.has_agreed(); }, 30s));
     is_split = true;
-    where.run_for(300s);  // a grace as the dead, and one in the graveyard
+    where.run_for(300s);  // a grace as the dead, and one as forgotten
     for (std::size_t node = 0; node < 8; ++node) {
       REQUIRE(where[node].stats().peers_known == 3);
-      REQUIRE(where[node].stats().graveyard_size == 0);
+      REQUIRE(where[node].stats().peers_unwanted == 0);
     }
 
     is_split = false;

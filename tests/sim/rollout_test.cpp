@@ -31,10 +31,10 @@ struct seen_versions {
   unsigned bits = 0;
 };
 
-std::uint64_t count_convictions(const world& where) {
+std::uint64_t count_declared_dead(const world& where) {
   std::uint64_t count = 0;
   for (std::size_t node = 0; node < where.size(); ++node) {
-    count += where[node].stats().convictions;
+    count += where[node].stats().declared_dead;
   }
   return count;
 }
@@ -73,7 +73,7 @@ TEST_CASE("rollout: a cluster changes its wire version node by node, and nothing
   upgrade(where, wire_range(2, 2), "third");
   where.run_for(60s);
 
-  CHECK(count_convictions(where) == 0);
+  CHECK(count_declared_dead(where) == 0);
   for (std::size_t node = 0; node < size; ++node) {
     event_log log(where, node);
     CHECK(log.count(event_kind::error) == 0);
@@ -96,7 +96,7 @@ TEST_CASE("rollout: half a cluster of each release goes on as one") {
   where.run_for(300s);
 
   CHECK(seen.take() == ((1U << 1) | (1U << 2)));
-  CHECK(count_convictions(where) == 0);
+  CHECK(count_declared_dead(where) == 0);
   CHECK(where[1].stats().drops[static_cast<std::size_t>(drop_reason::wire_version)] == 0);
 }
 
@@ -132,10 +132,10 @@ TEST_CASE("rollout: a seed that comes back as a release that reads another versi
   where.restart(0);
 
   CHECK(has_agreed_soon(where));
-  CHECK(where[1].stats().convictions <= 1);
+  CHECK(where[1].stats().declared_dead <= 1);
 }
 
-// Found by gossip_sim: who was known by the address it advertises was a stranger by its real one.
+// Found by gossip_sim: who was known by the address it advertises was unverified by its real one.
 TEST_CASE("rollout: a seed behind another address than it advertises is written to as it reads") {
   world where(6);
   for (std::size_t node = 0; node < 2; ++node) where.add_stopped(named(name_of(node)));

@@ -148,7 +148,7 @@ TEST_CASE("simulation: who crashed is found within the bound, and the bound foll
   CHECK(report.rounds_to_detect <= 28);
 }
 
-TEST_CASE("simulation: where phi alone judges, no time is demanded for a crash") {
+TEST_CASE("simulation: where phi alone decides, no time is demanded for a crash") {
   const simulation_report report = run_text(
       "node n0 suspicion=0\n"
       "node n1 seeds=n0\n"

@@ -33,7 +33,7 @@ TEST_CASE("suspicion: crashes among 100 nodes at 5 % loss are found in 20 rounds
   REQUIRE(where.run_until([&] { return where.has_agreed(); }, 60s, 1s));
   where.conditions.loss = 0.05;
   where.run_for(100s);
-  REQUIRE(sum(where, &protocol_stats::convictions) == 0);
+  REQUIRE(sum(where, &protocol_stats::declared_dead) == 0);
 
   std::vector<std::chrono::nanoseconds> found;
   for (std::size_t victim = 90; victim < 100; ++victim) {
@@ -56,10 +56,10 @@ TEST_CASE("suspicion: crashes among 100 nodes at 5 % loss are found in 20 rounds
   MESSAGE("median " << found[450] / 1ms << " ms, p99 " << found[891] / 1ms << " ms, worst "
                     << found.back() / 1ms << " ms");
   CHECK(found[891] <= 20s);
-  CHECK(sum(where, &protocol_stats::convictions) == 900);
+  CHECK(sum(where, &protocol_stats::declared_dead) == 900);
 }
 
-TEST_CASE("suspicion: at 5 % and at 20 % loss 30 nodes convict nobody in 1,000 rounds") {
+TEST_CASE("suspicion: at 5 % and at 20 % loss 30 nodes declare nobody dead in 1,000 rounds") {
   for (const double loss : {0.05, 0.2}) {
     world where(22);
     add_cluster(where, 30);
@@ -68,7 +68,7 @@ TEST_CASE("suspicion: at 5 % and at 20 % loss 30 nodes convict nobody in 1,000 r
 
     where.run_for(1000s);
 
-    CHECK(sum(where, &protocol_stats::convictions) == 0);
+    CHECK(sum(where, &protocol_stats::declared_dead) == 0);
     CHECK(sum(where, &protocol_stats::probes_unanswered) > 0);
   }
 }
@@ -84,7 +84,7 @@ TEST_CASE("suspicion: a peer that one node cannot reach is live there by the oth
 
   where.run_for(600s);
 
-  CHECK(sum(where, &protocol_stats::convictions) == 0);
+  CHECK(sum(where, &protocol_stats::declared_dead) == 0);
   CHECK(status_at(where, 4, "n5") == peer_status::live);
   CHECK(status_at(where, 5, "n4") == peer_status::live);
   // But it did not answer there, and that is told apart.
@@ -94,7 +94,7 @@ TEST_CASE("suspicion: a peer that one node cannot reach is live there by the oth
   CHECK(where[4].stats().peers_reachable == 4);
 }
 
-TEST_CASE("suspicion: who stood still for a minute convicts nobody, and is taken back") {
+TEST_CASE("suspicion: who stood still for a minute declares nobody dead, and is taken back") {
   world where(24);
   where.conditions.inbox_datagrams_max = 92;
   add_cluster(where, 30);
@@ -108,7 +108,7 @@ TEST_CASE("suspicion: who stood still for a minute convicts nobody, and is taken
   }
   where.run_for(30s);
 
-  CHECK(where[3].stats().convictions == 0);
+  CHECK(where[3].stats().declared_dead == 0);
   CHECK(all_see(where, "n3", peer_status::live));
 }
 

@@ -30,17 +30,17 @@ using limit = std::pair<std::size_t table_sizes::*, std::size_t>;
 
 const std::vector<limit>& limits() {
   static const std::vector<limit> all{
-      {&table_sizes::partners, 4},         {&table_sizes::graves, 10 + 1024},
+      {&table_sizes::partners, 4},         {&table_sizes::unwanted, 10 + 1024},
       {&table_sizes::addresses, 10 + 256}, {&table_sizes::joining, 64},
       {&table_sizes::reported_names, 64},  {&table_sizes::parked_deltas, 4 * 256},
       {&table_sizes::parked_bytes, 3000},  {&table_sizes::partial_values, 4},
       {&table_sizes::partial_bytes, 500},  {&table_sizes::announced_bytes, 70'000},
-      {&table_sizes::put_off, 4},          {&table_sizes::feeds, 16},
+      {&table_sizes::put_off, 4},          {&table_sizes::value_transfers, 16},
       {&table_sizes::digests, 256},        {&table_sizes::answers, 256},
-      {&table_sizes::strangers, 32},       {&table_sizes::flights, 1024},
+      {&table_sizes::unverified, 32},      {&table_sizes::flights, 1024},
       {&table_sizes::checksums, 64},       {&table_sizes::restarted, 256},
       {&table_sizes::probes, 64},          {&table_sizes::askers, 64},
-      {&table_sizes::rumours, 4},          {&table_sizes::told_addresses, 64},
+      {&table_sizes::suspicions_told, 4},  {&table_sizes::told_addresses, 64},
       {&table_sizes::changes, 1024 + 8},   {&table_sizes::kept_changes, 1024},
   };
   return all;

@@ -149,7 +149,7 @@ struct history {
 TEST_CASE("membership_view: events fold into members and keys, and lagged begins anew") {
   membership_view view;
   CHECK(view.apply(make(event_kind::new_peer, "a")));
-  CHECK(view.find("a")->status == peer_status::unjudged);
+  CHECK(view.find("a")->status == peer_status::introduced);
   CHECK(view.apply(make(event_kind::peer_live, "a")));
   CHECK(view.apply(make(event_kind::update, "a", "k", "1")));
   CHECK(view.apply(make(event_kind::update, "a", "k", "2")));
@@ -166,7 +166,7 @@ TEST_CASE("membership_view: events fold into members and keys, and lagged begins
   CHECK(view.apply(make(event_kind::update, "a", "k", "3")));
   CHECK(view.apply(make(event_kind::peer_restarted, "a")));
   CHECK_FALSE(view.get("a", "k"));
-  CHECK(view.find("a")->status == peer_status::unjudged);
+  CHECK(view.find("a")->status == peer_status::introduced);
   CHECK(view.apply(make(event_kind::peer_forgotten, "a")));
   CHECK_FALSE(view.is_known("a"));
   CHECK_FALSE(view.apply(make(event_kind::peer_forgotten, "a")));

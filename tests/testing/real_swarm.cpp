@@ -439,7 +439,7 @@ void real_swarm::change_options(std::size_t node) {
     const bool is_small = times == 1 && chance(2);
     options.emplace_back("budget", is_small ? 1500 : 8000 * times);
   }
-  if (chance(4)) options.emplace_back("burst", 8 + below(120));
+  if (chance(4)) options.emplace_back("exchange_datagrams", 8 + below(120));
   if (chance(4)) options.emplace_back("digests", 1 + below(8));
   if (chance(4)) options.emplace_back("suspicion", chance(4) ? 0 : 4 + below(17));
   config wanted = cluster_[node].settings();
@@ -726,12 +726,12 @@ std::size_t real_swarm::agreement_rounds() const {
   healed.at = std::chrono::duration_cast<milliseconds>(cluster_.time());
   present.decisions.push_back(healed);
   // Until a peer is live again it must answer, or advance twice.
-  constexpr std::size_t verdict_rounds = 20;
+  constexpr std::size_t status_rounds = 20;
   const std::size_t agreed = agreement_rounds_max(present);
   // The second relic of a name is refuted when it stood still.
   const bool has_relics = has_quick_restarts_ || has_bad_disks_;
   const std::size_t relic_rounds = has_relics ? longest_rounds_max(present) + agreed : 0;
-  return agreed + backlog_rounds() + verdict_rounds + relic_rounds;
+  return agreed + backlog_rounds() + status_rounds + relic_rounds;
 }
 
 void real_swarm::demand_agreement() {

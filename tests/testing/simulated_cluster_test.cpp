@@ -139,7 +139,7 @@ TEST_CASE("simulated cluster: a crash says nothing, and is found by the silence"
   CHECK(cluster.run_until([&] { return status_at(cluster, 0, "n2") == peer_status::dead; }, 120s));
 }
 
-TEST_CASE("simulated cluster: a process that stood still convicts nobody when it goes on") {
+TEST_CASE("simulated cluster: a process that stood still declares nobody dead when it goes on") {
   simulated_cluster cluster(1);
   add_met(cluster, 3);
   const std::uint64_t rounds = cluster[1].stats().rounds;
@@ -153,7 +153,7 @@ TEST_CASE("simulated cluster: a process that stood still convicts nobody when it
   CHECK(cluster[1].stats().rounds > rounds);
   CHECK(cluster[1].stats().pauses == 1);
   CHECK(cluster.run_until([&cluster] { return cluster.has_agreed(); }, 60s));
-  CHECK(cluster[1].stats().convictions == 0);
+  CHECK(cluster[1].stats().declared_dead == 0);
 }
 
 TEST_CASE("simulated cluster: a node's date is its own") {

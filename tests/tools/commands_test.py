@@ -11,14 +11,14 @@ COUNTERS = """
     rounds digests_sent digests_received replies_sent replies_received deltas_sent deltas_received
     entries_sent entries_applied entries_skipped deltas_parked fragments_sent
     fragments_applied replies_cut exchanges_dropped
-    compactions refutations pauses convictions probes_unanswered suspicions_raised
+    compactions refutations pauses declared_dead probes_unanswered suspicions_raised
     suspicions_refuted
-    sends_delayed probes_delayed bursts_halved entries_spared writes_slowed
+    sends_delayed probes_delayed windows_halved entries_spared writes_slowed
     peers_known peers_live peers_reachable peers_suspect
-    graveyard_size parked_bytes partial_bytes retired_entries backlog_max write_bytes_per_interval
+    peers_unwanted parked_bytes partial_bytes retired_entries backlog_max write_bytes_per_interval
     membership_bytes_per_interval
     drop_length drop_magic drop_wire_version drop_cluster drop_checksum drop_kind drop_malformed
-    drop_field drop_reflected drop_not_for_me drop_unproved drop_about_self drop_unknown_peer
+    drop_field drop_reflected drop_not_for_me drop_unverified drop_about_self drop_unknown_peer
     drop_gap drop_stale drop_name_conflict drop_far_future drop_endpoint drop_refused
     drop_capacity drop_storage drop_fragment
     udp_received udp_received_bytes udp_truncated udp_receive_errors udp_kernel_drops udp_sent

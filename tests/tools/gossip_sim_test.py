@@ -8,7 +8,7 @@ import tempfile
 import harness
 
 # Two nodes that are no seed of each other: they cannot agree.
-STRANGERS = """node n0
+NOT_MET = """node n0
 node n1
 at 0s start n0
 at 0s start n1
@@ -111,7 +111,7 @@ class GossipSim(harness.ProgramTest):
         self.assertIn(" heal\n", first)
 
     def test_a_failure_says_rule_and_replay_on_standard_error(self):
-        path = self.file("strangers.txt", STRANGERS)
+        path = self.file("not_met.txt", NOT_MET)
         trace = pathlib.Path(self.file("trace.txt"))
 
         for how in ((), ("--trace", str(trace))):
@@ -137,7 +137,7 @@ class GossipSim(harness.ProgramTest):
         self.assertGreater(len(trace.read_text()), 9_000)  # what came before is there
 
     def test_what_shrink_prints_is_a_scenario_file(self):
-        path = self.file("strangers.txt", STRANGERS)
+        path = self.file("not_met.txt", NOT_MET)
         status, output, _ = self.run_program("--replay", path, "--shrink")
         self.assertEqual(status, 1)
         self.assertRegex(output, r"^# seed 1: progress at ")

@@ -327,7 +327,7 @@ class Hosts(unittest.TestCase):
 
         time.sleep(1)
         for node in self.here:
-            self.assertEqual(node.ask("stats")["drop_unproved"], 0)
+            self.assertEqual(node.ask("stats")["drop_unverified"], 0)
         self.assertEqual(self.here[1].member("two")["endpoint"], "10.78.0.2:7000")
 
     def test_a_host_whose_own_name_is_on_loopback_advertises_another_address(self):

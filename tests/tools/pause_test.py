@@ -1,4 +1,4 @@
-"""A process that stands still: it convicts nobody for it, and comes back."""
+"""A process that stands still: it declares nobody dead for it, and comes back."""
 
 import signal
 import time
@@ -7,7 +7,7 @@ import harness
 
 
 class Pause(harness.ProgramTest):
-    def test_five_seconds_of_standstill_convict_nobody_by_the_stopped_node(self):
+    def test_five_seconds_of_standstill_declare_nobody_dead_by_the_stopped_node(self):
         a = self.node("a", "--interval", "100ms")
         others = [self.node(name, "--interval", "100ms", "--seed", a.endpoint)
                   for name in ("b", "c")]
@@ -25,10 +25,10 @@ class Pause(harness.ProgramTest):
         time.sleep(3)  # more than a suspicion lasts
 
         stats = a.ask("stats")
-        self.assertEqual(stats["convictions"], 0)
+        self.assertEqual(stats["declared_dead"], 0)
         self.assertEqual(stats["pauses"], 1)
         self.assertNotIn("peer_dead", [said["event"] for said in a.events[before:]])
-        # The others may have convicted it; then it is live again by now, or soon.
+        # The others may have declared it dead; then it is live again by now, or soon.
         for one in others:
             one.until("members", lambda answer: {row["name"]: row["status"]
                                                  for row in answer["members"]}["a"] == "live")

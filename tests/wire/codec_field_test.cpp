@@ -140,7 +140,7 @@ TEST_CASE("codec: a suspicion has the bits that the format says") {
   suspicion.generation = 9;
   suspicion.heartbeat = 0x300005;
   suspicion.suspicion_age = 0x1234;
-  suspicion.proof_age = 0x56789a;
+  suspicion.alive_age = 0x56789a;
   suspicion.is_question = true;
 
   datagram wire(m);
@@ -269,7 +269,7 @@ TEST_CASE("codec: an identity has a generation, a heartbeat of 36 bits and a val
   CHECK(reply_with({{30, one << 44}}) == "field");  // left, but what?
   CHECK(reply_with({{31, heartbeat_max}}) == "ok");
   CHECK(reply_with({{31, heartbeat_max + 1}}) == "field");
-  CHECK(reply_with({{33, ~one}, {34, ~one}, {35, 0}}) == "ok");  // any endpoint: the core judges
+  CHECK(reply_with({{33, ~one}, {34, ~one}, {35, 0}}) == "ok");  // any endpoint: the core decides
   CHECK(reply_with({{37, word_of({'n', '2'})}}) == "ok");
   CHECK(reply_with({{37, word_of({'n', '\n'})}}) == "field");
   CHECK(reply_with({{37, word_of({0xc3, 0x28})}}) == "field");

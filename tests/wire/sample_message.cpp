@@ -30,7 +30,7 @@ void add_random_suspicions(message& m, random_source& numbers) {
     suspicion.heartbeat = draw(numbers, heartbeat_max);
     suspicion.suspicion_age =
         static_cast<std::uint16_t>(draw(numbers, suspicion_entry::no_suspicion));
-    suspicion.proof_age = static_cast<std::uint32_t>(draw(numbers, suspicion_entry::proof_age_max));
+    suspicion.alive_age = static_cast<std::uint32_t>(draw(numbers, suspicion_entry::alive_age_max));
     suspicion.is_question = numbers.below(2) != 0;
   }
 }

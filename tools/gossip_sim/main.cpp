@@ -97,7 +97,7 @@ struct tally {
         {"options changed", s.changes},
         {"wire version unread", s.unreadable},
         {"suspicions refuted", s.suspicions_refuted},
-        {"convictions", s.convictions},
+        {"declared dead", s.declared_dead},
         {"crashes found on demand", s.detected}};
     for (const auto& [deed, count] : deeds) done[deed] += count;
     if (of.rounds_to_detect < 0) return;

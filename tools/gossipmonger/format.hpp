@@ -26,7 +26,7 @@ struct peer_state {
   peer_state() = default;
 
   std::string name;
-  peer_status status = peer_status::unjudged;
+  peer_status status = peer_status::introduced;
   std::vector<std::pair<std::string, std::string>> entries;  ///< key and value, by version
 };
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "gossipmonger/core/message_text.hpp"
+#include "gossipmonger/core/replication.hpp"
 #include "text_format.hpp"
 
 namespace gossipmonger {

@@ -26,7 +26,7 @@ constexpr const char* commands_help =
   set-ttl TIME KEY VALUE  the same for so long (5s, 10m, 24h, 7d): then it is erased
   erase KEY               take it back
   get PEER KEY            what PEER publishes under KEY, as far as this node knows
-  members                 the nodes, and this one's verdict on each
+  members                 the nodes, and the status of each at this one
   forget PEER             let go of a dead PEER, on this node; a live one is back soon
   join HOST:PORT          gossip with whoever is there, once: a seed that is not kept
   wait-live N TIME        wait until N peers are live, so long at most

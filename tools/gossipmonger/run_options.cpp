@@ -39,7 +39,7 @@ const std::array<option, option_count>& all_options() {
       {"fanout", &config::fanout},
       {"live_peers_min", &config::live_peers_min},
       {"seed_every_rounds", &config::seed_every_rounds},
-      {"unproved_addresses_max", &config::unproved_addresses_max},
+      {"unverified_addresses_max", &config::unverified_addresses_max},
       {"keys_per_peer_max", &config::keys_per_peer_max},
       {"bytes_per_peer_max", &config::bytes_per_peer_max},
       {"digest_datagrams_max", &config::digest_datagrams_max},

@@ -129,7 +129,7 @@ asio::awaitable<void> session::gossip() {
 
 asio::awaitable<void> session::print_events(subscription events) {
   // So many at a time: other work of this executor gets its turn.
-  constexpr std::size_t burst = 64;
+  constexpr std::size_t batch = 64;
   for (std::size_t count = 1;; ++count) {
     const bool has_room = co_await output_.room();
     if (!has_room) co_return;
@@ -137,7 +137,7 @@ asio::awaitable<void> session::print_events(subscription events) {
     if (!ready) co_return;
     // Written before anything else runs, as a view must be.
     if (const auto next = events.try_next_view()) output_.write(format_.event(*next, now()));
-    if (count % burst == 0) co_await asio::post(asio::use_awaitable);
+    if (count % batch == 0) co_await asio::post(asio::use_awaitable);
   }
 }
 
@@ -258,17 +258,17 @@ asio::awaitable<std::string> session::wait(command asked) {
 }
 
 asio::awaitable<std::string> session::state() {
-  constexpr std::size_t burst_bytes = std::size_t{64} << 10;
+  constexpr std::size_t batch_bytes = std::size_t{64} << 10;
   const std::vector<peer_state> all = known_state(node_);
   std::string text;
-  std::size_t burst_end = burst_bytes;
+  std::size_t batch_end = batch_bytes;
   format_.begin_state(text);
   for (const peer_state& peer : all) {
     format_.begin_peer(peer, &peer == &all.front(), text);
     for (const auto& entry : peer.entries) {
       format_.add_entry(entry.first, entry.second, &entry == &peer.entries.front(), text);
-      if (text.size() < burst_end) continue;
-      burst_end = text.size() + burst_bytes;
+      if (text.size() < batch_end) continue;
+      batch_end = text.size() + batch_bytes;
       co_await asio::post(asio::use_awaitable);
     }
     format_.end_peer(text);

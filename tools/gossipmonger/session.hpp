@@ -49,7 +49,7 @@ class session {
   asio::awaitable<std::string> join(std::string address);
   /// Of `wait-live`, `wait` and `writable`.
   asio::awaitable<std::string> wait(command asked);
-  /// As everything stood at one moment; written in bursts, so that gossip goes on meanwhile.
+  /// As everything stood at one moment; written in batches, so that gossip goes on meanwhile.
   asio::awaitable<std::string> state();
   [[nodiscard]] std::string answer_at_once(const command& asked, std::string_view line);
   void await_signal();

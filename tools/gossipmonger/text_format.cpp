@@ -109,7 +109,7 @@ text_format::colour text_format::colour_of(peer_status status) {
     case peer_status::dead:
     case peer_status::conflict:
       return colour::red;
-    case peer_status::unjudged:
+    case peer_status::introduced:
     case peer_status::left:
       return colour::yellow;
     case peer_status::self:

@@ -19,13 +19,13 @@ namespace gossipmonger {
 
 class address_book {
  public:
-  /// A reply to an unproved address is at most this many times what came from it.
+  /// A reply to an unverified address is at most this many times what came from it.
   static constexpr std::size_t amplification_max = 3;
-  /// A first datagram to an unproved address is padded to this much, so that 3x fits a reply.
-  static constexpr std::size_t unproved_bytes_min = 400;
-  /// One in `short_starts` that brought no proof is padded to this much only: 3x of it passes where
-  /// a path swallows larger datagrams.
-  static constexpr std::size_t unproved_bytes_short = 176;
+  /// A first datagram to an unverified address is padded to this much, so that 3x fits a reply.
+  static constexpr std::size_t unverified_bytes_min = 400;
+  /// One in `short_starts` that brought no verification is padded to this much only: 3x of it
+  /// passes where a path swallows larger datagrams.
+  static constexpr std::size_t unverified_bytes_short = 176;
   static constexpr std::uint32_t short_starts = 4;
 
   static constexpr std::uint32_t unanswered_max = 8;
@@ -42,26 +42,27 @@ class address_book {
   /// The cookie that `address` shall echo; 48 bits, never 0.
   [[nodiscard]] std::uint64_t cookie_for(const endpoint& address, std::chrono::nanoseconds now);
   /// Whether `echo` is one I gave `address` lately.
-  [[nodiscard]] bool is_proof(std::uint64_t echo, const endpoint& address,
-                              std::chrono::nanoseconds now);
+  [[nodiscard]] bool is_valid_echo(std::uint64_t echo, const endpoint& address,
+                                   std::chrono::nanoseconds now);
 
-  /// `address` proved itself and gave me `cookie` (0: none). Returns whether it was proved before.
-  bool handle_proof(const endpoint& address, std::uint64_t cookie);
+  /// `address` is verified and gave me `cookie` (0: none). Returns whether it was verified before.
+  bool handle_verified(const endpoint& address, std::uint64_t cookie);
   /// The cookie `address` gave me, 0 for none.
   [[nodiscard]] std::uint64_t cookie_from(const endpoint& address);
-  [[nodiscard]] bool is_proved(const endpoint& address);
-  /// Starts in a row, the latest included, that brought no proof.
+  [[nodiscard]] bool is_verified(const endpoint& address);
+  /// Starts in a row, the latest included, that brought no verification.
   [[nodiscard]] std::uint32_t unanswered(const endpoint& address);
 
-  /// Asks to start an exchange with `address` in `round`. A proved address may always; an
-  /// unproved one once a round, backing off to every 16th round while nothing comes back, at most
-  /// `unproved_max` different ones a round. One that leaves `unanswered_max` starts in a row
-  /// without proof is unproved again. When the book is full, an address that never answered makes
-  /// room, or else the proved one not met for longest; false where neither is there.
+  /// Asks to start an exchange with `address` in `round`. A verified address may always; an
+  /// unverified one once a round, backing off to every 16th round while nothing comes back, at most
+  /// `unverified_max` different ones a round. One that leaves `unanswered_max` starts in a row
+  /// without verification is unverified again. When the book is full, an address that never
+  /// answered makes room, or else the verified one not met for longest; false where neither is
+  /// there.
   [[nodiscard]] bool try_start(const endpoint& address, std::uint64_t round,
-                               std::size_t unproved_max);
+                               std::size_t unverified_max);
   [[nodiscard]] std::size_t size() const { return known_.size(); }
-  /// Of the addresses that were asked last without proof, the one to which I gave `cookie`.
+  /// Of the unverified addresses that were asked last, the one to which I gave `cookie`.
   [[nodiscard]] std::optional<endpoint> find_asked(std::uint64_t cookie,
                                                    std::chrono::nanoseconds now);
 
@@ -71,9 +72,9 @@ class address_book {
 
     std::uint64_t cookie = 0;
     std::uint64_t next_round = 0;
-    std::uint64_t met_round = 0;  // of the last start or proof
+    std::uint64_t met_round = 0;  // of the last start or verification
     std::uint32_t unanswered = 0;
-    bool is_proved = false;
+    bool is_verified = false;
   };
 
   // Keyed, so that nobody can choose addresses that collide.
@@ -96,7 +97,7 @@ class address_book {
   void rotate(std::chrono::nanoseconds now);
   [[nodiscard]] bool try_make_room(std::uint64_t round);
   [[nodiscard]] static std::uint64_t make_cookie(const hash_key& secret, const endpoint& address);
-  /// Under the secret of now. Datagrams come and go in bursts of one address.
+  /// Under the secret of now. Datagrams come and go in runs of one address.
   [[nodiscard]] std::uint64_t cookie_of(const endpoint& address);
 
   std::size_t capacity_;
@@ -111,7 +112,7 @@ class address_book {
   endpoint asked_address_;          // of `cookie_of`, last
   std::uint64_t asked_cookie_ = 0;  // the cookie; 0: the secret changed
   std::uint64_t round_ = 0;
-  std::size_t started_unproved_ = 0;
+  std::size_t started_unverified_ = 0;
   static constexpr std::size_t asked_max = 16;
   std::array<endpoint, asked_max> asked_;  // a ring; wildcards: nobody
   std::size_t asked_next_ = 0;

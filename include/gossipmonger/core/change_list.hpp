@@ -1,5 +1,5 @@
 // The one sequence in which every change of content takes its place, and those of its items that
-// are no entries: verdicts, supersedes, forgettings, notices. Entries keep theirs in the storage.
+// are no entries: statuses, supersedes, forgettings, notices. Entries keep theirs in the storage.
 // Conflated: an item moves to the tail when it changes, nothing is queued or copied. A resource.
 #pragma once
 
@@ -17,7 +17,7 @@
 namespace gossipmonger {
 
 /// A subscription's place in the change list, and what it wants to see. A value; memory: one byte
-/// a peer, to tell whether a verdict would repeat what was shown last.
+/// a peer, to tell whether a status would repeat what was shown last.
 struct change_cursor {
   change_cursor() = default;
 
@@ -31,11 +31,11 @@ struct change_cursor {
   std::uint64_t notices_from = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t epoch = 0;  ///< of the change list, when the snapshot began
   bool has_begun = false;
-  std::vector<peer_status> shown;  ///< by slot: the verdict delivered last
+  std::vector<peer_status> shown;  ///< by slot: the status delivered last
 };
 
 struct change_item {
-  enum class what : std::uint8_t { introduced, judged, forgotten, notice };
+  enum class what : std::uint8_t { introduced, status, forgotten, notice };
 
   change_item(what of_kind, slot_index at_slot) : kind(of_kind), slot(at_slot) {}
 
@@ -52,7 +52,7 @@ struct peer_places {
   peer_places() = default;
 
   std::uint64_t introduced = 0;  ///< of new_peer or peer_restarted; 0: there is none
-  std::uint64_t judged = 0;      ///< of the latest status; 0 while the peer is new
+  std::uint64_t status = 0;      ///< of the latest status; 0 while the peer is new
   bool is_restart = false;       ///< the peer was known before, as an earlier incarnation
 };
 
@@ -77,7 +77,7 @@ class change_list {
   /// The slot is of a new incarnation. The items of the one before go.
   void introduce(slot_index slot, bool is_restart);
   /// The status of the peer changed.
-  void judge(slot_index slot);
+  void change_status(slot_index slot);
   /// The peer goes, and its items with it. A forgetting stays.
   void forget(slot_index slot, std::string_view name, std::uint64_t generation);
   /// The places of the peer in that slot.

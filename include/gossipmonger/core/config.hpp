@@ -34,11 +34,11 @@ struct config {
 
   // The round.
   std::chrono::milliseconds gossip_interval{1000};  ///< 10 ms - 1 h; must be equal on all nodes
-  double jitter = 0.1;                      ///< 0 - 0.5: each interval varies by this part of it
-  std::size_t fanout = 1;                   ///< 1 - 16 live peers a round; each costs an exchange
-  std::size_t live_peers_min = 1;           ///< 0 - 1000: with fewer, a seed is asked every round
-  std::size_t seed_every_rounds = 16;       ///< 1 - 10000: a seed is asked this often in any case
-  std::size_t unproved_addresses_max = 16;  ///< 1 - 256 addresses never heard from, a round
+  double jitter = 0.1;                        ///< 0 - 0.5: each interval varies by this part of it
+  std::size_t fanout = 1;                     ///< 1 - 16 live peers a round; each costs an exchange
+  std::size_t live_peers_min = 1;             ///< 0 - 1000: with fewer, a seed is asked every round
+  std::size_t seed_every_rounds = 16;         ///< 1 - 10000: a seed is asked this often in any case
+  std::size_t unverified_addresses_max = 16;  ///< 1 - 256 addresses never heard from, a round
 
   // Budgets.
   std::size_t datagram_bytes_max = 1200;     ///< 1200 - 65504, a multiple of 8; of what is sent:
@@ -52,8 +52,8 @@ struct config {
 
   // Liveness.
   std::size_t suspicion_rounds =
-      12;                      ///< 4 - 1000 from a suspicion to the verdict; 0: phi alone judges
-  double dead_peer_phi = 8.0;  ///< 1 - 1000: higher convicts later and errs less
+      12;  ///< 4 - 1000 from a suspicion to declaring dead; 0: phi alone decides
+  double dead_peer_phi = 8.0;         ///< 1 - 1000: higher declares dead later and errs less
   std::size_t detector_window = 100;  ///< 4 - 1000: the last half to all of so many intervals
   std::chrono::milliseconds dead_peer_grace{std::chrono::hours{1}};
   ///< 10 intervals - 30 days: then a dead peer is forgotten

@@ -162,13 +162,13 @@ struct partial_entry {
 /// Partials that a message may tell.
 inline constexpr std::size_t partials_max = 255;
 
-/// The sender's knowledge of whether one incarnation lives: the latest direct proof that any node
-/// had from it, and since when, later than that, it is suspected. Ages are in 16ths of the gossip
-/// interval.
+/// The sender's knowledge of whether one incarnation lives: the latest direct sign of life that any
+/// node had from it, and since when, later than that, it is suspected. Ages are in 16ths of the
+/// gossip interval.
 struct suspicion_entry {
   static constexpr std::size_t suspicions_max = 32;  ///< a datagram
   static constexpr std::uint16_t no_suspicion = 0xffff;
-  static constexpr std::uint32_t proof_age_max = 0xffffff;  ///< saturates: 12 days of 1 s rounds
+  static constexpr std::uint32_t alive_age_max = 0xffffff;  ///< saturates: 12 days of 1 s rounds
   static constexpr std::int64_t ages_a_round = 16;
 
   suspicion_entry() = default;
@@ -177,9 +177,9 @@ struct suspicion_entry {
 
   std::uint64_t name_hash = 0;
   std::uint64_t generation = 0;
-  std::uint64_t heartbeat = 0;  ///< that the proof bore
+  std::uint64_t heartbeat = 0;  ///< that the sign of life bore
   std::uint16_t suspicion_age = no_suspicion;
-  std::uint32_t proof_age = proof_age_max;
+  std::uint32_t alive_age = alive_age_max;
   bool is_question = false;  ///< for the receiver alone: have you heard from it, or can you?
 };
 

@@ -8,11 +8,11 @@
 #include <optional>
 
 #include "gossipmonger/core/exchange_tables.hpp"
-#include "gossipmonger/core/graveyard.hpp"
 #include "gossipmonger/core/legs.hpp"
 #include "gossipmonger/core/message.hpp"
 #include "gossipmonger/core/packer.hpp"
 #include "gossipmonger/core/peer_table.hpp"
+#include "gossipmonger/core/unwanted_peers.hpp"
 
 namespace gossipmonger {
 
@@ -44,7 +44,7 @@ class digest_writer {
     bool is_receiver_refused = false;          // it, or a later run of it
     std::optional<partial_entry> of_receiver;  // beside its entry
     std::size_t extra = 0;                     // for the rows that changed last
-    bool is_cut_by_graves = false;             // refused peers ended the range
+    bool is_cut_by_unwanted = false;           // refused peers ended the range
   };
 
   /// Rows of a digest, besides sender and receiver, that fit into so many bytes of datagrams.
@@ -57,7 +57,7 @@ class digest_writer {
                                            std::uint64_t until, packer& pack, const message& out,
                                            std::chrono::nanoseconds now) const;
   /// `beside`: the refused later run of the row's name, or null.
-  void add_row(slot_index slot, const grave* beside, packer& pack, const message& out,
+  void add_row(slot_index slot, const unwanted_peer* beside, packer& pack, const message& out,
                std::chrono::nanoseconds now, row_places& wanted) const;
   void fill_extra(digest_leg& leg, packer& pack, message& out, std::chrono::nanoseconds now,
                   const row_places& wanted);
@@ -70,7 +70,7 @@ class digest_writer {
   exchange_tables& shared_;
   const config& settings_;
   peer_table& peers_;
-  const graveyard& graves_;
+  const unwanted_peers& unwanted_;
   const partial_values& partials_;
 };
 

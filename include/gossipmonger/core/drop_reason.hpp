@@ -24,7 +24,7 @@ enum class drop_reason : std::uint8_t {
   // Its meaning.
   reflected,   ///< my own datagram came back
   not_for_me,  ///< meant for another node that had this address
-  unproved,    ///< a reply or deltas without a cookie that I gave this address
+  unverified,  ///< a reply or deltas without a cookie that I gave this address
   // Parts of it.
   about_self,     ///< entries of my own (I3)
   unknown_peer,   ///< a delta of a peer, or of a generation, that I do not hold
@@ -33,7 +33,7 @@ enum class drop_reason : std::uint8_t {
   name_conflict,  ///< a second name with a known hash
   far_future,     ///< a generation more than a day ahead of my clock
   endpoint,       ///< an identity with an address that nobody can send to
-  refused,        ///< an identity that I keep refusing (graveyard, forgotten)
+  refused,        ///< an identity that I keep refusing (an unwanted peer)
   capacity,       ///< a peer, key or byte above a capacity
   storage,        ///< the storage refused a write
   fragment,       ///< a part of a value that contradicts the parts before, or its checksum

@@ -61,10 +61,10 @@ struct event {
   std::string text;
 };
 
-/// The local verdict on a peer.
-enum class peer_status : std::uint8_t { self, unjudged, live, dead, left, conflict };
+/// The local status of a peer.
+enum class peer_status : std::uint8_t { self, introduced, live, dead, left, conflict };
 
-/// "self", "new" (unjudged), "live", "dead", "left", "conflict".
+/// "self", "new" (introduced), "live", "dead", "left", "conflict".
 [[nodiscard]] std::string_view to_string(peer_status status);
 
 /// A row of the membership table, as users see it.
@@ -74,12 +74,12 @@ struct member {
   std::string name;
   std::uint64_t generation = 0;
   endpoint address;
-  peer_status status = peer_status::unjudged;
+  peer_status status = peer_status::introduced;
   bool is_reachable = false;  ///< it answered me itself lately; not suspect, dead or left
   bool is_suspect = false;    ///< somebody could not reach it: dead soon, unless it is heard
   std::uint64_t max_version = 0;
   std::uint64_t heartbeat = 0;
-  std::optional<double> phi;                ///< none for self and for what is not judged by phi
+  std::optional<double> phi;                ///< none for self and for what phi does not decide
   std::optional<wire_range> wire_versions;  ///< none: nothing was heard from itself
   std::uint8_t features = 0;                ///< bits, as it said itself
   /// The id of the key that sealed the latest datagram from itself, 0 where it was plain. None
@@ -110,14 +110,14 @@ struct protocol_stats {
   std::uint64_t compactions = 0;
   std::uint64_t refutations = 0;
   std::uint64_t pauses = 0;  ///< my own timer was late
-  std::uint64_t convictions = 0;
+  std::uint64_t declared_dead = 0;
   std::uint64_t probes_unanswered = 0;  ///< a live peer's answer was missing after a round
   std::uint64_t suspicions_raised = 0;  ///< by me, for all to hear
   std::uint64_t suspicions_refuted =
-      0;                             ///< suspicions that I shared, until there was proof of life
+      0;                             ///< suspicions that I shared, until the peer was heard alive
   std::uint64_t sends_delayed = 0;   ///< times the budget was spent while something waited
   std::uint64_t probes_delayed = 0;  ///< rounds in which the budget held up a probe of mine
-  std::uint64_t bursts_halved = 0;   ///< exchanges made smaller because datagrams were lost
+  std::uint64_t windows_halved = 0;  ///< exchanges made smaller because datagrams were lost
   std::uint64_t entries_spared = 0;  ///< not sent again, since they were still on their way
   std::uint64_t writes_slowed = 0;   ///< times a peer fell behind my writes
   drop_counters drops{};
@@ -125,7 +125,7 @@ struct protocol_stats {
   std::size_t peers_live = 0;       ///< gauge
   std::size_t peers_reachable = 0;  ///< gauge
   std::size_t peers_suspect = 0;    ///< gauge
-  std::size_t graveyard_size = 0;   ///< gauge
+  std::size_t peers_unwanted = 0;   ///< gauge
   std::size_t parked_bytes = 0;     ///< gauge
   std::size_t partial_bytes = 0;    ///< gauge: of values that are not whole yet
   std::size_t retired_entries = 0;  ///< gauge

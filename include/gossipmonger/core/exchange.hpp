@@ -19,18 +19,18 @@
 #include "gossipmonger/core/digest_writer.hpp"
 #include "gossipmonger/core/event.hpp"
 #include "gossipmonger/core/exchange_tables.hpp"
-#include "gossipmonger/core/graveyard.hpp"
 #include "gossipmonger/core/peer_table.hpp"
 #include "gossipmonger/core/planner.hpp"
 #include "gossipmonger/core/storage.hpp"
 #include "gossipmonger/core/table_sizes.hpp"
+#include "gossipmonger/core/unwanted_peers.hpp"
 #include "gossipmonger/core/value_transfers.hpp"
 
 namespace gossipmonger {
 
 class exchange {
  public:
-  exchange(const config& settings, peer_table& peers, graveyard& graves, storage_ref entries,
+  exchange(const config& settings, peer_table& peers, unwanted_peers& unwanted, storage_ref entries,
            change_list& changes);
   exchange(const exchange&) = delete;
   exchange& operator=(const exchange&) = delete;

@@ -10,7 +10,6 @@
 
 #include "gossipmonger/core/config.hpp"
 #include "gossipmonger/core/flight_log.hpp"
-#include "gossipmonger/core/graveyard.hpp"
 #include "gossipmonger/core/legs.hpp"
 #include "gossipmonger/core/message.hpp"
 #include "gossipmonger/core/partial_values.hpp"
@@ -18,6 +17,7 @@
 #include "gossipmonger/core/peer_table.hpp"
 #include "gossipmonger/core/slot_column.hpp"
 #include "gossipmonger/core/storage.hpp"
+#include "gossipmonger/core/unwanted_peers.hpp"
 
 namespace gossipmonger {
 
@@ -33,7 +33,7 @@ struct remote_path {
 
 class exchange_tables {
  public:
-  exchange_tables(const config& settings, peer_table& peers, graveyard& graves,
+  exchange_tables(const config& settings, peer_table& peers, unwanted_peers& unwanted,
                   storage_ref entries);
   exchange_tables(const exchange_tables&) = delete;
   exchange_tables& operator=(const exchange_tables&) = delete;
@@ -70,7 +70,7 @@ class exchange_tables {
 
   const config& settings;
   peer_table& peers;
-  graveyard& graves;
+  unwanted_peers& unwanted;
   storage_ref entries;
   partial_values partials;
   flight_log flights;

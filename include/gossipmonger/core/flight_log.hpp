@@ -1,5 +1,5 @@
 // The entries on their way to each peer, so that they are not sent again; and whether they came.
-// A resource with a capacity: when it is full, the flow that was fed least recently goes,
+// A resource with a capacity: when it is full, the flow that was added to least recently goes,
 // and what it held may be sent twice.
 #pragma once
 
@@ -84,7 +84,7 @@ class flight_log {
     std::uint64_t generation = 0;
     std::array<mark, 8> marks;  // ascending
     std::size_t count = 0;
-    std::uint64_t fed = 0;  // when it was fed last, in calls
+    std::uint64_t last_noted = 0;  // when it was added to last, in calls
   };
 
   void make_room();

@@ -48,7 +48,7 @@ struct echo {
 /// sender wrote before it died can bear a later one.
 ///
 /// An answer that names a higher run of mine is fresh too, unless `after` is given: a node that
-/// lost its clock judges its peers by such answers.
+/// lost its clock takes such answers of its peers for fresh.
 [[nodiscard]] bool is_fresh(const echo& of_me, const packed_entry& self, std::uint32_t instance,
                             std::uint64_t rounds_max, std::uint64_t after);
 

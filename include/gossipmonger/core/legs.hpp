@@ -59,7 +59,7 @@ struct digest_leg : leg_base {
   std::size_t digest_bytes_left = std::numeric_limits<std::size_t>::max();
   std::uint64_t digest_from = 0;  ///< the hash at which the range goes on
   std::size_t digest_rows_left = 0;
-  std::size_t digest_graves_left = 0;
+  std::size_t digest_unwanted_left = 0;
   /// Where refused peers end the range early, rows are told without a claim, from this hash on.
   std::uint64_t extra_from = 0;
   std::size_t extra_rows_left = 0;
@@ -97,7 +97,7 @@ struct answer_leg : leg_base {
   /// The address is unverified: `bytes_left` follows the 3x rule, and the leg says `more` where it
   /// runs out. Anybody can claim to be its sender, so it reads and writes nothing that is kept of
   /// that peer.
-  bool is_unproved = false;
+  bool is_unverified = false;
   /// A bare sign of life went ahead of the first datagram, which has not gone yet.
   bool is_news_due = false;
 

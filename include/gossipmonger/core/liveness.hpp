@@ -49,7 +49,7 @@ struct liveness_counters {
   std::uint64_t probes_unanswered = 0;
   std::uint64_t suspicions_raised = 0;
   std::uint64_t suspicions_refuted = 0;
-  std::uint64_t convictions = 0;         ///< live peers declared dead
+  std::uint64_t declared_dead = 0;       ///< live peers declared dead
   std::uint64_t heartbeats_refused = 0;  ///< relayed ones that cannot be
 };
 
@@ -67,7 +67,7 @@ class liveness {
   [[nodiscard]] const liveness_counters& counters() const { return counters_; }
   [[nodiscard]] std::size_t pending_probes() const { return prober_.pending().size(); }
   [[nodiscard]] std::size_t askers() const { return prober_.asker_count(); }
-  [[nodiscard]] std::size_t rumours() const { return rumours_.size(); }
+  [[nodiscard]] std::size_t suspicions_told() const { return told_.size(); }
   [[nodiscard]] std::size_t told_addresses() const { return told_addresses_.size(); }
   /// The heartbeat above which a forgotten peer comes back: the one held, but no more than it can
   /// have reached by what was heard of it directly. A relayed claim alone does not keep it away.
@@ -88,8 +88,8 @@ class liveness {
   /// A fresh datagram bears `entry`, of the peer itself or of one that `accepts`.
   [[nodiscard]] std::optional<peer_status> handle_heartbeat(slot_index slot,
                                                             const digest_entry& entry);
-  /// The peer itself sent it: a proof that it lives. After `handle_heartbeat`.
-  void handle_proof(slot_index slot, std::uint64_t heartbeat);
+  /// The peer itself sent it: it is alive. After `handle_heartbeat`.
+  void handle_alive(slot_index slot, std::uint64_t heartbeat);
   /// A stale one came from `source`. A peer that is suspect, new or dead is probed there: if it
   /// hears this node, its answer is fresh.
   void handle_stale(slot_index slot, std::uint64_t heartbeat, const endpoint& source);
@@ -102,8 +102,8 @@ class liveness {
   [[nodiscard]] std::optional<peer_status> handle_leave(slot_index slot, const digest_entry& entry);
   /// A message is to be handled: `answers` is empty again.
   void begin_message() { answers_.clear(); }
-  /// A fresh datagram bears `told`: first its evidence that the peer lived, its proof and its
-  /// heartbeat. The conductor sets the status before the next call.
+  /// A fresh datagram bears `told`: first its evidence that the peer lived, its sign of life and
+  /// its heartbeat. The conductor sets the status before the next call.
   [[nodiscard]] std::optional<peer_status> handle_evidence(const suspicion_entry& told);
   /// Then what it suspects, or asks, if the evidence does not refute that. It came from `source`.
   void handle_suspicion(const suspicion_entry& told, std::uint64_t from_hash,
@@ -142,8 +142,8 @@ class liveness {
 
   // Changes.
   /// The process stood still, or the budget held my probes up: nothing follows from silence before
-  /// round `judge_from`.
-  void suspend(std::uint64_t judge_from);
+  /// round `decide_from`.
+  void suspend(std::uint64_t decide_from);
   /// Suspicion is switched off: nobody is suspected, and nothing of it is told.
   void end_suspicion();
 
@@ -186,7 +186,7 @@ class liveness {
   [[nodiscard]] std::uint32_t told_max() const;
   /// Whether nothing more is to be awaited; else what follows from the silence.
   [[nodiscard]] bool try_settle(probe& one);
-  /// Indirect probes: other peers are asked for a proof.
+  /// Indirect probes: other peers are asked for a sign of life.
   void ask_around(const probe& about);
   /// One more leg that a draw decides on: an indirect probe, or one that spreads.
   void draw_leg(random_source& draws);
@@ -211,13 +211,13 @@ class liveness {
   std::size_t spreading_left_ = 0;  // legs of this round
   bool is_settling_ = false;        // the pending probes of a round; the next one:
   std::size_t settling_ = 0;
-  std::vector<slot_index> rumours_;       // peers of which there is something to spread
+  std::vector<slot_index> told_;          // peers of which there is something to spread
   std::chrono::nanoseconds spread_at_{};  // when that last changed
   std::vector<endpoint> told_addresses_;  // by answer legs of this round
   std::vector<suspicion_entry> answers_;  // to the message in hand
   detector_expectation expected_;
   std::uint64_t round_ = 0;
-  std::uint64_t judge_from_ = 0;
+  std::uint64_t decide_from_ = 0;
   std::size_t next_row_ = 0;  // to look at in this round, of so many:
   std::size_t rows_left_ = 0;
   std::optional<std::uint64_t> unasked_from_;  // the first suspect for whom no leg was left

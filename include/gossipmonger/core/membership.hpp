@@ -17,12 +17,12 @@
 #include "gossipmonger/core/delta.hpp"
 #include "gossipmonger/core/drop_reason.hpp"
 #include "gossipmonger/core/event.hpp"
-#include "gossipmonger/core/graveyard.hpp"
 #include "gossipmonger/core/message.hpp"
 #include "gossipmonger/core/node_clock.hpp"
 #include "gossipmonger/core/peer_ring.hpp"
 #include "gossipmonger/core/peer_table.hpp"
 #include "gossipmonger/core/random.hpp"
+#include "gossipmonger/core/unwanted_peers.hpp"
 
 namespace gossipmonger {
 
@@ -49,8 +49,9 @@ struct introduction {
 class membership {
  public:
   /// All of them outlive the membership; the settings may change.
-  membership(const config& settings, peer_table& peers, graveyard& graves, change_list& changes)
-      : settings_(settings), peers_(peers), graves_(graves), changes_(changes) {}
+  membership(const config& settings, peer_table& peers, unwanted_peers& unwanted,
+             change_list& changes)
+      : settings_(settings), peers_(peers), unwanted_(unwanted), changes_(changes) {}
   membership(const membership&) = delete;
   membership& operator=(const membership&) = delete;
 
@@ -88,8 +89,8 @@ class membership {
  private:
   [[nodiscard]] introduction introduce_known(slot_index slot, const identity_view& who,
                                              std::uint64_t name_hash, const node_clock& clock);
-  [[nodiscard]] introduction introduce_stranger(const identity_view& who, std::uint64_t name_hash,
-                                                const node_clock& clock);
+  [[nodiscard]] introduction introduce_unknown(const identity_view& who, std::uint64_t name_hash,
+                                               const node_clock& clock);
   /// Refuses this incarnation for a grace, whatever progress it makes.
   [[nodiscard]] introduction refuse(const identity_view& who, std::uint64_t name_hash,
                                     drop_reason reason, std::chrono::nanoseconds now);
@@ -104,7 +105,7 @@ class membership {
 
   const config& settings_;
   peer_table& peers_;
-  graveyard& graves_;
+  unwanted_peers& unwanted_;
   change_list& changes_;
   member_rings rings_;
 };

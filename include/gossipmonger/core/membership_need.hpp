@@ -15,7 +15,7 @@ class membership_need {
   /// The mean is over about so many rounds; and for so many in a row the budget has to be below it,
   /// or enough again, before that is told.
   static constexpr std::size_t rounds = 16;
-  enum class verdict : std::uint8_t { unchanged, falls_short, suffices };
+  enum class outcome : std::uint8_t { unchanged, falls_short, suffices };
 
   membership_need() = default;
 
@@ -28,7 +28,7 @@ class membership_need {
   void handle_asked(std::size_t bytes, bool is_first, std::size_t answer_bytes);
   /// expects: `whole_digest_bytes` is that of a digest which no budget makes smaller
   ///   budget:  0 for none
-  [[nodiscard]] verdict end_round(std::size_t whole_digest_bytes, std::size_t budget);
+  [[nodiscard]] outcome end_round(std::size_t whole_digest_bytes, std::size_t budget);
   /// 0 before the first round ended.
   [[nodiscard]] std::size_t bytes_per_interval() const {
     return static_cast<std::size_t>(sum_ / rounds);

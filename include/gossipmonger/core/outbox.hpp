@@ -3,7 +3,7 @@
 //
 // - digests: my own digests, which are never evicted.
 // - answers: answers to verified addresses.
-// - strangers: answers to unverified addresses.
+// - unverified: answers to unverified addresses.
 // - bulk: the rest of answers behind their urgent part. The remote that lacks least goes first, but
 //   each fourth datagram is of the oldest leg.
 //
@@ -26,13 +26,13 @@
 namespace gossipmonger {
 
 /// In the order in which they go.
-enum class outbox_lane : std::uint8_t { digests, answers, strangers, bulk };
+enum class outbox_lane : std::uint8_t { digests, answers, unverified, bulk };
 
 class outbox {
  public:
   static constexpr std::size_t digests_max = 256;
   static constexpr std::size_t answers_max = 256;  ///< with the rest of them in bulk
-  static constexpr std::size_t strangers_max = 32;
+  static constexpr std::size_t unverified_max = 32;
 
   outbox() = default;
   outbox(const outbox&) = delete;
@@ -52,9 +52,9 @@ class outbox {
   [[nodiscard]] std::size_t waiting(outbox_lane in) const {
     return in == outbox_lane::digests ? digests_.size() : lane(in).size();
   }
-  /// The lane whose turn it is; nullopt if nothing waits, or nothing but answers to strangers that
-  /// may not go now.
-  [[nodiscard]] std::optional<outbox_lane> next(bool may_answer_strangers) const;
+  /// The lane whose turn it is; nullopt if nothing waits, or nothing but answers to unverified
+  /// addresses that may not go now.
+  [[nodiscard]] std::optional<outbox_lane> next(bool may_answer_unverified) const;
   /// Whether a leg of that lane owes a sign of life: the first such has the turn then.
   [[nodiscard]] bool try_turn_to_sign(outbox_lane of);
   /// The lane of the next sign of life to a member, of digests and of answers by turns: the leg

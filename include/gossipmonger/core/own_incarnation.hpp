@@ -33,7 +33,8 @@ struct own_word {
 
   digest_entry held;
   std::uint32_t instance = 0;  ///< which run that is; 0 if it does not say
-  /// Whether another verified peer says so, one that is live here; else a stranger or the rival.
+  /// Whether another verified peer says so, one that is live here; else an unknown peer or the
+  /// rival.
   bool is_by_peer = false;
 };
 

@@ -10,24 +10,9 @@
 #include <vector>
 
 #include "gossipmonger/core/message.hpp"
+#include "gossipmonger/core/size_limits.hpp"
 
 namespace gossipmonger {
-
-/// Bytes of the fixed header.
-inline constexpr std::size_t header_bytes = 24;
-/// An entry of a digest, a heartbeat, a request or a suspicion; and what the first of a list costs
-/// more.
-inline constexpr std::size_t entry_bytes = 24;
-inline constexpr std::size_t list_tag_bytes = 8;
-/// An empty digest; an empty reply.
-inline constexpr std::size_t digest_frame_bytes = 72;
-inline constexpr std::size_t reply_frame_bytes = 96;
-/// Kept free in every datagram for an XChaCha20-Poly1305 seal: 24 nonce and 16 tag.
-inline constexpr std::size_t seal_bytes = 40;
-/// Least and greatest size of datagram that a node may be configured for. 1200 is what every path
-/// must carry (RFC 9000, section 14); 65507 the most that UDP over IPv4 can.
-inline constexpr std::size_t datagram_bytes_floor = 1200;
-inline constexpr std::size_t datagram_bytes_ceiling = 65504;
 
 /// The size of `m` once encoded, header included and padding excluded. A multiple of 8.
 ///   expects: m.deltas[i] covers m.entries[first_entry, first_entry + entry_count), in order

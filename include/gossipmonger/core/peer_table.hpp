@@ -35,7 +35,7 @@ struct row_state {
 
   row_state() = default;
 
-  peer_status status = peer_status::unjudged;
+  peer_status status = peer_status::introduced;
   std::uint8_t advances = 0;
   std::uint8_t flags = 0;
   slot_index slot = no_slot;
@@ -64,9 +64,9 @@ class peer_view {
   [[nodiscard]] peer_status status() const { return state_->status; }
   /// How often its heartbeat advanced since birth or death, to `peer::advances_max`.
   [[nodiscard]] std::uint8_t advances() const { return state_->advances; }
-  /// Whether silence may still convict it: live, or not judged yet.
+  /// Whether silence may still declare it dead: live, or new.
   [[nodiscard]] bool may_die() const {
-    return status() == peer_status::live || status() == peer_status::unjudged;
+    return status() == peer_status::live || status() == peer_status::introduced;
   }
   /// Something of it was refused for want of room: it is unwanted as it is.
   [[nodiscard]] bool is_over_capacity() const {
@@ -146,7 +146,8 @@ class peer : public peer_view {
 /// Where a row stands among those by hash, as long as nobody is added or removed.
 using row_place = std::uint32_t;
 
-/// An entry of a list, by its index there, and the row that it names; `no_slot` for a stranger.
+/// An entry of a list, by its index there, and the row that it names; `no_slot` for an unknown
+/// peer.
 struct located_entry {
   located_entry() = default;
 
@@ -178,11 +179,11 @@ class comparison {
   [[nodiscard]] std::span<const row_place> behind() const {
     return std::span(behind_).first(behind_count_);
   }
-  /// All else that is not equal: strangers and rows that are not plain are among them.
+  /// All else that is not equal: unknown peers and rows that are not plain are among them.
   [[nodiscard]] std::span<const located_entry> others() const {
     return std::span(others_).first(others_count_);
   }
-  [[nodiscard]] std::size_t strangers() const { return strangers_; }
+  [[nodiscard]] std::size_t unknown() const { return unknown_; }
   /// Whether all of them were called others.
   [[nodiscard]] bool is_thorough() const { return is_thorough_; }
 
@@ -198,7 +199,7 @@ class comparison {
   std::size_t ahead_count_ = 0;
   std::size_t behind_count_ = 0;
   std::size_t others_count_ = 0;
-  std::size_t strangers_ = 0;
+  std::size_t unknown_ = 0;
   bool is_thorough_ = false;
 };
 
@@ -218,7 +219,7 @@ struct peer_details {
   std::string name;
   std::uint32_t instance = 0;
   endpoint address;                  ///< as it advertises itself
-  std::optional<endpoint> route;     ///< where it last proved to be, if that differs
+  std::optional<endpoint> route;     ///< where it was last verified, if that differs
   std::optional<wire_range> spoken;  ///< wire versions, as it said itself
   std::uint8_t features = 0;         ///< likewise
   interval_code interval;            ///< how often it gossips, likewise

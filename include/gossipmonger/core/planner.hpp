@@ -21,7 +21,7 @@ class planner {
   struct counters {
     counters() = default;
 
-    std::uint64_t bursts_halved = 0;
+    std::uint64_t windows_halved = 0;
     std::uint64_t entries_spared = 0;
   };
 
@@ -30,7 +30,7 @@ class planner {
   planner& operator=(const planner&) = delete;
 
   /// The row of that slot is of an incarnation of which nothing is known.
-  void begin(slot_index slot) { bursts_.begin(slot); }
+  void begin(slot_index slot) { windows_.begin(slot); }
 
   /// Whether something is on its way to that peer.
   [[nodiscard]] bool has_flights(std::uint64_t remote_hash) const {
@@ -44,7 +44,7 @@ class planner {
   void compare_request(const digest_entry& theirs, std::chrono::nanoseconds now, answer_leg& out);
   /// Limits the leg to the exchange window of its remote, which is smaller while datagrams are
   /// lost.
-  void limit_burst(answer_leg& out) const;
+  void limit_window(answer_leg& out) const;
   /// Puts the owners into the order of this leg, from a random start.
   void shuffle(answer_leg& out, random_source& draws) const;
 
@@ -52,8 +52,8 @@ class planner {
 
  private:
   /// The exchange window of a peer.
-  struct burst {
-    burst() = default;
+  struct window {
+    window() = default;
 
     std::size_t datagrams = 0;           ///< that an exchange may take; 0: as configured
     std::chrono::nanoseconds changed{};  ///< when it was made smaller
@@ -66,7 +66,7 @@ class planner {
   /// Whether this incarnation, of which somebody tells, is refused here.
   [[nodiscard]] bool refuses(const digest_entry& theirs, std::chrono::nanoseconds now,
                              const answer_leg& out);
-  void request_stranger(const digest_entry& theirs, std::chrono::nanoseconds now, answer_leg& out);
+  void request_unknown(const digest_entry& theirs, std::chrono::nanoseconds now, answer_leg& out);
   /// Plans the peers that their range skips: the sender does not know them.
   void compare_absent(const digest& theirs, const comparison& seen, std::chrono::nanoseconds now,
                       answer_leg& out);
@@ -76,14 +76,14 @@ class planner {
   /// The part of the row's value after `after` that the remote of `leg` says that it holds.
   [[nodiscard]] static std::optional<position> part_held(peer_view row, std::uint64_t after,
                                                          const answer_leg& leg);
-  void adapt_burst(std::uint64_t remote_hash, const flight_answer& seen,
-                   std::chrono::nanoseconds now);
+  void adapt_window(std::uint64_t remote_hash, const flight_answer& seen,
+                    std::chrono::nanoseconds now);
 
   exchange_tables& shared_;
   const config& settings_;
   const peer_table& peers_;
-  graveyard& graves_;
-  slot_column<burst> bursts_;
+  unwanted_peers& unwanted_;
+  slot_column<window> windows_;
   counters counted_;
 };
 

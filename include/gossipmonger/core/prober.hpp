@@ -41,7 +41,7 @@ struct asker {
 
   slot_index slot;
   std::uint64_t generation;
-  std::chrono::nanoseconds suspected;  ///< only a proof from then on is an answer
+  std::chrono::nanoseconds suspected;  ///< only a sign of life from then on is an answer
   endpoint address;
   std::uint64_t name_hash;
   std::uint64_t round;
@@ -79,9 +79,9 @@ class prober {
 
   /// Refused when too many wait.
   void add_asker(const asker& who);
-  /// The next of those whom a proof of that incarnation at `proved` answers; taken out.
+  /// The next asker that a sign of life of that incarnation at `alive_at` answers; taken out.
   [[nodiscard]] std::optional<asker> take_asker(slot_index slot, std::uint64_t generation,
-                                                std::chrono::nanoseconds proved);
+                                                std::chrono::nanoseconds alive_at);
   [[nodiscard]] std::size_t asker_count() const { return askers_.size(); }
   /// An asker from before `round` waits no more.
   void expire_askers(std::uint64_t round);

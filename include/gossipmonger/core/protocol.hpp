@@ -89,7 +89,7 @@ class protocol {
   [[nodiscard]] std::size_t live_peers() const { return membership_.rings().live.size(); }
   /// The rows as they are, for who watches a node from outside: a simulator, a test.
   [[nodiscard]] const peer_table& peers() const { return peers_; }
-  [[nodiscard]] const graveyard& graves() const { return graves_; }
+  [[nodiscard]] const unwanted_peers& unwanted() const { return unwanted_; }
   [[nodiscard]] const change_list& changes() const { return changes_; }
   /// When `handle_timeout`, and then `poll_transmit`, want to be called: the next round is due, or
   /// the budget lets what waits go on.
@@ -204,14 +204,14 @@ class protocol {
   // Receiving.
   /// From somebody who bears my name: myself, a former run, or another node.
   void handle_namesake(const message& received, const endpoint& source, std::size_t bytes,
-                       bool is_proved);
+                       bool is_verified);
   void add_answer(answer_leg&& leg) {
     leg.planned = clock_.now();
     leg.from = in_hand_.sent_to;
     sending_.add_answer(std::move(leg));
   }
   /// Whether a leg that I start leaves from the address that this datagram was sent to: a cookie
-  /// proves one address, and is of no use for another.
+  /// verifies one address, and is of no use for another.
   [[nodiscard]] bool is_my_source(const endpoint& local) const {
     return source_.is_wildcard() || local.is_wildcard() || local.has_address_of(source_);
   }
@@ -231,7 +231,7 @@ class protocol {
   /// Which heartbeat of this run of mine the sender has seen; 0: none.
   [[nodiscard]] std::uint64_t seen_heartbeat(const message& received) const;
   void handle_digest(const message& received, const endpoint& source, std::size_t bytes,
-                     bool is_proved, bool is_fresh);
+                     bool is_verified, bool is_fresh);
   void handle_reply(const message& received, const endpoint& source, bool is_fresh);
   /// A fresh leg 1, at once, but once a round and address.
   void begin_anew(const endpoint& source, std::uint64_t remote_hash);
@@ -272,8 +272,8 @@ class protocol {
   void update_expectation();
   void declare_dead();
   void forget_gone();
-  /// The row goes, and a grave takes its place.
-  void bury(slot_index slot);
+  /// The row goes, and the peer is remembered as forgotten.
+  void forget_slot(slot_index slot);
   void choose_partners();
   /// Begins an exchange with a partner of this round.
   [[nodiscard]] start_outcome start(const partner& chosen);
@@ -307,7 +307,7 @@ class protocol {
   hash_key cluster_key_;
   protocol_stats stats_;
   peer_table peers_;
-  graveyard graves_;
+  unwanted_peers unwanted_;
   change_list changes_;
   exchange exchange_;
   own_map own_map_;

@@ -57,7 +57,7 @@ class sending {
   /// Adds a digest of so many rows and refused peers, which goes on where the last one ended. A
   /// digest to an unverified address is to be padded besides.
   ///   expects: has_room_for_digest(to)
-  [[nodiscard]] digest_leg& add_digest(const endpoint& to, std::size_t rows, std::size_t graves);
+  [[nodiscard]] digest_leg& add_digest(const endpoint& to, std::size_t rows, std::size_t unwanted);
   /// Limits a digest to an unverified address to one datagram, padded for the 3x rule.
   ///   bytes_max: the most that this start may be padded to
   void pad(digest_leg& leg, std::size_t bytes_max) const;
@@ -66,7 +66,7 @@ class sending {
   /// A short digest leg was added.  expects: may_start_short()
   void handle_short_started();
   /// Whether a fresh digest leg may go to that address at once: one may in a round, and only to so
-  /// many addresses as `unproved_addresses_max` says. Notes that it goes.
+  /// many addresses as `unverified_addresses_max` says. Notes that it goes.
   [[nodiscard]] bool try_restart(const endpoint& to);
   void add_answer(answer_leg&& leg);
   /// Strikes the owners that `fresh` tells of out of the answers that wait for the same remote.
@@ -85,7 +85,7 @@ class sending {
   /// The budget's part for digests goes evenly to those that begin in this round.
   void plan_digests();
   /// Compares the budget with what membership needs, where a digest of everybody has so many bytes.
-  [[nodiscard]] membership_need::verdict end_round(std::size_t whole_digest_bytes) {
+  [[nodiscard]] membership_need::outcome end_round(std::size_t whole_digest_bytes) {
     return need_.end_round(whole_digest_bytes, settings_.send_bytes_per_interval);
   }
 
@@ -108,7 +108,7 @@ class sending {
   [[nodiscard]] std::size_t restarted() const { return restarted_.size(); }
   [[nodiscard]] bool has_byte_budget() const { return settings_.send_bytes_per_interval != 0; }
   /// The most bytes that an answer to an unverified address may take.
-  [[nodiscard]] std::size_t stranger_bytes_max() const;
+  [[nodiscard]] std::size_t unverified_bytes_max() const;
   /// The budget's bytes for one digest of so many that begin in a round.
   [[nodiscard]] std::size_t digest_bytes(std::size_t digests) const;
   [[nodiscard]] std::size_t membership_bytes() const { return need_.bytes_per_interval(); }
@@ -121,7 +121,7 @@ class sending {
   [[nodiscard]] std::size_t kept_from_membership() const { return kept_from_bulk() / 2; }
   [[nodiscard]] std::size_t kept_from_bulk() const;
   /// The part of the budget for answers to unverified addresses.
-  [[nodiscard]] std::size_t strangers_bytes() const;
+  [[nodiscard]] std::size_t unverified_bytes() const;
   /// A first contact is padded to so much.
   [[nodiscard]] std::size_t first_contact_bytes() const;
   /// The lane whose turn it is, within the budget; nullopt: none before `sends_at_`.
@@ -138,7 +138,7 @@ class sending {
   const config& settings_;
   outbox outbox_;
   send_budget budget_;
-  send_budget strangers_budget_;  // the part of it that answers to unverified addresses may take
+  send_budget unverified_budget_;  // the part of it that answers to unverified addresses may take
   membership_need need_;
   std::optional<std::chrono::nanoseconds> sends_at_;  // until when the budget is spent
   std::uint64_t digest_cursor_ = 0;

@@ -1,5 +1,5 @@
-// Whether one incarnation is taken for failed: what proves that it lived, and when, against what
-// raises a suspicion, and since when. All times are on the local liveness clock. A value.
+// Whether one incarnation is taken for failed: when it was last heard alive, and since when it is
+// suspected. All times are on the local liveness clock. A value.
 // Source: suspicion with refutation after Das, Gupta, Motivala, SWIM, DSN 2002, section 4.2.
 #pragma once
 
@@ -32,7 +32,7 @@ struct suspicion_rules {
 
   std::chrono::nanoseconds interval;
   double jitter;
-  std::size_t rounds;  ///< from the suspicion to the verdict
+  std::size_t rounds;  ///< from the suspicion to declaring dead
 };
 
 class suspicion {
@@ -40,14 +40,14 @@ class suspicion {
   suspicion() = default;
 
   /// It was heard directly at `now`, with that heartbeat. A heartbeat below the last direct one
-  /// comes from a delayed datagram, and proves nothing. One below the claims of other peers counts:
+  /// comes from a delayed datagram, and shows nothing. One below the claims of other peers counts:
   /// else a liar could make a peer's own word worthless. True: this ends a suspicion.
-  bool prove(std::uint64_t heartbeat, std::chrono::nanoseconds now);
-  /// Somebody else heard it directly at `at`. Only a higher heartbeat counts, or else a proof would
-  /// grow younger as it goes round. True: this ends a suspicion.
+  bool handle_alive(std::uint64_t heartbeat, std::chrono::nanoseconds now);
+  /// Somebody else heard it directly at `at`. Only a higher heartbeat counts, or else a sign of
+  /// life would grow younger as it goes round. True: this ends a suspicion.
   bool adopt(std::uint64_t heartbeat, std::chrono::nanoseconds at);
-  /// Somebody could not reach it, at `at`. The earliest suspicion later than the proof stands, and
-  /// any where there is no proof. `heartbeat` is the highest heard of. True: this begins a
+  /// Somebody could not reach it, at `at`. The earliest suspicion later than the sign of life
+  /// stands, and any where there is none. `heartbeat` is the highest heard of. True: this begins a
   /// suspicion.
   bool suspect(std::chrono::nanoseconds at, std::uint64_t heartbeat, std::chrono::nanoseconds now);
   /// It beats so high that it lived after the suspicion, whoever says so. True: this ends a
@@ -67,29 +67,29 @@ class suspicion {
     asks_ = 0;
   }
 
-  [[nodiscard]] bool has_proof() const { return proved_.has_value(); }
+  [[nodiscard]] bool was_heard() const { return alive_at_.has_value(); }
   /// When it was last heard directly, by whomever.
-  [[nodiscard]] std::optional<std::chrono::nanoseconds> proved() const { return proved_; }
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> alive_at() const { return alive_at_; }
   /// The highest heartbeat that such a word bore.
-  [[nodiscard]] std::uint64_t proof_heartbeat() const { return heartbeat_; }
+  [[nodiscard]] std::uint64_t alive_heartbeat() const { return heartbeat_; }
   /// Since when it is suspected; nothing where it is not.
   [[nodiscard]] std::optional<std::chrono::nanoseconds> suspected_since() const {
     return suspected_;
   }
   [[nodiscard]] bool is_suspect() const { return suspected_.has_value(); }
   /// Time to ask the suspect once more, myself.
-  [[nodiscard]] bool is_near_verdict(std::chrono::nanoseconds now,
-                                     const suspicion_rules& rules) const;
+  [[nodiscard]] bool is_nearly_ripe(std::chrono::nanoseconds now,
+                                    const suspicion_rules& rules) const;
   /// The suspicion stood for all of its rounds, and for a third of them here. Since then this node
   /// asked the suspect `asks` times, and it had time to answer. So the word of other peers alone
   /// kills nobody.
   [[nodiscard]] bool is_ripe(std::chrono::nanoseconds now, const suspicion_rules& rules,
                              std::size_t asks = 1) const;
-  [[nodiscard]] bool is_proved_after(std::chrono::nanoseconds at) const {
-    return proved_ && *proved_ >= at;
+  [[nodiscard]] bool is_alive_after(std::chrono::nanoseconds at) const {
+    return alive_at_ && *alive_at_ >= at;
   }
-  /// The least heartbeat that only an incarnation alive after `at` can have: from the proof, one a
-  /// round, and what jitter may add. Without a proof, well above what was heard before the
+  /// The least heartbeat that only an incarnation alive after `at` can have: from the sign of life,
+  /// one a round, and what jitter may add. Without one, well above what was heard before the
   /// suspicion.
   [[nodiscard]] std::uint64_t heartbeat_after(std::chrono::nanoseconds at,
                                               const suspicion_rules& rules) const;
@@ -104,11 +104,11 @@ class suspicion {
  private:
   [[nodiscard]] bool try_end();
 
-  std::uint64_t heartbeat_ = 0;  // the highest that a proof bore
-  std::uint64_t direct_ = 0;     // likewise, of what was heard here
-  std::uint64_t unproved_ = 0;   // without a proof: the highest heard of when the suspicion came
-  std::optional<std::chrono::nanoseconds> proved_;
-  std::optional<std::chrono::nanoseconds> suspected_;  // later than proved_
+  std::uint64_t heartbeat_ = 0;          // the highest that a sign of life bore
+  std::uint64_t direct_ = 0;             // likewise, of what was heard here
+  std::uint64_t claimed_heartbeat_ = 0;  // of one never heard: the highest told by others
+  std::optional<std::chrono::nanoseconds> alive_at_;
+  std::optional<std::chrono::nanoseconds> suspected_;  // later than alive_at_
   std::chrono::nanoseconds heard_{};                   // of the suspicion, first
   std::optional<std::chrono::nanoseconds> asked_;      // since then, first
   std::uint32_t asks_ = 0;                             // since then

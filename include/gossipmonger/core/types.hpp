@@ -67,6 +67,10 @@ struct position {
 /// characters (U+0000-001F, U+007F-009F).
 [[nodiscard]] bool is_valid_name(std::string_view text);
 
+/// The wire versions this library speaks.
+inline constexpr std::uint8_t wire_version_lowest = 1;
+inline constexpr std::uint8_t wire_version_highest = 1;
+
 /// The wire versions that a node reads and writes: [lowest, highest], each 1 to 15.
 struct wire_range {
   wire_range() = default;

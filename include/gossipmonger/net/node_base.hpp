@@ -34,7 +34,7 @@
 #include "gossipmonger/core/types.hpp"
 #include "gossipmonger/keyring.hpp"
 #include "gossipmonger/net/key_scope.hpp"
-#include "gossipmonger/net/replication.hpp"
+#include "gossipmonger/core/replication.hpp"
 #include "gossipmonger/net/start_error.hpp"
 #include "gossipmonger/net/subscription.hpp"
 #include "gossipmonger/net/transport_ref.hpp"

@@ -65,9 +65,9 @@ class subscription {
   /// The next event if there is one now.
   [[nodiscard]] std::optional<event> try_next();
 
-  /// The same without copying the event, for bursts: await `wait`, then drain with this. The view
-  /// is valid until the next call into the node or this, the node's own loops included: until the
-  /// coroutine suspends.
+  /// The same without copying the event, for many events: await `wait`, then drain with this. The
+  /// view is valid until the next call into the node or this, the node's own loops included: until
+  /// the coroutine suspends.
   [[nodiscard]] std::optional<event_view> try_next_view();
 
  private:

@@ -28,7 +28,7 @@ struct udp_options {
   udp_options() = default;
 
   /// Asked of the kernel, which grants net.core.rmem_max at most. Its own default of 208 kB holds
-  /// 92 datagrams of 1200 bytes, less than one burst of a large cluster. Costs memory only while
+  /// 92 datagrams of 1200 bytes, less than a large cluster sends at once. Costs memory only while
   /// datagrams wait.
   std::size_t receive_buffer_bytes = std::size_t{4} << 20;
 

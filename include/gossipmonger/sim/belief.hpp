@@ -46,12 +46,12 @@ class belief {
 
     std::unordered_map<std::string, shown_key> keys;
     std::size_t live_keys = 0;
-    event_kind verdict = event_kind::error;  // error: never introduced
+    event_kind shown = event_kind::error;  // error: never introduced
   };
 
   void fail(std::string rule);
   void fold(const event_view& seen, const protocol& from);
-  void fold_verdict(const event_view& seen);
+  void fold_status(const event_view& seen);
   void fold_entry(const event_view& seen);
   /// Those that were touched.
   void compare_keys(const protocol& from, const simulated_storage& entries);

@@ -58,7 +58,7 @@ class checker : public world_observer {
 
   /// From now on no node pauses and all intervals are equal. So no node tells of a sign of life
   /// that is later than the end of a run that ends from now on.
-  void expect_true_proofs() { true_proofs_since_ = world_.time(); }
+  void expect_true_alive_ages() { true_alive_ages_since_ = world_.time(); }
 
   [[nodiscard]] const std::optional<violation>& fault() const { return fault_; }
   /// For rules that hold over more than one step; kept if it is the first.
@@ -133,7 +133,7 @@ class checker : public world_observer {
   void check_phi(node_index node);
   void check_expiry(node_index node);
   /// By silence alone, and not before its time.
-  void check_conviction(node_index node, slot_index slot);
+  void check_declared_dead(node_index node, slot_index slot);
   /// A run that ended before a node declared it dead is never live there again.
   void check_revival(node_index node, const std::string& name, std::uint64_t generation,
                      std::chrono::nanoseconds died_at);
@@ -141,7 +141,7 @@ class checker : public world_observer {
   [[nodiscard]] std::size_t count_nodes(const std::string& name) const;
   void check_wire_version(node_index node, const endpoint& to, const message& sent);
   /// The ages of signs of life that a datagram tells of.
-  void check_proofs(node_index node, const message& sent);
+  void check_alive_ages(node_index node, const message& sent);
   /// The checksums of the fragments that a datagram carries.
   void check_fragments(node_index node, const message& sent);
   /// The notices that a node must tell of itself.
@@ -149,7 +149,7 @@ class checker : public world_observer {
 
   world& world_;
   bool trusts_content_;
-  std::optional<std::chrono::nanoseconds> true_proofs_since_;
+  std::optional<std::chrono::nanoseconds> true_alive_ages_since_;
   std::uint64_t expired_ = 0;
   std::optional<violation> fault_;
   std::vector<std::unique_ptr<watch>> watches_;  // by node; null while it does not run

@@ -65,9 +65,9 @@ class cluster_view {
   [[nodiscard]] bool is_level(std::size_t owner, std::size_t replica) const;
   /// A replica that does not show an owner's run as live, whatever it has of the entries.
   [[nodiscard]] std::string estrangement() const;
-  /// A replica that lacks versions or the generation of an owner, or, with `with_verdicts`, does
+  /// A replica that lacks versions or the generation of an owner, or, with `with_statuses`, does
   /// not show it as live.
-  [[nodiscard]] std::string disagreement(bool with_verdicts) const;
+  [[nodiscard]] std::string disagreement(bool with_statuses) const;
   /// A key that a replica holds otherwise than its owner, though their versions agree.
   [[nodiscard]] std::string difference() const;
   /// Each node that runs holds each other in its present run, or refuses that run.

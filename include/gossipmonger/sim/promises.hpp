@@ -191,9 +191,9 @@ class promises {
   cluster_view view_;
   runner run_to_;
   const std::chrono::nanoseconds begin_ = world_.time();
-  const bool has_liar_;                            // a node forges
-  std::vector<std::uint64_t> convictions_before_;  // by node, when all had healed
-  bool has_agreed_ = false;                        // since the last heal, and by demand
+  const bool has_liar_;                              // a node forges
+  std::vector<std::uint64_t> declared_dead_before_;  // by node, when all had healed
+  bool has_agreed_ = false;                          // since the last heal, and by demand
   promise_figures figures_;
 };
 

@@ -44,7 +44,7 @@ struct simulation_sums {
   std::uint64_t changes = 0;             ///< of options that were allowed
   std::uint64_t unreadable = 0;          ///< datagrams in a wire version of others
   std::uint64_t suspicions_refuted = 0;  ///< by any node that shared the suspicion
-  std::uint64_t convictions = 0;
+  std::uint64_t declared_dead = 0;
   std::uint64_t detected = 0;  ///< peers declared dead while that was demanded
 };
 

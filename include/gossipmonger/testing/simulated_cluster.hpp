@@ -32,7 +32,6 @@
 #include "gossipmonger/sim/simulated_storage.hpp"
 #include "gossipmonger/testing/manual_clock.hpp"
 #include "gossipmonger/testing/memory_transport.hpp"
-#include "gossipmonger/wire/codec.hpp"
 
 namespace gossipmonger {
 

@@ -16,10 +16,6 @@
 
 namespace gossipmonger {
 
-/// The wire versions this library speaks.
-inline constexpr std::uint8_t wire_version_lowest = 1;
-inline constexpr std::uint8_t wire_version_highest = 1;
-
 class codec {
  public:
   /// `datagram_bytes_max`: what `decode` accepts at most. `spoken`: less or more than this library

@@ -27,10 +27,10 @@ config make_node_config(std::string_view name) {
 }
 
 /// The node knew that many peers, and forgot them.
-void bury(small_cluster& world, std::string_view node, std::size_t graves) {
+void forget_peers(small_cluster& world, std::string_view node, std::size_t forgotten) {
   puppet teller(world, node, "teller", 1);
-  static_cast<void>(teller.prove());
-  for (std::size_t i = 0; i < graves; ++i) {
+  static_cast<void>(teller.verify());
+  for (std::size_t i = 0; i < forgotten; ++i) {
     const std::string name = "gone " + std::to_string(i);
     identity_view who = teller.identity();
     who.name = name;
@@ -40,9 +40,9 @@ void bury(small_cluster& world, std::string_view node, std::size_t graves) {
   }
 }
 
-std::uint64_t convictions(small_cluster& world) {
+std::uint64_t declared_dead(small_cluster& world) {
   std::uint64_t all = 0;
-  for (std::size_t i = 0; i < nodes; ++i) all += world[node_name(i)].stats().convictions;
+  for (std::size_t i = 0; i < nodes; ++i) all += world[node_name(i)].stats().declared_dead;
   return all;
 }
 
@@ -72,9 +72,9 @@ letters round_of(small_cluster& world, puppet& to) {
 }  // namespace
 
 TEST_CASE(
-    "graves: news is everywhere in a few rounds, nobody who lives is convicted, however many") {
-  for (const std::size_t graves : {0U, 1000U, 5000U}) {
-    CAPTURE(graves);
+    "unwanted: news is everywhere in a few rounds, no live peer is declared dead, however many") {
+  for (const std::size_t forgotten : {0U, 1000U, 5000U}) {
+    CAPTURE(forgotten);
     small_cluster world;
     for (std::size_t i = 0; i < nodes; ++i) world.add(make_node_config(node_name(i)));
     const endpoint first = world[node_name(0)].address();
@@ -82,7 +82,7 @@ TEST_CASE(
     world.run_for(20s);
     for (std::size_t i = 0; i < nodes; ++i) {
       REQUIRE(world[node_name(i)].stats().peers_live == nodes - 1);
-      bury(world, node_name(i), graves);
+      forget_peers(world, node_name(i), forgotten);
     }
     world.run_for(20s);
 
@@ -103,18 +103,18 @@ TEST_CASE(
     };
     world.run_for(20s);
     CHECK(sent_again == 0);
-    CHECK(convictions(world) == 0);
+    CHECK(declared_dead(world) == 0);
     for (std::size_t i = 0; i < nodes; ++i) {
       CHECK(world[node_name(i)].stats().peers_live == nodes - 1);
-      CHECK(world[node_name(i)].stats().graveyard_size == graves);
+      CHECK(world[node_name(i)].stats().peers_unwanted == forgotten);
     }
   }
 }
 
 TEST_CASE(
-    "graves: each digest tells of each row, whatever lies between, and in turn of each grave") {
-  for (const std::size_t graves : {30U, 400U, 5000U}) {
-    CAPTURE(graves);
+    "unwanted: each digest tells of each row, whatever lies between, and in turn of the unwanted") {
+  for (const std::size_t forgotten : {30U, 400U, 5000U}) {
+    CAPTURE(forgotten);
     small_cluster world;
     world.add(make_node_config("n0"));
     puppet p(world, "n0", "p", 2);
@@ -128,12 +128,12 @@ TEST_CASE(
       static_cast<void>(p.send());
       rows.insert(hash_of(name));
     }
-    bury(world, "n0", graves);
-    std::set<std::uint64_t> buried;
-    for (std::size_t i = 0; i < graves; ++i) buried.insert(hash_of("gone " + std::to_string(i)));
+    forget_peers(world, "n0", forgotten);
+    std::set<std::uint64_t> gone;
+    for (std::size_t i = 0; i < forgotten; ++i) gone.insert(hash_of("gone " + std::to_string(i)));
 
-    std::set<std::uint64_t> told_graves;
-    for (std::size_t turn = 0; turn < 600 && told_graves.size() < graves; ++turn) {
+    std::set<std::uint64_t> told_unwanted;
+    for (std::size_t turn = 0; turn < 600 && told_unwanted.size() < forgotten; ++turn) {
       std::set<std::uint64_t> told;
       bool is_told_to_p = false;
       for (const letter& one : round_of(world, p)) {
@@ -142,7 +142,7 @@ TEST_CASE(
         std::set<std::uint64_t> unwanted;
         for (const packed_entry& entry : known.range) in_range.insert(entry.name_hash);
         for (const packed_entry& entry : known.unwanted) unwanted.insert(entry.name_hash);
-        told_graves.insert(unwanted.begin(), unwanted.end());
+        told_unwanted.insert(unwanted.begin(), unwanted.end());
         if (one.to == p.address) {
           is_told_to_p = true;
           told.insert(in_range.begin(), in_range.end());
@@ -156,16 +156,16 @@ TEST_CASE(
                              [&said](std::uint64_t hash) { return said.contains(hash); });
         };
         REQUIRE(is_told(rows, in_range));
-        REQUIRE(is_told(buried, unwanted));
+        REQUIRE(is_told(gone, unwanted));
       }
       if (!is_told_to_p) continue;
       CHECK(std::includes(told.begin(), told.end(), rows.begin(), rows.end()));
     }
-    CHECK(told_graves == buried);
+    CHECK(told_unwanted == gone);
   }
 }
 
-TEST_CASE("graves: a run that is held is not told of without the later one that is refused") {
+TEST_CASE("unwanted: a run that is held is not told of without the later one that is refused") {
   for (const std::size_t datagrams : {1U, 8U}) {
     CAPTURE(datagrams);
     small_cluster world;

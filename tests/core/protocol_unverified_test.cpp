@@ -1,4 +1,4 @@
-// What an address without proof can do to a member whose name it uses: nothing.
+// What an unverified address can do to a member whose name it uses: nothing.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -13,12 +13,12 @@ namespace {
 
 constexpr std::uint64_t keys = 40;
 
-/// A node "a" with more to tell than goes into a datagram, its member "p", and a stranger elsewhere
-/// that uses the name of "p".
-class node_and_stranger {
+/// A node "a" with more to tell than goes into a datagram, its member "p", and an unverified
+/// address that uses the name of "p".
+class node_and_unverified {
  public:
-  explicit node_and_stranger(const config& settings = make_config("a"))
-      : node(world.add(settings)), p(world, "a", "p", 1), stranger(world, "a", "p", 2) {
+  explicit node_and_unverified(const config& settings = make_config("a"))
+      : node(world.add(settings)), p(world, "a", "p", 1), unverified(world, "a", "p", 2) {
     p.enter();
     for (std::uint64_t i = 0; i < keys; ++i) {
       REQUIRE(node.set("key " + std::to_string(i), std::string(100, 'v')));
@@ -44,7 +44,7 @@ class node_and_stranger {
   small_cluster world;
   protocol& node;
   puppet p;
-  puppet stranger;
+  puppet unverified;
 };
 
 std::size_t entries_in(const letters& sent) {
@@ -63,52 +63,53 @@ bool reaches(const letters& sent, std::uint64_t version) {
 
 }  // namespace
 
-TEST_CASE("stranger: what it was sent is not taken for sent to the member whose name it uses") {
-  node_and_stranger both;
+TEST_CASE("unverified: what it was sent is not taken for sent to the member whose name it uses") {
+  node_and_unverified both;
 
-  CHECK(both.ask(both.stranger, 0).size() == 3);  // three times what came
+  CHECK(both.ask(both.unverified, 0).size() == 3);  // three times what came
 
   CHECK(entries_in(both.ask(both.p, 0)) == keys);
   CHECK(both.node.stats().entries_spared == 0);
 }
 
 // Found by gossip_sim: three times what came could be more than anybody is to get.
-TEST_CASE("stranger: however much it sends, it gets no more in answer than a member does") {
+TEST_CASE("unverified: however much it sends, it gets no more in answer than a member does") {
   config settings = make_config("a");
   settings.exchange_bytes_max = 1200;
-  node_and_stranger both(settings);
+  node_and_unverified both(settings);
 
   std::size_t bytes = 0;
-  for (const letter& answer : both.ask(both.stranger, 0)) bytes += answer.bytes;
+  for (const letter& answer : both.ask(both.unverified, 0)) bytes += answer.bytes;
 
   CHECK(bytes > 600);
   CHECK(bytes <= 1200);
 }
 
-TEST_CASE("stranger: what is on its way to the member is not taken for come by its word") {
-  node_and_stranger both;
+TEST_CASE("unverified: what is on its way to the member is not taken for come by its word") {
+  node_and_unverified both;
   CHECK(entries_in(both.ask(both.p, 0)) == keys);
 
-  CHECK(entries_in(both.ask(both.stranger, keys)) == 0);
+  CHECK(entries_in(both.ask(both.unverified, keys)) == 0);
 
   CHECK(entries_in(both.ask(both.p, 0)) == 0);
   CHECK(both.node.stats().entries_spared == keys);
 }
 
-TEST_CASE("stranger: what is on its way to the member is not kept from the stranger's answer") {
-  node_and_stranger both;
+TEST_CASE("unverified: what is on its way to the member is not kept from its own answer") {
+  node_and_unverified both;
   CHECK(entries_in(both.ask(both.p, 0)) == keys);
 
-  CHECK(entries_in(both.ask(both.stranger, 0)) > 0);
+  CHECK(entries_in(both.ask(both.unverified, 0)) > 0);
   CHECK(both.node.stats().entries_spared == 0);
 }
 
-TEST_CASE("stranger: a digest from a forged source does not strike out what waits for the member") {
-  node_and_stranger both;
+TEST_CASE(
+    "unverified: a digest from a forged source does not strike out what waits for the member") {
+  node_and_unverified both;
   both.claim(both.p, 0);
   const letter asked(both.p.draft, both.p.address, both.node.address());
-  both.claim(both.stranger, 0);
-  const letter forged(both.stranger.draft, both.p.address, both.node.address());
+  both.claim(both.unverified, 0);
+  const letter forged(both.unverified.draft, both.p.address, both.node.address());
 
   both.world.deliver(asked);
   both.world.deliver(forged);
