@@ -136,10 +136,10 @@ void protocol::handle_message(const message& received, const endpoint& source, s
   }
 }
 
-bool protocol::is_from_proved_peer(const message& received, const endpoint& source) {
+bool protocol::is_from_verified_peer(const message& received, const endpoint& source) {
   const std::optional<slot_index> slot = peers_.find(received.sender.name_hash);
   return slot && *slot != self_slot && peers_[*slot].generation() == received.sender.generation &&
-         addresses_.is_proof(received.cookie_echo, source, clock_.now());
+         addresses_.is_valid_echo(received.cookie_echo, source, clock_.now());
 }
 
 bool protocol::handle_parts(const message& received, const endpoint& source) {

@@ -41,6 +41,7 @@ std::string text_of(seal_drop reason, std::span<const std::byte> datagram, const
       if (datagram.front() != plain_magic) return {};
       return from + " sends plain datagrams; this node takes sealed ones only";
     case seal_drop::format:
+      if (datagram[2] != std::byte{0} || datagram[3] != std::byte{0}) return {};
       return from + " seals in a format that this node does not know";
     case seal_drop::key:
       return from + " seals with key " + to_text(head.key) +

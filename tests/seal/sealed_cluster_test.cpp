@@ -235,7 +235,8 @@ TEST_CASE("sealed cluster: a plain node, a wrong key, and random bytes change no
   for (int i = 0; i < 1000; ++i) {
     bytes noise(random.below(1400));
     for (std::byte& one : noise) one = static_cast<std::byte>(random.below(256));
-    if (!noise.empty() && i % 2 == 0) noise[0] = std::byte{0x73};
+    // Half of it begins as sealed datagrams do, and none as a plain one.
+    if (!noise.empty()) noise[0] = i % 2 == 0 ? std::byte{0x73} : std::byte{0};
     cluster.network().inject(nobody, cluster.address(0), noise);
   }
 
@@ -347,7 +348,7 @@ TEST_CASE("sealed cluster: all that was recorded, given back after seconds, chan
   for (const recorder::kept& one : seen.all) {
     cluster.network().inject(one.from, cluster.address(0), one.datagram);
   }
-  cluster.run_for(1ms);
+  cluster.run_for(3ms);  // they take up to 2 ms
 
   CHECK(knowledge_of(cluster, 0) == before);
   // Its own: reflected. Those that it had: replayed, or behind. Those to n1 and n2 it never saw;
@@ -362,7 +363,7 @@ TEST_CASE("sealed cluster: all that was recorded, given back after seconds, chan
   for (const recorder::kept& one : seen.all) {
     cluster.network().inject(one.from, cluster.address(0), one.datagram);
   }
-  cluster.run_for(1ms);
+  cluster.run_for(3ms);
   CHECK(cluster[0].seals().opened == opened);
 }
 
@@ -438,7 +439,7 @@ TEST_CASE("sealed cluster: a first contact that a node never saw has one answer 
 
   for (int i = 0; i < 20; ++i) {
     cluster.network().inject(victim, cluster.address(2), first.datagram);
-    cluster.run_for(1ms);
+    cluster.run_for(3ms);
   }
 
   CHECK(bytes_back <= 3);
@@ -495,7 +496,7 @@ TEST_CASE("sealed cluster: a key is rotated node by node, under writes, without 
       CHECK(stage_at(cluster, i, "n" + std::to_string(peer)) == "seal 37f07ee9");
     }
   }
-  CHECK(cluster[0].stats().convictions == 0);
+  CHECK(cluster[0].stats().declared_dead == 0);
 }
 
 TEST_CASE("sealed cluster: a node that missed the rotation is shut out until it has the new ring") {

@@ -83,7 +83,7 @@ class protocol {
   [[nodiscard]] table_sizes tables() const;
   /// Whether `received` is by a peer known here, in its present run, and shows that `source` is
   /// where that peer hears me.
-  [[nodiscard]] bool is_from_proved_peer(const message& received, const endpoint& source);
+  [[nodiscard]] bool is_from_verified_peer(const message& received, const endpoint& source);
   /// Which peers hold `version` of my present generation; with `leave` true, my leaving.
   [[nodiscard]] replication replicated(std::uint64_t version, bool leave = false) const;
   [[nodiscard]] std::size_t live_peers() const { return membership_.rings().live.size(); }
