@@ -9,9 +9,9 @@
 
 #include <benchmark/benchmark.h>
 
-#include "gossipmonger/core/packer.hpp"
-#include "gossipmonger/wire/codec.hpp"
-#include "gossipmonger/wire/crc32c.hpp"
+#include "core/exchange/packer.hpp"
+#include "wire/codec.hpp"
+#include "wire/crc32c.hpp"
 
 namespace gossipmonger {
 namespace {

@@ -22,9 +22,9 @@
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 
-#include "gossipmonger/core/memory_storage.hpp"
-#include "gossipmonger/core/protocol.hpp"
-#include "gossipmonger/net/node.hpp"
+#include "core/protocol.hpp"
+#include "gossipmonger/memory_storage.hpp"
+#include "gossipmonger/node.hpp"
 
 namespace {
 

@@ -23,7 +23,7 @@
 #include <string_view>
 #include <vector>
 
-#include "gossipmonger/sim/world.hpp"
+#include "sim/world.hpp"
 
 namespace gossipmonger {
 namespace {

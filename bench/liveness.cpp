@@ -21,8 +21,8 @@
 #include <string_view>
 #include <vector>
 
-#include "gossipmonger/core/random.hpp"
-#include "gossipmonger/sim/world.hpp"
+#include "gossipmonger/testing/random.hpp"
+#include "sim/world.hpp"
 
 namespace {
 

@@ -23,10 +23,10 @@
 
 #include <benchmark/benchmark.h>
 
-#include "gossipmonger/core/memory_storage.hpp"
-#include "gossipmonger/core/protocol.hpp"
-#include "gossipmonger/core/random.hpp"
-#include "gossipmonger/wire/codec.hpp"
+#include "core/protocol.hpp"
+#include "gossipmonger/memory_storage.hpp"
+#include "gossipmonger/testing/random.hpp"
+#include "wire/codec.hpp"
 
 namespace gossipmonger {
 namespace {

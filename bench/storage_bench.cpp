@@ -17,8 +17,8 @@
 
 #include <benchmark/benchmark.h>
 
-#include "gossipmonger/core/memory_storage.hpp"
-#include "gossipmonger/core/random.hpp"
+#include "gossipmonger/memory_storage.hpp"
+#include "gossipmonger/testing/random.hpp"
 
 namespace gossipmonger {
 namespace {

@@ -87,9 +87,8 @@ struct keyring_error {
 ///           that stands there twice, more than 8 keys. Nothing is taken of a text with an error
 [[nodiscard]] tl::expected<keyring, keyring_error> parse_keyring(std::string_view text);
 
-/// The same of a file. It must be regular, at most 64 KiB, and readable by nobody else: it belongs
-/// to this process's user without any right of group or others, or to root with at most the right
-/// of its group to read.
+/// The same of a regular file of at most 64 KiB. It belongs to the user of this process, without
+/// any right of its group or of others; or it belongs to root, and its group may read it.
 [[nodiscard]] tl::expected<keyring, keyring_error> load_keyring(const std::string& path);
 
 /// A new random key, as it stands in a keyring file. Give the text to `wipe` after use.
@@ -116,7 +115,7 @@ inline constexpr std::size_t seal_drop_count = 9;
 /// "length", "plain", …: the name of the counter.
 [[nodiscard]] std::string_view to_string(seal_drop reason);
 
-/// What a node did under one key of its ring.
+/// Counters of one key of a node's ring.
 struct seal_key_counters {
   seal_key_counters() = default;
 

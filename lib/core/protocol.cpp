@@ -1,12 +1,12 @@
 // Construction, getters, events and the application's commands; what comes in is in
 // protocol_receive.cpp, the round and what goes out in protocol_round.cpp.
-#include "gossipmonger/core/protocol.hpp"
+#include "core/protocol.hpp"
 
 #include <algorithm>
 #include <array>
 #include <utility>
 
-#include "gossipmonger/core/change_reader.hpp"
+#include "core/local/change_reader.hpp"
 
 namespace gossipmonger {
 

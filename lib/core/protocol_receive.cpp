@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "gossipmonger/core/protocol.hpp"
+#include "core/protocol.hpp"
 
 namespace gossipmonger {
 

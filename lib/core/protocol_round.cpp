@@ -3,7 +3,7 @@
 #include <string>
 #include <utility>
 
-#include "gossipmonger/core/protocol.hpp"
+#include "core/protocol.hpp"
 
 namespace gossipmonger {
 

@@ -1,4 +1,4 @@
-#include "gossipmonger/net/asio_definitions.hpp"
+#include "gossipmonger/asio_definitions.hpp"
 
 namespace gossipmonger {
 

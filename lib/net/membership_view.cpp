@@ -1,4 +1,4 @@
-#include "gossipmonger/net/membership_view.hpp"
+#include "gossipmonger/membership_view.hpp"
 
 #include <algorithm>
 

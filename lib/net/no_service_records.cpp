@@ -1,7 +1,7 @@
 // For systems whose resolver library cannot be asked for records.
 #include <system_error>
 
-#include "service_records.hpp"
+#include "net/service_records.hpp"
 
 namespace gossipmonger {
 

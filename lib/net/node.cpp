@@ -1,4 +1,4 @@
-#include "gossipmonger/net/node.hpp"
+#include "gossipmonger/node.hpp"
 
 namespace gossipmonger {
 

@@ -1,13 +1,13 @@
-#include "gossipmonger/net/node_base.hpp"
+#include "gossipmonger/node_base.hpp"
 
 #include <algorithm>
 #include <random>
 #include <utility>
 
-#include "gossipmonger/net/library_key.hpp"
-#include "gossipmonger/wire/codec.hpp"
+#include "gossipmonger/key_scope.hpp"
+#include "wire/codec.hpp"
 
-#include "node_driver.hpp"
+#include "net/node_driver.hpp"
 
 namespace gossipmonger {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <asio/this_coro.hpp>
 
-#include "node_driver.hpp"
+#include "net/node_driver.hpp"
 
 namespace gossipmonger {
 namespace {

@@ -1,4 +1,4 @@
-#include "node_driver.hpp"
+#include "net/node_driver.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -10,10 +10,10 @@
 #include <asio/co_spawn.hpp>
 #include <asio/this_coro.hpp>
 
-#include "gossipmonger/core/hash.hpp"
-#include "gossipmonger/core/packer.hpp"
-#include "gossipmonger/net/library_key.hpp"
-#include "gossipmonger/net/resolver.hpp"
+#include "core/exchange/packer.hpp"
+#include "gossipmonger/hash.hpp"
+#include "gossipmonger/key_scope.hpp"
+#include "gossipmonger/resolver.hpp"
 
 namespace gossipmonger {
 namespace {
@@ -126,7 +126,8 @@ std::vector<member> node_driver::members() const {
   std::vector<member> all = core->members(now());
   const hash_key cluster = make_cluster_key(settings().cluster_name);
   for (member& one : all) {
-    if (one.status != peer_status::self) one.sealed_with = seal_.sealed_with(siphash(cluster, one.name));
+    if (one.status != peer_status::self)
+      one.sealed_with = seal_.sealed_with(siphash(cluster, one.name));
   }
   return all;
 }

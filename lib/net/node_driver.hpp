@@ -5,7 +5,7 @@
 // while they wait, or before they began. A resource, shared by the node, its loops and what awaits.
 #pragma once
 
-#include "gossipmonger/net/asio_definitions.hpp"  // first
+#include "gossipmonger/asio_definitions.hpp"  // first
 
 #include <chrono>
 #include <cstddef>
@@ -23,20 +23,20 @@
 #include <asio/awaitable.hpp>
 #include <asio/cancellation_signal.hpp>
 
-#include "gossipmonger/core/config.hpp"
-#include "gossipmonger/core/error.hpp"
-#include "gossipmonger/core/event.hpp"
-#include "gossipmonger/core/message.hpp"
-#include "gossipmonger/core/storage.hpp"
+#include "core/model/message.hpp"
+#include "gossipmonger/config.hpp"
+#include "gossipmonger/error.hpp"
+#include "gossipmonger/event.hpp"
 #include "gossipmonger/keyring.hpp"
-#include "gossipmonger/net/node_state.hpp"
-#include "gossipmonger/core/replication.hpp"
-#include "gossipmonger/net/transport_ref.hpp"
-#include "gossipmonger/wire/codec.hpp"
+#include "gossipmonger/replication.hpp"
+#include "gossipmonger/storage.hpp"
+#include "gossipmonger/transport_ref.hpp"
+#include "net/node_seal.hpp"
+#include "net/node_state.hpp"
+#include "wire/codec.hpp"
 
-#include "node_seal.hpp"
-#include "seed_watcher.hpp"
-#include "wake_signal.hpp"
+#include "net/seed_watcher.hpp"
+#include "net/wake_signal.hpp"
 
 namespace gossipmonger {
 

@@ -1,9 +1,9 @@
-#include "node_seal.hpp"
+#include "net/node_seal.hpp"
 
 #include <algorithm>
 #include <utility>
 
-#include "gossipmonger/core/hash.hpp"
+#include "gossipmonger/hash.hpp"
 
 namespace gossipmonger {
 namespace {
@@ -23,7 +23,8 @@ keyring_error make_error(std::string cause) {
 
 /// "3 h", "25 min", "40 s": a length of time, roughly.
 std::string roughly(seconds length) {
-  if (length >= std::chrono::hours(48)) return std::to_string(length / std::chrono::days(1)) + " days";
+  if (length >= std::chrono::hours(48))
+    return std::to_string(length / std::chrono::days(1)) + " days";
   if (length >= std::chrono::hours(1)) return std::to_string(length / std::chrono::hours(1)) + " h";
   if (length >= std::chrono::minutes(1)) {
     return std::to_string(length / std::chrono::minutes(1)) + " min";
@@ -70,9 +71,8 @@ tl::expected<void, keyring_error> node_seal::set_keyring(keyring ring) {
   if (ring.keys.size() > keyring_keys_max) return tl::unexpected(make_error("more than 8 keys"));
   for (auto one = ring.keys.begin(); one != ring.keys.end(); ++one) {
     if (*one == nullptr) return tl::unexpected(make_error("a key is null"));
-    const bool is_known = std::any_of(ring.keys.begin(), one, [&one](const auto& other) {
-      return other->id() == (*one)->id();
-    });
+    const bool is_known = std::any_of(
+        ring.keys.begin(), one, [&one](const auto& other) { return other->id() == (*one)->id(); });
     if (is_known) {
       return tl::unexpected(make_error("the key " + to_text((*one)->id()) + " stands there twice"));
     }
@@ -109,8 +109,7 @@ std::optional<std::string> node_seal::report_of(seal_drop reason,
                                                 const endpoint& source, const moment& now) {
   std::string text = text_of(reason, datagram, source, now);
   if (text.empty()) return std::nullopt;
-  const std::uint64_t subject =
-      siphash(hash_key(static_cast<std::uint64_t>(reason), 0), source);
+  const std::uint64_t subject = siphash(hash_key(static_cast<std::uint64_t>(reason), 0), source);
   if (!reported_.try_note(subject, now.steady, report_pause)) return std::nullopt;
   return text;
 }

@@ -16,10 +16,10 @@
 
 #include <tl/expected.hpp>
 
-#include "gossipmonger/core/endpoint.hpp"
-#include "gossipmonger/core/report_log.hpp"
-#include "gossipmonger/core/types.hpp"
+#include "core/membership/report_log.hpp"
+#include "gossipmonger/endpoint.hpp"
 #include "gossipmonger/keyring.hpp"
+#include "gossipmonger/types.hpp"
 #include "seal/sealer.hpp"
 
 namespace gossipmonger {

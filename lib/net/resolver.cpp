@@ -1,4 +1,4 @@
-#include "gossipmonger/net/resolver.hpp"
+#include "gossipmonger/resolver.hpp"
 
 #include <fcntl.h>
 #include <netdb.h>
@@ -34,10 +34,10 @@
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
-#include "gossipmonger/core/config.hpp"
+#include "gossipmonger/config.hpp"
 
-#include "service_records.hpp"
-#include "socket_address.hpp"
+#include "net/service_records.hpp"
+#include "net/socket_address.hpp"
 
 namespace gossipmonger {
 namespace {

@@ -1,11 +1,11 @@
-#include "seed_watcher.hpp"
+#include "net/seed_watcher.hpp"
 
 #include <algorithm>
 #include <chrono>
 
 #include <asio/this_coro.hpp>
 
-#include "gossipmonger/net/resolver.hpp"
+#include "gossipmonger/resolver.hpp"
 
 namespace gossipmonger {
 

@@ -2,7 +2,7 @@
 // of its own, so a look-up that hangs holds up no other. A resource; on the node's executor.
 #pragma once
 
-#include "gossipmonger/net/asio_definitions.hpp"  // first
+#include "gossipmonger/asio_definitions.hpp"  // first
 
 #include <functional>
 #include <memory>
@@ -13,10 +13,10 @@
 #include <asio/awaitable.hpp>
 #include <asio/cancellation_signal.hpp>
 
-#include "gossipmonger/core/endpoint.hpp"
-#include "gossipmonger/net/node_state.hpp"
+#include "gossipmonger/endpoint.hpp"
+#include "net/node_state.hpp"
 
-#include "wake_signal.hpp"
+#include "net/wake_signal.hpp"
 
 namespace gossipmonger {
 

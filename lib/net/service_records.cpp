@@ -1,4 +1,4 @@
-#include "service_records.hpp"
+#include "net/service_records.hpp"
 
 // The resolver's headers need these before them.
 #include <netinet/in.h>

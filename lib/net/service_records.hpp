@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "gossipmonger/core/error.hpp"
+#include "gossipmonger/error.hpp"
 
 namespace gossipmonger {
 

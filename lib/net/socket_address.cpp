@@ -2,7 +2,7 @@
 #define __APPLE_USE_RFC_3542  // IPV6_RECVPKTINFO
 #endif
 
-#include "socket_address.hpp"
+#include "net/socket_address.hpp"
 
 #include <arpa/inet.h>
 

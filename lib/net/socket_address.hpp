@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "gossipmonger/core/endpoint.hpp"
+#include "gossipmonger/endpoint.hpp"
 
 namespace gossipmonger {
 

@@ -1,4 +1,4 @@
-#include "gossipmonger/net/start_error.hpp"
+#include "gossipmonger/start_error.hpp"
 
 #include <utility>
 

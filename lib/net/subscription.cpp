@@ -1,4 +1,4 @@
-#include "gossipmonger/net/subscription.hpp"
+#include "gossipmonger/subscription.hpp"
 
 #include <limits>
 #include <optional>
@@ -6,9 +6,9 @@
 
 #include <asio/this_coro.hpp>
 
-#include "gossipmonger/net/node_state.hpp"
+#include "net/node_state.hpp"
 
-#include "wake_signal.hpp"
+#include "net/wake_signal.hpp"
 
 namespace gossipmonger {
 

@@ -1,4 +1,4 @@
-#include "gossipmonger/net/udp_transport.hpp"
+#include "gossipmonger/udp_transport.hpp"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -24,7 +24,7 @@
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
-#include "socket_address.hpp"
+#include "net/socket_address.hpp"
 
 #if !defined(__linux__)
 struct mmsghdr {

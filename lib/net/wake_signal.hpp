@@ -5,7 +5,7 @@
 // the signal in the node's state, which may outlive the io_context.
 #pragma once
 
-#include "gossipmonger/net/transport_ref.hpp"
+#include "gossipmonger/transport_ref.hpp"
 
 namespace gossipmonger {
 

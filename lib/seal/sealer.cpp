@@ -64,9 +64,7 @@ seal_head read_fields(std::span<const std::byte> datagram) {
   return head;
 }
 
-seconds whole(std::chrono::nanoseconds time) {
-  return std::chrono::floor<seconds>(time);
-}
+seconds whole(std::chrono::nanoseconds time) { return std::chrono::floor<seconds>(time); }
 
 }  // namespace
 
@@ -143,8 +141,8 @@ tl::expected<std::span<std::byte>, seal_drop> sealer::open(std::span<std::byte> 
   const seal_head head = read_fields(datagram);
   const std::size_t key = *find_key(head.key);
   const std::span<std::byte> body = datagram.subspan(seal_head_bytes);
-  const std::optional<std::size_t> size = try_decrypt(
-      seal_key_access::bytes_of(*ring_.keys[key]), datagram.first(seal_head_bytes), body);
+  const std::optional<std::size_t> size = try_decrypt(seal_key_access::bytes_of(*ring_.keys[key]),
+                                                      datagram.first(seal_head_bytes), body);
   if (!size) return drop(seal_drop::forged);
 
   const seconds present = whole(now.steady);
@@ -169,9 +167,12 @@ std::optional<seal_drop> sealer::why_dropped(std::span<const std::byte> datagram
     return std::nullopt;
   }
   switch (counts->look(head.count)) {
-    case replay_window::standing::fresh: return std::nullopt;
-    case replay_window::standing::replayed: return seal_drop::replayed;
-    case replay_window::standing::behind: return seal_drop::behind;
+    case replay_window::standing::fresh:
+      return std::nullopt;
+    case replay_window::standing::replayed:
+      return seal_drop::replayed;
+    case replay_window::standing::behind:
+      return seal_drop::behind;
   }
   return std::nullopt;
 }

@@ -57,9 +57,8 @@ std::string to_base64(std::span<const std::byte> bytes) {
 
 bool try_from_base64(std::string_view text, std::span<std::byte> out) {
   std::size_t size = 0;
-  const int failed =
-      sodium_base642bin(raw(out), out.size(), text.data(), text.size(), nullptr, &size, nullptr,
-                        sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+  const int failed = sodium_base642bin(raw(out), out.size(), text.data(), text.size(), nullptr,
+                                       &size, nullptr, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
   return failed == 0 && size == out.size();
 }
 

@@ -1,9 +1,9 @@
-#include "gossipmonger/sim/application.hpp"
+#include "sim/application.hpp"
 
 #include <cstddef>
 #include <cstdint>
 
-#include "gossipmonger/core/random.hpp"
+#include "gossipmonger/testing/random.hpp"
 
 namespace gossipmonger {
 

@@ -1,4 +1,4 @@
-#include "gossipmonger/sim/belief.hpp"
+#include "sim/belief.hpp"
 
 #include <algorithm>
 #include <optional>

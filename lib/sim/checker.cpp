@@ -1,6 +1,6 @@
 // Longer than other files: each step of a node goes through these rules in one order, and all rules
 // read the same ledgers and the same watch. The watch has a file of its own, checker_watch.hpp.
-#include "gossipmonger/sim/checker.hpp"
+#include "sim/checker.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -8,11 +8,11 @@
 #include <optional>
 #include <utility>
 
-#include "checker_watch.hpp"
-#include "gossipmonger/core/hash.hpp"
-#include "gossipmonger/core/packer.hpp"
-#include "gossipmonger/core/suspicion.hpp"
-#include "gossipmonger/sim/table_limits.hpp"
+#include "core/exchange/packer.hpp"
+#include "core/liveness/suspicion.hpp"
+#include "gossipmonger/hash.hpp"
+#include "sim/checker_watch.hpp"
+#include "sim/table_limits.hpp"
 
 namespace gossipmonger {
 

@@ -1,10 +1,10 @@
-#include "checker_watch.hpp"
+#include "sim/checker_watch.hpp"
 
 #include <algorithm>
 
-#include "gossipmonger/core/freshness.hpp"
-#include "gossipmonger/core/hash.hpp"
-#include "gossipmonger/core/value_checksums.hpp"
+#include "core/exchange/value_checksums.hpp"
+#include "core/liveness/freshness.hpp"
+#include "gossipmonger/hash.hpp"
 
 namespace gossipmonger {
 

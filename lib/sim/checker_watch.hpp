@@ -15,9 +15,9 @@
 #include <utility>
 #include <vector>
 
-#include "gossipmonger/sim/belief.hpp"
-#include "gossipmonger/sim/checker.hpp"
-#include "gossipmonger/sim/notice_watch.hpp"
+#include "sim/belief.hpp"
+#include "sim/checker.hpp"
+#include "sim/notice_watch.hpp"
 
 namespace gossipmonger {
 

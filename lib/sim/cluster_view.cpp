@@ -1,9 +1,9 @@
-#include "gossipmonger/sim/cluster_view.hpp"
+#include "sim/cluster_view.hpp"
 
 #include <utility>
 
-#include "gossipmonger/core/storage.hpp"
-#include "gossipmonger/core/unwanted_peers.hpp"
+#include "core/membership/unwanted_peers.hpp"
+#include "gossipmonger/storage.hpp"
 
 namespace gossipmonger {
 

@@ -1,4 +1,4 @@
-#include "gossipmonger/sim/notice_watch.hpp"
+#include "sim/notice_watch.hpp"
 
 #include <string_view>
 #include <utility>

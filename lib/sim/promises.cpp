@@ -1,4 +1,4 @@
-#include "gossipmonger/sim/promises.hpp"
+#include "sim/promises.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -8,7 +8,7 @@
 #include <set>
 #include <utility>
 
-#include "gossipmonger/core/freshness.hpp"
+#include "core/liveness/freshness.hpp"
 
 namespace gossipmonger {
 

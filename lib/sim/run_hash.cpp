@@ -1,4 +1,4 @@
-#include "gossipmonger/sim/run_hash.hpp"
+#include "sim/run_hash.hpp"
 
 namespace gossipmonger {
 

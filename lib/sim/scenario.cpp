@@ -1,4 +1,4 @@
-#include "gossipmonger/sim/scenario.hpp"
+#include "sim/scenario.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "gossipmonger/sim/shrink.hpp"
+#include "sim/shrink.hpp"
 
 #include <algorithm>
 #include <chrono>

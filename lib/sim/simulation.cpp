@@ -1,4 +1,4 @@
-#include "gossipmonger/sim/simulation.hpp"
+#include "sim/simulation.hpp"
 
 #include <algorithm>
 #include <map>
@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
-#include "gossipmonger/core/random.hpp"
-#include "gossipmonger/sim/cluster_view.hpp"
-#include "gossipmonger/sim/promises.hpp"
-#include "gossipmonger/sim/run_hash.hpp"
+#include "gossipmonger/testing/random.hpp"
+#include "sim/cluster_view.hpp"
+#include "sim/promises.hpp"
+#include "sim/run_hash.hpp"
 
 namespace gossipmonger {
 

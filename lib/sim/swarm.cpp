@@ -1,10 +1,10 @@
-#include "gossipmonger/sim/swarm.hpp"
+#include "sim/swarm.hpp"
 
 #include <algorithm>
 #include <string>
 #include <utility>
 
-#include "gossipmonger/core/random.hpp"
+#include "gossipmonger/testing/random.hpp"
 
 namespace gossipmonger {
 

@@ -1,14 +1,14 @@
-#include "gossipmonger/sim/world.hpp"
+#include "sim/world.hpp"
 
 #include <algorithm>
 #include <cassert>
 #include <span>
 #include <utility>
 
-#include "gossipmonger/core/packer.hpp"
-#include "gossipmonger/sim/run_hash.hpp"
-#include "gossipmonger/wire/crc32c.hpp"
-#include "gossipmonger/wire/damage.hpp"
+#include "core/exchange/packer.hpp"
+#include "sim/run_hash.hpp"
+#include "wire/crc32c.hpp"
+#include "wire/damage.hpp"
 
 namespace gossipmonger {
 

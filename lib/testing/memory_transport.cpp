@@ -13,7 +13,7 @@
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
-#include "gossipmonger/wire/damage.hpp"
+#include "wire/damage.hpp"
 
 namespace gossipmonger {
 namespace {

@@ -9,7 +9,7 @@
 
 #include <asio/co_spawn.hpp>
 
-#include "gossipmonger/core/hash.hpp"
+#include "gossipmonger/hash.hpp"
 #include "gossipmonger/testing/seal_draw.hpp"
 #include "gossipmonger/testing/wire_versions.hpp"
 

@@ -1,4 +1,4 @@
-#include "gossipmonger/wire/codec.hpp"
+#include "wire/codec.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -8,11 +8,11 @@
 #include <string_view>
 #include <type_traits>
 
-#include "capnp_body.hpp"
-#include "columns.hpp"
-#include "gossipmonger/core/packer.hpp"
-#include "header.hpp"
-#include "little_endian.hpp"
+#include "core/exchange/packer.hpp"
+#include "wire/capnp_body.hpp"
+#include "wire/columns.hpp"
+#include "wire/header.hpp"
+#include "wire/little_endian.hpp"
 
 namespace gossipmonger {
 namespace {

@@ -1,10 +1,10 @@
-#include "columns.hpp"
+#include "wire/columns.hpp"
 
 #include <algorithm>
 #include <cassert>
 
-#include "gossipmonger/core/packer.hpp"
-#include "little_endian.hpp"
+#include "core/exchange/packer.hpp"
+#include "wire/little_endian.hpp"
 
 namespace gossipmonger {
 namespace {

@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <span>
 
-#include "capnp_body.hpp"
-#include "gossipmonger/core/delta.hpp"
-#include "gossipmonger/core/storage.hpp"
+#include "core/model/delta.hpp"
+#include "gossipmonger/storage.hpp"
+#include "wire/capnp_body.hpp"
 
 namespace gossipmonger {
 

@@ -1,4 +1,4 @@
-#include "gossipmonger/wire/crc32c.hpp"
+#include "wire/crc32c.hpp"
 
 #include <array>
 #include <bit>

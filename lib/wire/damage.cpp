@@ -1,10 +1,10 @@
-#include "gossipmonger/wire/damage.hpp"
+#include "wire/damage.hpp"
 
 #include <algorithm>
 #include <cstdint>
 
-#include "gossipmonger/core/packer.hpp"
-#include "gossipmonger/wire/crc32c.hpp"
+#include "core/exchange/packer.hpp"
+#include "wire/crc32c.hpp"
 
 namespace gossipmonger {
 

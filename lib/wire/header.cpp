@@ -1,9 +1,9 @@
-#include "header.hpp"
+#include "wire/header.hpp"
 
 #include <array>
 #include <cassert>
 
-#include "gossipmonger/wire/crc32c.hpp"
+#include "wire/crc32c.hpp"
 
 namespace gossipmonger {
 namespace {

@@ -7,10 +7,10 @@
 
 #include <tl/expected.hpp>
 
-#include "gossipmonger/core/drop_reason.hpp"
-#include "gossipmonger/core/message.hpp"
-#include "gossipmonger/core/packer.hpp"
-#include "little_endian.hpp"
+#include "core/exchange/packer.hpp"
+#include "core/model/message.hpp"
+#include "gossipmonger/drop_reason.hpp"
+#include "wire/little_endian.hpp"
 
 namespace gossipmonger {
 

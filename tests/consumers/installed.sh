@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 prefix=build/prefix
 
-(cd include && find gossipmonger -type f && echo gossipmonger/core/library_build.hpp) |
+(cd include && find gossipmonger -type f && echo gossipmonger/library_build.hpp) |
   sort >build/headers-here
 (cd $prefix/include && find . -type f | sed 's|^\./||' | sort) >build/headers-installed
 diff -u build/headers-here build/headers-installed

@@ -89,7 +89,7 @@ refused() { # refused WORDS: the consumer does not build, and the words are said
 }
 # The header alone, which every other includes: refusals.py tries those.
 differ() { # differ LINE...: main.cpp begins with these lines
-  printf '%s\n' "$@" '#include <gossipmonger/net/asio_definitions.hpp>' 'int main() {}' \
+  printf '%s\n' "$@" '#include <gossipmonger/asio_definitions.hpp>' 'int main() {}' \
     >"$dir/main.cpp"
 }
 
@@ -126,7 +126,7 @@ grep -q "compiled_with_asio<$another>" "$dir/refused"
 # What the linker says where the header does not know. The subproject's library would be built
 # again after such a change.
 if [ "$route" != subproject ]; then
-  header=$(find "$dir" -path '*/include/gossipmonger/core/library_build.hpp' -print -quit)
+  header=$(find "$dir" -path '*/include/gossipmonger/library_build.hpp' -print -quit)
   sed -i -e "s/== $version/== $another/" -e 's/^#if .*/#if 0/' "$header"
   refused "built_with<gossipmonger::asio_version<$another>, gossipmonger::glibcxx_debug<false>"
   differ '#define _GLIBCXX_DEBUG 1'

@@ -47,7 +47,7 @@ fail() { # fail LOG WORDS
 }
 asio_of() { # the version in the header that a build generated
   sed -n 's/.*FileVersion == \([0-9]*\),.*/\1/p' \
-    "$dir/$1/lib/configured/gossipmonger/core/library_build.hpp"
+    "$dir/$1/lib/configured/gossipmonger/library_build.hpp"
 }
 export CMAKE=/bin/false # whose packages would lead to the system's folders
 version=$(sed -n 's/^#define ASIO_VERSION \([0-9]*\).*/\1/p' /usr/include/asio/version.hpp)

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "gossipmonger/core/random.hpp"
+#include "gossipmonger/testing/random.hpp"
 #include "protocol_fixture.hpp"
 
 using namespace gossipmonger;

@@ -18,9 +18,9 @@
 
 #include <doctest/doctest.h>
 
-#include "gossipmonger/core/failure_detector.hpp"
-#include "gossipmonger/core/random.hpp"
-#include "gossipmonger/core/write_rate.hpp"
+#include "core/local/write_rate.hpp"
+#include "core/model/failure_detector.hpp"
+#include "gossipmonger/testing/random.hpp"
 #include "protocol_fixture.hpp"
 
 namespace gossipmonger {

@@ -9,7 +9,7 @@
 
 #include <doctest/doctest.h>
 
-#include "gossipmonger/core/random.hpp"
+#include "gossipmonger/testing/random.hpp"
 #include "protocol_fixture.hpp"
 
 using namespace gossipmonger;

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "gossipmonger/core/packer.hpp"
+#include "core/exchange/packer.hpp"
 
 #include "protocol_fixture.hpp"
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "gossipmonger/core/protocol.hpp"
+#include "core/protocol.hpp"
 #include "protocol_fixture.hpp"
 
 using namespace gossipmonger;

@@ -4,8 +4,8 @@
 #include <stdexcept>
 #include <utility>
 
-#include "gossipmonger/core/hash.hpp"
-#include "gossipmonger/core/packer.hpp"
+#include "core/exchange/packer.hpp"
+#include "gossipmonger/hash.hpp"
 
 namespace gossipmonger {
 

@@ -14,10 +14,10 @@
 #include <string_view>
 #include <vector>
 
-#include "gossipmonger/core/config.hpp"
-#include "gossipmonger/core/memory_storage.hpp"
-#include "gossipmonger/core/message.hpp"
-#include "gossipmonger/core/protocol.hpp"
+#include "core/model/message.hpp"
+#include "core/protocol.hpp"
+#include "gossipmonger/config.hpp"
+#include "gossipmonger/memory_storage.hpp"
 
 namespace gossipmonger {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "gossipmonger/core/protocol.hpp"
+#include "core/protocol.hpp"
 #include "protocol_fixture.hpp"
 
 using namespace gossipmonger;

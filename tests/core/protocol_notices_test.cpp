@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "gossipmonger/core/packer.hpp"
+#include "core/exchange/packer.hpp"
 #include "protocol_fixture.hpp"
 
 using namespace gossipmonger;

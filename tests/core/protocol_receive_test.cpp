@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "gossipmonger/core/address_book.hpp"
+#include "core/membership/address_book.hpp"
 #include "protocol_fixture.hpp"
 
 using namespace gossipmonger;

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "gossipmonger/core/message_text.hpp"
+#include "core/model/message_text.hpp"
 #include "protocol_fixture.hpp"
 
 using namespace gossipmonger;

@@ -1,5 +1,5 @@
 // Construction and the application's commands. Events are in protocol_event_test.cpp.
-#include "gossipmonger/core/protocol.hpp"
+#include "core/protocol.hpp"
 
 #include <ostream>  // before doctest, which prints std::error_code
 

@@ -5,8 +5,8 @@
 #include <map>
 #include <sstream>
 
-#include "gossipmonger/core/drop_reason.hpp"
-#include "gossipmonger/core/message_text.hpp"
+#include "core/model/message_text.hpp"
+#include "gossipmonger/drop_reason.hpp"
 
 namespace gossipmonger {
 

@@ -18,10 +18,10 @@
 #include <utility>
 #include <vector>
 
-#include "gossipmonger/core/config.hpp"
-#include "gossipmonger/core/memory_storage.hpp"
-#include "gossipmonger/core/message.hpp"
-#include "gossipmonger/core/protocol.hpp"
+#include "core/model/message.hpp"
+#include "core/protocol.hpp"
+#include "gossipmonger/config.hpp"
+#include "gossipmonger/memory_storage.hpp"
 #include "protocol_fixture.hpp"
 
 namespace gossipmonger {

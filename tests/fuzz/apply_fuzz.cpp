@@ -20,10 +20,10 @@
 #include <vector>
 
 #include "byte_source.hpp"
+#include "core/protocol.hpp"
 #include "fuzz.hpp"
-#include "gossipmonger/core/hash.hpp"
-#include "gossipmonger/core/memory_storage.hpp"
-#include "gossipmonger/core/protocol.hpp"
+#include "gossipmonger/hash.hpp"
+#include "gossipmonger/memory_storage.hpp"
 #include "message_maker.hpp"
 #include "wire_bytes.hpp"
 

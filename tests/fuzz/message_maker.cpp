@@ -4,8 +4,8 @@
 #include <chrono>
 #include <utility>
 
-#include "gossipmonger/core/hash.hpp"
-#include "gossipmonger/core/value_checksums.hpp"
+#include "core/exchange/value_checksums.hpp"
+#include "gossipmonger/hash.hpp"
 
 namespace gossipmonger {
 

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "byte_source.hpp"
-#include "gossipmonger/core/endpoint.hpp"
-#include "gossipmonger/core/message.hpp"
+#include "core/model/message.hpp"
+#include "gossipmonger/endpoint.hpp"
 
 namespace gossipmonger {
 

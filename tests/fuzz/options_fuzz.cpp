@@ -15,9 +15,9 @@
 #include "../../tools/gossipmonger/command.hpp"
 #include "../../tools/gossipmonger/options.hpp"
 #include "byte_source.hpp"
+#include "core/protocol.hpp"
 #include "fuzz.hpp"
-#include "gossipmonger/core/memory_storage.hpp"
-#include "gossipmonger/core/protocol.hpp"
+#include "gossipmonger/memory_storage.hpp"
 
 namespace gossipmonger {
 namespace {

@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "fuzz.hpp"
-#include "gossipmonger/core/random.hpp"
+#include "gossipmonger/testing/random.hpp"
 
 namespace gossipmonger {
 namespace {

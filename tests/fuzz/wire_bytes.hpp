@@ -9,10 +9,10 @@
 #include <span>
 #include <vector>
 
-#include "gossipmonger/core/message.hpp"
-#include "gossipmonger/core/packer.hpp"
-#include "gossipmonger/wire/codec.hpp"
-#include "gossipmonger/wire/crc32c.hpp"
+#include "core/exchange/packer.hpp"
+#include "core/model/message.hpp"
+#include "wire/codec.hpp"
+#include "wire/crc32c.hpp"
 
 namespace gossipmonger {
 

@@ -26,7 +26,8 @@ LEFT_OUT = 77
 def compile_with(file, flags):
     done = subprocess.run(
         [*library_build.compiler(), "-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Werror",
-         *library_build.asio_defines(), *flags, f"-I{ROOT / 'include'}", str(file)],
+         *library_build.asio_defines(), *flags, f"-I{ROOT / 'include'}", f"-I{ROOT / 'lib'}",
+         str(file)],
         text=True, capture_output=True, check=False)
     return done.stderr if done.returncode != 0 else None
 

@@ -41,7 +41,8 @@ FOUND = re.compile(r'^(/[^:\n]+):(\d+):\d+: note: "root" binds here$', re.MULTIL
 
 
 def flags(configured):
-    return ["-std=c++20", "-w", f"-I{ROOT / 'include'}", f"-I{configured}",
+    return ["-std=c++20", "-w", f"-I{ROOT / 'include'}", f"-I{ROOT / 'lib'}",
+            f"-I{configured}",
             *library_build.asio_defines()]
 
 

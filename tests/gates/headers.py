@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Each header compiles on its own, and twice in a row; each that includes Asio says so, before all
 else, where a definition that Asio needs is missing, or where it is not compiled as C++20. Neither
-they nor the sources use what Asio calls deprecated.
+they nor the sources use what Asio calls deprecated. A public header needs nothing of lib/.
 
     CXX=clang++-19 tests/gates/headers.py      (default: g++)
 """
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 
+import layers
 import library_build
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -24,6 +25,14 @@ FLAGS = ["-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Wpedantic", "-Wcon
 # Only here, where nothing is kept of what is compiled: it changes inline functions under one name.
 NO_DEPRECATED = "-DASIO_NO_DEPRECATED"
 FOLDERS = ("lib/net", "lib/testing", "tools/gossipmonger")  # whose sources see Asio
+SEES_ASIO = re.compile(
+    rf"<asio/|gossipmonger/(?:testing/|(?:{'|'.join(layers.PUBLIC['net'])})\.hpp)")
+
+
+def is_of_net(header):
+    """Whether a public header is of net, or of testing above it; the suite of storages is not."""
+    place = layers.place_of(str(header.relative_to(ROOT)))
+    return place.layer in ("net", "testing") and place.stem != "storage_suite"
 
 
 def compile_alone(file, configured):
@@ -32,6 +41,7 @@ def compile_alone(file, configured):
     done = subprocess.run(
         [*library_build.compiler(), *FLAGS, *library_build.asio_defines(), NO_DEPRECATED,
          f"-I{ROOT / 'include'}", f"-I{configured}", '-DGOSSIPMONGER_VERSION="0"',
+         *([f"-I{ROOT / 'lib'}"] if file.startswith(f"{ROOT}/lib/") else []),
          *(["-x", "c++", "-"] if is_header else [file])],
         input=f'#include "{file}"\n' * 2 if is_header else "", text=True, capture_output=True,
         check=False)
@@ -60,7 +70,7 @@ def main():
     headers = sorted(str(file) for folder in ("include", "lib")
                      for file in (ROOT / folder).rglob("*.hpp"))
     sources = sorted(str(file) for folder in FOLDERS for file in (ROOT / folder).glob("*.cpp")
-                     if re.search(r"<asio/|gossipmonger/(?:net|testing)/", file.read_text()))
+                     if SEES_ASIO.search(file.read_text()))
     failed = 0
     with tempfile.TemporaryDirectory() as configured, \
             concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -71,10 +81,8 @@ def main():
             if status != 0:
                 failed += 1
                 print(f"{file} does not compile on its own:\n{errors}")
-        # The suite of storages knows no Asio.
         asio = [header for header in headers
-                if f"{ROOT}/include" in header and re.search(r"/(net|testing)/", header) and
-                not header.endswith("testing/storage_suite.hpp")]
+                if f"{ROOT}/include" in header and is_of_net(pathlib.Path(header))]
         for header, wrong in pool.map(refuses_alone, asio):
             if wrong:
                 failed += 1

@@ -6,7 +6,7 @@ import re
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-HEADER = "gossipmonger/core/library_build.hpp"
+HEADER = "gossipmonger/library_build.hpp"
 
 
 def compiler():

@@ -24,8 +24,11 @@ BARE, LONG = "bare relative clause", f"more than {WORDS_MAX} words"
 # (bare relative clauses, long sentences) of each part. The numbers only fall: a part that has got
 # better fails as well, until its row says so.
 BUDGET = {
+    "include": (0, 0),
+    "configured": (0, 0),
     "core": (0, 0),
     "wire": (0, 0),
+    "seal": (0, 0),
     "net": (0, 0),
     "sim": (0, 0),
     "testing": (0, 0),
@@ -37,8 +40,7 @@ BUDGET = {
 }
 
 TOPS = ["include", "lib", "tests", "tools", "bench", ".ci", ".github"]
-FOLDERS = re.compile(r"(?:lib/configured/gossipmonger|include/gossipmonger|lib)/"
-                     r"(core|wire|net|sim|testing)/")
+FOLDERS = re.compile(r"(include|lib/(?:configured|core|wire|seal|net|sim|testing))/")
 CPP, PYTHON, HASH = {".hpp", ".cpp"}, {".py"}, {".build", ".sh", ".capnp", ".cmake", ".options"}
 BOUND = re.compile(r"(?:(?:of|in|at|as|by|to|with|from|for|on) (?:who|whom|whose|which|what)|"
                    r"who|whom|whose|whoever|whomever|what|whatever|whichever)\b(?!')",
@@ -59,7 +61,7 @@ def part_of(path):
         return "documents"
     folder = FOLDERS.match(path)
     if folder:
-        return folder.group(1)
+        return folder.group(1).removeprefix("lib/")
     top = path.split("/")[0]
     return top if top in ("tests", "tools", "bench") else "build"
 

@@ -62,7 +62,7 @@ def cases(folder):
         yield (f"{header} with plain containers",
                ["the library was built with _GLIBCXX_DEBUG", "compiled without it"],
                (debug, code, "-E"))
-    header = '#include "gossipmonger/net/asio_definitions.hpp"\n'
+    header = '#include "gossipmonger/asio_definitions.hpp"\n'
     yield "the library's Asio", [], (alike, header)
     yield "the library's containers", [], (debug, header, "-D_GLIBCXX_DEBUG")
     yield ("another Asio",

@@ -9,7 +9,7 @@
 #include <doctest/doctest.h>
 
 #include "../sim/cluster.hpp"
-#include "gossipmonger/core/hash.hpp"
+#include "gossipmonger/hash.hpp"
 
 namespace gossipmonger {
 

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "../wire/datagram.hpp"
-#include "gossipmonger/core/drop_reason.hpp"
-#include "gossipmonger/core/message.hpp"
-#include "gossipmonger/sim/world.hpp"
+#include "core/model/message.hpp"
+#include "gossipmonger/drop_reason.hpp"
+#include "sim/world.hpp"
 
 namespace gossipmonger {
 

@@ -29,10 +29,10 @@
 #include <unistd.h>
 #include <asio/io_context.hpp>
 
-#include "gossipmonger/core/hash.hpp"
-#include "gossipmonger/core/message.hpp"
+#include "core/model/message.hpp"
 #include "gossipmonger/gossipmonger.hpp"
-#include "gossipmonger/wire/codec.hpp"
+#include "gossipmonger/hash.hpp"
+#include "wire/codec.hpp"
 
 #include "loopback_node.hpp"
 

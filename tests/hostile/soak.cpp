@@ -25,8 +25,8 @@
 
 #include <asio/io_context.hpp>
 
-#include "gossipmonger/core/random.hpp"
 #include "gossipmonger/gossipmonger.hpp"
+#include "gossipmonger/testing/random.hpp"
 
 #include "loopback_node.hpp"
 

@@ -15,8 +15,8 @@
 
 #include "../sim/cluster.hpp"
 #include "../wire/datagram.hpp"
-#include "gossipmonger/core/hash.hpp"
-#include "gossipmonger/sim/world.hpp"
+#include "gossipmonger/hash.hpp"
+#include "sim/world.hpp"
 
 namespace gossipmonger {
 namespace {

@@ -17,7 +17,7 @@
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
 
-#include "gossipmonger/core/message.hpp"
+#include "core/model/message.hpp"
 #include "node_fixture.hpp"
 
 namespace gossipmonger {

@@ -16,8 +16,8 @@
 #include <doctest/doctest.h>
 #include <asio/co_spawn.hpp>
 
-#include "gossipmonger/core/memory_storage.hpp"
-#include "gossipmonger/net/basic_node.hpp"
+#include "gossipmonger/basic_node.hpp"
+#include "gossipmonger/memory_storage.hpp"
 
 #include "memory_fixture.hpp"
 

@@ -21,7 +21,7 @@
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
-#include "gossipmonger/net/node.hpp"
+#include "gossipmonger/node.hpp"
 
 #include "node_fixture.hpp"
 

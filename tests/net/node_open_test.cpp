@@ -12,8 +12,8 @@
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 
+#include "gossipmonger/asio_endpoint.hpp"
 #include "gossipmonger/gossipmonger.hpp"
-#include "gossipmonger/net/asio_endpoint.hpp"
 
 #include "node_fixture.hpp"
 

@@ -14,7 +14,7 @@
 #include <asio/post.hpp>
 #include <asio/strand.hpp>
 
-#include "gossipmonger/net/node.hpp"
+#include "gossipmonger/node.hpp"
 
 namespace gossipmonger {
 

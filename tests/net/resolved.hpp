@@ -11,7 +11,7 @@
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 
-#include "gossipmonger/net/resolver.hpp"
+#include "gossipmonger/resolver.hpp"
 
 namespace gossipmonger {
 

@@ -1,4 +1,4 @@
-#include "gossipmonger/net/resolver.hpp"
+#include "gossipmonger/resolver.hpp"
 
 #include <net/if.h>
 

@@ -10,7 +10,7 @@
 #include <asio/error.hpp>
 #include <asio/io_context.hpp>
 
-#include "gossipmonger/net/resolver.hpp"
+#include "gossipmonger/resolver.hpp"
 
 #include "name_service.hpp"
 #include "udp_world.hpp"

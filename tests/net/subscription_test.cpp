@@ -1,4 +1,4 @@
-#include "gossipmonger/net/subscription.hpp"
+#include "gossipmonger/subscription.hpp"
 
 #include <algorithm>
 #include <string>

@@ -1,4 +1,4 @@
-#include "gossipmonger/net/udp_transport.hpp"
+#include "gossipmonger/udp_transport.hpp"
 
 #include <sys/socket.h>
 #include <sys/wait.h>

@@ -12,7 +12,7 @@
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 
-#include "gossipmonger/net/node.hpp"
+#include "gossipmonger/node.hpp"
 
 namespace gossipmonger {
 

@@ -189,7 +189,7 @@ def try_all(build, paths, seeds, jobs):
 
 
 # Each is a patch that must fail, and a part of what is said about it.
-SAMPLE = "lib/core/random.cpp"
+SAMPLE = "lib/core/model/random.cpp"
 HEAD = (f"A mistake.\n\ndiff --git a/{SAMPLE} b/{SAMPLE}\nindex 0123..4567 100644\n"
         f"--- a/{SAMPLE}\n+++ b/{SAMPLE}\n@@ -1,1 +1,1 @@\n")
 WRONG = {
@@ -198,7 +198,8 @@ WRONG = {
     "nameless": (HEAD.partition("\n\n")[2], "no sentence"),
     "gone": (HEAD.replace("random", "gone"), "gone.cpp is gone"),
     "headers": (HEAD.replace(".cpp", ".hpp"), "no source of lib/"),
-    "several": (HEAD + "--- a/lib/core/hash.cpp\n+++ b/lib/core/hash.cpp\n", "more than one file"),
+    "several": (HEAD + "--- a/lib/wire/codec.cpp\n+++ b/lib/wire/codec.cpp\n",
+                "more than one file"),
     "garbled": (HEAD + "-#include <bit>\n+this is no C++\n", "does not compile"),
     "harmless": (HEAD + " #include <bit>\n+// nothing is wrong\n", "nothing found"),
 }

@@ -168,7 +168,8 @@ TEST_CASE("keyring: a file that others may use is refused, whatever it holds") {
   }
   const file_of_keys file("seal " + sample_key_text(), 0660);
   CHECK(load_refusal(file.path()) ==
-        "keyring " + file.path() + ": the file's mode is 0660, which its group may use: chmod 0400");
+        "keyring " + file.path() +
+            ": the file's mode is 0660, which its group may use: chmod 0400");
 }
 
 TEST_CASE("keyring: a file of another user is refused") {
@@ -190,12 +191,10 @@ TEST_CASE("keyring: what is no file of at most 64 KiB is refused") {
   const file_of_keys larger(seal + std::string(65537 - seal.size(), '\n'));
   CHECK(load_refusal(larger.path()) ==
         "keyring " + larger.path() + ": the file is larger than 64 KiB");
-  CHECK(load_refusal(full.folder()) ==
-        "keyring " + full.folder() + ": a directory, not a file");
+  CHECK(load_refusal(full.folder()) == "keyring " + full.folder() + ": a directory, not a file");
   CHECK(load_refusal("/dev/null") == "keyring /dev/null: no regular file");
   CHECK(load_refusal(full.folder() + "/none") ==
-        "keyring " + full.folder() +
-            "/none: the file cannot be opened: No such file or directory");
+        "keyring " + full.folder() + "/none: the file cannot be opened: No such file or directory");
 }
 
 TEST_CASE("keyring: a named pipe without a writer is refused, not waited for") {

@@ -5,6 +5,7 @@ ChaCha20-Poly1305 is OpenSSL's, by the package `cryptography`; the subkey is tha
 draft-irtf-cfrg-xchacha-03 writes it, section 2.2; the key's id is hashlib's BLAKE2b.
 """
 
+import base64
 import hashlib
 import struct
 
@@ -28,8 +29,8 @@ def hchacha20(key, nonce):
 
 
 # The draft's own example of HChaCha20, section 2.2.1.
-assert hchacha20(bytes(range(32)), bytes.fromhex("000000090000004a0000000031415927")) == bytes.fromhex(
-    "82413b4227b27bfed30e42508a877d73a0f9e4d58a74a853c12ec41326d3ecdc")
+example = hchacha20(bytes(range(32)), bytes.fromhex("000000090000004a0000000031415927"))
+assert example == bytes.fromhex("82413b4227b27bfed30e42508a877d73a0f9e4d58a74a853c12ec41326d3ecdc")
 
 key = bytes(range(0x80, 0xa0))
 key_id = hashlib.blake2b(b"gossipmonger key id 1", key=key, digest_size=32).digest()[:4]
@@ -39,7 +40,6 @@ content = b"Ladies and Gentlemen of the class of '99"
 head = b"\x73\x01\x00\x00" + key_id + struct.pack("<QII", instance, date, count)
 sealed = ChaCha20Poly1305(hchacha20(key, head[:16])).encrypt(bytes(4) + head[16:], content, b"")
 
-import base64
 print("key   gmk1-" + base64.urlsafe_b64encode(key + check).decode())
 print("id    %08x" % struct.unpack("<I", key_id))
 print("seal  " + (head + sealed).hex())

@@ -50,7 +50,8 @@ TEST_CASE("replay_windows: the first and the last counts that there are") {
 }
 
 TEST_CASE("replay_windows: a jump of any width forgets what it passes, and nothing else") {
-  for (const std::uint32_t jump : {1U, 63U, 64U, 65U, 895U, 959U, 960U, 1023U, 1024U, 1025U, 5000U}) {
+  for (const std::uint32_t jump :
+       {1U, 63U, 64U, 65U, 895U, 959U, 960U, 1023U, 1024U, 1025U, 5000U}) {
     CAPTURE(jump);
     replay_window window = window_at(5'000);
     window.mark(4'990);

@@ -45,7 +45,7 @@ inline seal_time at(std::chrono::nanoseconds wall, std::chrono::nanoseconds stea
   return seal_time(steady, wall);
 }
 
-/// What `from` makes of `content` at the sample's date.
+/// The datagram that `from` makes of `content` at the sample's date.
 inline bytes sealed_by(sealer& from, std::string_view content,
                        std::chrono::nanoseconds wall = sample_date) {
   bytes room(seal_head_bytes + content.size() + seal_tag_bytes);

@@ -11,9 +11,9 @@
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 
-#include "gossipmonger/core/random.hpp"
-#include "gossipmonger/net/library_key.hpp"
-#include "gossipmonger/net/membership_view.hpp"
+#include "gossipmonger/key_scope.hpp"
+#include "gossipmonger/membership_view.hpp"
+#include "gossipmonger/testing/random.hpp"
 #include "gossipmonger/testing/seal_draw.hpp"
 #include "gossipmonger/testing/simulated_cluster.hpp"
 #include "seal_sample.hpp"
@@ -109,7 +109,7 @@ class recorder {
   simulated_cluster& cluster_;
 };
 
-/// What a node knows, as text: names, statuses, generations, addresses, keys and values.
+/// The knowledge of a node, as text: names, statuses, generations, addresses, keys and values.
 std::string knowledge_of(const simulated_cluster& cluster, std::size_t node) {
   std::string text;
   for (const member& one : cluster[node].members()) {
@@ -250,8 +250,8 @@ TEST_CASE("sealed cluster: a plain node, a wrong key, and random bytes change no
   CHECK(seal_drops(cluster, 0, seal_drop::key) > 0);
   // Not a byte to any of them.
   for (const recorder::kept& one : seen.all) {
-    const bool is_outside = one.to == nobody || one.to == cluster.address(plain) ||
-                            one.to == cluster.address(wrong);
+    const bool is_outside =
+        one.to == nobody || one.to == cluster.address(plain) || one.to == cluster.address(wrong);
     CHECK(!is_outside);
   }
   const std::vector<std::string> told = errors_of(events);
@@ -484,7 +484,8 @@ TEST_CASE("sealed cluster: a key is rotated node by node, under writes, without 
   };
 
   give_all(ring_of({old_key, new_key}));  // install
-  CHECK(stage_at(cluster, 3, "n0") == "seal " + to_text(sample_key(old_key)->id()) + " open 37f07ee9");
+  CHECK(stage_at(cluster, 3, "n0") ==
+        "seal " + to_text(sample_key(old_key)->id()) + " open 37f07ee9");
   give_all(ring_of({new_key, old_key}));  // use
   CHECK(member_at(cluster, 3, "n0")->sealed_with == sample_key(new_key)->id());
   cluster.run_for(1s);
@@ -523,7 +524,8 @@ TEST_CASE("sealed cluster: two halves that rotate in turn under a partition meet
     add_sealed(cluster, 4, ring_of({old_key, new_key}));
     cluster.partition({0, 1});
     const std::size_t second = 2 - first;
-    for (std::size_t i = first; i < first + 2; ++i) cluster.set_keyring(i, ring_of({new_key, old_key}));
+    for (std::size_t i = first; i < first + 2; ++i)
+      cluster.set_keyring(i, ring_of({new_key, old_key}));
     cluster.run_for(120s);  // longer than it takes to declare the others dead
     cluster.heal();
     REQUIRE(cluster.run_until([&] { return cluster.has_agreed(); }, 120s));
@@ -597,8 +599,7 @@ TEST_CASE("sealed cluster: while plain datagrams are taken, each change of the r
   CHECK(holds(errors_of(events),
               "plain datagrams are sent and accepted: the cluster is not protected yet"));
   cluster.set_keyring(0, ring_of({new_key}, plain_policy::accepted));
-  CHECK(holds(errors_of(events),
-              "plain datagrams are accepted: the cluster is not protected yet"));
+  CHECK(holds(errors_of(events), "plain datagrams are accepted: the cluster is not protected yet"));
   cluster.set_keyring(0, ring_of({new_key}));
   CHECK(errors_of(events).empty());
 }

@@ -110,8 +110,8 @@ TEST_CASE("sealer: each truncation is refused, and moves nothing") {
   const bytes datagram = sealed_by(one, std::string(100, 'x'));
 
   for (std::size_t size = 0; size < datagram.size(); ++size) {
-    const std::string found = opened_by(other, bytes(datagram.begin(), datagram.begin() +
-                                                     static_cast<std::ptrdiff_t>(size)));
+    const std::string found = opened_by(
+        other, bytes(datagram.begin(), datagram.begin() + static_cast<std::ptrdiff_t>(size)));
     CHECK(found == (size < 40 ? "<length>" : "<forged>"));
   }
 
@@ -258,7 +258,7 @@ TEST_CASE("sealer: a clock before 2020 compares no dates, and neither does a tol
   CHECK(opened_by(tolerant, datagram, at(sample_date + 9'999h)) == "hello");
 }
 
-TEST_CASE("sealer: a sender unheard for two tolerances is forgotten, and its old datagrams are stale") {
+TEST_CASE("sealer: a sender unheard for two tolerances is forgotten; its old datagrams are stale") {
   sealer one(sample_ring());
   sealer two(sample_ring());
   sealer other(sample_ring());
@@ -300,7 +300,7 @@ TEST_CASE("sealer: a plain datagram is refused, accepted or sent as the ring say
   CHECK(!three.counters().keys.front().is_sealing);
 }
 
-TEST_CASE("sealer: a short plain datagram is the codec's to refuse, where plain ones are accepted") {
+TEST_CASE("sealer: where plain datagrams are accepted, a short one is the codec's to refuse") {
   keyring accepting = sample_ring();
   accepting.plain = plain_policy::accepted;
   sealer one(accepting);

@@ -1,4 +1,4 @@
-#include "gossipmonger/sim/application.hpp"
+#include "sim/application.hpp"
 
 #include <map>
 #include <string>

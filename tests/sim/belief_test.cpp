@@ -5,7 +5,7 @@
 #include <doctest/doctest.h>
 
 #include "cluster.hpp"
-#include "gossipmonger/sim/belief.hpp"
+#include "sim/belief.hpp"
 
 namespace gossipmonger {
 

@@ -6,7 +6,7 @@
 #include <doctest/doctest.h>
 
 #include "cluster.hpp"
-#include "gossipmonger/sim/checker.hpp"
+#include "sim/checker.hpp"
 
 namespace gossipmonger {
 

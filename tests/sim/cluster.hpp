@@ -10,7 +10,7 @@
 #include <string_view>
 #include <utility>
 
-#include "gossipmonger/sim/world.hpp"
+#include "sim/world.hpp"
 
 namespace gossipmonger {
 

@@ -13,11 +13,11 @@
 #include <doctest/doctest.h>
 
 #include "cluster.hpp"
-#include "gossipmonger/core/hash.hpp"
-#include "gossipmonger/core/random.hpp"
-#include "gossipmonger/sim/world.hpp"
-#include "gossipmonger/wire/codec.hpp"
-#include "gossipmonger/wire/crc32c.hpp"
+#include "gossipmonger/hash.hpp"
+#include "gossipmonger/testing/random.hpp"
+#include "sim/world.hpp"
+#include "wire/codec.hpp"
+#include "wire/crc32c.hpp"
 
 namespace gossipmonger {
 

@@ -10,8 +10,8 @@
 #include <doctest/doctest.h>
 
 #include "cluster.hpp"
-#include "gossipmonger/core/random.hpp"
-#include "gossipmonger/sim/world.hpp"
+#include "gossipmonger/testing/random.hpp"
+#include "sim/world.hpp"
 
 namespace gossipmonger {
 

@@ -6,8 +6,8 @@
 #include <doctest/doctest.h>
 
 #include "cluster.hpp"
-#include "gossipmonger/core/freshness.hpp"
-#include "gossipmonger/sim/promises.hpp"
+#include "core/liveness/freshness.hpp"
+#include "sim/promises.hpp"
 
 namespace gossipmonger {
 

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "gossipmonger/sim/world.hpp"
+#include "sim/world.hpp"
 
 namespace gossipmonger {
 

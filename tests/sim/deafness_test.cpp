@@ -11,8 +11,8 @@
 
 #include "cluster.hpp"
 #include "deafness.hpp"
-#include "gossipmonger/core/random.hpp"
-#include "gossipmonger/sim/world.hpp"
+#include "gossipmonger/testing/random.hpp"
+#include "sim/world.hpp"
 
 namespace gossipmonger {
 

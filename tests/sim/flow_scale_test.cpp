@@ -12,9 +12,9 @@
 #include <doctest/doctest.h>
 
 #include "cluster.hpp"
-#include "gossipmonger/core/message.hpp"
-#include "gossipmonger/sim/world.hpp"
-#include "gossipmonger/wire/codec.hpp"
+#include "core/model/message.hpp"
+#include "sim/world.hpp"
+#include "wire/codec.hpp"
 
 namespace gossipmonger {
 

@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "cluster.hpp"
-#include "gossipmonger/core/random.hpp"
-#include "gossipmonger/sim/promises.hpp"
-#include "gossipmonger/sim/world.hpp"
+#include "gossipmonger/testing/random.hpp"
+#include "sim/promises.hpp"
+#include "sim/world.hpp"
 
 namespace gossipmonger {
 

@@ -13,9 +13,9 @@
 #include <doctest/doctest.h>
 
 #include "cluster.hpp"
-#include "gossipmonger/sim/promises.hpp"
-#include "gossipmonger/sim/world.hpp"
 #include "name_restarts.hpp"
+#include "sim/promises.hpp"
+#include "sim/world.hpp"
 
 namespace gossipmonger {
 

@@ -1,13 +1,13 @@
 // The watch is played by hand, since no node errs without a planted defect (tests/planted).
-#include "gossipmonger/sim/notice_watch.hpp"
+#include "sim/notice_watch.hpp"
 
 #include <doctest/doctest.h>
 
 #include <string>
 
-#include "gossipmonger/core/config.hpp"
-#include "gossipmonger/core/hash.hpp"
-#include "gossipmonger/core/memory_storage.hpp"
+#include "gossipmonger/config.hpp"
+#include "gossipmonger/hash.hpp"
+#include "gossipmonger/memory_storage.hpp"
 
 using namespace gossipmonger;
 using namespace std::chrono_literals;

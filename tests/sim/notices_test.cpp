@@ -8,7 +8,7 @@
 #include <doctest/doctest.h>
 
 #include "cluster.hpp"
-#include "gossipmonger/sim/world.hpp"
+#include "sim/world.hpp"
 
 namespace gossipmonger {
 

@@ -1,4 +1,4 @@
-#include "gossipmonger/sim/promises.hpp"
+#include "sim/promises.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 #include <doctest/doctest.h>
 
-#include "gossipmonger/sim/simulation.hpp"
+#include "sim/simulation.hpp"
 
 namespace gossipmonger {
 

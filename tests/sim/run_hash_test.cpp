@@ -1,4 +1,4 @@
-#include "gossipmonger/sim/run_hash.hpp"
+#include "sim/run_hash.hpp"
 
 #include <array>
 #include <cstring>
@@ -9,7 +9,7 @@
 
 #include <doctest/doctest.h>
 
-#include "gossipmonger/sim/simulation.hpp"
+#include "sim/simulation.hpp"
 
 namespace gossipmonger {
 

@@ -4,8 +4,8 @@
 
 #include <doctest/doctest.h>
 
-#include "gossipmonger/sim/scenario.hpp"
-#include "gossipmonger/sim/swarm.hpp"
+#include "sim/scenario.hpp"
+#include "sim/swarm.hpp"
 
 namespace gossipmonger {
 

@@ -4,8 +4,8 @@
 
 #include <doctest/doctest.h>
 
-#include "gossipmonger/sim/shrink.hpp"
-#include "gossipmonger/sim/swarm.hpp"
+#include "sim/shrink.hpp"
+#include "sim/swarm.hpp"
 
 namespace gossipmonger {
 

@@ -4,8 +4,8 @@
 
 #include <doctest/doctest.h>
 
-#include "gossipmonger/sim/promises.hpp"
-#include "gossipmonger/sim/simulation.hpp"
+#include "sim/promises.hpp"
+#include "sim/simulation.hpp"
 
 namespace gossipmonger {
 

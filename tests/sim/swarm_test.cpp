@@ -4,8 +4,8 @@
 
 #include <doctest/doctest.h>
 
-#include "gossipmonger/sim/simulation.hpp"
-#include "gossipmonger/sim/swarm.hpp"
+#include "sim/simulation.hpp"
+#include "sim/swarm.hpp"
 
 namespace gossipmonger {
 

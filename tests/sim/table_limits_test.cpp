@@ -1,4 +1,4 @@
-#include "gossipmonger/sim/table_limits.hpp"
+#include "sim/table_limits.hpp"
 
 #include <cstddef>
 #include <string>

@@ -1,4 +1,4 @@
-#include "gossipmonger/sim/world.hpp"
+#include "sim/world.hpp"
 
 #include <algorithm>
 #include <array>

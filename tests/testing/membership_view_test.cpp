@@ -1,4 +1,4 @@
-#include "gossipmonger/net/membership_view.hpp"
+#include "gossipmonger/membership_view.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -13,7 +13,7 @@
 
 #include <doctest/doctest.h>
 
-#include "gossipmonger/core/random.hpp"
+#include "gossipmonger/testing/random.hpp"
 #include "gossipmonger/testing/simulated_cluster.hpp"
 
 namespace gossipmonger {

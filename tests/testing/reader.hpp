@@ -10,7 +10,7 @@
 
 #include <asio/awaitable.hpp>
 
-#include "gossipmonger/core/event.hpp"
+#include "gossipmonger/event.hpp"
 #include "gossipmonger/testing/simulated_cluster.hpp"
 
 namespace gossipmonger {

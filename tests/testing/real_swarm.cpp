@@ -10,7 +10,7 @@
 #include <asio/execution/context.hpp>
 #include <asio/io_context.hpp>
 
-#include "gossipmonger/sim/promises.hpp"
+#include "sim/promises.hpp"
 
 namespace gossipmonger {
 

@@ -13,12 +13,12 @@
 #include <utility>
 #include <vector>
 
-#include "gossipmonger/core/config.hpp"
-#include "gossipmonger/core/random.hpp"
-#include "gossipmonger/sim/application.hpp"
-#include "gossipmonger/sim/scenario.hpp"
+#include "gossipmonger/config.hpp"
+#include "gossipmonger/testing/random.hpp"
 #include "gossipmonger/testing/simulated_cluster.hpp"
 #include "reader.hpp"
+#include "sim/application.hpp"
+#include "sim/scenario.hpp"
 
 namespace gossipmonger {
 

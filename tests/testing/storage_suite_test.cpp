@@ -12,7 +12,7 @@
 #include <string>
 #include <utility>
 
-#include "gossipmonger/core/memory_storage.hpp"
+#include "gossipmonger/memory_storage.hpp"
 
 using namespace gossipmonger;
 

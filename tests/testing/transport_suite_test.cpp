@@ -14,7 +14,7 @@
 #include <asio/thread_pool.hpp>
 
 #include "../net/memory_fixture.hpp"
-#include "gossipmonger/net/udp_transport.hpp"
+#include "gossipmonger/udp_transport.hpp"
 
 namespace gossipmonger {
 namespace {

@@ -1,5 +1,5 @@
-"""Sealed clusters as their operators see them: keys, keyring files, rotation and migration by SIGHUP,
-and strangers at the port."""
+"""Sealed clusters as their operators see them: keys, keyring files, rotation and migration by
+SIGHUP, and strangers at the port."""
 
 import base64
 import os
@@ -90,7 +90,8 @@ class SealingTest(harness.ProgramTest):
         status, out, _ = self.run_program("keyring", path)
 
         self.assertEqual(status, 0)
-        self.assertEqual(out, f"seal {self.id_of(one)}\nopen {self.id_of(other)}\nplain accepted\n")
+        ids = self.id_of(one), self.id_of(other)
+        self.assertEqual(out, "seal {}\nopen {}\nplain accepted\n".format(*ids))
 
     def test_a_key_that_goes_to_a_file_of_others_is_advised_against(self):
         for mode, is_told in ((0o644, True), (0o600, False)):
@@ -140,7 +141,8 @@ class SealingTest(harness.ProgramTest):
         a, b, c = self.cluster(3, "seal " + key)[:3]
         before = {one["name"] for one in a.ask("members")["members"]}
         plain = self.node("plain", "--seed", a.endpoint)
-        other = self.node("other", "--seed", a.endpoint, "--keyring", self.ring("w", "seal " + wrong))
+        ring = self.ring("wrong", "seal " + wrong)
+        other = self.node("other", "--seed", a.endpoint, "--keyring", ring)
         host, port = a.endpoint.rsplit(":", 1)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
             stranger.settimeout(0.5)
@@ -160,7 +162,7 @@ class SealingTest(harness.ProgramTest):
         for one in (a, b, c):
             self.assertEqual({row["name"] for row in one.ask("members")["members"]}, before)
 
-    # --------------------------------------------------------------------------- rotation, migration
+    # -------------------------------------------------------------------------- rotation, migration
 
     def test_three_processes_rotate_their_key_by_hang_ups(self):
         old, new = self.key(), self.key()

@@ -6,7 +6,7 @@
 #include <doctest/doctest.h>
 
 #include "datagram.hpp"
-#include "gossipmonger/core/random.hpp"
+#include "gossipmonger/testing/random.hpp"
 #include "sample_message.hpp"
 
 namespace gossipmonger {

@@ -1,6 +1,6 @@
 // Round trips, sizes, and the rules of the header.
 
-#include "gossipmonger/wire/codec.hpp"
+#include "wire/codec.hpp"
 
 #include <bit>
 #include <functional>

@@ -1,7 +1,7 @@
 // CRC32C against the vectors of RFC 3720, appendix B.4, and both implementations against a third
 // one, bit by bit, at every length, alignment and split.
 
-#include "gossipmonger/wire/crc32c.hpp"
+#include "wire/crc32c.hpp"
 
 #include <array>
 #include <cstring>
@@ -11,7 +11,7 @@
 #include <doctest/doctest.h>
 
 #include "datagram.hpp"
-#include "gossipmonger/core/random.hpp"
+#include "gossipmonger/testing/random.hpp"
 
 namespace gossipmonger {
 namespace {

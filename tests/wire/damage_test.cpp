@@ -1,4 +1,4 @@
-#include "gossipmonger/wire/damage.hpp"
+#include "wire/damage.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -10,7 +10,7 @@
 #include <doctest/doctest.h>
 
 #include "datagram.hpp"
-#include "gossipmonger/core/random.hpp"
+#include "gossipmonger/testing/random.hpp"
 #include "sample_message.hpp"
 
 namespace gossipmonger {

@@ -11,10 +11,10 @@
 
 #include <tl/expected.hpp>
 
-#include "gossipmonger/core/drop_reason.hpp"
-#include "gossipmonger/core/message.hpp"
-#include "gossipmonger/core/packer.hpp"
-#include "gossipmonger/wire/codec.hpp"
+#include "core/exchange/packer.hpp"
+#include "core/model/message.hpp"
+#include "gossipmonger/drop_reason.hpp"
+#include "wire/codec.hpp"
 
 namespace gossipmonger {
 

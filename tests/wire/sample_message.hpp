@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "gossipmonger/core/message.hpp"
-#include "gossipmonger/core/random.hpp"
+#include "core/model/message.hpp"
+#include "gossipmonger/testing/random.hpp"
 
 namespace gossipmonger {
 

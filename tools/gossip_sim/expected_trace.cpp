@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "gossipmonger/sim/scenario.hpp"
-#include "gossipmonger/sim/simulation.hpp"
+#include "sim/scenario.hpp"
+#include "sim/simulation.hpp"
 
 namespace gossipmonger {
 

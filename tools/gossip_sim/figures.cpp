@@ -10,12 +10,12 @@
 #include <string>
 #include <vector>
 
-#include "gossipmonger/core/packer.hpp"
-#include "gossipmonger/core/random.hpp"
-#include "gossipmonger/sim/checker.hpp"
-#include "gossipmonger/sim/scenario.hpp"
-#include "gossipmonger/sim/simulation.hpp"
-#include "gossipmonger/sim/world.hpp"
+#include "core/exchange/packer.hpp"
+#include "gossipmonger/testing/random.hpp"
+#include "sim/checker.hpp"
+#include "sim/scenario.hpp"
+#include "sim/simulation.hpp"
+#include "sim/world.hpp"
 
 namespace gossipmonger {
 

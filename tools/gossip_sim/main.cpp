@@ -23,10 +23,10 @@
 #include "../gossipmonger/duration.hpp"
 #include "expected_trace.hpp"
 #include "figures.hpp"
-#include "gossipmonger/sim/shrink.hpp"
-#include "gossipmonger/sim/simulation.hpp"
-#include "gossipmonger/sim/swarm.hpp"
 #include "seed_runs.hpp"
+#include "sim/shrink.hpp"
+#include "sim/simulation.hpp"
+#include "sim/swarm.hpp"
 
 namespace {
 

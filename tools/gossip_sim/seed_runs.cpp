@@ -13,7 +13,7 @@
 #include <sstream>
 #include <vector>
 
-#include "gossipmonger/sim/swarm.hpp"
+#include "sim/swarm.hpp"
 
 namespace gossipmonger {
 

@@ -10,8 +10,8 @@
 #include <string>
 #include <string_view>
 
-#include "gossipmonger/sim/scenario.hpp"
-#include "gossipmonger/sim/simulation.hpp"
+#include "sim/scenario.hpp"
+#include "sim/simulation.hpp"
 
 namespace gossipmonger {
 

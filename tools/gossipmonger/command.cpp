@@ -10,7 +10,7 @@
 #include "address_text.hpp"
 #include "bytes.hpp"
 #include "duration.hpp"
-#include "gossipmonger/core/config.hpp"
+#include "gossipmonger/config.hpp"
 #include "nearest.hpp"
 
 namespace gossipmonger {

@@ -2,7 +2,7 @@
 
 #include <cstddef>
 
-#include "gossipmonger/core/drop_reason.hpp"
+#include "gossipmonger/drop_reason.hpp"
 
 namespace gossipmonger {
 

@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "gossipmonger/core/event.hpp"
+#include "gossipmonger/event.hpp"
 #include "gossipmonger/keyring.hpp"
-#include "gossipmonger/net/udp_transport.hpp"
+#include "gossipmonger/udp_transport.hpp"
 
 namespace gossipmonger {
 

@@ -12,10 +12,10 @@
 
 #include "command.hpp"
 #include "drop_watch.hpp"
-#include "gossipmonger/core/endpoint.hpp"
-#include "gossipmonger/core/event.hpp"
-#include "gossipmonger/core/types.hpp"
-#include "gossipmonger/net/node.hpp"
+#include "gossipmonger/endpoint.hpp"
+#include "gossipmonger/event.hpp"
+#include "gossipmonger/node.hpp"
+#include "gossipmonger/types.hpp"
 #include "key_stages.hpp"
 
 namespace gossipmonger {

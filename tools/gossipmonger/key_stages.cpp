@@ -6,7 +6,7 @@
 namespace gossipmonger {
 namespace {
 
-/// What a node publishes, understood. Words that this program does not know are skipped.
+/// The text that a node publishes, understood. Words that this program does not know are skipped.
 struct parsed_stage {
   std::string seal;               // empty: plain datagrams are sent
   std::vector<std::string> open;  // the sealing key among them

@@ -13,7 +13,7 @@
 
 namespace gossipmonger {
 
-/// What one node publishes of its keyring.
+/// The text that one node publishes of its keyring.
 struct node_stage {
   node_stage() = default;
 
@@ -47,8 +47,8 @@ struct key_stages {
 };
 
 /// `nodes`: those that are counted, this one among them. `here`, `now`: this one's own.
-[[nodiscard]] key_stages stages_of(const std::vector<node_stage>& nodes,
-                                   const seal_counters& here, std::chrono::nanoseconds now);
+[[nodiscard]] key_stages stages_of(const std::vector<node_stage>& nodes, const seal_counters& here,
+                                   std::chrono::nanoseconds now);
 
 /// "refused", "accepted", "sent"
 [[nodiscard]] std::string_view to_string(plain_policy policy);

@@ -52,9 +52,10 @@ int run_keygen() {
     return 1;
   }
   if (can_others_read(STDOUT_FILENO)) {
-    std::fputs("gossipmonger: others can read the file that the key went to: make another with "
-               "`umask 077; gossipmonger keygen > FILE`\n",
-               stderr);
+    std::fputs(
+        "gossipmonger: others can read the file that the key went to: make another with "
+        "`umask 077; gossipmonger keygen > FILE`\n",
+        stderr);
   }
   return 0;
 }

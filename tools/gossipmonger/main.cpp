@@ -21,9 +21,9 @@
 
 #include "address_text.hpp"
 #include "bytes.hpp"
-#include "gossipmonger/net/node.hpp"
-#include "gossipmonger/net/resolver.hpp"
-#include "gossipmonger/net/udp_transport.hpp"
+#include "gossipmonger/node.hpp"
+#include "gossipmonger/resolver.hpp"
+#include "gossipmonger/udp_transport.hpp"
 #include "json_format.hpp"
 #include "keyring_commands.hpp"
 #include "line_reader.hpp"

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "gossipmonger/core/replication.hpp"
+#include "gossipmonger/replication.hpp"
 #include "text_format.hpp"
 
 namespace gossipmonger {

@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "gossipmonger/net/node.hpp"
+#include "gossipmonger/node.hpp"
 #include "line_writer.hpp"
 
 namespace gossipmonger {

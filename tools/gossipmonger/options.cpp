@@ -60,8 +60,8 @@ To rotate a key, go on when `keys` says "all" of a stage; SIGHUP makes a node re
   install   add `open NEW` everywhere        "can be opened by all"
   use       `seal NEW`, `open OLD` everywhere "sealed with by all"; OLD is opened no more
   remove    drop OLD everywhere
-To seal a plain cluster: `seal K` and `plain sent` everywhere, then `plain accepted` everywhere, then
-without that line everywhere.)";
+To seal a plain cluster: `seal K` and `plain sent` everywhere, then `plain accepted` everywhere,
+then without that line everywhere.)";
 
 config_error make_error(std::string option, std::string value, std::string allowed) {
   config_error error;

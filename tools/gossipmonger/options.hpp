@@ -10,7 +10,7 @@
 
 #include <tl/expected.hpp>
 
-#include "gossipmonger/core/config.hpp"
+#include "gossipmonger/config.hpp"
 
 namespace gossipmonger {
 
@@ -26,7 +26,7 @@ struct options {
   config settings;  ///< `advertise` is not set yet: its host may be a name
   std::string listen = "127.0.0.1:0";
   std::optional<std::string> advertise;
-  std::optional<std::string> keyring;                   ///< the file; none: not sealed
+  std::optional<std::string> keyring;  ///< the file; none: not sealed
   std::chrono::seconds seal_clock_tolerance = std::chrono::hours(24);
   std::vector<std::pair<std::string, std::string>> pairs;  ///< of --set, in their order
   std::optional<std::chrono::milliseconds> lifetime;       ///< none: until a signal or `quit`

@@ -8,7 +8,7 @@
 
 #include <tl/expected.hpp>
 
-#include "gossipmonger/core/config.hpp"
+#include "gossipmonger/config.hpp"
 
 namespace gossipmonger {
 

@@ -15,8 +15,8 @@
 
 #include "bytes.hpp"
 #include "counters.hpp"
-#include "gossipmonger/net/library_key.hpp"
-#include "gossipmonger/net/resolver.hpp"
+#include "gossipmonger/key_scope.hpp"
+#include "gossipmonger/resolver.hpp"
 #include "key_stages.hpp"
 #include "run_options.hpp"
 

@@ -18,8 +18,8 @@
 
 #include "command.hpp"
 #include "format.hpp"
-#include "gossipmonger/net/node.hpp"
-#include "gossipmonger/net/udp_transport.hpp"
+#include "gossipmonger/node.hpp"
+#include "gossipmonger/udp_transport.hpp"
 #include "line_reader.hpp"
 #include "line_writer.hpp"
 
@@ -34,8 +34,9 @@ class session {
   session(const session&) = delete;
   session& operator=(const session&) = delete;
 
-  /// Starts all of it on the node's executor, whose work ends after `end`, a signal, `quit` or
-  /// `lifetime`. The node is sealed with `ring` first, and in the end it leaves, as far as that can be done within a bounded time.
+  /// Seals the node with `ring`, and starts all of it on the node's executor, whose work ends after
+  /// `end`, a signal, `quit` or `lifetime`. The node then leaves, as far as that can be done within
+  /// a bounded time.
   ///   throws: out of the io_context's run, what the transport threw
   void start(std::optional<std::chrono::milliseconds> lifetime, std::optional<keyring> ring);
 

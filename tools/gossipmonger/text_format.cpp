@@ -30,7 +30,8 @@ std::string list_of(const std::vector<std::string>& names) {
   for (std::size_t i = 0; i < std::min(names.size(), shown_max); ++i) {
     text += (i == 0 ? "" : ", ") + escaped(names[i]);
   }
-  if (names.size() > shown_max) text += " and " + std::to_string(names.size() - shown_max) + " more";
+  if (names.size() > shown_max)
+    text += " and " + std::to_string(names.size() - shown_max) + " more";
   return text;
 }
 
@@ -238,9 +239,8 @@ std::string text_format::members(const std::vector<member>& all) const {
   constexpr std::size_t gap = 2;
   std::vector<std::string> titles{"name",      "status",  "reachable", "phi",       "version",
                                   "heartbeat", "backlog", "endpoint",  "generation"};
-  const bool is_sealed = std::any_of(all.begin(), all.end(), [](const member& one) {
-    return one.sealed_with.has_value();
-  });
+  const bool is_sealed = std::any_of(all.begin(), all.end(),
+                                     [](const member& one) { return one.sealed_with.has_value(); });
   if (is_sealed) titles.insert(titles.end() - 1, "key");
   std::vector<std::vector<std::string>> rows{titles};
   for (const member& one : all) {

@@ -5,7 +5,7 @@
 // are used from its thread; several io_contexts may share it, each with a driver, one at a time.
 #pragma once
 
-#include "gossipmonger/net/asio_definitions.hpp"  // first
+#include "gossipmonger/asio_definitions.hpp"  // first
 
 #include <chrono>
 #include <concepts>

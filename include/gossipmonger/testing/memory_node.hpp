@@ -1,10 +1,10 @@
 // A node over a network in memory, for tests. Compiled once, in the library.
 #pragma once
 
-#include "gossipmonger/net/asio_definitions.hpp"  // first
+#include "gossipmonger/asio_definitions.hpp"  // first
 
-#include "gossipmonger/core/memory_storage.hpp"
-#include "gossipmonger/net/basic_node.hpp"
+#include "gossipmonger/basic_node.hpp"
+#include "gossipmonger/memory_storage.hpp"
 #include "gossipmonger/testing/memory_transport.hpp"
 
 namespace gossipmonger {

@@ -4,7 +4,7 @@
 // One thread and one io_context: the network and all its transports are used from there.
 #pragma once
 
-#include "gossipmonger/net/asio_definitions.hpp"  // first
+#include "gossipmonger/asio_definitions.hpp"  // first
 
 #include <cstddef>
 #include <cstdint>
@@ -19,12 +19,12 @@
 #include <asio/awaitable.hpp>
 #include <asio/basic_waitable_timer.hpp>
 
-#include "gossipmonger/core/endpoint.hpp"
-#include "gossipmonger/core/error.hpp"
-#include "gossipmonger/core/random.hpp"
-#include "gossipmonger/net/transport.hpp"
-#include "gossipmonger/net/udp_counters.hpp"
+#include "gossipmonger/endpoint.hpp"
+#include "gossipmonger/error.hpp"
 #include "gossipmonger/testing/manual_clock.hpp"
+#include "gossipmonger/testing/random.hpp"
+#include "gossipmonger/transport.hpp"
+#include "gossipmonger/udp_counters.hpp"
 
 namespace gossipmonger {
 

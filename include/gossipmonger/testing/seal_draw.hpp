@@ -2,13 +2,13 @@
 // them, so there the system's random device decides, whatever `random_seed` is.
 #pragma once
 
-#include "gossipmonger/net/asio_definitions.hpp"  // first
+#include "gossipmonger/asio_definitions.hpp"  // first
 
 #include <cstdint>
 #include <functional>
 #include <utility>
 
-#include "gossipmonger/net/node_base.hpp"
+#include "gossipmonger/node_base.hpp"
 
 namespace gossipmonger {
 

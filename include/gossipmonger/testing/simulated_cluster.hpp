@@ -6,7 +6,7 @@
 // wrong clock, and its service with it. Use a cluster from the thread that made it, one at a time.
 #pragma once
 
-#include "gossipmonger/net/asio_definitions.hpp"  // first
+#include "gossipmonger/asio_definitions.hpp"  // first
 
 #include <chrono>
 #include <concepts>
@@ -24,14 +24,14 @@
 #include <asio/awaitable.hpp>
 #include <asio/io_context.hpp>
 
-#include "gossipmonger/core/config.hpp"
-#include "gossipmonger/core/random.hpp"
-#include "gossipmonger/core/types.hpp"
+#include "gossipmonger/basic_node.hpp"
+#include "gossipmonger/config.hpp"
 #include "gossipmonger/keyring.hpp"
-#include "gossipmonger/net/basic_node.hpp"
-#include "gossipmonger/sim/simulated_storage.hpp"
 #include "gossipmonger/testing/manual_clock.hpp"
 #include "gossipmonger/testing/memory_transport.hpp"
+#include "gossipmonger/testing/random.hpp"
+#include "gossipmonger/testing/simulated_storage.hpp"
+#include "gossipmonger/types.hpp"
 
 namespace gossipmonger {
 

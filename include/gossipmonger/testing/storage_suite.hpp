@@ -21,9 +21,9 @@
 #include <utility>
 #include <vector>
 
-#include "gossipmonger/core/random.hpp"
-#include "gossipmonger/core/storage.hpp"
-#include "gossipmonger/core/types.hpp"
+#include "gossipmonger/storage.hpp"
+#include "gossipmonger/testing/random.hpp"
+#include "gossipmonger/types.hpp"
 
 namespace gossipmonger {
 

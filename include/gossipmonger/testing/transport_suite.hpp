@@ -2,7 +2,7 @@
 // concept that types cannot express. For authors of transports; knows no test framework.
 #pragma once
 
-#include "gossipmonger/net/asio_definitions.hpp"  // first
+#include "gossipmonger/asio_definitions.hpp"  // first
 
 #include <algorithm>
 #include <chrono>
@@ -29,9 +29,9 @@
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
-#include "gossipmonger/core/endpoint.hpp"
-#include "gossipmonger/core/error.hpp"
-#include "gossipmonger/net/transport.hpp"
+#include "gossipmonger/endpoint.hpp"
+#include "gossipmonger/error.hpp"
+#include "gossipmonger/transport.hpp"
 
 namespace gossipmonger {
 

@@ -1,13 +1,13 @@
 // Nodes that speak other wire versions than the library does: for tests of roll-outs.
 #pragma once
 
-#include "gossipmonger/net/asio_definitions.hpp"  // first
+#include "gossipmonger/asio_definitions.hpp"  // first
 
 #include <utility>
 
-#include "gossipmonger/core/config.hpp"
-#include "gossipmonger/core/types.hpp"
-#include "gossipmonger/net/basic_node.hpp"
+#include "gossipmonger/basic_node.hpp"
+#include "gossipmonger/config.hpp"
+#include "gossipmonger/types.hpp"
 
 namespace gossipmonger {
 

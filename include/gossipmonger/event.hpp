@@ -1,0 +1,137 @@
+// The events of a subscription: changes of content and of the status of peers. Values and views.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include "gossipmonger/drop_reason.hpp"
+#include "gossipmonger/endpoint.hpp"
+#include "gossipmonger/types.hpp"
+
+namespace gossipmonger {
+
+enum class event_kind : std::uint8_t {
+  new_peer,        ///< a peer became known
+  peer_live,       ///< it makes progress
+  peer_dead,       ///< it makes none; follows peer_live, or closes a new_peer
+  peer_left,       ///< it said that it leaves
+  peer_restarted,  ///< a higher generation took its place: clear what you hold of it
+  peer_forgotten,  ///< dropped after the grace: clear what you hold of it
+  update,          ///< `peer` published `value` under `key`
+  removed,         ///< `peer` erased `key`; you may never have seen it
+  conflict,        ///< two nodes live under the name `peer`; `generation` of the one not held here
+  conflict_ended,  ///< on the node itself: its rival is gone, and it has its name again
+  refuted,         ///< this node took a higher `generation`, since others held a newer run of it
+  advertised,      ///< peers reach this node at the address `text` from now on
+  lagged,          ///< you were too slow: clear everything, a fresh snapshot follows
+  error,           ///< `text` says what; gossip goes on
+};
+
+/// "new_peer", "peer_live", …
+[[nodiscard]] std::string_view to_string(event_kind kind);
+
+/// An event that points into the node: valid until the next call into it.
+struct event_view {
+  event_view() = default;
+
+  event_kind kind = event_kind::error;
+  std::string_view peer;         ///< name; empty with lagged, and with error where none is meant
+  std::uint64_t generation = 0;  ///< of the peer; 0 where `peer` is empty
+  std::string_view key;          ///< update, removed
+  std::string_view value;        ///< update
+  std::uint64_t version = 0;     ///< update, removed
+  std::string_view text;         ///< of notices: an explanation; advertised: the address
+};
+
+/// The same, owning.
+struct event {
+  event() = default;
+  explicit event(const event_view& view);
+
+  event_kind kind = event_kind::error;
+  std::string peer;
+  std::uint64_t generation = 0;
+  std::string key;
+  std::string value;
+  std::uint64_t version = 0;
+  std::string text;
+};
+
+/// The local status of a peer.
+enum class peer_status : std::uint8_t { self, introduced, live, dead, left, conflict };
+
+/// "self", "new" (introduced), "live", "dead", "left", "conflict".
+[[nodiscard]] std::string_view to_string(peer_status status);
+
+/// A row of the membership table, as users see it.
+struct member {
+  member() = default;
+
+  std::string name;
+  std::uint64_t generation = 0;
+  endpoint address;
+  peer_status status = peer_status::introduced;
+  bool is_reachable = false;  ///< it answered me itself lately; not suspect, dead or left
+  bool is_suspect = false;    ///< somebody could not reach it: dead soon, unless it is heard
+  std::uint64_t max_version = 0;
+  std::uint64_t heartbeat = 0;
+  std::optional<double> phi;                ///< none for self and for what phi does not decide
+  std::optional<wire_range> wire_versions;  ///< none: nothing was heard from itself
+  std::uint8_t features = 0;                ///< bits, as it said itself
+  /// The id of the key that sealed the latest datagram from itself, 0 where it was plain. None
+  /// where nothing was heard from itself, and in a node without a keyring.
+  std::optional<std::uint32_t> sealed_with;
+  std::uint64_t backlog = 0;  ///< versions of mine that it is not known to hold; 0 for self
+};
+
+/// Counters since the start; they only rise, save the gauges named so.
+struct protocol_stats {
+  protocol_stats() = default;
+
+  std::uint64_t rounds = 0;
+  std::uint64_t digests_sent = 0;
+  std::uint64_t digests_received = 0;
+  std::uint64_t replies_sent = 0;
+  std::uint64_t replies_received = 0;
+  std::uint64_t deltas_sent = 0;
+  std::uint64_t deltas_received = 0;
+  std::uint64_t entries_sent = 0;
+  std::uint64_t entries_applied = 0;
+  std::uint64_t entries_skipped = 0;  ///< known already when they came
+  std::uint64_t deltas_parked = 0;
+  std::uint64_t fragments_sent = 0;     ///< parts of values that span datagrams
+  std::uint64_t fragments_applied = 0;  ///< that brought bytes not yet held
+  std::uint64_t replies_cut = 0;        ///< by the 3x rule
+  std::uint64_t exchanges_dropped = 0;  ///< answers given up, because their lane was full
+  std::uint64_t compactions = 0;
+  std::uint64_t refutations = 0;
+  std::uint64_t pauses = 0;  ///< my own timer was late
+  std::uint64_t declared_dead = 0;
+  std::uint64_t probes_unanswered = 0;  ///< a live peer's answer was missing after a round
+  std::uint64_t suspicions_raised = 0;  ///< by me, for all to hear
+  std::uint64_t suspicions_refuted =
+      0;                             ///< suspicions that I shared, until the peer was heard alive
+  std::uint64_t sends_delayed = 0;   ///< times the budget was spent while something waited
+  std::uint64_t probes_delayed = 0;  ///< rounds in which the budget held up a probe of mine
+  std::uint64_t windows_halved = 0;  ///< exchanges made smaller because datagrams were lost
+  std::uint64_t entries_spared = 0;  ///< not sent again, since they were still on their way
+  std::uint64_t writes_slowed = 0;   ///< times a peer fell behind my writes
+  drop_counters drops{};
+  std::size_t peers_known = 0;      ///< gauge, self not counted
+  std::size_t peers_live = 0;       ///< gauge
+  std::size_t peers_reachable = 0;  ///< gauge
+  std::size_t peers_suspect = 0;    ///< gauge
+  std::size_t peers_unwanted = 0;   ///< gauge
+  std::size_t parked_bytes = 0;     ///< gauge
+  std::size_t partial_bytes = 0;    ///< gauge: of values that are not whole yet
+  std::size_t retired_entries = 0;  ///< gauge
+  std::uint64_t backlog_max = 0;    ///< gauge: versions of mine that the last live peer may lack
+  std::size_t write_bytes_per_interval = 0;       ///< gauge: the allowance of `is_writable`
+  std::size_t membership_bytes_per_interval = 0;  ///< gauge: membership's need of a budget
+};
+
+}  // namespace gossipmonger

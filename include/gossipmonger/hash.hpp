@@ -1,0 +1,27 @@
+// SipHash-2-4 (Aumasson, Bernstein, 2012): orders peers, indexes keys and makes cookies, so that
+// nobody without the key can choose colliding names. Pure functions.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "gossipmonger/endpoint.hpp"
+
+namespace gossipmonger {
+
+struct hash_key {
+  hash_key() = default;
+  hash_key(std::uint64_t first, std::uint64_t second) : k0(first), k1(second) {}
+
+  std::uint64_t k0 = 0;
+  std::uint64_t k1 = 0;
+};
+
+[[nodiscard]] std::uint64_t siphash(const hash_key& key, std::string_view bytes);
+[[nodiscard]] std::uint64_t siphash(const hash_key& key, const endpoint& address);
+
+/// The key under which the names of a cluster are hashed, and its 32-bit id on the wire.
+[[nodiscard]] hash_key make_cluster_key(std::string_view cluster_name);
+[[nodiscard]] std::uint32_t make_cluster_id(std::string_view cluster_name);
+
+}  // namespace gossipmonger

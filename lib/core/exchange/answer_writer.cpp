@@ -1,0 +1,265 @@
+#include "core/exchange/answer_writer.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <ranges>
+#include <span>
+#include <utility>
+
+#include "gossipmonger/hash.hpp"
+
+namespace gossipmonger {
+
+namespace {
+
+using std::chrono::nanoseconds;
+
+// Less room than this behind a frame carries nothing worth a datagram.
+constexpr std::size_t place_margin = 64;
+// A datagram is there, or lost, after so many intervals without a sign.
+constexpr int flight_intervals = 4;
+
+/// Whether the message holds a part of a value, and not the last.
+bool has_open_value(const message& out) {
+  return std::any_of(out.deltas.begin(), out.deltas.end(),
+                     [](const delta_view& delta) { return delta.upto.offset != 0; });
+}
+
+/// Removes the first elements of `list`, up to the one that `try_add` refuses.
+template <class List, class TryAdd>
+void take_front(List& list, TryAdd try_add) {
+  std::size_t taken = 0;
+  while (taken < list.size() && try_add(list[taken])) ++taken;
+  list.erase(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(taken));
+}
+
+}  // namespace
+
+answer_writer::answer_writer(exchange_tables& shared)
+    : shared_(shared),
+      settings_(shared.settings),
+      peers_(shared.peers),
+      entries_(shared.entries),
+      checksums_(make_cluster_key(shared.settings.cluster_name)),
+      whole_bytes_max_(entry_bytes_limit(shared.settings.datagram_bytes_max)),
+      narrow_whole_bytes_max_(entry_bytes_limit(datagram_bytes_floor)) {}
+
+void answer_writer::forget(slot_index slot) { checksums_.forget(slot); }
+
+bool answer_writer::fill(answer_leg& leg, message& out, nanoseconds now) {
+  const bool is_first = leg.is_first;
+  if (!is_first && !leg.has_more()) return false;
+  leg.is_narrow = shared_.is_narrow(leg);
+  const std::size_t budget = std::min(shared_.message_bytes_max(leg), leg.bytes_left);
+  if (leg.datagrams_left == 0 || budget < reply_frame_bytes) return false;
+
+  packer pack(out, leg.kind, budget);
+  shared_.set_frame(leg, out);
+  add_echo(leg, out);
+  out.padded_bytes = 0;
+  if (is_first && leg.refused != refusal::none) {
+    static_cast<void>(pack.try_set_refusal(leg.refused));
+  }
+  shared_.add_suspicions(leg, pack);
+
+  fill_identities(leg, pack, now);
+  fill_requests(leg, pack, out);
+  fill_heartbeats(leg, pack);
+  if (leg.identities.empty() && leg.requests.empty()) fill_deltas(leg, pack, out);
+
+  const bool is_empty = out.identities.empty() && out.requests.empty() && out.heartbeats.empty() &&
+                        out.deltas.empty() && out.suspicions.empty();
+  if (is_empty && !is_first && !leg.is_unverified) return false;
+  // A reply of one datagram costs little to send again. A leg that goes on is remembered.
+  if (!is_first && !leg.is_unverified && leg.remote_hash != 0) note_flights(leg, out, now);
+  leg.is_first = false;
+  leg.filled_bytes = pack.bytes();
+  leg.bytes_left -= std::min(leg.bytes_left, pack.bytes());
+  --leg.datagrams_left;
+  const bool is_spent =
+      is_empty || leg.datagrams_left == 0 || leg.bytes_left < reply_frame_bytes + place_margin;
+  if (is_spent && leg.has_more()) {
+    leg.datagrams_left = 0;
+    out.more = leg.is_unverified || has_open_value(out);
+    if (leg.is_unverified) ++counted_.replies_cut;
+  }
+  return true;
+}
+
+void answer_writer::add_echo(const answer_leg& leg, message& out) {
+  if (leg.remote_hash == 0) return;
+  // A higher run than the asker's keeps its own heartbeat: with the asker's, the remains of a
+  // former run would look like a rival that lives.
+  if (leg.asked_generation < out.receiver.generation) return;
+  if (leg.asked_generation > out.receiver.generation) {
+    out.receiver = digest_entry();
+    out.receiver.name_hash = leg.remote_hash;
+    out.receiver.generation = leg.asked_generation;
+    out.receiver_instance = 0;
+  }
+  out.receiver.heartbeat = std::max(out.receiver.heartbeat, leg.asked_heartbeat);
+}
+
+void answer_writer::fill_identities(answer_leg& leg, packer& pack, nanoseconds now) const {
+  take_front(leg.identities, [&](slot_index slot) {
+    if (!peers_.is_used(slot)) return true;
+    const peer_view row = peers_[slot];
+    const peer_details& of = peers_.details(slot);
+    identity_view who;
+    who.name = of.name;
+    who.generation = row.generation();
+    who.instance = of.instance;
+    who.heartbeat = row.heartbeat();
+    who.has_left = row.has_left();
+    who.address = of.address;
+    if (slot != self_slot) {
+      who.silent =
+          std::chrono::duration_cast<std::chrono::milliseconds>(now - peers_.silent_since(slot));
+    }
+    return pack.try_add_identity(who);
+  });
+}
+
+void answer_writer::fill_requests(answer_leg& leg, packer& pack, const message& out) const {
+  take_front(leg.requests, [&](const digest_entry& request) {
+    const std::optional<slot_index> slot = peers_.find(request.name_hash);
+    const std::optional<partial_entry> partial = slot ? shared_.partial_of(*slot) : std::nullopt;
+    constexpr std::size_t room_for_both = 80;  // with frame and tag of the news
+    if (partial && pack.bytes_left() < room_for_both) return false;
+    if (!pack.try_add_request(request)) return false;
+    return !partial || out.partials.size() == partials_max || pack.try_add_partial(*partial);
+  });
+}
+
+void answer_writer::fill_heartbeats(answer_leg& leg, packer& pack) const {
+  const auto is_used = [this](slot_index slot) { return peers_.is_used(slot); };
+  // By reference: else they would be taken one by one.
+  const auto entry_of = [this](slot_index slot) -> const packed_entry& {
+    return peers_[slot].entry();
+  };
+  auto first = leg.heartbeats.begin();
+  for (;;) {
+    // A peer that was forgotten since the leg was planned ends a run.
+    first = std::find_if(first, leg.heartbeats.end(), is_used);
+    const auto room = static_cast<std::ptrdiff_t>(pack.bytes_left() / entry_bytes);
+    const auto end =
+        std::find_if_not(first, first + std::min(room, leg.heartbeats.end() - first), is_used);
+    const std::size_t told =
+        pack.add_heartbeats(std::views::transform(std::span(first, end), entry_of));
+    if (told == 0) break;
+    first += static_cast<std::ptrdiff_t>(told);
+  }
+  leg.heartbeats.erase(leg.heartbeats.begin(), first);
+}
+
+void answer_writer::fill_deltas(answer_leg& leg, packer& pack, const message& out) {
+  while (!leg.owed.empty()) {
+    leg.turn %= leg.owed.size();
+    if (!fill_turn(leg, pack, out)) return;
+  }
+}
+
+bool answer_writer::fill_turn(answer_leg& leg, packer& pack, const message& out) {
+  // Turns go from the first to the last: the last, which has had none since the first had its own,
+  // takes the place. To erase in the middle of thousands would cost more than the datagram.
+  const auto drop_turn = [&leg] {
+    std::swap(leg.owed[leg.turn], leg.owed.back());
+    leg.owed.pop_back();
+  };
+  owed_delta& turn = leg.owed[leg.turn];
+  if (!peers_.is_used(turn.slot) || peers_[turn.slot].generation() != turn.generation ||
+      peers_[turn.slot].max_version() <= turn.after) {
+    drop_turn();
+    return true;
+  }
+
+  const peer_view row = peers_[turn.slot];
+  if (turn.deficit == 0) turn.deficit = shared_.message_bytes_max();
+  const std::optional<entry_view> next = entries_.first_above(turn.slot, turn.after);
+  if (next && is_large(*next, leg)) return fill_fragment(leg, pack, out, *next);
+  const std::size_t before = pack.bytes_left();
+  const std::uint64_t top = shared_.top_of(turn.slot);
+  if (!pack.try_open_delta(row.name_hash(), row.generation(), position(turn.after), top)) {
+    return false;
+  }
+
+  std::uint64_t sent = 0;
+  bool is_full = false;
+  for (std::optional<entry_view> entry = next;;
+       entry = entries_.first_above(turn.slot, turn.after)) {
+    if (!entry) {
+      pack.extend_delta(row.max_version());
+      drop_turn();
+      break;
+    }
+    if (leg.owed.size() > 1 && before - pack.bytes_left() >= turn.deficit) {
+      turn.deficit = 0;
+      leg.turn += 1;
+      break;
+    }
+    if (is_large(*entry, leg)) {
+      pack.close_delta();
+      spend(leg, before - pack.bytes_left());
+      counted_.entries_sent += sent;
+      return true;
+    }
+    if (!pack.try_add_entry(*entry)) {
+      is_full = true;
+      break;
+    }
+    turn.after = entry->version;
+    ++sent;
+  }
+  counted_.entries_sent += sent;
+  if (is_full && sent > 0) spend(leg, before - pack.bytes_left());
+  pack.close_delta();
+  return !is_full;
+}
+
+void answer_writer::spend(answer_leg& leg, std::size_t used) const {
+  owed_delta& turn = leg.owed[leg.turn];
+  // A small rest is not worth the frame of one more delta in the next datagram.
+  const std::size_t rest = used < turn.deficit ? turn.deficit - used : 0;
+  turn.deficit = rest < shared_.message_bytes_max() / 4 ? 0 : rest;
+  if (turn.deficit == 0) leg.turn += 1;
+}
+
+bool answer_writer::fill_fragment(answer_leg& leg, packer& pack, const message& out,
+                                  const entry_view& entry) {
+  owed_delta& turn = leg.owed[leg.turn];
+  const peer_view row = peers_[turn.slot];
+  if (turn.part.version != entry.version || turn.part.offset >= entry.value.size()) {
+    turn.part = position(entry.version);
+  }
+  const std::size_t before = pack.bytes_left();
+  const position after(turn.after, turn.part.offset);
+  const std::uint64_t top = shared_.top_of(turn.slot);
+  if (!pack.try_add_fragment(row.name_hash(), row.generation(), after, top, entry,
+                             checksums_.of(turn.slot, entry))) {
+    return false;
+  }
+  ++counted_.fragments_sent;
+  const position& upto = out.deltas.back().upto;
+  if (upto.version == entry.version) {
+    ++counted_.entries_sent;
+    turn.after = entry.version;
+  } else {
+    turn.part.offset = upto.offset;
+  }
+  spend(leg, before - pack.bytes_left());
+  return true;
+}
+
+void answer_writer::note_flights(const answer_leg& leg, const message& out, nanoseconds now) {
+  const nanoseconds due = now + flight_intervals * settings_.gossip_interval;
+  for (const delta_view& delta : out.deltas) {
+    flight_place upto(delta.upto.version);
+    if (delta.upto.offset != 0) {
+      upto.part = position(out.entries[delta.first_entry].version, delta.upto.offset);
+    }
+    shared_.flights.handle_sent(leg.remote_hash, delta.name_hash, delta.generation, upto,
+                                peers_.self().heartbeat(), due);
+  }
+}
+
+}  // namespace gossipmonger

@@ -1,0 +1,64 @@
+// Deltas that came before the one they follow: kept, within a byte bound, until the gap is filled.
+// Over a lossy network this saves sending again all that followed a lost datagram. A resource.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "core/model/delta.hpp"
+#include "core/model/message.hpp"
+#include "gossipmonger/types.hpp"
+
+namespace gossipmonger {
+
+/// A delta with its bytes.
+struct parked_delta {
+  parked_delta() = default;
+
+  slot_index slot = 0;
+  delta_view delta;                 ///< its entries are those below
+  std::uint64_t round = 0;          ///< when it was parked
+  std::vector<char> bytes;          ///< keys and values, one after the other; stays put on a move
+  std::vector<entry_view> entries;  ///< views into `bytes`
+};
+
+class parking {
+ public:
+  explicit parking(std::size_t bytes_max);
+  parking(const parking&) = delete;
+  parking& operator=(const parking&) = delete;
+
+  /// Copies the delta; false if there is no room, or the same interval is parked already.
+  [[nodiscard]] bool try_park(slot_index slot, const message& from, const delta_view& delta,
+                              std::uint64_t round);
+  /// Takes out one delta of the slot that follows what is held: everything up to `max_version`, and
+  /// `partial`, version and offset of a value that is not whole; (0, 0) for none. Deltas that
+  /// are wholly known by then are thrown away.
+  [[nodiscard]] std::optional<parked_delta> take(slot_index slot, std::uint64_t max_version,
+                                                 position partial = position());
+  void forget(slot_index slot);
+  /// Drops what was parked before `round`.
+  void expire(std::uint64_t round);
+
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  [[nodiscard]] std::size_t size() const { return parked_.size(); }
+  [[nodiscard]] bool is_empty() const { return parked_.empty(); }
+
+ private:
+  [[nodiscard]] static std::size_t cost(const parked_delta& parked);
+  [[nodiscard]] static bool is_known(const parked_delta& parked, std::uint64_t max_version,
+                                     position partial);
+  [[nodiscard]] static bool is_next(const parked_delta& parked, std::uint64_t max_version,
+                                    position partial);
+  template <class Predicate>
+  void drop_if(Predicate is_dropped);
+
+  std::deque<parked_delta> parked_;
+  std::size_t bytes_max_;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace gossipmonger

@@ -1,0 +1,227 @@
+// Whether peers are alive: heartbeats, freshness, probes, suspicions and refutations, and from them
+// the status that a peer is to have. A resource over the peer table; not thread-safe. It starts no
+// leg and sets no status: both are polled, and the conductor carries them out. Times are on the
+// liveness clock.
+// Source: Das, Gupta, Motivala, SWIM, DSN 2002, sections 3.1 and 4.2; Hayashibara, Défago, Yared,
+// Katayama, SRDS 2004.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/liveness/prober.hpp"
+#include "core/liveness/suspicion.hpp"
+#include "core/membership/address_book.hpp"
+#include "core/membership/peer_table.hpp"
+#include "core/model/failure_detector.hpp"
+#include "core/model/message.hpp"
+#include "core/model/node_clock.hpp"
+#include "gossipmonger/config.hpp"
+#include "gossipmonger/testing/random.hpp"
+
+namespace gossipmonger {
+
+/// A short leg that liveness wants: a digest leg that claims nothing, which asks or tells. A value.
+struct wanted_probe {
+  enum class cause : std::uint8_t {
+    other,        ///< nothing depends on whether it goes
+    silent_peer,  ///< asks the peer of a pending probe again; indirect probes follow if it goes
+    last_word,    ///< asks a suspect before it is declared dead
+  };
+
+  wanted_probe(const endpoint& address, std::uint64_t hash) : to(address), remote_hash(hash) {}
+
+  endpoint to;
+  std::uint64_t remote_hash;
+  std::optional<suspicion_entry> told;  ///< rides along, if the leg has room for it
+  cause why = cause::other;
+};
+
+/// How often things happened; the conductor sums. A value.
+struct liveness_counters {
+  liveness_counters() = default;
+
+  std::uint64_t probes_unanswered = 0;
+  std::uint64_t suspicions_raised = 0;
+  std::uint64_t suspicions_refuted = 0;
+  std::uint64_t declared_dead = 0;       ///< live peers declared dead
+  std::uint64_t heartbeats_refused = 0;  ///< relayed ones that cannot be
+};
+
+class liveness {
+ public:
+  /// All references outlive the machine. `settings` may change between calls.
+  liveness(const config& settings, peer_table& peers, address_book& addresses,
+           const node_clock& clock)
+      : settings_(settings), peers_(peers), addresses_(addresses), clock_(clock) {}
+  liveness(const liveness&) = delete;
+  liveness& operator=(const liveness&) = delete;
+
+  // Getters.
+  [[nodiscard]] const detector_expectation& expected() const { return expected_; }
+  [[nodiscard]] const liveness_counters& counters() const { return counters_; }
+  [[nodiscard]] std::size_t pending_probes() const { return prober_.pending().size(); }
+  [[nodiscard]] std::size_t askers() const { return prober_.asker_count(); }
+  [[nodiscard]] std::size_t suspicions_told() const { return told_.size(); }
+  [[nodiscard]] std::size_t told_addresses() const { return told_addresses_.size(); }
+  /// The heartbeat above which a forgotten peer comes back: the one held, but no more than it can
+  /// have reached by what was heard of it directly. A relayed claim alone does not keep it away.
+  [[nodiscard]] std::uint64_t credible_heartbeat(slot_index slot) const;
+
+  // The life of a row.
+  /// The row is of a new incarnation.
+  void begin(slot_index slot);
+  /// The row is about to be removed.
+  void forget(slot_index slot);
+  /// The peer is declared dead. Before its row says so, and its detector begins anew.
+  void handle_death(slot_index slot);
+
+  // Receiving. A returned status is the one that the conductor must set.
+  /// Whether a datagram from a verified address is fresh: its sender hears this node, lately. A
+  /// stale one is no sign of life, and its sender vouches for nobody.
+  [[nodiscard]] bool is_fresh(const message& received);
+  /// A fresh datagram bears `entry`, of the peer itself or of one that `accepts`.
+  [[nodiscard]] std::optional<peer_status> handle_heartbeat(slot_index slot,
+                                                            const digest_entry& entry);
+  /// The peer itself sent it: it is alive. After `handle_heartbeat`.
+  void handle_alive(slot_index slot, std::uint64_t heartbeat);
+  /// A stale one came from `source`. A peer that is suspect, new or dead is probed there: if it
+  /// hears this node, its answer is fresh.
+  void handle_stale(slot_index slot, std::uint64_t heartbeat, const endpoint& source);
+  /// Whether another peer's word of it can be true: its heartbeat cannot have risen faster.
+  ///   expects: not self's slot
+  [[nodiscard]] bool accepts(slot_index slot, const digest_entry& entry);
+  /// Both for the entries of a fresh list whose heartbeats alone are higher than here.
+  void handle_ahead(std::span<const packed_entry> entries, std::span<const placed_entry> ahead);
+  /// That the peer leaves, if the entry says so; of its heartbeat nothing.
+  [[nodiscard]] std::optional<peer_status> handle_leave(slot_index slot, const digest_entry& entry);
+  /// A message is to be handled: `answers` is empty again.
+  void begin_message() { answers_.clear(); }
+  /// A fresh datagram bears `told`: first its evidence that the peer lived, its sign of life and
+  /// its heartbeat. The conductor sets the status before the next call.
+  [[nodiscard]] std::optional<peer_status> handle_evidence(const suspicion_entry& told);
+  /// Then what it suspects, or asks, if the evidence does not refute that. It came from `source`.
+  void handle_suspicion(const suspicion_entry& told, std::uint64_t from_hash,
+                        const endpoint& source);
+  /// Corrections of the suspicions in the message in hand.
+  [[nodiscard]] const std::vector<suspicion_entry>& answers() const { return answers_; }
+  /// The first answer leg to an address in a round carries what is to be spread.
+  [[nodiscard]] bool is_to_be_told(const endpoint& address);
+
+  // The round, in this order.
+  void update_expectation(std::size_t rows_a_digest);
+  /// From now on `poll_probe` settles the pending probes, or asks again.
+  void begin_round(std::uint64_t round);
+  /// Legs beside the usual ones, while a change is news.
+  void spread_suspicions();
+  /// Begins to look at every peer; nothing if the round is too early after a pause.
+  void begin_declaring();
+  /// Whether peers are left to look at.
+  [[nodiscard]] bool is_declaring() const { return rows_left_ > 0; }
+  /// The next peer to be declared dead, if it comes before the next probe. The conductor sets its
+  /// status, and starts the probes, before it polls again.
+  [[nodiscard]] std::optional<slot_index> poll_dead();
+
+  // Legs.
+  [[nodiscard]] std::optional<wanted_probe> poll_probe(random_source& draws);
+  /// Whether a digest leg to that address waits now, be it this one or another.
+  void handle_started(const wanted_probe& one, bool is_waiting);
+  /// Suspicions that the leg is to carry, beside those that it has.
+  void plan_suspicions(std::vector<suspicion_entry>& told);
+  /// The most suspicions that one leg carries; fewer under a byte budget.
+  [[nodiscard]] std::size_t suspicions_a_leg() const;
+  /// A datagram goes to that peer, which answers it if it lives.
+  void handle_asked(std::uint64_t remote_hash);
+  /// From now on an answer of that run is missed.
+  void expect_answer(slot_index slot, std::uint64_t generation);
+
+  // Changes.
+  /// The process stood still, or the budget held my probes up: nothing follows from silence before
+  /// round `decide_from`.
+  void suspend(std::uint64_t decide_from);
+  /// Suspicion is switched off: nobody is suspected, and nothing of it is told.
+  void end_suspicion();
+
+ private:
+  /// The knowledge of one peer besides its row.
+  struct peer_life {
+    peer_life() = default;
+
+    suspicion state;
+    std::uint32_t path_rounds = 0;        // from a leg of mine to its answer, smoothed; 0: at hand
+    std::uint64_t died_at_heartbeat = 0;  // mine, when I declared it dead; 0: I never did
+    std::uint64_t died_at_own_heartbeat = 0;  // the highest of its own that it can have had then
+    // When it died without a suspicion: the least of its own that others may tell of as a sign of
+    // life.
+    std::uint64_t returns_from = 0;
+  };
+
+  [[nodiscard]] peer_life& life(slot_index slot);
+  [[nodiscard]] const peer_life& life(slot_index slot) const;
+  [[nodiscard]] bool has_byte_budget() const { return settings_.send_bytes_per_interval != 0; }
+  [[nodiscard]] suspicion_rules rules() const;
+  [[nodiscard]] std::uint64_t fresh_rounds(std::uint32_t path_rounds) const;
+  /// Whether it can have beaten so often since the heartbeat that the row has.
+  [[nodiscard]] bool is_plausible(peer_view row, std::uint64_t heartbeat) const;
+  /// The highest heartbeat that a peer can have by now, by what was heard of it.
+  [[nodiscard]] std::uint64_t reachable_heartbeat(slot_index slot) const;
+  /// expects: `heartbeat` is above the row's
+  [[nodiscard]] std::optional<peer_status> advance(slot_index slot, std::uint64_t heartbeat);
+  /// The entry that tells of a peer. A question passes `suspected`, a time that is not public yet.
+  [[nodiscard]] suspicion_entry describe(slot_index slot,
+                                         std::optional<std::chrono::nanoseconds> suspected) const;
+  /// The peer that `told` is of, if a suspicion may concern it.
+  [[nodiscard]] std::optional<slot_index> find_subject(const suspicion_entry& told) const;
+  /// Answers a suspicion that was outdated when its sender began to suspect.
+  void handle_outdated(slot_index slot, const suspicion_entry& told);
+  void answer_askers(slot_index slot);
+  void refute(slot_index slot);
+  /// The state of that peer has changed: it is to be told.
+  void spread(slot_index slot);
+  [[nodiscard]] std::uint32_t told_max() const;
+  /// Whether nothing more is to be awaited; else what follows from the silence.
+  [[nodiscard]] bool try_settle(probe& one);
+  /// Indirect probes: other peers are asked for a sign of life.
+  void ask_around(const probe& about);
+  /// One more leg that a draw decides on: an indirect probe, or one that spreads.
+  void draw_leg(random_source& draws);
+  /// A live peer with a verified address, by chance.
+  [[nodiscard]] std::optional<slot_index> draw_live(random_source& draws);
+  void want(slot_index slot, wanted_probe::cause why = wanted_probe::cause::other,
+            std::optional<suspicion_entry> told = std::nullopt);
+  /// Whether any peer may be silent for too long, or is suspect.
+  [[nodiscard]] bool has_silent();
+  /// Whether its suspicion is confirmed; a suspect near that is probed.
+  [[nodiscard]] bool is_confirmed(slot_index slot);
+
+  const config& settings_;
+  peer_table& peers_;
+  address_book& addresses_;
+  const node_clock& clock_;
+  std::vector<peer_life> lives_;  // by slot
+  prober prober_;
+  std::deque<wanted_probe> wanted_;
+  std::optional<suspicion_entry> question_;  // of indirect probes, so many of which are left:
+  std::size_t questions_left_ = 0;
+  std::size_t spreading_left_ = 0;  // legs of this round
+  bool is_settling_ = false;        // the pending probes of a round; the next one:
+  std::size_t settling_ = 0;
+  std::vector<slot_index> told_;          // peers of which there is something to spread
+  std::chrono::nanoseconds spread_at_{};  // when that last changed
+  std::vector<endpoint> told_addresses_;  // by answer legs of this round
+  std::vector<suspicion_entry> answers_;  // to the message in hand
+  detector_expectation expected_;
+  std::uint64_t round_ = 0;
+  std::uint64_t decide_from_ = 0;
+  std::size_t next_row_ = 0;  // to look at in this round, of so many:
+  std::size_t rows_left_ = 0;
+  std::optional<std::uint64_t> unasked_from_;  // the first suspect for whom no leg was left
+  liveness_counters counters_;
+};
+
+}  // namespace gossipmonger

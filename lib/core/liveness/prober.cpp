@@ -1,0 +1,63 @@
+#include "core/liveness/prober.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace gossipmonger {
+
+namespace {
+
+// An outcome weighs 1/64 when it comes in.
+constexpr int outcome_shift = 6;
+constexpr std::uint32_t whole = 65536;
+
+// With f the share of probes that fail, a suspicion is false after t tries with the probability
+// f * (f * (1 - (1 - f)^2)^3)^t. A try is another probe, and three indirect ones by a third node.
+// The probability is 1e-4 for t = 1, 2, 3 where f is 0.108, 0.245, 0.345.
+constexpr std::array<std::uint32_t, 3> failures_for_tries{7078, 16056, 22610};
+
+}  // namespace
+
+void prober::expect(slot_index slot, std::uint64_t generation, std::chrono::nanoseconds now) {
+  const bool is_pending = std::any_of(pending_.begin(), pending_.end(),
+                                      [slot](const probe& one) { return one.slot == slot; });
+  if (is_pending || pending_.size() == pending_max) return;
+  pending_.emplace_back(slot, generation, now);
+}
+
+void prober::count_outcome(bool was_answered) {
+  failures_ -= failures_ >> outcome_shift;
+  if (!was_answered) failures_ += whole >> outcome_shift;
+}
+
+std::size_t prober::tries_needed() const {
+  std::size_t tries = 1;
+  for (const std::uint32_t most : failures_for_tries) {
+    if (failures_ > most) ++tries;
+  }
+  return std::min(tries, tries_max);
+}
+
+void prober::add_asker(const asker& who) {
+  const bool has_asked = std::any_of(askers_.begin(), askers_.end(), [&who](const asker& one) {
+    return one.slot == who.slot && one.address == who.address;
+  });
+  if (!has_asked && askers_.size() < askers_max) askers_.push_back(who);
+}
+
+std::optional<asker> prober::take_asker(slot_index slot, std::uint64_t generation,
+                                        std::chrono::nanoseconds alive_at) {
+  const auto place = std::find_if(askers_.begin(), askers_.end(), [&](const asker& one) {
+    return one.slot == slot && one.generation == generation && one.suspected <= alive_at;
+  });
+  if (place == askers_.end()) return std::nullopt;
+  const asker taken = *place;
+  askers_.erase(place);
+  return taken;
+}
+
+void prober::expire_askers(std::uint64_t round) {
+  std::erase_if(askers_, [round](const asker& one) { return one.round < round; });
+}
+
+}  // namespace gossipmonger

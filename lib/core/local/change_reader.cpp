@@ -1,0 +1,113 @@
+#include "core/local/change_reader.hpp"
+
+#include <limits>
+#include <string>
+#include <string_view>
+
+namespace gossipmonger {
+
+std::optional<event_view> change_reader::poll(change_cursor& cursor) const {
+  if (!cursor.has_begun) changes_->begin(cursor);
+  if (changes_->has_lost(cursor)) {
+    changes_->begin(cursor);
+    event_view lagged;
+    lagged.kind = event_kind::lagged;
+    return lagged;
+  }
+  for (;;) {
+    std::uint64_t item_at = std::numeric_limits<std::uint64_t>::max();
+    const change_item* item = changes_->first_above(cursor.sequence, item_at);
+    const std::optional<changed_entry> changed = entries_.first_changed(cursor.sequence);
+    if (item == nullptr && !changed) return std::nullopt;
+
+    if (item == nullptr || (changed && changed->entry.sequence < item_at)) {
+      cursor.sequence = changed->entry.sequence;
+      if (std::optional<event_view> shown = show_entry(*changed, cursor)) return shown;
+    } else {
+      cursor.sequence = item_at;
+      if (std::optional<event_view> shown = show_item(*item, cursor)) return shown;
+    }
+  }
+}
+
+std::optional<event_view> change_reader::show_entry(const changed_entry& changed,
+                                                    const change_cursor& cursor) const {
+  const std::string& peer_name = peers_->details(changed.slot).name;
+  const entry_view& entry = changed.entry;
+  if (entry.key == floor_key || !entry.key.starts_with(cursor.key_prefix)) return std::nullopt;
+  if (!cursor.peer.empty() && peer_name != cursor.peer) return std::nullopt;
+  if (cursor.is_without_self && changed.slot == self_slot) return std::nullopt;
+  // The entry was removed before the snapshot began: this subscription never showed it.
+  if (entry.is_tombstone && entry.sequence <= cursor.snapshot_upto) return std::nullopt;
+
+  event_view shown;
+  shown.kind = entry.is_tombstone ? event_kind::removed : event_kind::update;
+  shown.peer = peer_name;
+  shown.generation = (*peers_)[changed.slot].generation();
+  shown.key = entry.key;
+  shown.value = entry.value;
+  shown.version = entry.version;
+  return shown;
+}
+
+std::optional<event_view> change_reader::show_item(const change_item& item,
+                                                   change_cursor& cursor) const {
+  const bool has_row =
+      item.kind == change_item::what::introduced || item.kind == change_item::what::status;
+  event_view shown;
+  shown.peer =
+      has_row ? std::string_view(peers_->details(item.slot).name) : std::string_view(item.name);
+  shown.generation = has_row ? (*peers_)[item.slot].generation() : item.generation;
+  shown.text = item.text;
+
+  // The status `self` means that the cursor showed nothing of the peer.
+  if (cursor.shown.size() <= item.slot) cursor.shown.resize(item.slot + 1, peer_status::self);
+  peer_status& last_shown = cursor.shown[item.slot];
+  switch (item.kind) {
+    case change_item::what::introduced:
+      // If nothing was shown of the peer, the subscriber has no former run to clear.
+      shown.kind = changes_->places_of(item.slot).is_restart && last_shown != peer_status::self
+                       ? event_kind::peer_restarted
+                       : event_kind::new_peer;
+      last_shown = peer_status::introduced;
+      break;
+    case change_item::what::status: {
+      const peer_status status = (*peers_)[item.slot].status();
+      // The status changed and changed back between two reads.
+      if (status == last_shown) return std::nullopt;
+      last_shown = status;
+      shown.kind = status == peer_status::live   ? event_kind::peer_live
+                   : status == peer_status::left ? event_kind::peer_left
+                                                 : event_kind::peer_dead;
+      break;
+    }
+    case change_item::what::forgotten:
+      // The subscriber never heard of the peer: it went before the snapshot began, or came and went
+      // between two reads.
+      if (cursor.sequence <= cursor.snapshot_upto || last_shown == peer_status::self) {
+        return std::nullopt;
+      }
+      shown.kind = event_kind::peer_forgotten;
+      last_shown = peer_status::self;
+      break;
+    case change_item::what::notice:
+      if (cursor.sequence <= cursor.notices_from) return std::nullopt;
+      shown.kind = item.event;
+      break;
+  }
+  if (!cursor.peer.empty() && shown.peer != cursor.peer) return std::nullopt;
+  return shown;
+}
+
+void change_reader::release(std::uint64_t sequence, std::size_t retired_max) {
+  entries_.purge(sequence);
+  changes_->release(sequence);
+  // A subscription that is too far behind begins anew: what the storage keeps for it is bounded
+  // (I5).
+  if (entries_.retired_count() > retired_max) {
+    changes_->cut(changes_->last());
+    entries_.purge(changes_->last());
+  }
+}
+
+}  // namespace gossipmonger
