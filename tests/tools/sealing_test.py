@@ -162,6 +162,48 @@ class SealingTest(harness.ProgramTest):
         for one in (a, b, c):
             self.assertEqual({row["name"] for row in one.ask("members")["members"]}, before)
 
+    def test_five_processes_stay_as_they_are_while_a_recorder_replays_all_that_it_saw(self):
+        try:
+            tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.ntohs(0x0800))
+            tap.bind(("lo", 0x0800))
+            tap.settimeout(0.2)
+        except (OSError, AttributeError):
+            self.skipTest("only root records datagrams")
+        self.addCleanup(tap.close)
+        nodes = self.cluster(5, "seal " + self.key())
+        ports = {int(one.endpoint.rsplit(":", 1)[1]): one for one in nodes}
+        recorded = []
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            try:
+                packet = tap.recv(4096)
+            except TimeoutError:
+                continue
+            head = 4 * (packet[0] & 15)
+            port = int.from_bytes(packet[head + 2:head + 4], "big")
+            if packet[9] == socket.IPPROTO_UDP and port in ports:
+                recorded.append((port, packet[head + 8:]))
+        self.assertGreater(len(recorded), 50)
+        self.assertEqual({datagram[0] for _, datagram in recorded}, {0x73})
+        facts = [[(row["name"], row["status"], row["generation"], row["endpoint"])
+                  for row in one.ask("members")["members"]] for one in nodes]
+
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as replayer:
+            replayer.settimeout(0.5)
+            for port, datagram in recorded:
+                replayer.sendto(datagram, ("127.0.0.1", port))
+            with self.assertRaises(TimeoutError):
+                replayer.recvfrom(2048)
+
+        refused = 0
+        for one, before in zip(nodes, facts):
+            self.assertEqual([(row["name"], row["status"], row["generation"], row["endpoint"])
+                              for row in one.ask("members")["members"]], before)
+            counters = one.ask("stats")
+            refused += counters["drop_seal_replayed"] + counters["drop_seal_behind"]
+            self.assertEqual(counters["drop_seal_forged"], 0)
+        self.assertGreaterEqual(refused, 0.9 * len(recorded))
+
     # -------------------------------------------------------------------------- rotation, migration
 
     def test_three_processes_rotate_their_key_by_hang_ups(self):

@@ -38,6 +38,7 @@ std::string list_of(const std::vector<std::string>& names) {
 /// "all 12", or "11 of 12: not by delta".
 std::string share(const std::vector<std::string>& without, std::size_t nodes) {
   if (without.empty()) return "all " + std::to_string(nodes);
+  if (without.size() == nodes) return "none of " + std::to_string(nodes);
   const std::string count = std::to_string(nodes - without.size());
   return count + " of " + std::to_string(nodes) + ": not by " + list_of(without);
 }
