@@ -16,36 +16,18 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "core/exchange/exchange.hpp"
-#include "core/exchange/legs.hpp"
-#include "core/exchange/sending.hpp"
-#include "core/liveness/liveness.hpp"
-#include "core/local/own_map.hpp"
-#include "core/membership/address_book.hpp"
-#include "core/membership/membership.hpp"
-#include "core/membership/notices.hpp"
-#include "core/membership/own_incarnation.hpp"
-#include "core/membership/partners.hpp"
-#include "core/membership/peer_table.hpp"
-#include "core/model/message.hpp"
-#include "core/model/node_clock.hpp"
-#include "core/storage/change_list.hpp"
-#include "gossipmonger/config.hpp"
+#include "core/node_parts.hpp"
+#include "core/outgoing.hpp"
+#include "core/receiving.hpp"
+#include "core/rounds.hpp"
 #include "gossipmonger/error.hpp"
-#include "gossipmonger/event.hpp"
-#include "gossipmonger/hash.hpp"
-#include "gossipmonger/replication.hpp"
-#include "gossipmonger/storage.hpp"
 #include "gossipmonger/table_sizes.hpp"
-#include "gossipmonger/testing/random.hpp"
 
 namespace gossipmonger {
 
@@ -59,15 +41,17 @@ class protocol {
   protocol& operator=(const protocol&) = delete;
 
   // Getters.
-  [[nodiscard]] const config& settings() const { return settings_; }
-  [[nodiscard]] std::string_view name() const { return settings_.name; }
-  [[nodiscard]] std::uint64_t generation() const { return peers_.self().generation(); }
-  [[nodiscard]] std::uint64_t version() const { return peers_.self().max_version(); }
-  [[nodiscard]] const endpoint& address() const { return peers_.details(self_slot).address; }
-  [[nodiscard]] bool has_left() const { return peers_.self().has_left(); }
+  [[nodiscard]] const config& settings() const { return node_.settings; }
+  [[nodiscard]] std::string_view name() const { return node_.name(); }
+  [[nodiscard]] std::uint64_t generation() const { return node_.generation(); }
+  [[nodiscard]] std::uint64_t version() const { return node_.peers.self().max_version(); }
+  [[nodiscard]] const endpoint& address() const { return node_.peers.details(self_slot).address; }
+  [[nodiscard]] bool has_left() const { return node_.has_left(); }
   /// The name with that hash, as `to_string` of a message wants it; empty if no such peer is known.
   [[nodiscard]] std::string_view find_name(std::uint64_t name_hash) const;
-  [[nodiscard]] bool is_known(std::string_view peer) const { return find_slot(peer).has_value(); }
+  [[nodiscard]] bool is_known(std::string_view peer) const {
+    return node_.find_slot(peer).has_value();
+  }
   /// The entry, if it is there and not erased. Valid until the next non-const call.
   [[nodiscard]] std::optional<entry_view> get(std::string_view peer, std::string_view key) const;
   /// The live entry of `peer` with the lowest version above `version`; walks a peer's map.
@@ -85,18 +69,20 @@ class protocol {
   /// where that peer hears me.
   [[nodiscard]] bool is_from_verified_peer(const message& received, const endpoint& source);
   /// Which peers hold `version` of my present generation; with `leave` true, my leaving.
-  [[nodiscard]] replication replicated(std::uint64_t version, bool leave = false) const;
-  [[nodiscard]] std::size_t live_peers() const { return membership_.rings().live.size(); }
+  [[nodiscard]] replication replicated(std::uint64_t version, bool leave = false) const {
+    return node_.replicated(version, leave);
+  }
+  [[nodiscard]] std::size_t live_peers() const { return node_.membership.rings().live.size(); }
   /// The rows as they are, for who watches a node from outside: a simulator, a test.
-  [[nodiscard]] const peer_table& peers() const { return peers_; }
-  [[nodiscard]] const unwanted_peers& unwanted() const { return unwanted_; }
-  [[nodiscard]] const change_list& changes() const { return changes_; }
+  [[nodiscard]] const peer_table& peers() const { return node_.peers; }
+  [[nodiscard]] const unwanted_peers& unwanted() const { return node_.unwanted; }
+  [[nodiscard]] const change_list& changes() const { return node_.changes; }
   /// When `handle_timeout`, and then `poll_transmit`, want to be called: the next round is due, or
   /// the budget lets what waits go on.
   [[nodiscard]] std::chrono::nanoseconds next_deadline() const;
   /// The same without what waits for the budget.
   [[nodiscard]] std::chrono::nanoseconds next_timeout() const {
-    return std::min(partners_.next_round(), own_map_.next_due());
+    return std::min(node_.partners.next_round(), node_.own_map.next_due());
   }
   /// Whether what I write is carried as fast as I write it: false after more than the cluster
   /// carries in an interval, or while live peers fall behind. Writing goes on to be allowed.
@@ -111,7 +97,7 @@ class protocol {
                       moment now, const endpoint& local = endpoint());
   void handle_timeout(moment now);
   /// Something the driver wants its users told: becomes an `error` event.
-  void report(std::string text);
+  void report(std::string text) { node_.report(std::move(text)); }
   /// A datagram that did not decode.
   void count_drop(drop_reason reason);
   /// One of the cluster's own, undamaged, in a wire version that I do not read: counted, and where
@@ -126,10 +112,10 @@ class protocol {
   /// take a higher generation, which carries it to all. An `advertised` event tells.
   void set_address(const endpoint& address);
   /// The local address that the legs I start leave from; a wildcard: the driver's choice.
-  void set_source(const endpoint& address) { source_ = address; }
+  void set_source(const endpoint& address) { node_.source = address; }
   /// The wire versions that my driver reads and writes, if not version 1 alone.  expects: no round
   /// has run yet
-  void set_wire_versions(const wire_range& spoken) { spoken_ = spoken; }
+  void set_wire_versions(const wire_range& spoken) { node_.spoken = spoken; }
   /// Runs with `settings` from now on, all of them or, where one is not allowed, none. Seeds are
   /// the driver's to look up: `set_seeds`. The next round may come sooner.
   ///   errors: as validated_change
@@ -166,166 +152,34 @@ class protocol {
   /// Says that I leave: at once to some peers, and in every digest from now on. Final.
   void leave(moment now);
   /// While this is not 0, rounds choose first among peers not known to hold it.
-  void prefer_lacking(std::uint64_t version) { partners_.prefer_lacking(version); }
+  void prefer_lacking(std::uint64_t version) { node_.partners.prefer_lacking(version); }
   /// Shows each message to `seen`, with the address of the other end: a received one before it is
   /// handled, a sent one when it is polled. Each is valid during the call, which must not change
   /// this node. A null hook ends that, and costs one branch a message.
-  void on_message(message_hook seen) { on_message_ = std::move(seen); }
+  void on_message(message_hook seen) { outgoing_.on_message(std::move(seen)); }
 
   // Outputs.
   /// Sets the next message, and says where it goes; its views are valid until the next call into
   /// the protocol. Nodes that are called in turn may use one message.
   [[nodiscard]] std::optional<endpoint> poll_transmit(moment now, message& out);
   /// The local address that the latest of them leaves from; a wildcard: the driver's choice.
-  [[nodiscard]] const endpoint& transmit_source() const { return sending_.source(); }
+  [[nodiscard]] const endpoint& transmit_source() const { return node_.sending.source(); }
   /// The next event above the cursor; its view is valid until the next call.
   [[nodiscard]] std::optional<event_view> poll_event(change_cursor& cursor);
   /// The sequence of the latest change: a cursor below it has something to read, or to skip.
-  [[nodiscard]] std::uint64_t last_change() const { return changes_.last(); }
+  [[nodiscard]] std::uint64_t last_change() const { return node_.changes.last(); }
   /// No cursor is below `sequence`.
   void release_changes(std::uint64_t sequence);
 
  private:
-  /// The circumstances of the message that is handled.
-  struct message_in_hand {
-    message_in_hand() = default;
-
-    endpoint sent_to;         // an address of this host; a wildcard: not known
-    bool is_by_peer = false;  // its sender is live here, and another node
-    digest_comparison seen;
-  };
-
-  [[nodiscard]] std::optional<slot_index> find_slot(std::string_view peer) const;
-  [[nodiscard]] bool is_reachable(slot_index slot) const;
   [[nodiscard]] member describe(slot_index slot, std::chrono::nanoseconds now) const;
-  void drop(drop_reason reason) { ++stats_.drops[static_cast<std::size_t>(reason)]; }
-  void observe_time(moment now);
-
-  // Receiving.
-  /// From somebody who bears my name: myself, a former run, or another node.
-  void handle_namesake(const message& received, const endpoint& source, std::size_t bytes,
-                       bool is_verified);
-  void add_answer(answer_leg&& leg) {
-    leg.planned = clock_.now();
-    leg.from = in_hand_.sent_to;
-    sending_.add_answer(std::move(leg));
-  }
-  /// Whether a leg that I start leaves from the address that this datagram was sent to: a cookie
-  /// verifies one address, and is of no use for another.
-  [[nodiscard]] bool is_my_source(const endpoint& local) const {
-    return source_.is_wildcard() || local.is_wildcard() || local.has_address_of(source_);
-  }
-  /// A reply with a cookie that I gave to another address: that one is named once.
-  void report_other_source(const message& received, const endpoint& source, moment now);
-  /// From a verified address: notes its size, and tells where it shows that large datagrams of mine
-  /// do not reach the sender, and short ones do.
-  void watch_path(const message& received, std::size_t bytes);
-  /// Takes a word of this node's name from a verified sender of another name.
-  void handle_word_of_me(const message& received);
-  /// Looks whether an older run of `slot` lives beside the one held.
-  void handle_older_run(const message& received, slot_index slot);
-  /// Tells that an older run of my own name lives, with `generation`.
-  void tell_older_run(std::uint64_t generation);
-  /// A peer that is met once in a turn of the ring is silent for longer: two turns, and some more.
-  [[nodiscard]] std::chrono::nanoseconds silence_max() const;
-  /// Which heartbeat of this run of mine the sender has seen; 0: none.
-  [[nodiscard]] std::uint64_t seen_heartbeat(const message& received) const;
-  void handle_digest(const message& received, const endpoint& source, std::size_t bytes,
-                     bool is_verified, bool is_fresh);
-  void handle_reply(const message& received, const endpoint& source, bool is_fresh);
-  /// A fresh leg 1, at once, but once a round and address.
-  void begin_anew(const endpoint& source, std::uint64_t remote_hash);
-  /// Notes the sender of each part of a value, and asks it for more unless the part is the last.
-  /// True: a transfer took a part of this message.
-  bool handle_parts(const message& received, const endpoint& source);
-  /// expects: the message came from a verified address
-  void handle_sender(const message& received, const endpoint& source, bool is_fresh);
-  void handle_identity(const identity_view& who, bool is_fresh);
-  void handle_heartbeats(std::span<const packed_entry> entries, const comparison& seen,
-                         bool is_fresh);
-  void handle_heartbeat(slot_index slot, const digest_entry& entry);
-  /// The same by another peer's word, which may be impossible.
-  void handle_relayed(slot_index slot, const digest_entry& entry);
-  /// That the peer leaves, if the entry says so; of its heartbeat nothing.
-  void handle_leave(slot_index slot, const digest_entry& entry);
-  void handle_own_entry(const digest_entry& mine, std::uint32_t instance);
-  /// Takes a generation above `generation`, which others hold of this node.
-  void refute(std::uint64_t generation);
-  void end_conflict();
-  /// The wire version for this leg: the highest that both sides speak, or my lowest if the peer's
-  /// range is unknown. A silent peer may not read that: each of mine in turn.
-  [[nodiscard]] std::uint8_t version_for(const leg_base& leg, std::uint32_t unanswered) const;
-  void set_status(slot_index slot, peer_status status);
-  void set_status(slot_index slot, std::optional<peer_status> status) {
-    if (status) set_status(slot, *status);
-  }
-
-  // Suspicion.
-  /// Does what liveness wants: its probes become legs.
-  void start_probes();
-  /// A leg 1 without a claim, to hear whether a peer answers, or to tell it something.
-  void start_short(const wanted_probe& wanted);
-  void handle_suspicions(const message& received, const endpoint& source);
-
-  // The round.
-  void run_round(moment now);
-  void update_expectation();
-  void declare_dead();
-  void forget_gone();
-  /// The row goes, and the peer is remembered as forgotten.
-  void forget_slot(slot_index slot);
-  void choose_partners();
-  /// Begins an exchange with a partner of this round.
-  [[nodiscard]] start_outcome start(const partner& chosen);
-  /// Whether a digest to it waits already.
-  [[nodiscard]] bool is_started(const endpoint& to) { return sending_.find_digest(to) != nullptr; }
-  /// A digest to that address; null where it may not go, or one waits, or too many do.
-  [[nodiscard]] digest_leg* try_start(const endpoint& to, std::uint64_t remote_hash);
-  /// expects: the outbox has room for it
-  digest_leg& start_exchange(const endpoint& to, std::uint64_t remote_hash);
-  /// Asks the sender of a value for more of it by a short leg 1, if this round has one left.
-  void try_continue(const value_transfer& one);
-  /// Asks once a round for more of each value, unless a leg to its sender waits already.
-  void continue_values();
-  /// The budget held up a probe of mine for a whole round.
-  void handle_delayed_probe();
-  /// Tells in an event where the byte budget becomes too small for membership, or enough again.
-  void end_budget_round();
-  /// Decides whether the sender of that digest waits for a sign of life, and counts the answer.
-  void plan_sign(const message& received, std::size_t bytes, answer_leg& answer);
-
-  // Writing.
-  /// Why this node may not write now; no error: it may.
-  [[nodiscard]] std::error_code write_refusal() const;
   [[nodiscard]] result<std::uint64_t> set_until(pair_views pairs,
                                                 std::optional<std::chrono::nanoseconds> deadline);
 
-  config settings_;
-  wire_range spoken_;
-  storage_ref entries_;
-  random_source random_;
-  hash_key cluster_key_;
-  protocol_stats stats_;
-  peer_table peers_;
-  unwanted_peers unwanted_;
-  change_list changes_;
-  exchange exchange_;
-  own_map own_map_;
-  address_book addresses_;
-  membership membership_;
-  partners partners_;
-  notices notices_;
-
-  endpoint source_;  // of the legs that I start
-  sending sending_;
-  message_in_hand in_hand_;
-
-  node_clock clock_;
-
-  liveness liveness_;
-
-  own_incarnation own_;
-  message_hook on_message_;
+  node_parts node_;
+  outgoing outgoing_;
+  receiving receiving_;
+  rounds rounds_;
 };
 
 }  // namespace gossipmonger

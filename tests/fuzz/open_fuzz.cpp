@@ -27,10 +27,10 @@ void run(std::span<const std::uint8_t> input) {
   if (from.flag()) ring.plain = plain_policy::accepted;
   sealer sender(sample_ring({0x80}), [] { return instance; });
   sealer receiver(ring, [] { return instance + 1; });
-  std::vector<bytes> genuine;
+  std::vector<byte_list> genuine;
   std::vector<bool> was_opened;
   for (std::uint64_t looked = 1; !from.is_empty(); ++looked) {
-    bytes datagram;
+    byte_list datagram;
     std::size_t which = from.below(8);
     if (which < 2) {
       for (const std::uint8_t one : from.take(from.number(2000))) {

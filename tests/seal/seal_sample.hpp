@@ -18,11 +18,11 @@
 
 namespace gossipmonger {
 
-using bytes = std::vector<std::byte>;
+using byte_list = std::vector<std::byte>;
 
 /// The key whose bytes count up from `first`.
 inline std::shared_ptr<const seal_key> sample_key(unsigned first = 0x80) {
-  bytes raw(32);
+  byte_list raw(32);
   for (std::size_t i = 0; i < raw.size(); ++i) raw[i] = static_cast<std::byte>(first + i);
   return seal_key_access::make(raw);
 }
@@ -46,17 +46,18 @@ inline seal_time at(std::chrono::nanoseconds wall, std::chrono::nanoseconds stea
 }
 
 /// The datagram that `from` makes of `content` at the sample's date.
-inline bytes sealed_by(sealer& from, std::string_view content,
-                       std::chrono::nanoseconds wall = sample_date) {
-  bytes room(seal_head_bytes + content.size() + seal_tag_bytes);
+inline byte_list sealed_by(sealer& from, std::string_view content,
+                           std::chrono::nanoseconds wall = sample_date) {
+  byte_list room(seal_head_bytes + content.size() + seal_tag_bytes);
   const auto source = std::as_bytes(std::span(content));
   std::copy(source.begin(), source.end(), room.begin() + seal_head_bytes);
   const std::span<const std::byte> made = from.seal(room, content.size(), at(wall));
-  return bytes(made.begin(), made.end());
+  return byte_list(made.begin(), made.end());
 }
 
 /// The content that `by` finds in `datagram`, or the name of the drop in angle brackets.
-inline std::string opened_by(sealer& by, bytes datagram, const seal_time& now = at(sample_date)) {
+inline std::string opened_by(sealer& by, byte_list datagram,
+                             const seal_time& now = at(sample_date)) {
   const auto content = by.open(datagram, now);
   if (!content) return "<" + std::string(to_string(content.error())) + ">";
   return std::string(reinterpret_cast<const char*>(content->data()), content->size());

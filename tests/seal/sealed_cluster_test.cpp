@@ -85,7 +85,7 @@ class recorder {
   struct kept {
     endpoint from;
     endpoint to;
-    bytes datagram;
+    byte_list datagram;
   };
 
   explicit recorder(simulated_cluster& of) : cluster_(of) {
@@ -233,7 +233,7 @@ TEST_CASE("sealed cluster: a plain node, a wrong key, and random bytes change no
   recorder seen(cluster);
   const endpoint nobody = endpoint::v4(10, 9, 9, 9, 7000);
   for (int i = 0; i < 1000; ++i) {
-    bytes noise(random.below(1400));
+    byte_list noise(random.below(1400));
     for (std::byte& one : noise) one = static_cast<std::byte>(random.below(256));
     // Half of it begins as sealed datagrams do, and none as a plain one.
     if (!noise.empty()) noise[0] = i % 2 == 0 ? std::byte{0x73} : std::byte{0};

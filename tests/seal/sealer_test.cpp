@@ -43,7 +43,7 @@ TEST_CASE("sealer: the bytes of a datagram are those that OpenSSL makes of it") 
   // From known_answer.py, which does not use libsodium.
   sealer one(sample_ring(), instances_from(sample_instance));
 
-  const bytes made = sealed_by(one, "Ladies and Gentlemen of the class of '99");
+  const byte_list made = sealed_by(one, "Ladies and Gentlemen of the class of '99");
 
   CHECK(to_hex(made) ==
         "73010000e97ef037efcdab896745230100d2496b01000000"
@@ -54,7 +54,7 @@ TEST_CASE("sealer: the bytes of a datagram are those that OpenSSL makes of it") 
 TEST_CASE("sealer: a peer with the key opens a datagram, in its place") {
   sealer one(sample_ring());
   sealer other(sample_ring());
-  bytes datagram = sealed_by(one, "hello");
+  byte_list datagram = sealed_by(one, "hello");
 
   const auto content = other.open(datagram, at(sample_date, 7s));
 
@@ -73,7 +73,7 @@ TEST_CASE("sealer: an empty content is sealed and opened too") {
   sealer one(sample_ring());
   sealer other(sample_ring());
 
-  const bytes datagram = sealed_by(one, "");
+  const byte_list datagram = sealed_by(one, "");
 
   CHECK(datagram.size() == 40);
   CHECK(opened_by(other, datagram).empty());
@@ -82,11 +82,11 @@ TEST_CASE("sealer: an empty content is sealed and opened too") {
 TEST_CASE("sealer: each flip of one bit is refused, and the genuine datagram is then opened") {
   sealer one(sample_ring());
   sealer other(sample_ring());
-  const bytes datagram = sealed_by(one, std::string(100, 'x'));
+  const byte_list datagram = sealed_by(one, std::string(100, 'x'));
 
   std::array<std::size_t, seal_drop_count> counted{};
   for (std::size_t bit = 0; bit < datagram.size() * 8; ++bit) {
-    bytes changed = datagram;
+    byte_list changed = datagram;
     changed[bit / 8] ^= static_cast<std::byte>(1U << bit % 8);
     const auto content = other.open(changed, at(sample_date));
     REQUIRE(!content.has_value());
@@ -107,11 +107,11 @@ TEST_CASE("sealer: each flip of one bit is refused, and the genuine datagram is 
 TEST_CASE("sealer: each truncation is refused, and moves nothing") {
   sealer one(sample_ring());
   sealer other(sample_ring());
-  const bytes datagram = sealed_by(one, std::string(100, 'x'));
+  const byte_list datagram = sealed_by(one, std::string(100, 'x'));
 
   for (std::size_t size = 0; size < datagram.size(); ++size) {
     const std::string found = opened_by(
-        other, bytes(datagram.begin(), datagram.begin() + static_cast<std::ptrdiff_t>(size)));
+        other, byte_list(datagram.begin(), datagram.begin() + static_cast<std::ptrdiff_t>(size)));
     CHECK(found == (size < 40 ? "<length>" : "<forged>"));
   }
 
@@ -121,7 +121,7 @@ TEST_CASE("sealer: each truncation is refused, and moves nothing") {
 TEST_CASE("sealer: a datagram is opened once") {
   sealer one(sample_ring());
   sealer other(sample_ring());
-  const bytes datagram = sealed_by(one, "hello");
+  const byte_list datagram = sealed_by(one, "hello");
 
   CHECK(opened_by(other, datagram) == "hello");
   CHECK(opened_by(other, datagram) == "<replayed>");
@@ -135,8 +135,8 @@ TEST_CASE("sealer: a forged datagram does not mark the count that it names") {
   sealer one(sample_ring());
   sealer other(sample_ring());
   REQUIRE(opened_by(other, sealed_by(one, "first")) == "first");
-  const bytes genuine = sealed_by(one, "second");
-  bytes forged = genuine;
+  const byte_list genuine = sealed_by(one, "second");
+  byte_list forged = genuine;
   forged.back() ^= std::byte{1};
 
   CHECK(opened_by(other, forged) == "<forged>");
@@ -147,8 +147,8 @@ TEST_CASE("sealer: a forged datagram does not move the window ahead") {
   sealer one(sample_ring());
   sealer other(sample_ring());
   REQUIRE(opened_by(other, sealed_by(one, "first")) == "first");
-  const bytes genuine = sealed_by(one, "second");
-  bytes forged = genuine;
+  const byte_list genuine = sealed_by(one, "second");
+  byte_list forged = genuine;
   forged[20] = forged[21] = forged[22] = forged[23] = std::byte{0xff};  // the highest count
 
   CHECK(opened_by(other, forged) == "<forged>");
@@ -168,7 +168,7 @@ TEST_CASE("sealer: two senders under one key have counts of their own") {
 
 TEST_CASE("sealer: a node refuses its own datagrams before their tag") {
   sealer one(sample_ring());
-  bytes mine = sealed_by(one, "hello");
+  byte_list mine = sealed_by(one, "hello");
   mine.back() ^= std::byte{1};
 
   CHECK(opened_by(one, mine) == "<reflected>");
@@ -177,7 +177,7 @@ TEST_CASE("sealer: a node refuses its own datagrams before their tag") {
 TEST_CASE("sealer: a key that is not in the ring costs no tag, and is named") {
   sealer one(sample_ring({0x10}));
   sealer other(sample_ring({0x80}));
-  const bytes datagram = sealed_by(one, "hello");
+  const byte_list datagram = sealed_by(one, "hello");
 
   CHECK(opened_by(other, datagram) == "<key>");
   REQUIRE(read_seal_head(datagram).has_value());
@@ -197,7 +197,7 @@ TEST_CASE("sealer: a key that left the ring opens no more, and the counts of sen
   sealer one(sample_ring({0x10}));
   sealer two(sample_ring({0x80}));
   sealer other(sample_ring({0x80, 0x10}));
-  const bytes datagram = sealed_by(two, "hello");
+  const byte_list datagram = sealed_by(two, "hello");
   REQUIRE(opened_by(other, datagram) == "hello");
 
   other.set_keyring(sample_ring({0x80}));
@@ -223,7 +223,7 @@ TEST_CASE("sealer: the nonce of a sender goes on under another key") {
 // ------------------------------------------------------------------------------------------ dates
 
 TEST_CASE("sealer: the first datagram of a sender is within a day of the receiver's clock") {
-  const bytes datagram = [] {
+  const byte_list datagram = [] {
     sealer one(sample_ring());
     return sealed_by(one, "hello");
   }();
@@ -252,7 +252,7 @@ TEST_CASE("sealer: a clock before 2020 compares no dates, and neither does a tol
   sealer young(sample_ring());
   sealer tolerant(sample_ring());
   tolerant.set_clock_tolerance(0s);
-  const bytes datagram = sealed_by(one, "hello");
+  const byte_list datagram = sealed_by(one, "hello");
 
   CHECK(opened_by(young, datagram, at(1'577'836'799s)) == "hello");
   CHECK(opened_by(tolerant, datagram, at(sample_date + 9'999h)) == "hello");
@@ -262,10 +262,10 @@ TEST_CASE("sealer: a sender unheard for two tolerances is forgotten; its old dat
   sealer one(sample_ring());
   sealer two(sample_ring());
   sealer other(sample_ring());
-  const bytes old = sealed_by(one, "old");
+  const byte_list old = sealed_by(one, "old");
   REQUIRE(opened_by(other, old) == "old");
 
-  const bytes fresh = sealed_by(two, "fresh", sample_date + 48h);
+  const byte_list fresh = sealed_by(two, "fresh", sample_date + 48h);
   REQUIRE(opened_by(other, fresh, at(sample_date + 48h, 48h)) == "fresh");
 
   CHECK(other.counters().instances == 1);
@@ -277,7 +277,7 @@ TEST_CASE("sealer: a sender unheard for two tolerances is forgotten; its old dat
 TEST_CASE("sealer: a plain datagram is refused, accepted or sent as the ring says") {
   const std::string text(60, 'g');
   const auto source = std::as_bytes(std::span(text));
-  const bytes plain(source.begin(), source.end());
+  const byte_list plain(source.begin(), source.end());
   sealer one(sample_ring());
   CHECK(opened_by(one, plain) == "<plain>");
 
@@ -305,19 +305,19 @@ TEST_CASE("sealer: where plain datagrams are accepted, a short one is the codec'
   accepting.plain = plain_policy::accepted;
   sealer one(accepting);
 
-  CHECK(opened_by(one, bytes(3, std::byte{'g'})) == "ggg");
-  CHECK(opened_by(one, bytes(3, std::byte{0x73})) == "<length>");
+  CHECK(opened_by(one, byte_list(3, std::byte{'g'})) == "ggg");
+  CHECK(opened_by(one, byte_list(3, std::byte{0x73})) == "<length>");
 }
 
 TEST_CASE("sealer: a ring that refuses plain datagrams again does so at once") {
   keyring ring = sample_ring();
   ring.plain = plain_policy::accepted;
   sealer one(ring);
-  REQUIRE(opened_by(one, bytes(60, std::byte{'g'})) == std::string(60, 'g'));
+  REQUIRE(opened_by(one, byte_list(60, std::byte{'g'})) == std::string(60, 'g'));
 
   one.set_keyring(sample_ring());
 
-  CHECK(opened_by(one, bytes(60, std::byte{'g'})) == "<plain>");
+  CHECK(opened_by(one, byte_list(60, std::byte{'g'})) == "<plain>");
 }
 
 // ----------------------------------------------------------------------------------------- nonces
@@ -325,8 +325,8 @@ TEST_CASE("sealer: a ring that refuses plain datagrams again does so at once") {
 TEST_CASE("sealer: after the highest count comes another instance") {
   sealer one(sample_ring(), instances_from(10), std::numeric_limits<std::uint32_t>::max() - 1);
   sealer other(sample_ring());
-  const bytes last = sealed_by(one, "last");
-  const bytes next = sealed_by(one, "next");
+  const byte_list last = sealed_by(one, "last");
+  const byte_list next = sealed_by(one, "next");
 
   REQUIRE((read_seal_head(last).has_value() && read_seal_head(next).has_value()));
   CHECK(read_seal_head(last)->count == std::numeric_limits<std::uint32_t>::max());
@@ -378,7 +378,7 @@ TEST_CASE("sealer: neither sealing nor opening allocates once the sender is know
   sealer one(sample_ring());
   sealer other(sample_ring());
   REQUIRE(opened_by(other, sealed_by(one, "first")) == "first");
-  bytes room(1200);
+  byte_list room(1200);
 
   const std::size_t before = allocation_count();
   for (int i = 0; i < 10; ++i) {

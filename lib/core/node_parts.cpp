@@ -1,0 +1,129 @@
+#include "core/node_parts.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace gossipmonger {
+
+namespace {
+
+using std::chrono::nanoseconds;
+
+// Peers that were refused for want of room are unwanted too, besides the forgotten.
+constexpr std::size_t refused_max = 1024;
+constexpr std::size_t kept_changes_max = 1024;
+
+}  // namespace
+
+nanoseconds secret_lifetime(const config& settings) {
+  const auto turns = static_cast<std::int64_t>(2 * settings.peers_max / settings.fanout + 64);
+  return settings.gossip_interval * turns;
+}
+
+node_parts::node_parts(config options, storage_ref storage, const endpoint& address,
+                       std::uint64_t seed, moment now)
+    : settings(std::move(options)),
+      entries(storage),
+      random(seed),
+      cluster_key(make_cluster_key(settings.cluster_name)),
+      peers(settings.peers_max),
+      unwanted(settings.peers_max + refused_max),
+      changes(kept_changes_max),
+      exchange(settings, peers, unwanted, entries, changes),
+      own_map(settings, peers, entries, changes, now.steady),
+      addresses(settings.peers_max + 256, secret_lifetime(settings), random.next()),
+      membership(settings, peers, unwanted, changes),
+      partners(settings, peers, now.steady),
+      notices(settings, peers, changes),
+      sending(settings),
+      clock(now),
+      liveness(settings, peers, addresses, clock) {
+  const std::optional<slot_index> slot =
+      peers.try_add(settings.name, siphash(cluster_key, settings.name));
+  const peer self = peers[*slot];
+  self.set_generation(
+      std::min(std::max(settings.generation_last + 1, clock.date_generation()), generation_max));
+  peers.details(self_slot).instance = static_cast<std::uint32_t>(1 + random.below(0xffffffff));
+  peers.details(self_slot).address = address;
+  self.set_status(peer_status::self);
+  update_expectation();  // datagrams may come before the first round
+}
+
+std::optional<slot_index> node_parts::find_slot(std::string_view peer) const {
+  return peers.find_name(peer, siphash(cluster_key, peer));
+}
+
+bool node_parts::is_reachable(slot_index slot) const {
+  const std::optional<nanoseconds>& last = peers.details(slot).last_reply;
+  const peer_view row = peers[slot];
+  if (row.is_gone() || row.is_suspect()) return false;
+  return last && clock.now() - *last < silence_max();
+}
+
+replication node_parts::replicated(std::uint64_t version, bool leave) const {
+  replication reached;
+  for (const peer_view row : peers.by_hash()) {
+    if (row.slot() == self_slot) continue;
+    const bool is_holding = own_map.is_holding(row.slot(), version, leave);
+    const bool is_live = row.status() == peer_status::live;
+    reached.live += is_live ? 1 : 0;
+    reached.holding += is_holding ? 1 : 0;
+    reached.live_holding += is_live && is_holding ? 1 : 0;
+  }
+  return reached;
+}
+
+nanoseconds node_parts::silence_max() const {
+  // Everyone is met once in a turn of the ring; two turns without a reply are too long.
+  const auto rounds = static_cast<std::int64_t>(2 * peers.size() / settings.fanout + 16);
+  return settings.gossip_interval * rounds;
+}
+
+std::uint64_t node_parts::seen_heartbeat(const message& received) const {
+  const peer_view self = peers.self();
+  const bool is_of_this_run = received.receiver.generation == self.generation() &&
+                              received.receiver_instance == peers.details(self_slot).instance;
+  return is_of_this_run ? received.receiver.heartbeat : 0;
+}
+
+std::error_code node_parts::write_refusal() const {
+  if (has_left()) return make_error_code(errc::stopped);
+  const bool is_displaced = incarnation.is_displaced(liveness.expected().maximum, clock.now());
+  if (is_displaced) return make_error_code(errc::name_taken);
+  return {};
+}
+
+void node_parts::report(std::string text) {
+  changes.notice(event_kind::error, {}, 0, std::move(text));
+}
+
+void node_parts::observe_time(moment now) {
+  // The first round may be late: before it, this node awaits nothing of its peers.
+  const nanoseconds late_max = stats.rounds > 0 ? settings.gossip_interval : nanoseconds::max();
+  if (!clock.observe(now, partners.next_round(), late_max)) return;
+  partners.set_next_round(now.steady);
+  ++stats.pauses;
+  liveness.suspend(stats.rounds + 2);
+}
+
+void node_parts::update_expectation() {
+  liveness.update_expectation(exchange.digests.rows_min(settings.digest_datagrams_max,
+                                                        sending.digest_bytes(settings.fanout)));
+}
+
+void node_parts::set_status(slot_index slot, peer_status status) {
+  if (status == peer_status::dead) liveness.handle_death(slot);
+  membership.set_status(slot, status, clock.now(), random);
+}
+
+void node_parts::forget_slot(slot_index slot) {
+  membership.forget(slot, liveness.credible_heartbeat(slot), clock.now());
+  exchange.forget(slot);
+  exchange.transfers.forget(slot);
+  liveness.forget(slot);
+  own_map.forget(slot);
+  notices.forget(slot);
+  peers.remove(slot);
+}
+
+}  // namespace gossipmonger

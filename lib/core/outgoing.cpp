@@ -1,0 +1,179 @@
+#include "core/outgoing.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace gossipmonger {
+
+using std::chrono::nanoseconds;
+
+void outgoing::start_probes() {
+  while (const std::optional<wanted_probe> wanted = node_.liveness.poll_probe(node_.random)) {
+    start_short(*wanted);
+    node_.liveness.handle_started(*wanted, is_started(wanted->to));
+  }
+}
+
+void outgoing::start_short(const wanted_probe& wanted) {
+  const std::size_t told_max = node_.liveness.suspicions_a_leg();
+  if (digest_leg* queued = node_.sending.find_digest(wanted.to)) {
+    // The leg that waits there for the budget goes first now.
+    if (queued->padded_bytes == 0) queued->is_sign_due = true;
+    // A leg that goes there anyway takes the suspicion along, if it has room for it.
+    const bool has_room = queued->suspicions.size() < told_max;
+    if (wanted.told && has_room) queued->suspicions.push_back(*wanted.told);
+    return;
+  }
+  if (!node_.sending.may_start_short()) return;
+  digest_leg* started = try_start(wanted.to, wanted.remote_hash);
+  if (started == nullptr) return;
+  node_.sending.handle_short_started();
+  digest_leg& leg = *started;
+  leg.is_short = true;
+  leg.digest_rows_left = 1;
+  leg.datagrams_left = 1;
+  if (wanted.told) leg.suspicions.insert(leg.suspicions.begin(), *wanted.told);
+  if (leg.suspicions.size() > told_max) leg.suspicions.pop_back();
+}
+
+start_outcome outgoing::start(const partner& chosen) {
+  if (is_started(chosen.to)) return start_outcome::waiting;
+  digest_leg* leg = try_start(chosen.to, chosen.name_hash);
+  if (leg == nullptr) return start_outcome::refused;
+  if (chosen.reason != partner::why::member) return start_outcome::started;
+  const peer_view row = node_.peers[chosen.slot];
+  if (row.status() == peer_status::live && node_.settings.suspicion_rounds > 0) {
+    leg->awaited = chosen.slot;
+    leg->awaited_generation = row.generation();
+  }
+  return start_outcome::started;
+}
+
+digest_leg* outgoing::try_start(const endpoint& to, std::uint64_t remote_hash) {
+  if (!node_.partners.is_partner(to) || !node_.sending.has_room_for_digest(to)) return nullptr;
+  if (!node_.addresses.try_start(to, node_.stats.rounds, node_.settings.unverified_addresses_max))
+    return nullptr;
+  return &start_exchange(to, remote_hash);
+}
+
+digest_leg& outgoing::start_exchange(const endpoint& to, std::uint64_t remote_hash) {
+  const bool is_verified = node_.addresses.is_verified(to);
+  digest_leg& leg =
+      node_.sending.add_digest(to, node_.peers.by_hash().size(), node_.unwanted.all().size());
+  leg.planned = node_.clock.now();
+  leg.from = node_.source;
+  leg.remote_hash = remote_hash;
+  leg.cookie_echo = node_.addresses.cookie_from(to);
+  const std::optional<slot_index> slot = node_.peers.find(remote_hash);
+  if (slot) leg.spoken = node_.peers.details(*slot).spoken;
+  const bool is_live = slot && node_.peers[*slot].status() == peer_status::live;
+  leg.unanswered = is_live ? 0 : node_.addresses.unanswered(to);
+  if (!is_verified) {
+    const bool is_short_turn = node_.addresses.unanswered(to) % address_book::short_starts ==
+                               address_book::short_starts - 1;
+    node_.sending.pad(leg, is_short_turn ? address_book::unverified_bytes_short
+                                         : address_book::unverified_bytes_min);
+  }
+  leg.is_sign_due = is_verified;
+  if (is_verified) node_.liveness.plan_suspicions(leg.suspicions);
+  return leg;
+}
+
+void outgoing::try_continue(const value_transfer& one) {
+  if (!node_.exchange.transfers.may_continue() || !node_.addresses.is_verified(one.source)) return;
+  if (!node_.sending.has_room_for_digest(one.source)) return;
+  node_.exchange.transfers.handle_continued();
+  digest_leg& leg = start_exchange(one.source, one.remote_hash);
+  leg.is_short = true;
+  leg.is_sign_due = false;
+  leg.about = one.slot;
+  leg.has_extra = false;
+  leg.datagrams_left = 1;
+}
+
+void outgoing::continue_values() {
+  node_.exchange.transfers.begin_round(node_.stats.rounds, [this](slot_index slot) {
+    return node_.peers.is_used(slot) && node_.exchange.shared.partial_of(slot).has_value();
+  });
+  for (const value_transfer& one : node_.exchange.transfers.all()) {
+    if (!is_started(one.source)) try_continue(one);
+  }
+}
+
+void outgoing::plan_sign(const message& received, std::size_t bytes, answer_leg& answer) {
+  // Of one digest, one datagram wants a sign of life; a short leg wants nothing else.
+  bool is_first = true;
+  if (const std::optional<slot_index> slot = node_.peers.find(received.sender.name_hash)) {
+    std::optional<nanoseconds>& given = node_.peers.details(*slot).sign_given;
+    is_first = !given || node_.clock.now() - *given >= node_.settings.gossip_interval / 2;
+    if (is_first) given = node_.clock.now();
+  }
+  const bool is_short = received.known.lo > received.known.hi;
+  node_.sending.plan_sign(answer, bytes, is_first, is_short);
+}
+
+void outgoing::add_answer(answer_leg&& leg, const endpoint& from) {
+  leg.planned = node_.clock.now();
+  leg.from = from;
+  node_.sending.add_answer(std::move(leg));
+}
+
+std::optional<endpoint> outgoing::poll(moment now, message& out) {
+  node_.sending.expire(node_.clock.now());
+  while (const std::optional<leg_turn> turn = node_.sending.next(now.steady)) {
+    const bool is_digest = turn->digest != nullptr;
+    const bool is_filled = is_digest
+                               ? node_.exchange.digests.fill(*turn->digest, out, node_.clock.now())
+                               : node_.exchange.answers.fill(*turn->answer, out, node_.clock.now());
+    if (!is_filled) {
+      node_.sending.end(*turn);
+      continue;
+    }
+    const leg_base& leg = turn->leg();
+    out.cookie = node_.addresses.cookie_for(leg.to, now.steady);
+    out.versions = node_.spoken;
+    out.wire_version = version_for(leg, is_digest ? turn->digest->unanswered : 0);
+    if (const std::optional<slot_index> remote = node_.peers.find(leg.remote_hash)) {
+      path_watch& path = node_.exchange.shared.paths[*remote].watch;
+      path.handle_sent(leg.filled_bytes, node_.peers.self().heartbeat());
+    }
+    if (is_digest) {
+      // Any digest leg asks a suspect whether it lives, by its first datagram.
+      digest_leg& digest = *turn->digest;
+      if (digest.is_sign_due || digest.padded_bytes != 0)
+        node_.liveness.handle_asked(leg.remote_hash);
+      node_.liveness.expect_answer(std::exchange(digest.awaited, self_slot),
+                                   digest.awaited_generation);
+      ++node_.stats.digests_sent;
+    } else {
+      ++node_.stats.replies_sent;
+      node_.stats.deltas_sent += out.deltas.size();
+    }
+    const endpoint to = leg.to;
+    node_.sending.took(*turn, out);
+    if (on_message_) on_message_(message_direction::sent, to, out);
+    return to;
+  }
+  return std::nullopt;
+}
+
+std::uint8_t outgoing::version_for(const leg_base& leg, std::uint32_t unanswered) const {
+  // Losses alone make nobody write what a peer does not read.
+  constexpr std::uint32_t patience = 2;
+  std::optional<wire_range> spoken = leg.spoken;
+  // The version is chosen now: the receiver may have named others while the leg waited.
+  const std::optional<slot_index> slot = node_.peers.find(leg.remote_hash);
+  if (slot && node_.peers.details(*slot).way() == leg.to) {
+    const peer_details& of = node_.peers.details(*slot);
+    if (of.last_reply && *of.last_reply >= leg.planned) spoken = of.spoken;
+    if (node_.peers[*slot].status() == peer_status::live) unanswered = 0;
+  }
+  const std::uint8_t common = spoken ? common_wire_version(*spoken, node_.spoken) : std::uint8_t{0};
+  const std::uint32_t usual = common != 0 ? common : node_.spoken.lowest;
+  const std::uint32_t turns = unanswered - std::min(unanswered, patience);
+  const std::uint32_t count = node_.spoken.highest - node_.spoken.lowest + 1U;
+  return static_cast<std::uint8_t>(node_.spoken.lowest +
+                                   (usual - node_.spoken.lowest + turns) % count);
+}
+
+}  // namespace gossipmonger

@@ -1,0 +1,67 @@
+// The script of what goes out: begins legs for the scripts of receiving and of the round, and fills
+// the leg whose turn it is. A resource over the node's parts.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "core/exchange/legs.hpp"
+#include "core/exchange/value_transfers.hpp"
+#include "core/membership/partners.hpp"
+#include "core/model/message.hpp"
+#include "core/node_parts.hpp"
+#include "gossipmonger/endpoint.hpp"
+#include "gossipmonger/replication.hpp"
+
+namespace gossipmonger {
+
+class outgoing {
+ public:
+  /// `node` outlives the script.
+  explicit outgoing(node_parts& node) : node_(node) {}
+  outgoing(const outgoing&) = delete;
+  outgoing& operator=(const outgoing&) = delete;
+
+  void on_message(message_hook seen) { on_message_ = std::move(seen); }
+  /// Shows a message that came in to the hook.
+  void show_received(const endpoint& source, const message& received) const {
+    if (on_message_) on_message_(message_direction::received, source, received);
+  }
+
+  /// Does what liveness wants: its probes become legs.
+  void start_probes();
+  /// Begins an exchange with a partner of this round.
+  [[nodiscard]] start_outcome start(const partner& chosen);
+  /// Whether a digest to it waits already.
+  [[nodiscard]] bool is_started(const endpoint& to) const {
+    return node_.sending.find_digest(to) != nullptr;
+  }
+  /// A digest to that address.  expects: the outbox has room for it
+  digest_leg& start_exchange(const endpoint& to, std::uint64_t remote_hash);
+  /// Asks the sender of a value for more of it by a short leg 1, if this round has one left.
+  void try_continue(const value_transfer& one);
+  /// Asks once a round for more of each value, unless a leg to its sender waits already.
+  void continue_values();
+  /// Decides whether the sender of that digest waits for a sign of life, and counts the answer.
+  void plan_sign(const message& received, std::size_t bytes, answer_leg& answer);
+  /// The answer is planned now, and leaves from the address that `from` names.
+  void add_answer(answer_leg&& leg, const endpoint& from);
+
+  /// As `protocol::poll_transmit`.
+  [[nodiscard]] std::optional<endpoint> poll(moment now, message& out);
+
+ private:
+  /// A leg 1 without a claim, to hear whether a peer answers, or to tell it something.
+  void start_short(const wanted_probe& wanted);
+  /// A digest to that address; null where it may not go, or one waits, or too many do.
+  [[nodiscard]] digest_leg* try_start(const endpoint& to, std::uint64_t remote_hash);
+  /// The wire version for this leg: the highest that both sides speak, or my lowest if the peer's
+  /// range is unknown. A silent peer may not read that: each of mine in turn.
+  [[nodiscard]] std::uint8_t version_for(const leg_base& leg, std::uint32_t unanswered) const;
+
+  node_parts& node_;
+  message_hook on_message_;
+};
+
+}  // namespace gossipmonger
