@@ -17,6 +17,8 @@
 
 #include <tl/expected.hpp>
 
+#include "gossipmonger/library_build.hpp"
+
 namespace gossipmonger {
 
 /// Names a key, in datagrams and in every output: a hash of it, from which it cannot be computed.

@@ -49,7 +49,7 @@ WALLS = {
     "core": Wall({"core"}, banned_std=EFFECTS, banned_words=CLOCKS + CHANCE + ENTROPY + COROUTINES),
     "wire": Wall({"core", "wire"}, third_party_in_lib=r"tl/expected\.hpp|(?:nmm|imm)intrin\.h",
                  banned_std=EFFECTS, banned_words=CLOCKS + CHANCE + ENTROPY + COROUTINES),
-    "seal": Wall({"seal"}, third_party_in_lib=r"tl/expected\.hpp|" + POSIX,
+    "seal": Wall({"core", "seal"}, third_party_in_lib=r"tl/expected\.hpp|" + POSIX,
                  banned_std=EFFECTS, banned_words=CLOCKS + CHANCE + ENTROPY + COROUTINES),
     "net": Wall({"core", "wire", "seal", "net"}, third_party=r"tl/expected\.hpp|" + ASIO,
                 third_party_in_lib=r"asio/[\w/]+\.hpp|" + POSIX,
@@ -222,6 +222,8 @@ def check_include(path, own, header):
             return "a public header sees nothing of lib/"
         if other.layer not in wall.layers:
             return f"{own.layer} may not see {other.layer}"
+        if own.layer == "seal" and other.layer == "core" and other.room != "model":
+            return "seal sees of core the model only"
         if "transport" in own.stem and other.layer == "seal":
             return "a transport carries bytes and knows nothing of seals"
         if "core" == own.layer == other.layer:
@@ -413,8 +415,9 @@ PLANTS = [
     ("lib/wire/capnp_new.cpp", '#include "gossipmonger/types.hpp"', "no public header"),
     ("lib/seal/sealer.cpp", "#include <sodium.h>", "alone"),
     ("lib/net/node_seal.cpp", "#include <sodium/utils.h>", "alone"),
-    ("lib/seal/sealer.hpp", '#include "gossipmonger/error.hpp"', "seal may not see core"),
-    ("lib/seal/sealer.cpp", '#include "core/protocol.hpp"', "seal may not see core"),
+    ("lib/seal/sealer.cpp", '#include "core/protocol.hpp"', "seal sees of core the model only"),
+    ("lib/seal/sealer.hpp", '#include "gossipmonger/storage.hpp"',
+     "seal sees of core the model only"),
     ("lib/seal/sealer.cpp", '#include "wire/codec.hpp"', "seal may not see wire"),
     ("lib/seal/sealer.cpp", '#include "net/node_driver.hpp"', "seal may not see net"),
     ("lib/seal/sealer.cpp", "auto t = std::chrono::system_clock::now();", "::now("),
@@ -458,6 +461,7 @@ PLANTS += [(f"lib/core/{one}.cpp", f'#include "core/{other}.hpp"', "siblings")
 # And what must pass: a word in a comment or a string, and what a layer is given.
 HARMLESS = [
     ("lib/seal/sodium_cipher.cpp", "#include <sodium.h>"),
+    ("lib/seal/sealer.hpp", '#include "gossipmonger/error.hpp"'),
     ("lib/net/node_driver.cpp", '#include "seal/sealer.hpp"'),
     (TYPES, "// no co_await, and never steady_clock::now()"),
     ("lib/sim/world.cpp", "moment world::now() const { return now_; }"),
