@@ -30,9 +30,11 @@ struct wire_version_access;
 template <storage Storage, transport Transport>
 class basic_node : public node_base {
  public:
+  /// The clock of its timers and timeouts.
   using clock_type = typename Transport::clock_type;
   /// For the pauses of a service: it runs on the node's clock, also where a test moves that.
   using timer = asio::basic_waitable_timer<clock_type>;
+  /// A node, or the reason why there is none.
   using expected_node = tl::expected<std::unique_ptr<basic_node>, start_error>;
 
   /// Opens a socket at `listen` and makes a node that owns it. Does not gossip before `run`.

@@ -16,8 +16,20 @@
 
 namespace gossipmonger {
 
+/// The options of a node. The limits stand beside each option: `validated` checks them, and
+/// `start_error` or `config_error` names the first that does not hold.
 struct config {
   config() = default;
+
+  // Presets: all options are the defaults, but for those named here.
+  /// One data centre: the defaults.
+  [[nodiscard]] static config lan(std::string_view name);
+  /// Sites with slow or lossy paths between them: gossip_interval 2 s, fanout 2, suspicion_rounds
+  /// 24. Twice the datagrams a round, half the rounds; a crash is found later, and in error less.
+  [[nodiscard]] static config wan(std::string_view name);
+  /// One host, or one rack: gossip_interval 200 ms. Five times the datagrams of `lan`; crashes are
+  /// found, and news arrives, in a fifth of the time.
+  [[nodiscard]] static config local(std::string_view name);
 
   // The node itself.
   std::string name;                      ///< 1-255 bytes of UTF-8; unique in the cluster
@@ -58,7 +70,7 @@ struct config {
   std::chrono::milliseconds dead_peer_grace{std::chrono::hours{1}};
   ///< 10 intervals - 30 days: then a dead peer is forgotten
 
-  // Capacities (I5); what happens beyond is named in lib/README.md.
+  // Capacities (I5); lib/core/ALGORITHM.md says what happens beyond each.
   std::size_t peers_max = 4096;                ///< 1 - 65535
   std::size_t keys_per_peer_max = 1000000;     ///< 1 - 2^31, tombstones included
   std::size_t bytes_per_peer_max = 268435456;  ///< 1024 - 2^40 of keys and values
@@ -76,9 +88,9 @@ struct config_error {
   /// "gossip_interval: 5 ms is not allowed; allowed: 10 ms to 1 h"
   [[nodiscard]] std::string message() const;
 
-  std::string option;
-  std::string value;
-  std::string allowed;
+  std::string option;   ///< as `config` spells it
+  std::string value;    ///< as it was given
+  std::string allowed;  ///< range or form
 };
 
 /// The name whose SRV records `seed` stands for: what follows "dnssrv+"; nullopt for other seeds.

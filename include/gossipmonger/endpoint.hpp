@@ -8,6 +8,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <iosfwd>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@
 
 namespace gossipmonger {
 
+/// An IP address with port and scope. A value; the default is the wildcard with port 0.
 struct endpoint {
   endpoint() = default;
 
@@ -27,10 +29,13 @@ struct endpoint {
   ///   errors: nullopt where the text is anything else
   [[nodiscard]] static std::optional<endpoint> parse(std::string_view text);
 
+  /// Whether it is an IPv4 address, in mapped form.
   [[nodiscard]] bool is_v4() const;
   /// 0.0.0.0 or ::, which nobody can send to.
   [[nodiscard]] bool is_wildcard() const;
+  /// 127.0.0.0/8 or ::1.
   [[nodiscard]] bool is_loopback() const;
+  /// 224.0.0.0/4 or ff00::/8.
   [[nodiscard]] bool is_multicast() const;
   /// fe80::/10, an address that means a host only together with an interface.
   [[nodiscard]] bool is_link_local() const {
@@ -61,9 +66,9 @@ struct endpoint {
     return one.scope <=> other.scope;
   }
 
-  std::array<std::uint8_t, 16> address{};
-  std::uint16_t port = 0;
-  std::uint32_t scope = 0;  ///< interface index of a link-local address, else 0
+  std::array<std::uint8_t, 16> address{};  ///< in network order; IPv4 in mapped form
+  std::uint16_t port = 0;                  ///< in host order
+  std::uint32_t scope = 0;                 ///< interface index of a link-local address, else 0
 
  private:
   /// Eight bytes of the address as a number, the first one highest. Compiles to one load.
@@ -73,5 +78,8 @@ struct endpoint {
     return number;
   }
 };
+
+/// As `endpoint::to_string`.
+std::ostream& operator<<(std::ostream& to, const endpoint& address);
 
 }  // namespace gossipmonger

@@ -3,6 +3,7 @@
 // Every function that may fail returns a result; nothing in the core throws. Values: copy freely.
 #pragma once
 
+#include <iosfwd>
 #include <string>
 #include <system_error>
 
@@ -22,10 +23,17 @@ enum class errc {
   value_too_large,
   /// The time to live is not above 0, or above 365 days. Nothing written.
   ttl_invalid,
-  /// A stated capacity is full (keys, bytes, versions, subscriptions). Nothing written.
+  /// A stated capacity is full (keys, bytes, versions). Nothing written.
   capacity_reached,
   /// The node or the transport was stopped. Earlier changes stay applied.
   stopped,
+  /// The node has left its cluster, which is final: it publishes no more. Nothing written; `run`
+  /// goes on until `stop`.
+  has_left,
+  /// `run` runs already. That one goes on.
+  already_running,
+  /// Another coroutine waits on this subscription. That one goes on, and takes the next event.
+  already_waiting,
   /// The deadline passed first. Gossip goes on; the condition may yet come true.
   timed_out,
   /// The awaiting coroutine was cancelled. State as for `timed_out`.
@@ -52,6 +60,9 @@ enum class errc {
 
 /// Found by argument-dependent look-up, so that `errc` converts to std::error_code.
 [[nodiscard]] std::error_code make_error_code(errc code) noexcept;
+
+/// Its message, as `error_category` says it.
+std::ostream& operator<<(std::ostream& to, errc code);
 
 template <class T>
 using result = tl::expected<T, std::error_code>;

@@ -35,6 +35,7 @@ class seal_key {
   seal_key& operator=(const seal_key&) = delete;
   ~seal_key();
 
+  /// The name of the key.
   [[nodiscard]] seal_key_id id() const { return id_; }
 
  private:
@@ -57,12 +58,13 @@ enum class plain_policy : std::uint8_t {
 
 inline constexpr std::size_t keyring_keys_max = 8;
 
+/// The keys of a node, and how it treats datagrams without a seal. A value, which shares the keys.
 struct keyring {
   keyring() = default;
 
   /// Up to 8: the first seals, all of them open.
   std::vector<std::shared_ptr<const seal_key>> keys;
-  plain_policy plain = plain_policy::refused;
+  plain_policy plain = plain_policy::refused;  ///< sealed only, unless the cluster is migrated
 };
 
 /// Why a keyring is refused. A value; holds nothing of a key.
@@ -74,7 +76,7 @@ struct keyring_error {
 
   std::string file;      ///< empty where the keyring is of no file
   std::size_t line = 0;  ///< 0 where no line is at fault
-  std::string cause;
+  std::string cause;     ///< names the fault, and no part of the text
 };
 
 /// Whether the library was built with libsodium. Without it there is no keyring: each function
@@ -121,10 +123,10 @@ inline constexpr std::size_t seal_drop_count = 9;
 struct seal_key_counters {
   seal_key_counters() = default;
 
-  seal_key_id id = 0;
-  bool is_sealing = false;
-  std::uint64_t sealed = 0;
-  std::uint64_t opened = 0;
+  seal_key_id id = 0;                                   ///< of the key
+  bool is_sealing = false;                              ///< whether this node seals with it now
+  std::uint64_t sealed = 0;                             ///< datagrams
+  std::uint64_t opened = 0;                             ///< datagrams
   std::optional<std::chrono::nanoseconds> opened_last;  ///< on the node's steady clock
 };
 
@@ -132,14 +134,14 @@ struct seal_key_counters {
 struct seal_counters {
   seal_counters() = default;
 
-  std::uint64_t sealed = 0;
-  std::uint64_t opened = 0;
-  std::uint64_t plain_sent = 0;
-  std::uint64_t plain_opened = 0;
-  std::size_t instances = 0;    ///< gauge: senders whose datagrams are counted, at most 4096
-  std::uint64_t evictions = 0;  ///< senders given up because there were more
-  std::array<std::uint64_t, seal_drop_count> drops{};
-  plain_policy plain = plain_policy::refused;
+  std::uint64_t sealed = 0;        ///< datagrams sent
+  std::uint64_t opened = 0;        ///< datagrams taken
+  std::uint64_t plain_sent = 0;    ///< likewise without a seal, by a node with a keyring
+  std::uint64_t plain_opened = 0;  ///< likewise
+  std::size_t instances = 0;       ///< gauge: senders whose datagrams are counted, at most 4096
+  std::uint64_t evictions = 0;     ///< senders given up because there were more
+  std::array<std::uint64_t, seal_drop_count> drops{};  ///< by seal_drop
+  plain_policy plain = plain_policy::refused;          ///< of the ring
   std::vector<seal_key_counters> keys;  ///< in the order of the ring; none without one
 };
 

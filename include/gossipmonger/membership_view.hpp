@@ -33,8 +33,8 @@ class membership_view {
     row() = default;
 
     peer_status status = peer_status::self;  ///< `self` also where only keys of it were shown
-    std::uint64_t generation = 0;
-    std::map<std::string, std::string, std::less<>> keys;
+    std::uint64_t generation = 0;            ///< of the run that is shown
+    std::map<std::string, std::string, std::less<>> keys;  ///< with their values
   };
 
   /// `scope` is the switch of `get`, `for_each` and `live_peers` where they name none. Keys of the
@@ -43,11 +43,15 @@ class membership_view {
                            library_keys own = library_keys::hidden)
       : scope_(scope), library_keys_(own) {}
 
-  /// Whether anything changed that the view shows.
+  /// @{
+  /// Takes the next event. Returns whether anything changed that the view shows.
   bool apply(const event_view& seen);
   bool apply(const event& seen);
+  /// @}
 
+  /// Whether there is a row of that name.
   [[nodiscard]] bool is_known(std::string_view peer) const { return find(peer) != nullptr; }
+  /// Whether that peer is live; this node is not.
   [[nodiscard]] bool is_live(std::string_view peer) const;
   /// How many peers are live; this node is none.
   [[nodiscard]] std::size_t live_peers() const;

@@ -4,7 +4,7 @@
 // A flat hash finds a record by slot and key; a record keeps key and value in one heap block. Each
 // order (versions of a slot, changes of all) is an append-only log of record numbers, with a bit
 // per place for whether it is still taken. Any number is found in O(log n) and the next one in
-// O(1), whoever chooses the number. lib/README.md has the measurements.
+// O(1), whoever chooses the number. `./bench/run` measures it.
 #pragma once
 
 #include <cstddef>
@@ -48,6 +48,8 @@ class memory_storage {
   memory_storage& operator=(memory_storage&& other) noexcept;
   ~memory_storage();
 
+  /// @{
+  /// As the concept `storage` says.
   [[nodiscard]] result<void> put(slot_index slot, const entry_view& entry);
   [[nodiscard]] std::optional<entry_view> find(slot_index slot, std::string_view key) const;
   [[nodiscard]] std::optional<entry_view> first_above(slot_index slot, std::uint64_t version) const;
@@ -58,6 +60,7 @@ class memory_storage {
   [[nodiscard]] std::size_t retired_count() const;
   void forget(slot_index slot);
   [[nodiscard]] storage_usage usage(slot_index slot) const;
+  /// @}
 
  private:
   struct state;

@@ -52,6 +52,7 @@ struct seal_draw_access;
 /// errc::stopped.
 class node_base {
  public:
+  /// Of timeouts and times to live.
   using duration = std::chrono::nanoseconds;
   /// A key and its value.
   using pair = std::pair<std::string_view, std::string_view>;
@@ -60,19 +61,24 @@ class node_base {
   node_base& operator=(const node_base&) = delete;
 
   // Queries.
+  /// As configured.
   [[nodiscard]] std::string_view name() const;
+  /// Of this run; rises when the node refutes or moves.
   [[nodiscard]] std::uint64_t generation() const;
   /// My latest version; 0 before the first write.
   [[nodiscard]] std::uint64_t version() const;
   /// Where peers reach me; a wildcard while that is not known yet.
   [[nodiscard]] endpoint advertised_endpoint() const;
+  /// The transport's: every member is called on it.
   [[nodiscard]] asio::any_io_executor get_executor();
+  /// The options in force. Valid until `change`.
   [[nodiscard]] const config& settings() const;
   /// The value of a key, self's too. With key_scope::live there is none of a peer that is not live:
   /// the keys of a dead peer stay until it is forgotten. The views are valid until the next call
   /// into the node.
   [[nodiscard]] std::optional<entry_view> get(std::string_view peer, std::string_view key,
                                               key_scope scope = key_scope::all) const;
+  /// Whether that name is this node's or that of a peer, whatever its status.
   [[nodiscard]] bool is_known(std::string_view peer) const;
   /// Calls `visit(const entry_view&)` for each key of `peer`, in the order of versions.
   ///   expects: `visit` does not call non-const members of the node
@@ -87,21 +93,34 @@ class node_base {
   }
   /// Self first, then the others by name.
   [[nodiscard]] std::vector<member> members() const;
+  /// Counters since the start, and gauges.
   [[nodiscard]] protocol_stats stats() const;
   /// The size of each table, for tests: O(1).
   [[nodiscard]] table_sizes tables() const;
 
   // Publishing. None of these waits; gossip carries the writes on.
-  /// Errors as protocol::set, and key_reserved: the library's own begin with "gossipmonger/".
+  /// Publishes a key. Equal bytes write nothing.
+  ///   shape:  the version that holds it, for `replicated`
+  ///   errors: key_invalid, key_reserved, value_too_large, capacity_reached, name_taken, stopped
+  ///           (after `leave`): nothing was written; storage_failed: as the storage says
   [[nodiscard]] result<std::uint64_t> set(std::string_view key, std::string_view value);
+  /// Several keys, with consecutive versions in this order: a peer that holds the last holds all.
+  /// All are checked first. A storage that fails midway keeps the pairs before.
   [[nodiscard]] result<std::uint64_t> set(std::span<const pair> pairs);
+  /// The same of a list.
   [[nodiscard]] result<std::uint64_t> set(std::initializer_list<pair> pairs);
   /// The same for `ttl` from now on: while `run` runs, they are then erased. A TTL is no lease:
   /// only the key's owner counts it, so a key of a dead owner stays until that is forgotten.
   [[nodiscard]] result<std::uint64_t> set(std::string_view key, std::string_view value,
                                           duration ttl);
+  /// The same of several.
   [[nodiscard]] result<std::uint64_t> set(std::span<const pair> pairs, duration ttl);
+  /// The same of a list.
   [[nodiscard]] result<std::uint64_t> set(std::initializer_list<pair> pairs, duration ttl);
+  /// Erases a key.
+  ///   shape:  the version of the tombstone; nullopt where there was no such key
+  ///   errors: key_invalid, capacity_reached (no version is left), name_taken, stopped,
+  ///           storage_failed: the key stays
   [[nodiscard]] result<std::optional<std::uint64_t>> erase(std::string_view key);
   /// Begins an exchange with `address` in the next round: a seed for once.
   void join(const endpoint& address);
@@ -130,6 +149,7 @@ class node_base {
   void set_seal_clock_tolerance(std::chrono::seconds tolerance);
 
   // What happens.
+  /// A reader of all that happens, beginning with a snapshot.
   [[nodiscard]] subscription subscribe(const event_filter& filter = event_filter());
   /// Shows each message to `seen`, on the node's executor: `protocol::on_message` says when. It may
   /// call `find_name` of this node, and nothing else. It is kept until it is replaced, and is
@@ -141,8 +161,10 @@ class node_base {
   // Running.
   /// Gossips until `stop`, cancellation (which means the same) or an exception of the transport.
   /// Owns its loops: when it returns, nothing of the node runs any more. Once per node.
-  ///   errors: stopped, if it was stopped before it began; transport_failed, if the transport ended
-  ///           by itself, or somebody else closed it: an `error` event names the cause
+  ///   errors: stopped, if it was stopped before it began.
+  ///           already_running, if a call is pending.
+  ///           transport_failed, if the transport ended by itself, or somebody else closed it. An
+  ///           `error` event names the cause.
   [[nodiscard]] asio::awaitable<result<void>> run();
   /// Ends `run`, closes the transport, and ends all awaited operations. Idempotent.
   void stop();
@@ -194,12 +216,13 @@ class node_base {
  protected:
   /// The parts of a node, once they have been checked. A value.
   struct parts {
+    /// Over that transport.
     explicit parts(transport_ref with) : over(with) {}
 
-    config settings;
-    endpoint address;
-    transport_ref over;
-    wire_range spoken;
+    config settings;     ///< validated
+    endpoint address;    ///< where peers reach the node
+    transport_ref over;  ///< carries its datagrams
+    wire_range spoken;   ///< wire versions that it reads and writes
   };
 
   /// A key for the hashes of a storage, from the system's random device.

@@ -23,9 +23,9 @@ using pair_views = std::span<const std::pair<std::string_view, std::string_view>
 struct replication {
   replication() = default;
 
-  std::size_t live = 0;     ///< peers live now
-  std::size_t holding = 0;  ///< of all peers, those that hold the version
-  std::size_t live_holding = 0;
+  std::size_t live = 0;          ///< peers live now
+  std::size_t holding = 0;       ///< of all peers, those that hold the version
+  std::size_t live_holding = 0;  ///< of the live ones
 };
 
 /// When `replicated` is done. A value; made by `all_live` and `at_least`.
@@ -54,6 +54,7 @@ struct leave_result {
 
 /// Whether the node sent or received the message that its hook sees.
 enum class message_direction : std::uint8_t { sent, received };
+/// Sees a message, and the address of its other end. The message is valid during the call.
 using message_hook =
     std::function<void(message_direction, const endpoint& remote, const message& what)>;
 

@@ -1,10 +1,8 @@
-// Names to endpoints, and the local address that a destination is reached from.
+// Names to endpoints. Coroutines.
 #pragma once
 
 #include "gossipmonger/asio_definitions.hpp"  // first
 
-#include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -30,23 +28,5 @@ namespace gossipmonger {
 ///                 std::errc::resource_unavailable_try_again. Other errors are the resolver's, such
 ///                 as asio::error::host_not_found.
 [[nodiscard]] asio::awaitable<result<std::vector<endpoint>>> resolve(std::string seed);
-
-/// The local address, with port 0, that a datagram to `towards` would leave with. Sends nothing.
-///   errors: std::errc::invalid_argument for a wildcard; the system's own where there is no route
-[[nodiscard]] result<endpoint> route_source(const endpoint& towards);
-
-/// The local address by which a host is to be reached from `seeds`. It is the source of the route
-/// to the first of them, or stays `present` while one of them is reached from that. A loopback
-/// address means another host elsewhere, so it is taken only where all seeds are loopback
-/// addresses. The port is 0. nullopt: there is no such route. At most 16 routes beyond the host are
-/// looked at.
-[[nodiscard]] std::optional<endpoint> choose_local_address(std::span<const endpoint> seeds,
-                                                           const endpoint& present);
-
-/// Whether `address` is one of this host, whatever its port. Sends nothing.
-[[nodiscard]] bool is_local_address(const endpoint& address);
-
-/// Whether a socket on `local` can send to `address`: [::] is for both families.
-[[nodiscard]] bool is_of_family(const endpoint& address, const endpoint& local);
 
 }  // namespace gossipmonger

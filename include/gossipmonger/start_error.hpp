@@ -13,6 +13,7 @@ namespace gossipmonger {
 /// A value.
 struct start_error {
   start_error() = default;
+  /// The same fault, with std::errc::invalid_argument.
   explicit start_error(config_error wrong);
 
   /// "fanout: 0 is not allowed; allowed: 1 to 16". Where the system refused, with its reason:
@@ -21,8 +22,8 @@ struct start_error {
 
   std::error_code code;  ///< std::errc::invalid_argument, or the reason of the system
   std::string option;    ///< as `config` spells it; also listen, transport, storage
-  std::string value;
-  std::string allowed;
+  std::string value;     ///< as it was given
+  std::string allowed;   ///< range or form
 };
 
 }  // namespace gossipmonger

@@ -19,7 +19,7 @@ struct storage_usage {
 
   friend bool operator==(const storage_usage&, const storage_usage&) = default;
 
-  std::size_t live_keys = 0;
+  std::size_t live_keys = 0;   ///< keys that are not erased
   std::size_t tombstones = 0;  ///< received or written ones; retired entries do not count
   std::size_t bytes = 0;       ///< keys and values of both
 };
@@ -28,8 +28,8 @@ struct storage_usage {
 struct changed_entry {
   changed_entry() = default;
 
-  slot_index slot = 0;
-  entry_view entry;
+  slot_index slot = 0;  ///< of the owner
+  entry_view entry;     ///< retired ones as tombstones
 };
 
 /// A storage keeps, per slot, at most one entry a key, in two orders: by version within the slot,
@@ -91,10 +91,13 @@ concept storage = requires(S s, const S c, slot_index slot, const entry_view& en
 /// the storage outlives it.
 class storage_ref {
  public:
+  /// Refers to `of`, which outlives it.
   template <class S>
     requires(storage<S> && !std::same_as<S, storage_ref>)
   explicit storage_ref(S& of) : object_(&of), calls_(&calls_of<S>) {}
 
+  /// @{
+  /// As the concept `storage` says.
   result<void> put(slot_index slot, const entry_view& entry) {
     return calls_->put(object_, slot, entry);
   }
@@ -115,6 +118,7 @@ class storage_ref {
   [[nodiscard]] std::size_t retired_count() const { return calls_->retired_count(object_); }
   void forget(slot_index slot) { calls_->forget(object_, slot); }
   [[nodiscard]] storage_usage usage(slot_index slot) const { return calls_->usage(object_, slot); }
+  /// @}
 
  private:
   struct calls {

@@ -48,15 +48,17 @@ struct event_filter {
 ///     while (auto seen = events.try_next()) …
 class subscription {
  public:
+  /// Of timeouts, on the node's clock.
   using duration = std::chrono::nanoseconds;
 
+  /// For `node_base::subscribe`.
   explicit subscription(std::shared_ptr<node_state> of, const event_filter& filter);
   subscription(subscription&&) noexcept;
   subscription& operator=(subscription&&) noexcept;
   ~subscription();
 
   /// Waits until there is an event, and leaves it for the next call.
-  ///   errors: stopped, when nothing is left; timed_out, cancelled; capacity_reached if another
+  ///   errors: stopped, when nothing is left; timed_out, cancelled; already_waiting if another
   ///           call is pending
   [[nodiscard]] asio::awaitable<result<void>> wait(duration timeout = no_timeout);
 

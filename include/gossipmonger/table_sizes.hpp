@@ -8,6 +8,7 @@
 
 namespace gossipmonger {
 
+/// The size of each table of a node, as `tables` gives it. A value.
 struct table_sizes {
   table_sizes() = default;
 
@@ -17,14 +18,14 @@ struct table_sizes {
   std::size_t unwanted = 0;   ///< of the forgotten and the refused
   std::size_t addresses = 0;  ///< met, or tried
   std::size_t joining = 0;    ///< addresses that wait for their first exchange
-  std::size_t reported_names = 0;
+  std::size_t reported_names = 0;      ///< subjects that an event named lately
   std::size_t reported_clusters = 0;   ///< addresses of other clusters that an event named
   std::size_t reported_intervals = 0;  ///< peers whose interval an event named
 
   // What comes.
-  std::size_t parked_deltas = 0;
-  std::size_t parked_bytes = 0;
-  std::size_t partial_values = 0;
+  std::size_t parked_deltas = 0;    ///< deltas that wait for the one before
+  std::size_t parked_bytes = 0;     ///< of these
+  std::size_t partial_values = 0;   ///< values that are not whole yet
   std::size_t partial_bytes = 0;    ///< of values under way, as far as they are here
   std::size_t announced_bytes = 0;  ///< of the same, in whole
   std::size_t put_off = 0;          ///< peers whose entries the storage refused
@@ -42,13 +43,13 @@ struct table_sizes {
   std::size_t probes = 0;           ///< answers awaited
   std::size_t askers = 0;           ///< peers that await an answer of mine
   std::size_t suspicions_told = 0;  ///< peers of whom there is something to spread
-  std::size_t told_addresses = 0;
+  std::size_t told_addresses = 0;   ///< that were told of suspicions in this round
 
   // Changes for subscribers, and the rest.
-  std::size_t changes = 0;       ///< introductions, statuses, forgettings, notices
-  std::size_t kept_changes = 0;  ///< of them, forgettings and notices
-  std::size_t retired_entries = 0;
-  std::size_t deadlines = 0;  ///< of own keys
+  std::size_t changes = 0;          ///< introductions, statuses, forgettings, notices
+  std::size_t kept_changes = 0;     ///< of them, forgettings and notices
+  std::size_t retired_entries = 0;  ///< removals that slow readers have not seen
+  std::size_t deadlines = 0;        ///< of own keys
 };
 
 }  // namespace gossipmonger

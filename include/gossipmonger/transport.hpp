@@ -22,7 +22,7 @@ struct inbound {
 
   std::span<std::byte> buffer;  ///< 8-byte aligned, given by the caller
   std::size_t size = 0;         ///< bytes received; size > buffer.size(): it was cut, drop it
-  endpoint source;
+  endpoint source;              ///< the sender's address
   endpoint local;               ///< the address it was sent to; a wildcard: not known
   std::uint32_t interface = 0;  ///< index of the interface that it came on; 0: not known
 };
@@ -31,8 +31,8 @@ struct inbound {
 struct outbound {
   outbound() = default;
 
-  std::span<const std::byte> bytes;
-  endpoint destination;
+  std::span<const std::byte> bytes;  ///< the whole datagram
+  endpoint destination;              ///< a routable address
   endpoint source;  ///< the local address to leave from; a wildcard: the transport's choice
 };
 

@@ -48,6 +48,7 @@ class node_timer {
 template <class Clock>
 class clock_timer final : public node_timer {
  public:
+  /// A timer whose waits resume on `executor`.
   explicit clock_timer(const asio::any_io_executor& executor) : timer_(executor) {}
 
   [[nodiscard]] asio::awaitable<void> wait_until(std::chrono::nanoseconds time) override {
@@ -72,10 +73,13 @@ class clock_timer final : public node_timer {
 /// still be called: they do not touch the transport.
 class transport_ref {
  public:
+  /// Refers to `of`, which outlives it.
   template <class T>
     requires(transport<T> && !std::same_as<T, transport_ref>)
   explicit transport_ref(T& of) : object_(&of), calls_(&calls_of<T>) {}
 
+  /// @{
+  /// As the concept `transport` says.
   [[nodiscard]] asio::any_io_executor get_executor() const { return calls_->get_executor(object_); }
   [[nodiscard]] endpoint local_endpoint() const { return calls_->local_endpoint(object_); }
   [[nodiscard]] asio::awaitable<result<std::size_t>> receive(std::span<inbound> in) const {
@@ -85,10 +89,12 @@ class transport_ref {
     return calls_->send(object_, out);
   }
   void close() const { calls_->close(object_); }
+  /// @}
 
   /// The time of the transport's clock, and the date that goes with it: the clock's own where it
   /// has a `wall()`, as the clock of a simulation does.
   [[nodiscard]] moment now() const { return calls_->now(); }
+  /// A timer on the transport's clock.
   [[nodiscard]] std::unique_ptr<node_timer> make_timer(
       const asio::any_io_executor& executor) const {
     return calls_->make_timer(executor);

@@ -33,13 +33,13 @@ inline constexpr std::size_t udp_send_error_count = 10;
 struct udp_counters {
   udp_counters() = default;
 
-  std::uint64_t received = 0;  ///< datagrams, the truncated ones too
-  std::uint64_t received_bytes = 0;
+  std::uint64_t received = 0;        ///< datagrams, the truncated ones too
+  std::uint64_t received_bytes = 0;  ///< of these, as far as the buffer took them
   std::uint64_t truncated = 0;       ///< longer than the buffer given for them
   std::uint64_t receive_errors = 0;  ///< reported by the system instead of a datagram
   std::uint64_t kernel_drops = 0;    ///< buffer full, or a bad UDP checksum (Linux; else 0)
   std::uint64_t sent = 0;            ///< datagrams that the system took
-  std::uint64_t sent_bytes = 0;
+  std::uint64_t sent_bytes = 0;      ///< of these
   std::array<std::uint64_t, udp_send_error_count> send_errors{};  ///< by udp_send_error
 };
 

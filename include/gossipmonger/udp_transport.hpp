@@ -47,7 +47,9 @@ class udp_system_calls {
   udp_system_calls& operator=(const udp_system_calls&) = delete;
   virtual ~udp_system_calls() = default;
 
+  /// As recvmmsg, without waiting.
   [[nodiscard]] virtual int receive(int socket, std::span<mmsghdr> messages) = 0;
+  /// As sendmmsg, without waiting.
   [[nodiscard]] virtual int send(int socket, std::span<mmsghdr> messages) = 0;
 
   /// The best of this system; lives as long as the program. Where a sandbox or an old kernel
@@ -70,8 +72,10 @@ class udp_system_calls {
 /// co_spawn lets only terminal ones in, unless `reset_cancellation_state` asks for more.
 class udp_transport {
  public:
+  /// The clock of the node's timers.
   using clock_type = std::chrono::steady_clock;
 
+  /// A closed transport; `calls` outlives it.
   explicit udp_transport(asio::any_io_executor executor,
                          udp_system_calls& calls = udp_system_calls::system());
   udp_transport(const udp_transport&) = delete;
@@ -84,6 +88,7 @@ class udp_transport {
   ///           anew; errc::stopped after `close`; asio::error::already_open
   [[nodiscard]] result<void> open(endpoint listen, udp_options options = {});
 
+  /// The executor that its calls resume on.
   [[nodiscard]] asio::any_io_executor get_executor() const;
 
   /// The address it is bound to, with the port that the system chose; stays after `close`.
@@ -93,6 +98,7 @@ class udp_transport {
   /// open.
   [[nodiscard]] std::size_t receive_buffer_bytes() const;
 
+  /// Counts since `open`; they stay after `close`.
   [[nodiscard]] udp_counters counters() const;
 
   /// Waits for a datagram and takes what else is there; the contract is `transport`'s. It may

@@ -87,7 +87,7 @@ std::uint64_t node_parts::seen_heartbeat(const message& received) const {
 }
 
 std::error_code node_parts::write_refusal() const {
-  if (has_left()) return make_error_code(errc::stopped);
+  if (has_left()) return make_error_code(errc::has_left);
   const bool is_displaced = incarnation.is_displaced(liveness.expected().maximum, clock.now());
   if (is_displaced) return make_error_code(errc::name_taken);
   return {};

@@ -127,7 +127,7 @@ class protocol {
   void join(const endpoint& address);
   /// Publishes; identical bytes write nothing. Returns the version that holds. Keys and values
   /// here, and the key of `erase`, may be views of entries of this node.
-  ///   errors: key_invalid, value_too_large, capacity_reached, storage_failed, stopped (has left),
+  ///   errors: key_invalid, value_too_large, capacity_reached, storage_failed, has_left,
   ///           name_taken (another node lives under this name, and others hold that one)
   [[nodiscard]] result<std::uint64_t> set(std::string_view key, std::string_view value);
   /// Several at once, with consecutive versions, in this order: a replica that holds the last

@@ -10,10 +10,10 @@
 #include <asio/co_spawn.hpp>
 #include <asio/this_coro.hpp>
 
-#include "core/exchange/packer.hpp"
+#include "core/model/size_limits.hpp"
 #include "gossipmonger/hash.hpp"
 #include "gossipmonger/key_scope.hpp"
-#include "gossipmonger/resolver.hpp"
+#include "net/routes.hpp"
 
 namespace gossipmonger {
 namespace {
@@ -41,7 +41,8 @@ std::shared_ptr<node_driver> node_driver::self() {
 // ------------------------------------------------------------------------------ running, stopping
 
 asio::awaitable<result<void>> node_driver::run(std::shared_ptr<node_driver> of) {
-  if (of->is_stopped || of->has_run_) co_return fail(errc::stopped);
+  if (of->is_stopped) co_return fail(errc::stopped);
+  if (of->has_run_) co_return fail(errc::already_running);
   of->has_run_ = true;
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   const std::unique_ptr<node_timer> timer = of->transport.make_timer(executor);

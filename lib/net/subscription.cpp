@@ -73,7 +73,7 @@ asio::awaitable<result<event>> subscription::next(duration timeout) {
 }
 
 asio::awaitable<result<void>> subscription::wait(std::shared_ptr<state> of, duration timeout) {
-  if (of->signal.is_awaited()) co_return fail(errc::capacity_reached);
+  if (of->signal.is_awaited()) co_return fail(errc::already_waiting);
   const duration end = of->node->after(timeout);
   std::unique_ptr<node_timer> timer;
   for (;;) {

@@ -134,9 +134,12 @@ class checker : public world_observer {
   void check_expiry(node_index node);
   /// By silence alone, and not before its time.
   void check_declared_dead(node_index node, slot_index slot);
-  /// A run that ended before a node declared it dead is never live there again.
+  /// A run that ended before a node declared it dead is never live there again, unless its last
+  /// signs of life were still on their way.
   void check_revival(node_index node, const std::string& name, std::uint64_t generation,
                      std::chrono::nanoseconds died_at);
+  /// The longest time that a datagram is on its way now, late duplicates left out.
+  [[nodiscard]] std::chrono::nanoseconds longest_delay() const;
   /// How many nodes of the world bear that name.
   [[nodiscard]] std::size_t count_nodes(const std::string& name) const;
   void check_wire_version(node_index node, const endpoint& to, const message& sent);

@@ -1,6 +1,6 @@
 // The promises that a cluster keeps once its faults are over: within how many rounds its nodes
 // agree, find a crash and fall silent. First the bounds, each with its formula and its reason. Then
-// the class that holds a simulated cluster to them (lib/README.md, "the meaning of progress").
+// the class that holds a simulated cluster to them (lib/sim/README.md, "Promises").
 //
 // All bounds are in rounds of the slowest node. n is the number of nodes, L = ceil(log2 n).
 #pragma once

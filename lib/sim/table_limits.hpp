@@ -1,4 +1,4 @@
-// The limits of I5 for each table of a node. They follow the table of capacities in lib/README.md,
+// The limits of I5 for each table of a node. They follow the capacities in lib/core/ALGORITHM.md,
 // and not the code that keeps to it. Pure functions.
 #pragma once
 

@@ -7,7 +7,9 @@
 #include <string_view>
 #include <utility>
 
+#include <asio/basic_waitable_timer.hpp>
 #include <asio/co_spawn.hpp>
+#include <asio/version.hpp>
 
 #include "gossipmonger/hash.hpp"
 #include "gossipmonger/testing/seal_draw.hpp"
@@ -26,6 +28,19 @@ memory_network_options usual_network() {
   options.delay_min = std::chrono::milliseconds(1);
   options.delay_max = std::chrono::milliseconds(2);
   return options;
+}
+
+/// Whether a timer on the steady clock was made there: it waits for real time. Later versions of
+/// Asio may have another service behind their timers, and then nothing is found.
+bool has_real_timer(asio::io_context& context) {
+#if ASIO_VERSION < 103100
+  using clock = std::chrono::steady_clock;
+  using traits = asio::detail::chrono_time_traits<clock, asio::wait_traits<clock>>;
+  return asio::has_service<asio::detail::deadline_timer_service<traits>>(context);
+#else
+  static_cast<void>(context);
+  return false;
+#endif
 }
 
 }  // namespace
@@ -159,15 +174,8 @@ void simulated_cluster::print_events(std::FILE* to) {
 
 void simulated_cluster::print_new_events(process& of) const {
   if (!of.printed) return;
-  constexpr std::size_t value_bytes_max = 40;
   while (const std::optional<event_view> seen = of.printed->try_next_view()) {
-    std::string line(to_string(seen->kind));
-    if (!seen->peer.empty()) line += " " + std::string(seen->peer);
-    if (!seen->key.empty()) line += " " + std::string(seen->key);
-    if (seen->kind == event_kind::update) {
-      line += "=" + std::string(seen->value.substr(0, value_bytes_max));
-    }
-    if (!seen->text.empty()) line += ": " + std::string(seen->text);
+    const std::string line = to_string(*seen);
     const double seconds = std::chrono::duration<double>(time()).count();
     std::fprintf(events_to_, "%10.3f s  %s: %s\n", seconds, of.settings.name.c_str(), line.c_str());
   }
@@ -330,7 +338,18 @@ bool simulated_cluster::advance(manual_clock::time_point end) {
   const bool is_before_end = next < end;
   manual_clock::advance_to(std::max(next, manual_clock::now()));
   settle_due();
+  if (!is_before_end) refuse_real_timers();
   return is_before_end;
+}
+
+void simulated_cluster::refuse_real_timers() const {
+  for (const std::unique_ptr<process>& each : processes_) {
+    if (!each->context || !has_real_timer(*each->context)) continue;
+    throw std::logic_error("the service beside " + each->settings.name +
+                           " made an asio::steady_timer: it waits for real time, which does not "
+                           "pass here; take simulated_cluster::timer, or Node::timer in a template "
+                           "over the node");
+  }
 }
 
 void simulated_cluster::run_for(nanoseconds time) {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # What `meson install` left in build/prefix: all public headers, with the one that the build
-# generates, and nothing else, both libraries,
-# a SONAME, a static archive without references to anything of ours that it lacks.
+# generates, and nothing else, both libraries, a SONAME, and a static archive without references to
+# anything of ours that it lacks. A user's own storage and transport plug in from there alone.
 set -eu
 cd "$(dirname "$0")/../.."
 prefix=build/prefix
@@ -38,3 +38,11 @@ if [ "$(pkg-config --modversion "$package")" != "$version" ]; then
   echo "gossipmonger.pc names another version"
   exit 1
 fi
+
+# A program that sees the installation and nothing else of ours.
+PKG_CONFIG_PATH=$(dirname "$package")
+export PKG_CONFIG_PATH
+# shellcheck disable=SC2046  # flags are words
+${CXX:-g++} -std=c++20 -Wall -Wextra -x c++ tests/consumers/plug_ins.cpp -o build/plug_ins \
+  $(pkg-config --cflags --libs gossipmonger)
+LD_LIBRARY_PATH=$(dirname "$shared") timeout 60 build/plug_ins

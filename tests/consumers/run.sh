@@ -99,7 +99,7 @@ if [ "$linkage" = shared ]; then
   ninja -C "$dir/build" consumer
   "$consumer"
   exchanged=$dir/exchanged.so
-  $compiler -shared -fPIC -Wl,-soname,libgossipmonger.so.0 -x c++ /dev/null -o "$exchanged"
+  $compiler -shared -fPIC -Wl,-soname,libgossipmonger.so.1 -x c++ /dev/null -o "$exchanged"
   if LD_PRELOAD=$exchanged "$consumer" 2>"$dir/refused" || ! grep -q built_with "$dir/refused"; then
     echo "$route: starts with a shared library of other facts"
     exit 1

@@ -1,4 +1,4 @@
-// One test for each claim of the papers that lib/README.md cites and that this library keeps. The
+// One test for each claim of the papers that ALGORITHM.md cites and that this library keeps. The
 // name says paper and section; where the library differs from the paper, the test says how.
 //   LADIS 2008  van Renesse, Dumitriu, Gough, Thomas: Efficient Reconciliation and Flow Control
 //   SRDS 2004   Hayashibara, Défago, Yared, Katayama: The phi Accrual Failure Detector

@@ -258,8 +258,8 @@ TEST_CASE("protocol: who has left writes nothing more") {
   a.leave(world.now());
 
   CHECK(a.has_left());
-  CHECK(error_of(a.set("k", "w")) == errc::stopped);
-  CHECK(error_of(a.erase("k")) == errc::stopped);
+  CHECK(error_of(a.set("k", "w")) == errc::has_left);
+  CHECK(error_of(a.erase("k")) == errc::has_left);
   CHECK(value_of(a, "a", "k") == "v");
   CHECK(a.next_deadline() == world.now().steady);
 }

@@ -4,9 +4,8 @@
     tests/fuzz/run.py [--seconds N] [--plain] [--keep] [TARGET...]
 
 Builds with clang 19 in build/fuzz (ASan and UBSan) or, with --plain, in build/fuzz-plain (asserts
-only: several times as many executions). Prints a row for each target, for the tally in
-lib/README.md, which has a table for either build, and leaves what failed in the build directory.
---keep writes what was found, minimised, to tests/fuzz/corpus.
+only: several times as many executions). Prints a row for each target, and leaves an input that
+failed in the build directory. --keep writes new inputs, minimised, to tests/fuzz/corpus.
 """
 import argparse
 import os

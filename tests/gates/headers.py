@@ -40,7 +40,7 @@ def compile_alone(file, configured):
     is_header = file.endswith(".hpp")
     done = subprocess.run(
         [*library_build.compiler(), *FLAGS, *library_build.asio_defines(), NO_DEPRECATED,
-         f"-I{ROOT / 'include'}", f"-I{configured}", '-DGOSSIPMONGER_VERSION="0"',
+         f"-I{ROOT / 'include'}", f"-I{configured}",
          *([f"-I{ROOT / 'lib'}"] if file.startswith(f"{ROOT}/lib/") else []),
          *(["-x", "c++", "-"] if is_header else [file])],
         input=f'#include "{file}"\n' * 2 if is_header else "", text=True, capture_output=True,

@@ -93,7 +93,7 @@ PUBLIC_ROOMS = {"memory_storage": "storage", "storage": "storage"}
 # parts in one row are siblings that never call each other: `protocol` passes on what one returns.
 CORE_ORDER = [
     {"library_build"},
-    {"error", "size_limits"},
+    {"error", "size_limits", "printable"},
     {"endpoint"},
     {"types", "drop_reason", "interval_code"},
     {"hash"},

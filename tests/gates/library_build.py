@@ -29,7 +29,12 @@ def asio_defines():
 def write(folder, asio, has_debug_containers=False):
     """The header in the include folder `folder`, as a build with these facts has it."""
     text = (ROOT / "lib/configured" / (HEADER + ".in")).read_text()
+    version = re.search(r"^  version: '(\d+)\.(\d+)\.(\d+)'", (ROOT / "meson.build").read_text(),
+                        re.MULTILINE)
+    major, minor, patch = map(int, version.groups())
     facts = {
+        "version_text": f"{major}.{minor}.{patch}",
+        "version_number": str(10000 * major + 100 * minor + patch),
         "asio_version": str(asio),
         "asio_text": f"{asio // 100000}.{asio // 100 % 1000}.{asio % 100}",
         "containers_differ": f"{'!' * has_debug_containers}defined(_GLIBCXX_DEBUG)",

@@ -32,11 +32,11 @@ BUDGET = {
     "net": (0, 0),
     "sim": (0, 0),
     "testing": (0, 0),
-    "tests": (127, 23),
+    "tests": (126, 22),
     "tools": (0, 0),
     "bench": (0, 0),
     "build": (0, 0),
-    "documents": (10, 68),
+    "documents": (0, 0),
 }
 
 TOPS = ["include", "lib", "tests", "tools", "bench", ".ci", ".github"]
@@ -273,14 +273,14 @@ def self_test():
     held = [("above", {"a": (0, 0)}, {"a": [1, 0]}), ("lower the budget to 0", {"a": (1, 0)}, {}),
             ("no row", {}, {"a": [0, 1]})]
     for reason, budget, counts in held:
-        if not any(reason in line for line in complaints(counts, budget)):
+        if not any(reason in line for line in verdicts(counts, budget)):
             missed.append(f"{counts} under {budget}: not refused with the words '{reason}'")
-    if list(complaints({"a": [1, 2]}, {"a": (1, 2)})):
+    if list(verdicts({"a": [1, 2]}, {"a": (1, 2)})):
         missed.append("a part within its budget is refused")
     return missed
 
 
-def complaints(counts, budget):
+def verdicts(counts, budget):
     for part in sorted(counts.keys() - budget.keys()):
         yield f"{part}: has no row in BUDGET of tests/gates/prose.py"
     for part, row in budget.items():
@@ -310,7 +310,7 @@ def main():
     counts = {}
     for part, _, _, kind, _ in all_slips(root):
         counts.setdefault(part, [0, 0])[kind == LONG] += 1
-    refused = list(complaints(counts, BUDGET))
+    refused = list(verdicts(counts, BUDGET))
     print("\n".join(refused))
     for part in BUDGET:
         print("{}: {} bare, {} long".format(part, *counts.get(part, (0, 0))))

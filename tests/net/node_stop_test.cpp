@@ -191,6 +191,21 @@ TEST_CASE("node: run ends when it is cancelled, and a second run is refused") {
   CHECK(again->error() == errc::stopped);
 }
 
+TEST_CASE("node: a second run is refused while the first runs, and that one goes on") {
+  node_world world;
+  memory_node& node = world.add();
+  std::optional<result<void>> again;
+
+  spawn_into(world, node.run(), again);
+  world.driver.settle();
+
+  REQUIRE(again);
+  CHECK(again->error() == errc::already_running);
+  const std::uint64_t rounds = node.stats().rounds;
+  world.driver.run_for(5s);
+  CHECK(node.stats().rounds > rounds);
+}
+
 TEST_CASE("node: a subscription outlives its node and ends after what is left") {
   node_world world;
   std::optional<subscription> events;
@@ -242,7 +257,7 @@ TEST_CASE("node: a second pending next is refused, and the first goes on") {
   spawn_into(world, next_of(&events), second);
   world.driver.settle();
   REQUIRE(second);
-  CHECK(second->error() == errc::capacity_reached);
+  CHECK(second->error() == errc::already_waiting);
 
   REQUIRE(node.set("a", "1"));
   world.driver.settle();

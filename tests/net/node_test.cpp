@@ -277,7 +277,7 @@ TEST_CASE("node: leave is known to every live peer when it returns, and ends wri
   };
   world.run(body(*world.nodes[3]));
 
-  CHECK(world.nodes[3]->set("x", "1").error() == errc::stopped);
+  CHECK(world.nodes[3]->set("x", "1").error() == errc::has_left);
   for (const std::size_t i : {0U, 1U, 2U, 4U}) {
     const std::vector<member> seen = world.nodes[i]->members();
     const auto place =

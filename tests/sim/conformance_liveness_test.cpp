@@ -1,5 +1,5 @@
 // Defects of the ancestor (gossipmonger 0.1.10) in who is taken for alive or dead, each with a test
-// that ours has none. The README's table of conformance names these tests.
+// that ours has none. CONFORMANCE.md beside it names these tests.
 #include <chrono>
 #include <cstddef>
 #include <cstdint>

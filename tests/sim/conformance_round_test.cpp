@@ -1,6 +1,6 @@
 // The round of the ancestor (gossipmonger 0.1.10) and its options, as they can be seen from
-// outside: who is sent a digest when, what bounds an answer, which events follow. The README's
-// table of conformance names these tests.
+// outside: who is sent a digest when, what bounds an answer, which events follow.
+// CONFORMANCE.md beside it names these tests.
 #include <algorithm>
 #include <chrono>
 #include <cstddef>

@@ -1,5 +1,5 @@
 // Defects of the ancestor (gossipmonger 0.1.10) in how state spreads, each with a test that ours
-// has none. The README's table of conformance names these tests.
+// has none. CONFORMANCE.md beside it names these tests.
 #include <algorithm>
 #include <chrono>
 #include <cstddef>

@@ -191,6 +191,34 @@ TEST_CASE("simulation: who left without being heard is found dead before all is 
         std::vector<std::string>{"n0 peer_dead", "n0 peer_live", "n1 peer_dead", "n1 peer_live"});
 }
 
+TEST_CASE("simulation: a sign of life that is on its way when a node crashes is no revival") {
+  // n1 is suspected over slow links, crashes, and is declared dead before its last word arrives.
+  const simulation_report report = run_text(
+      "seed 4001721\n"
+      "node n0 interval=200ms datagram=5408 wire=2\n"
+      "node n1 seeds=n0 interval=200ms fanout=3 datagram=7952 digests=1 exchange=7952\n"
+      "node n2 seeds=n0 interval=200ms\n"
+      "node n3 seeds=n0,n1 interval=200ms datagram=7024 exchange=7200 suspicion=0 seed_rounds=4 "
+      "wire=1-2\n"
+      "node n4 seeds=n0,n1 interval=100ms fanout=2 seed_rounds=4 wire=1-2\n"
+      "at 0ms start n0\n"
+      "at 147ms start n1\n"
+      "at 237ms start n2\n"
+      "at 354ms start n3\n"
+      "at 740ms start n4\n"
+      "at 1853ms write n1 count=100 keys=200 bytes=110 salt=429128\n"
+      "at 5865ms set n1 fewer \"\"\n"
+      "at 8597ms link n0 n4 loss=14% delay=1ms..501ms\n"
+      "at 13105ms link * * loss=13% corruption=20% delay=1ms..23ms\n"
+      "at 17240ms restart n4 disk=intact generation=reused salt=401334 wire=2\n"
+      "at 17357ms link * * duplication=15% late=16028ms corruption=7% delay=1ms..409ms\n"
+      "at 18359ms link n1 * duplication=50% late=4245ms delay=1ms..800ms\n"
+      "at 21618ms crash n1\n"
+      "at 28062ms link n3 n1 late=17149ms\n");
+
+  CHECK(rule_of(report) == "none");
+}
+
 TEST_CASE("simulation: a forgotten peer is back with its next heartbeat, and options go on") {
   const simulation_report report = run_text(
       "node n0\n"

@@ -1,4 +1,4 @@
-// A service of one's own, and its test on a simulated cluster. The README shows this file.
+// A service, and its test on a simulated cluster. lib/GUIDE.md shows this file.
 #include <chrono>
 #include <string>
 

@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 #include <asio/basic_waitable_timer.hpp>
+#include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
 
 namespace gossipmonger {
@@ -19,6 +20,13 @@ using namespace std::chrono_literals;
 void add_met(simulated_cluster& cluster, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) cluster.add();
   REQUIRE(cluster.run_until([&cluster] { return cluster.has_agreed(); }, 60s));
+}
+
+template <class Timer>
+asio::awaitable<void> wait_an_hour(simulated_node* node, bool* has_waited = nullptr) {
+  Timer timer(node->get_executor(), 1h);
+  co_await timer.async_wait(asio::use_awaitable);
+  if (has_waited != nullptr) *has_waited = true;
 }
 
 peer_status status_at(const simulated_cluster& cluster, std::size_t node, std::string_view name) {
@@ -113,6 +121,28 @@ TEST_CASE("simulated cluster: an exception of a service is thrown by whoever run
 
   cluster.run_for(4s);
   CHECK_THROWS_WITH_AS(cluster.run_for(2s), "the service broke", std::runtime_error);
+}
+
+TEST_CASE("simulated cluster: a service that waits on a real timer is told what to take") {
+  simulated_cluster cluster(1);
+  cluster.add(config(),
+              [](simulated_node& node) { return wait_an_hour<asio::steady_timer>(&node); });
+
+  CHECK_THROWS_WITH_AS(cluster.run_for(2s), doctest::Contains("simulated_cluster::timer"),
+                       std::logic_error);
+}
+
+TEST_CASE("simulated cluster: a service that waits on the cluster's timer goes on in its time") {
+  simulated_cluster cluster(1);
+  bool has_waited = false;
+  cluster.add(config(), [&has_waited](simulated_node& node) {
+    return wait_an_hour<simulated_cluster::timer>(&node, &has_waited);
+  });
+
+  cluster.run_for(59min);
+  CHECK_FALSE(has_waited);
+  cluster.run_for(2min);
+  CHECK(has_waited);
 }
 
 TEST_CASE("simulated cluster: what is awaited when a node crashes ends as stopped") {

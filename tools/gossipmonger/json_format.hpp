@@ -1,4 +1,4 @@
-// One JSON object a line, under the names that the README lists and scripts rely on.
+// One JSON object a line, under the names that README.md beside it lists and scripts rely on.
 #pragma once
 
 #include "format.hpp"

@@ -233,7 +233,7 @@ tl::expected<options, early_exit> parse_options(int argc, const char* const* arg
   raw.value_bytes_max = static_cast<std::int64_t>(parsed.settings.value_bytes_max);
   CLI::App app("A node of a gossip cluster: who is there, who is alive, and what each publishes.",
                "gossipmonger");
-  app.set_version_flag("--version", "gossipmonger " GOSSIPMONGER_VERSION);
+  app.set_version_flag("--version", "gossipmonger " + std::string(version()));
   app.require_subcommand(1);
   CLI::App& run = *app.add_subcommand("run", "Run one node until SIGINT or SIGTERM");
   declare(run, parsed, raw);

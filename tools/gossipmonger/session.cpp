@@ -54,12 +54,6 @@ bool is_ignored(int signal) {
   return ::sigaction(signal, nullptr, &now_set) == 0 && now_set.sa_handler == SIG_IGN;
 }
 
-/// `set` and `erase` after `leave` say `stopped`, which is not how a person would put it.
-std::string message_of(std::error_code error) {
-  if (error == errc::stopped) return "this node has left, and publishes no more";
-  return error.message();
-}
-
 }  // namespace
 
 session::session(node& of, udp_transport& over, const format& speech, line_reader& input,
@@ -228,7 +222,7 @@ asio::awaitable<std::string> session::leave(command_kind kind) {
   const result<leave_result> left = co_await node_.leave(leave_grace());
   if (kind == command_kind::quit) has_quit_ = true;
   if (!left) {
-    const command_error error = make_command_error(to_string(kind), message_of(left.error()));
+    const command_error error = make_command_error(to_string(kind), left.error().message());
     co_return format_.error(error);
   }
   co_return format_.left(kind, *left);
@@ -266,7 +260,7 @@ asio::awaitable<std::string> session::wait(command asked) {
     if (!ended) refused = ended.error();
   }
   if (refused) {
-    const command_error error = make_command_error(to_string(asked.kind), message_of(refused));
+    const command_error error = make_command_error(to_string(asked.kind), refused.message());
     co_return format_.error(error);
   }
   const auto waited =
@@ -341,7 +335,7 @@ std::optional<std::string> session::reload_keys() {
 
 std::string session::answer_at_once(const command& asked, std::string_view line) {
   const auto refused = [&](std::error_code why) {
-    return format_.error(make_command_error(line, message_of(why)));
+    return format_.error(make_command_error(line, why.message()));
   };
   switch (asked.kind) {
     case command_kind::set: {

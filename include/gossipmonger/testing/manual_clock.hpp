@@ -23,6 +23,8 @@ namespace gossipmonger {
 /// arranges.
 class manual_clock {
  public:
+  /// @{
+  /// As std::chrono wants of a clock.
   using duration = std::chrono::nanoseconds;
   using rep = duration::rep;
   using period = duration::period;
@@ -30,6 +32,7 @@ class manual_clock {
   static constexpr bool is_steady = true;
 
   [[nodiscard]] static time_point now() noexcept;
+  /// @}
 
   /// expects: to >= now()
   static void advance_to(time_point to);
@@ -37,6 +40,7 @@ class manual_clock {
   /// The date that goes with now(), since the Unix epoch: the clock starts on 2024-01-01, plus an
   /// offset of whose clock is wrong. Nodes on this clock read it in place of the system's.
   [[nodiscard]] static duration wall() noexcept;
+  /// From now on `wall` is so far ahead.
   static void set_wall_offset(duration offset) noexcept;
 
   /// Back to 0, for a test that starts afresh.  expects: no timer of this thread waits
@@ -52,6 +56,7 @@ class manual_clock {
 /// question that follows tells which timer comes next.
 class manual_clock_driver {
  public:
+  /// Drives `context`, which outlives it.
   explicit manual_clock_driver(asio::io_context& context);
   manual_clock_driver(const manual_clock_driver&) = delete;
   manual_clock_driver& operator=(const manual_clock_driver&) = delete;

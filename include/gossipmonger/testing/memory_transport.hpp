@@ -34,14 +34,14 @@ struct memory_network_options {
 
   /// Probabilities, 0 to 1, a datagram. A lost datagram is not duplicated.
   double loss = 0.0;
-  double duplication = 0.0;
-  double corruption = 0.0;  ///< one flipped bit
-  double garbling = 0.0;    ///< damage that leaves UDP's sum valid
-  double truncation = 0.0;  ///< cut at a random byte
+  double duplication = 0.0;  ///< a second copy
+  double corruption = 0.0;   ///< one flipped bit
+  double garbling = 0.0;     ///< damage that leaves UDP's sum valid
+  double truncation = 0.0;   ///< cut at a random byte
 
   /// The delay is uniform between both; where they differ, datagrams overtake each other.
   manual_clock::duration delay_min{0};
-  manual_clock::duration delay_max{0};
+  manual_clock::duration delay_max{0};  ///< at least delay_min
 
   /// Datagrams that may be on the way to, or wait at, one receiver; further ones are dropped.
   std::size_t queue_datagrams_max = 4096;
@@ -49,7 +49,7 @@ struct memory_network_options {
   /// The longest datagram that the network carries; UDP over IPv4 carries this much. The sender of
   /// a longer one learns nothing of it, or is told as by EMSGSIZE: the datagram is then not sent.
   std::size_t datagram_bytes_max = 65507;
-  bool reports_too_large = false;
+  bool reports_too_large = false;  ///< whether the sender is told
 };
 
 /// Counts of datagrams, by what became of them. A value.
@@ -57,14 +57,14 @@ struct memory_network_counters {
   memory_network_counters() = default;
   friend bool operator==(const memory_network_counters&, const memory_network_counters&) = default;
 
-  std::uint64_t sent = 0;        ///< handed to the network, whatever became of them
-  std::uint64_t delivered = 0;   ///< taken by a receiver; duplicates count each
-  std::uint64_t lost = 0;        ///< by chance
-  std::uint64_t duplicated = 0;  ///< extra copies
-  std::uint64_t reordered = 0;   ///< delivered after one that was sent there later
-  std::uint64_t corrupted = 0;
-  std::uint64_t garbled = 0;
-  std::uint64_t truncated = 0;
+  std::uint64_t sent = 0;         ///< handed to the network, whatever became of them
+  std::uint64_t delivered = 0;    ///< taken by a receiver; duplicates count each
+  std::uint64_t lost = 0;         ///< by chance
+  std::uint64_t duplicated = 0;   ///< extra copies
+  std::uint64_t reordered = 0;    ///< delivered after one that was sent there later
+  std::uint64_t corrupted = 0;    ///< by a flipped bit
+  std::uint64_t garbled = 0;      ///< with a valid UDP sum
+  std::uint64_t truncated = 0;    ///< cut short
   std::uint64_t mutated = 0;      ///< by their sender, with a checksum that holds
   std::uint64_t cut = 0;          ///< by `is_cut`
   std::uint64_t unreachable = 0;  ///< no transport was open there when it came
@@ -79,12 +79,14 @@ class memory_transport;
 /// its transports.
 class memory_network {
  public:
+  /// `seed` decides every chance.
   explicit memory_network(std::uint64_t seed, memory_network_options options = {});
   memory_network(const memory_network&) = delete;
   memory_network& operator=(const memory_network&) = delete;
 
   /// For datagrams sent from now on: a loss of 1 cuts the network, 0 heals it.
   void set_options(memory_network_options options);
+  /// The common options.
   [[nodiscard]] const memory_network_options& options() const { return options_; }
   /// In place of the common options, for datagrams from `from` to `to`: addresses as seen from
   /// outside.
@@ -98,6 +100,7 @@ class memory_network {
   /// notice. Datagrams on the way to the old address still come.
   ///   errors: std::errc::address_in_use; expects: it is open
   [[nodiscard]] result<void> rebind(memory_transport& transport, const endpoint& outside);
+  /// Counts since the start.
   [[nodiscard]] const memory_network_counters& counters() const { return counters_; }
   /// Delivers `bytes` at `to`, undamaged, as though `from` had sent them: for attackers of tests,
   /// who may write any source address. Nothing where nobody listens there.
@@ -133,8 +136,10 @@ class memory_network {
 /// no more. Cancellation is level-triggered, as udp_transport has it.
 class memory_transport {
  public:
+  /// The clock of the node's timers.
   using clock_type = manual_clock;
 
+  /// A closed transport; `network` outlives it.
   memory_transport(asio::any_io_executor executor, memory_network& network);
   memory_transport(const memory_transport&) = delete;
   memory_transport& operator=(const memory_transport&) = delete;
@@ -149,7 +154,9 @@ class memory_transport {
   ///   errors: std::errc::address_in_use; expects: it is open
   [[nodiscard]] result<void> add_address(endpoint address);
 
+  /// The executor that its calls resume on.
   [[nodiscard]] asio::any_io_executor get_executor() const { return executor_; }
+  /// The endpoint that it took, with its port; port 0 before `open`.
   [[nodiscard]] endpoint local_endpoint() const { return local_; }
   /// When the first datagram that waits here, or is on the way, is due; max() for none.
   [[nodiscard]] manual_clock::time_point next_arrival() const;

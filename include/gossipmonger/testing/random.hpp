@@ -13,16 +13,20 @@
 
 namespace gossipmonger {
 
+/// The generator. A value: a copy gives the same numbers.
 class random_source {
  public:
+  /// Equal seeds give equal numbers.
   explicit random_source(std::uint64_t seed);
 
+  /// The next 64 bits.
   [[nodiscard]] std::uint64_t next();
   /// Uniform in [0, bound).  expects: bound > 0
   [[nodiscard]] std::uint64_t below(std::uint64_t bound);
   /// Uniform in [0, 1), 53 bits.
   [[nodiscard]] double unit();
 
+  /// Each order is as likely.
   template <class T>
   void shuffle(std::span<T> items) {
     for (std::size_t left = items.size(); left > 1; --left) {

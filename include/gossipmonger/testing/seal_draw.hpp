@@ -14,6 +14,7 @@ namespace gossipmonger {
 
 /// The way to `node_base` of the function below.
 struct seal_draw_access {
+  /// As `set_seal_draw`.
   static void set(node_base& of, std::function<std::uint64_t()> draw) {
     of.set_seal_draw(std::move(draw));
   }

@@ -63,13 +63,17 @@ class simulated_cluster {
   ///   throws: std::invalid_argument with the message of a config_error
   std::size_t add(config settings = config(), service beside = nullptr);
 
+  /// Processes that were added, running or not.
   [[nodiscard]] std::size_t size() const { return processes_.size(); }
+  /// Whether that process runs: it did not crash, or was restarted.
   [[nodiscard]] bool is_running(std::size_t index) const;
-  /// Where dates differ, call it anew for each use: the clock shows the date of the node that was
-  /// named last.
+  /// @{
+  /// Its node. Where dates differ, call it anew for each use: the clock shows the date of the node
+  /// that was named last.
   ///   throws: std::logic_error where it is not running
   [[nodiscard]] simulated_node& operator[](std::size_t index);
   [[nodiscard]] const simulated_node& operator[](std::size_t index) const;
+  /// @}
   /// How it runs, or will when it is started again.
   [[nodiscard]] const config& settings(std::size_t index) const;
   /// Where it is seen by others.
@@ -122,8 +126,10 @@ class simulated_cluster {
 
   // Time.
   /// Lets `time` pass.
+  ///   throws: std::logic_error where a service made an asio::steady_timer (Asio up to 1.30)
   void run_for(std::chrono::nanoseconds time);
-  /// Runs from event to event until `done()`; false where `limit` passed first.
+  /// Runs from event to event until `done()`; false where `limit` passed first. Throws as
+  /// `run_for`.
   template <std::predicate Done>
   [[nodiscard]] bool run_until(Done done, std::chrono::nanoseconds limit) {
     const manual_clock::time_point end = manual_clock::now() + limit;
@@ -133,6 +139,7 @@ class simulated_cluster {
     }
     return true;
   }
+  /// Since the cluster was made.
   [[nodiscard]] std::chrono::nanoseconds time() const;
 
   /// Whether every running node has exactly the keys and values that every running node publishes,
@@ -180,6 +187,7 @@ class simulated_cluster {
   bool settle(process& one);
   /// On to the next event, or to `end` where none is before; then false.
   bool advance(manual_clock::time_point end);
+  void refuse_real_timers() const;
   [[nodiscard]] endpoint fresh_address();
   [[nodiscard]] bool is_paused(const process& one) const;
   [[nodiscard]] bool has_all_of(const simulated_node& replica, const simulated_node& owner) const;

@@ -23,8 +23,11 @@ class storage_observer {
   storage_observer& operator=(const storage_observer&) = delete;
   virtual ~storage_observer() = default;
 
+  /// `entry` is about to be put.
   virtual void handle_put(slot_index slot, const entry_view& entry) = 0;
+  /// Entries up to `version` are about to be retired.
   virtual void handle_drop_upto(slot_index slot, std::uint64_t version) = 0;
+  /// All entries of the slot are about to go.
   virtual void handle_forget(slot_index slot) = 0;
 };
 
@@ -36,12 +39,15 @@ struct storage_conditions {
   std::chrono::nanoseconds delay{};  ///< how long the process stands still for each put
 };
 
+/// A storage with faults. A resource.
 class simulated_storage {
  public:
   /// `seed` of which puts are refused.
   explicit simulated_storage(hash_key key = hash_key(), std::uint64_t seed = 1)
       : entries_(memory_storage_limits(), key), random_(seed) {}
 
+  /// @{
+  /// As the concept `storage` says.
   [[nodiscard]] result<void> put(slot_index slot, const entry_view& entry) {
     ++puts_;
     if (conditions.failure > 0 && random_.unit() < conditions.failure) {
@@ -72,12 +78,13 @@ class simulated_storage {
     entries_.forget(slot);
   }
   [[nodiscard]] storage_usage usage(slot_index slot) const { return entries_.usage(slot); }
+  /// @}
 
   /// Puts since it was last asked.
   [[nodiscard]] std::size_t take_puts() { return std::exchange(puts_, 0); }
 
-  storage_conditions conditions;
-  storage_observer* observer = nullptr;
+  storage_conditions conditions;         ///< may change at any time
+  storage_observer* observer = nullptr;  ///< outlives the storage; null: nobody watches
 
  private:
   memory_storage entries_;

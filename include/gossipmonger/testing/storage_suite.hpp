@@ -29,16 +29,19 @@ namespace gossipmonger {
 
 /// A claim of the contract that did not hold, and what was seen. A value.
 struct storage_failure {
+  /// That claim, and what contradicts it.
   storage_failure(std::string claim_text, std::string what_text)
       : claim(std::move(claim_text)), what(std::move(what_text)) {}
 
-  std::string claim;
-  std::string what;
+  std::string claim;  ///< a sentence of the contract
+  std::string what;   ///< the expected result, and the one that came
 };
 
 /// The contract, written down with ordered maps and nothing clever. A value; itself a storage.
 class storage_model {
  public:
+  /// @{
+  /// As the concept `storage` says.
   result<void> put(slot_index slot, const entry_view& entry) {
     // Copied first: the views may be of what is taken out.
     held added;
@@ -144,6 +147,7 @@ class storage_model {
     }
     return used;
   }
+  /// @}
 
  private:
   struct held {
@@ -206,6 +210,7 @@ template <storage S>
 template <storage S>
 class storage_pair {
  public:
+  /// `make()` returns the storage to check.
   template <class Make>
   explicit storage_pair(Make& make) : checked(make()) {}
 
@@ -217,6 +222,7 @@ class storage_pair {
     entry.value = value;
     return put_entry(slot, entry, keeps_sequence);
   }
+  /// Puts a tombstone.
   bool erase(slot_index slot, std::string_view key) {
     entry_view entry;
     entry.key = key;
@@ -239,29 +245,33 @@ class storage_pair {
     sequence = model.drop_upto(slot, version, sequence);
     return {given, sequence};
   }
+  /// Frees retired entries in both.
   void purge(std::uint64_t upto) {
     checked.purge(upto);
     model.purge(upto);
   }
+  /// Drops the slot in both.
   void forget(slot_index slot) {
     checked.forget(slot);
     model.forget(slot);
     versions[slot] = 0;
   }
 
-  S checked;
-  storage_model model;
-  std::map<slot_index, std::uint64_t> versions;  // last given in each slot
-  std::uint64_t version_step = 1;
-  std::uint64_t sequence = 0;  // last given
+  S checked;                                     ///< the storage under test
+  storage_model model;                           ///< the one that is right
+  std::map<slot_index, std::uint64_t> versions;  ///< last given in each slot
+  std::uint64_t version_step = 1;                ///< between two versions
+  std::uint64_t sequence = 0;                    ///< last given
 };
 
 /// Each member checks one claim and reports through `fail`.
 template <storage S, class Make>
 class storage_suite {
  public:
+  /// `make()` returns the storage to check.
   explicit storage_suite(Make make) : make_(std::move(make)) {}
 
+  /// Checks every claim, the last one by so many random calls.
   [[nodiscard]] std::vector<storage_failure> run(std::uint64_t seed, std::size_t random_calls) {
     failures_.clear();
     attempt([this] { check_find(); });
@@ -288,6 +298,7 @@ class storage_suite {
     return std::move(failures_);
   }
 
+  /// Checks the claims on a put that is refused, which comes within `puts_max` puts.
   [[nodiscard]] std::vector<storage_failure> run_refusal(std::size_t puts_max) {
     failures_.clear();
     attempt([&] { check_refusal(puts_max); });

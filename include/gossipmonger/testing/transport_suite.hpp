@@ -38,6 +38,7 @@ namespace gossipmonger {
 /// A claim that did not hold. A value.
 struct transport_failure {
   transport_failure() = default;
+  /// That claim, and what contradicts it.
   transport_failure(std::string failed_claim, std::string seen)
       : claim(std::move(failed_claim)), what(std::move(seen)) {}
 
@@ -65,9 +66,12 @@ concept transport_fixture = requires(F f, const F c) {
 template <transport_fixture Fixture>
 class transport_suite {
  public:
+  /// The transport under test.
   using transport_type = typename Fixture::transport_type;
+  /// Its clock.
   using clock = typename transport_type::clock_type;
 
+  /// Over that fixture, which outlives it.
   explicit transport_suite(Fixture& fixture) : fixture_(fixture) {}
   transport_suite(const transport_suite&) = delete;
   transport_suite& operator=(const transport_suite&) = delete;

@@ -13,6 +13,7 @@ namespace gossipmonger {
 
 /// The way to `basic_node` of the function below.
 struct wire_version_access {
+  /// As `create_speaking`.
   template <class Node, class Transport, class Storage>
   [[nodiscard]] static typename Node::expected_node make(config settings, Transport& over,
                                                          Storage entries,

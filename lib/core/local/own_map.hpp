@@ -109,7 +109,7 @@ class own_map {
   [[nodiscard]] storage_usage usage_without_tombstones() const;
   /// Puts `entry` at the next version; at the tail of the change list unless it names its place.
   [[nodiscard]] result<std::uint64_t> write(const entry_view& entry);
-  /// Gives the live keys new versions, and drops everything below them (lib/README.md, "Deletes").
+  /// Gives live keys new versions, and drops everything below (lib/core/ALGORITHM.md, "Deletes").
   void compact();
 
   const config& settings_;

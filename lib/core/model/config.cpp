@@ -113,6 +113,26 @@ class checker {
 
 }  // namespace
 
+config config::lan(std::string_view name) {
+  config options;
+  options.name = name;
+  return options;
+}
+
+config config::wan(std::string_view name) {
+  config options = lan(name);
+  options.gossip_interval = std::chrono::milliseconds{2000};
+  options.fanout = 2;
+  options.suspicion_rounds = 24;
+  return options;
+}
+
+config config::local(std::string_view name) {
+  config options = lan(name);
+  options.gossip_interval = std::chrono::milliseconds{200};
+  return options;
+}
+
 std::string config_error::message() const {
   return option + ": " + value + " is not allowed; allowed: " + allowed;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <ostream>
 #include <utility>
 
 namespace gossipmonger {
@@ -262,6 +263,10 @@ std::string endpoint::to_string() const {
   }
   text += std::to_string(port);
   return text;
+}
+
+std::ostream& operator<<(std::ostream& to, const endpoint& address) {
+  return to << address.to_string();
 }
 
 }  // namespace gossipmonger

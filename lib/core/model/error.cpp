@@ -1,5 +1,7 @@
 #include "gossipmonger/error.hpp"
 
+#include <ostream>
+
 namespace gossipmonger {
 namespace {
 
@@ -21,6 +23,12 @@ class gossipmonger_category final : public std::error_category {
         return "a stated capacity is full";
       case errc::stopped:
         return "the node or the transport was stopped";
+      case errc::has_left:
+        return "the node has left, and publishes no more";
+      case errc::already_running:
+        return "the node runs already";
+      case errc::already_waiting:
+        return "another coroutine waits on this subscription";
       case errc::timed_out:
         return "the deadline passed first";
       case errc::cancelled:
@@ -54,6 +62,10 @@ const std::error_category& error_category() noexcept {
 
 std::error_code make_error_code(errc code) noexcept {
   return {static_cast<int>(code), error_category()};
+}
+
+std::ostream& operator<<(std::ostream& to, errc code) {
+  return to << make_error_code(code).message();
 }
 
 }  // namespace gossipmonger

@@ -1,5 +1,9 @@
 #include "gossipmonger/event.hpp"
 
+#include <ostream>
+
+#include "core/model/printable.hpp"
+
 namespace gossipmonger {
 
 std::string_view to_string(event_kind kind) {
@@ -44,6 +48,43 @@ event::event(const event_view& view)
       value(view.value),
       version(view.version),
       text(view.text) {}
+
+std::string to_string(const event_view& seen) {
+  constexpr std::size_t value_bytes_max = 40;
+  std::string line(to_string(seen.kind));
+  if (!seen.peer.empty()) line += " " + printable(seen.peer);
+  if (!seen.key.empty()) line += " " + printable(seen.key);
+  if (seen.kind == event_kind::update) {
+    line += "=" + printable(seen.value.substr(0, value_bytes_max));
+    const bool is_cut = seen.value.size() > value_bytes_max;
+    if (is_cut) line += "... (" + std::to_string(seen.value.size()) + " bytes)";
+  }
+  if (seen.version != 0) line += " @" + std::to_string(seen.version);
+  if (!seen.text.empty()) line += ": " + printable(seen.text);
+  return line;
+}
+
+std::ostream& operator<<(std::ostream& to, const event_view& seen) { return to << to_string(seen); }
+
+std::string to_string(const event& seen) {
+  event_view view;
+  view.kind = seen.kind;
+  view.peer = seen.peer;
+  view.generation = seen.generation;
+  view.key = seen.key;
+  view.value = seen.value;
+  view.version = seen.version;
+  view.text = seen.text;
+  return to_string(view);
+}
+
+std::ostream& operator<<(std::ostream& to, const event& seen) { return to << to_string(seen); }
+
+std::ostream& operator<<(std::ostream& to, const member& one) {
+  to << printable(one.name) << ' ' << to_string(one.status) << ' ' << one.address << " g"
+     << one.generation << " v" << one.max_version;
+  return one.is_suspect ? to << ", suspect" : to;
+}
 
 std::string_view to_string(peer_status status) {
   switch (status) {

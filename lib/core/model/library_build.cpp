@@ -2,6 +2,8 @@
 
 namespace gossipmonger {
 
+std::string_view version() noexcept { return headers_version; }
+
 template <class... Facts>
 void built_with() noexcept {}
 

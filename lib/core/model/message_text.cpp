@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <limits>
 
+#include "core/model/printable.hpp"
+
 namespace gossipmonger {
 
 namespace {
@@ -15,18 +17,6 @@ constexpr std::size_t value_bytes_shown = 32;
 std::string to_hex(std::uint64_t number, int width) {
   std::string text;
   for (int shift = 4 * (width - 1); shift >= 0; shift -= 4) text += digits[number >> shift & 15U];
-  return text;
-}
-
-std::string escaped(std::string_view bytes) {
-  std::string text;
-  for (const char byte : bytes) {
-    if (byte >= ' ' && byte <= '~' && byte != '\\') {
-      text += byte;
-    } else {
-      text += "\\x" + to_hex(static_cast<unsigned char>(byte), 2);
-    }
-  }
   return text;
 }
 
@@ -138,7 +128,7 @@ class message_text {
 
   [[nodiscard]] std::string name_of(std::uint64_t hash) const {
     const std::string_view name = find_name_ ? find_name_(hash) : std::string_view();
-    return name.empty() ? "#" + to_hex(hash, 8) : escaped(name);
+    return name.empty() ? "#" + to_hex(hash, 8) : printable(name);
   }
   [[nodiscard]] std::string incarnation(std::uint64_t hash, std::uint64_t generation) const {
     return name_of(hash) + " g" + std::to_string(generation);
@@ -151,7 +141,7 @@ class message_text {
     return to_text(digest_entry(one));
   }
   [[nodiscard]] std::string to_text(const identity_view& one) const {
-    return escaped(one.name) + " g" + std::to_string(one.generation) + " h" +
+    return printable(one.name) + " g" + std::to_string(one.generation) + " h" +
            std::to_string(one.heartbeat) + (one.has_left ? " left " : " ") +
            one.address.to_string() + " silent " + std::to_string(one.silent.count()) + "ms";
   }
@@ -171,11 +161,11 @@ class message_text {
   [[nodiscard]] static std::string to_text(const position& at) { return gossipmonger::to_text(at); }
   [[nodiscard]] static std::string to_text(const entry_view& one, const delta_view& in) {
     const std::string at = "@" + std::to_string(one.version);
-    if (one.is_tombstone) return "erased " + escaped(one.key) + at;
+    if (one.is_tombstone) return "erased " + printable(one.key) + at;
     if (one.key == floor_key && in.value_bytes == 0) {
       return "compacted " + std::to_string(marked_version(one.value)) + at;
     }
-    std::string text = escaped(one.key) + "=" + escaped(one.value.substr(0, value_bytes_shown));
+    std::string text = printable(one.key) + "=" + printable(one.value.substr(0, value_bytes_shown));
     const bool is_cut = one.value.size() > value_bytes_shown;
     if (is_cut) text += "...";
     if (is_cut || in.value_bytes != 0) text += " (" + std::to_string(one.value.size());

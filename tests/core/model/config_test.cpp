@@ -309,3 +309,23 @@ TEST_CASE("config: what a node is built for cannot be changed while it runs, the
   CHECK(validated_change(present, wanted).error().message() ==
         "peers_max: 5 is not allowed; allowed: 4096, until the node is started anew");
 }
+
+TEST_CASE("config: each preset is allowed, and differs from the defaults as it says") {
+  const config usual;
+  const config lan = config::lan("a");
+  const config wan = config::wan("a");
+  const config local = config::local("a");
+
+  for (const config& one : {lan, wan, local}) {
+    CHECK(validated(one));
+    CHECK(one.name == "a");
+  }
+  CHECK(lan.gossip_interval == usual.gossip_interval);
+  CHECK(lan.fanout == usual.fanout);
+  CHECK(lan.suspicion_rounds == usual.suspicion_rounds);
+  CHECK(wan.gossip_interval == 2s);
+  CHECK(wan.fanout == 2);
+  CHECK(wan.suspicion_rounds == 24);
+  CHECK(local.gossip_interval == 200ms);
+  CHECK(local.fanout == usual.fanout);
+}

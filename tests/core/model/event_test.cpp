@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <sstream>
 #include <string>
+
+#include "gossipmonger/error.hpp"
 
 using namespace gossipmonger;
 
@@ -57,4 +60,51 @@ TEST_CASE("event: an owning event keeps all of its view after what it pointed at
   CHECK(kept.value == "a value that is too long for the string's own object");
   CHECK(kept.version == 9);
   CHECK(kept.text == "a text that is too long for the string's own object");
+}
+
+TEST_CASE("event: a line for logs names the peer, the key, the value and the version") {
+  event_view update;
+  update.kind = event_kind::update;
+  update.peer = "api-7";
+  update.key = "zone";
+  update.value = "b";
+  update.version = 12;
+  event_view dead;
+  dead.kind = event_kind::peer_dead;
+  dead.peer = "api-7";
+  event_view failed;
+  failed.kind = event_kind::error;
+  failed.text = "no seed answers";
+
+  CHECK(to_string(update) == "update api-7 zone=b @12");
+  CHECK(to_string(dead) == "peer_dead api-7");
+  CHECK(to_string(failed) == "error: no seed answers");
+  CHECK(to_string(event(update)) == to_string(update));
+}
+
+TEST_CASE("event: a line for logs is short and has no control characters") {
+  event_view seen;
+  seen.kind = event_kind::update;
+  seen.peer = "a";
+  seen.key = "k";
+  const std::string value = "\n" + std::string(99, 'x');
+  seen.value = value;
+
+  CHECK(to_string(seen) == "update a k=\\x0a" + std::string(39, 'x') + "... (100 bytes)");
+}
+
+TEST_CASE("event: members, endpoints and errors go into a stream") {
+  member one;
+  one.name = "api-7";
+  one.status = peer_status::live;
+  one.address = endpoint::v4(10, 0, 0, 7, 7946);
+  one.generation = 3;
+  one.max_version = 12;
+  one.is_suspect = true;
+  std::ostringstream line;
+
+  line << one << '|' << errc::has_left;
+
+  CHECK(line.str() ==
+        "api-7 live 10.0.0.7:7946 g3 v12, suspect|the node has left, and publishes no more");
 }
