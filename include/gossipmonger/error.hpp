@@ -51,6 +51,8 @@ enum class errc {
   storage_failed,
   /// The transport could not be opened or used; the message of the cause follows in the event.
   transport_failed,
+  /// Keys that begin with "gossipmonger/" are the library's own. Nothing written.
+  key_reserved,
 };
 
 /// The category of `errc`; its name is "gossipmonger".

@@ -99,6 +99,9 @@ struct member {
   std::optional<double> phi;      ///< none for self and for what phi does not decide
   std::optional<wire_range> wire_versions;  ///< none: nothing was heard from itself
   std::uint8_t features = 0;                ///< bits, as it said itself
+  /// The id of the key that sealed the latest datagram from itself, 0 where it was plain. None
+  /// where nothing was heard from itself, and in a node without a keyring.
+  std::optional<std::uint32_t> sealed_with;
   std::uint64_t backlog = 0;  ///< versions of mine that it is not known to hold; 0 for self
 };
 

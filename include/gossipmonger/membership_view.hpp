@@ -37,8 +37,11 @@ class membership_view {
     std::map<std::string, std::string, std::less<>> keys;  ///< with their values
   };
 
-  /// `scope` is the switch of `get`, `for_each` and `live_peers` where they name none.
-  explicit membership_view(key_scope scope = key_scope::all) : scope_(scope) {}
+  /// `scope` is the switch of `get`, `for_each` and `live_peers` where they name none. Keys of the
+  /// library itself are in the view only where `own` says so.
+  explicit membership_view(key_scope scope = key_scope::all,
+                           library_keys own = library_keys::hidden)
+      : scope_(scope), library_keys_(own) {}
 
   /// @{
   /// Takes the next event. Returns whether anything changed that the view shows.
@@ -72,6 +75,7 @@ class membership_view {
   bool set_status(const event_view& seen, peer_status status);
 
   key_scope scope_;
+  library_keys library_keys_;
   std::map<std::string, row, std::less<>> rows_;
 };
 

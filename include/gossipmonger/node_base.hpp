@@ -30,6 +30,7 @@
 #include "gossipmonger/event.hpp"
 #include "gossipmonger/hash.hpp"
 #include "gossipmonger/key_scope.hpp"
+#include "gossipmonger/keyring.hpp"
 #include "gossipmonger/replication.hpp"
 #include "gossipmonger/start_error.hpp"
 #include "gossipmonger/storage.hpp"
@@ -41,6 +42,7 @@
 namespace gossipmonger {
 
 class node_driver;
+struct seal_draw_access;
 
 /// A resource. A service that takes a `node_base&` runs over UDP and in a simulated cluster alike.
 ///
@@ -99,8 +101,8 @@ class node_base {
   // Publishing. None of these waits; gossip carries the writes on.
   /// Publishes a key. Equal bytes write nothing.
   ///   shape:  the version that holds it, for `replicated`
-  ///   errors: key_invalid, value_too_large, capacity_reached, name_taken, stopped (after `leave`):
-  ///           nothing was written; storage_failed: as the storage says
+  ///   errors: key_invalid, key_reserved, value_too_large, capacity_reached, name_taken, stopped
+  ///           (after `leave`): nothing was written; storage_failed: as the storage says
   [[nodiscard]] result<std::uint64_t> set(std::string_view key, std::string_view value);
   /// Several keys, with consecutive versions in this order: a peer that holds the last holds all.
   /// All are checked first. A storage that fails midway keeps the pairs before.
@@ -130,6 +132,21 @@ class node_base {
   /// makes a new incarnation, which peers see restart; without one the address is again the
   /// transport's, or that of the route to a seed.
   [[nodiscard]] tl::expected<void, config_error> change(config wanted);
+
+  // Sealing.
+  /// Seals every datagram with the first key of `ring` from now on, and opens those sealed with any
+  /// of its keys. At any time, before `run` or while it runs; the node is never without a keyring
+  /// again. It publishes the ids of the ring's keys under `gossipmonger/keys`.
+  ///   errors: a ring without a key, with more than 8, or with one key twice. Nothing changes then
+  [[nodiscard]] tl::expected<void, keyring_error> set_keyring(keyring ring);
+  /// Counters of sealing and opening; without a keyring all are 0.
+  [[nodiscard]] seal_counters seals() const;
+  /// Takes nonces that were never used, for a process restored from a snapshot of its machine: it
+  /// would repeat those that it used since.
+  void renew_seal();
+  /// How far the date of a sender's first datagram may be from this node's clock: a day, unless
+  /// this changes it; 0 allows any.
+  void set_seal_clock_tolerance(std::chrono::seconds tolerance);
 
   // What happens.
   /// A reader of all that happens, beginning with a snapshot.
@@ -224,6 +241,9 @@ class node_base {
   ~node_base();
 
  private:
+  friend struct seal_draw_access;  // of simulations
+  void set_seal_draw(std::function<std::uint64_t()> draw);
+
   [[nodiscard]] bool is_shown(std::string_view peer, key_scope scope) const;
   [[nodiscard]] std::optional<entry_view> first_above(std::string_view peer,
                                                       std::uint64_t version) const;

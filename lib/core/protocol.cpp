@@ -157,6 +157,13 @@ void protocol::handle_message(const message& received, const endpoint& source, s
   receiving_.handle_message(received, source, bytes, now, local);
 }
 
+bool protocol::is_from_verified_peer(const message& received, const endpoint& source) {
+  const std::optional<slot_index> slot = node_.peers.find(received.sender.name_hash);
+  return slot && *slot != self_slot &&
+         node_.peers[*slot].generation() == received.sender.generation &&
+         node_.addresses.is_valid_echo(received.cookie_echo, source, node_.clock.now());
+}
+
 std::optional<endpoint> protocol::poll_transmit(moment now, message& out) {
   return outgoing_.poll(now, out);
 }

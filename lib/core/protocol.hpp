@@ -65,6 +65,9 @@ class protocol {
   [[nodiscard]] protocol_stats stats() const;
   /// The size of each table; O(1).
   [[nodiscard]] table_sizes tables() const;
+  /// Whether `received` is by a peer known here, in its present run, and shows that `source` is
+  /// where that peer hears me.
+  [[nodiscard]] bool is_from_verified_peer(const message& received, const endpoint& source);
   /// Which peers hold `version` of my present generation; with `leave` true, my leaving.
   [[nodiscard]] replication replicated(std::uint64_t version, bool leave = false) const {
     return node_.replicated(version, leave);

@@ -41,6 +41,7 @@ bool membership_view::apply(const event_view& seen) {
       return true;
     }
     case event_kind::update:
+      if (library_keys_ == library_keys::hidden && is_library_key(seen.key)) return false;
       row_of(seen).keys.insert_or_assign(std::string(seen.key), std::string(seen.value));
       return true;
     case event_kind::removed: {

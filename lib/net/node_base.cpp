@@ -1,8 +1,10 @@
 #include "gossipmonger/node_base.hpp"
 
+#include <algorithm>
 #include <random>
 #include <utility>
 
+#include "gossipmonger/key_scope.hpp"
 #include "wire/codec.hpp"
 
 #include "net/node_driver.hpp"
@@ -42,6 +44,11 @@ std::vector<endpoint> addresses_of(std::string_view listen) {
   if (listen.starts_with("*:")) return with_hosts("*", "[::]", "0.0.0.0");
   if (listen.starts_with("localhost:")) return with_hosts("localhost", "127.0.0.1", "[::1]");
   return with_hosts("", "");
+}
+
+bool has_library_key(pair_views pairs) {
+  return std::any_of(pairs.begin(), pairs.end(),
+                     [](const auto& one) { return is_library_key(one.first); });
 }
 
 }  // namespace
@@ -132,7 +139,7 @@ std::optional<entry_view> node_base::first_above(std::string_view peer,
   return driver_->core->first_above(peer, version);
 }
 
-std::vector<member> node_base::members() const { return driver_->core->members(driver_->now()); }
+std::vector<member> node_base::members() const { return driver_->members(); }
 
 protocol_stats node_base::stats() const { return driver_->core->stats(); }
 
@@ -142,6 +149,7 @@ table_sizes node_base::tables() const { return driver_->core->tables(); }
 
 result<std::uint64_t> node_base::set(std::string_view key, std::string_view value) {
   if (driver_->is_stopped) return fail(errc::stopped);
+  if (is_library_key(key)) return fail(errc::key_reserved);
   result<std::uint64_t> written = driver_->core->set(key, value);
   driver_->notify();
   return written;
@@ -149,6 +157,7 @@ result<std::uint64_t> node_base::set(std::string_view key, std::string_view valu
 
 result<std::uint64_t> node_base::set(pair_views pairs) {
   if (driver_->is_stopped) return fail(errc::stopped);
+  if (has_library_key(pairs)) return fail(errc::key_reserved);
   result<std::uint64_t> written = driver_->core->set(pairs);
   driver_->notify();
   return written;
@@ -169,6 +178,7 @@ result<std::uint64_t> node_base::set(std::string_view key, std::string_view valu
 
 result<std::uint64_t> node_base::set(pair_views pairs, duration ttl) {
   if (driver_->is_stopped) return fail(errc::stopped);
+  if (has_library_key(pairs)) return fail(errc::key_reserved);
   result<std::uint64_t> written = driver_->core->set(pairs, ttl, driver_->now());
   driver_->wake_timer();  // they may expire before the next round
   driver_->notify();
@@ -177,6 +187,7 @@ result<std::uint64_t> node_base::set(pair_views pairs, duration ttl) {
 
 result<std::optional<std::uint64_t>> node_base::erase(std::string_view key) {
   if (driver_->is_stopped) return fail(errc::stopped);
+  if (is_library_key(key)) return fail(errc::key_reserved);
   result<std::optional<std::uint64_t>> written = driver_->core->erase(key);
   driver_->notify();
   return written;
@@ -204,6 +215,24 @@ tl::expected<void, config_error> node_base::change(config wanted) {
   if (is_released && !bound.is_wildcard()) driver_->core->set_address(bound);
   driver_->handle_change(has_other_seeds);
   return changed;
+}
+
+// ----------------------------------------------------------------------------------------- sealing
+
+tl::expected<void, keyring_error> node_base::set_keyring(keyring ring) {
+  return driver_->set_keyring(std::move(ring));
+}
+
+seal_counters node_base::seals() const { return driver_->seal().counters(); }
+
+void node_base::renew_seal() { driver_->seal().renew(); }
+
+void node_base::set_seal_clock_tolerance(std::chrono::seconds tolerance) {
+  driver_->seal().set_clock_tolerance(tolerance);
+}
+
+void node_base::set_seal_draw(std::function<std::uint64_t()> draw) {
+  driver_->seal().set_draw(std::move(draw));
 }
 
 // ------------------------------------------------------------------------------------ what happens

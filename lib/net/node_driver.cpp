@@ -11,6 +11,8 @@
 #include <asio/this_coro.hpp>
 
 #include "core/model/size_limits.hpp"
+#include "gossipmonger/hash.hpp"
+#include "gossipmonger/key_scope.hpp"
 #include "net/routes.hpp"
 
 namespace gossipmonger {
@@ -106,6 +108,31 @@ void node_driver::handle_change(bool has_other_seeds) {
   if (has_other_seeds) watch_seeds();
 }
 
+tl::expected<void, keyring_error> node_driver::set_keyring(keyring ring) {
+  tl::expected<void, keyring_error> changed = seal_.set_keyring(std::move(ring));
+  if (!changed) return changed;
+  // A node that has left, or whose name is taken, publishes nothing: its ring works all the same.
+  const result<std::uint64_t> published = core->set(keyring_key, seal_.stage());
+  if (!published && !core->has_left()) {
+    core->report("the keys of this node's keyring are not published: " +
+                 published.error().message());
+  }
+  if (std::optional<std::string> told = seal_.warning()) core->report(std::move(*told));
+  wake_timer();
+  notify();
+  return changed;
+}
+
+std::vector<member> node_driver::members() const {
+  std::vector<member> all = core->members(now());
+  const hash_key cluster = make_cluster_key(settings().cluster_name);
+  for (member& one : all) {
+    if (one.status != peer_status::self)
+      one.sealed_with = seal_.sealed_with(siphash(cluster, one.name));
+  }
+  return all;
+}
+
 // ------------------------------------------------------------------------------------- the loops
 
 asio::awaitable<void> node_driver::receive_loop(std::shared_ptr<node_driver> of) {
@@ -130,19 +157,35 @@ asio::awaitable<void> node_driver::receive_loop(std::shared_ptr<node_driver> of)
 
 void node_driver::handle(const inbound& received) {
   if (received.size > received.buffer.size()) return core->count_drop(drop_reason::length);
-  const std::span<const std::byte> datagram = received.buffer.first(received.size);
-  const tl::expected<void, drop_reason> decoded = coder_.decode(datagram, received_);
+  const std::optional<std::span<const std::byte>> content =
+      open(received.buffer.first(received.size), received.source);
+  if (!content) return;
+  const tl::expected<void, drop_reason> decoded = coder_.decode(*content, received_);
   if (!decoded && decoded.error() == drop_reason::wire_version) {
     return core->handle_unreadable(received_.versions, received.source);
   }
   if (!decoded && decoded.error() == drop_reason::cluster &&
-      coder_.is_of_another_cluster(datagram)) {
+      coder_.is_of_another_cluster(*content)) {
     return core->handle_foreign(received.source);
   }
   if (!decoded) return core->count_drop(decoded.error());
   const std::uint32_t scope = received.source.scope;
   set_scopes(received_.identities, scope != 0 ? scope : received.interface);
-  core->handle_message(received_, received.source, received.size, now(), received.local);
+  const std::size_t size = content->size();
+  core->handle_message(received_, received.source, size, now(), received.local);
+  if (seal_.is_on() && core->is_from_verified_peer(received_, received.source)) {
+    seal_.note_sender(received_.sender.name_hash, settings().peers_max);
+  }
+}
+
+std::optional<std::span<const std::byte>> node_driver::open(std::span<std::byte> datagram,
+                                                            const endpoint& source) {
+  if (!seal_.is_on()) return datagram;
+  const node_seal::expected_content content = seal_.open(datagram, now());
+  if (content) return *content;
+  std::optional<std::string> told = seal_.report_of(content.error(), datagram, source, now());
+  if (told) core->report(std::move(*told));
+  return std::nullopt;
 }
 
 asio::awaitable<void> node_driver::round_loop(std::shared_ptr<node_driver> of) {
@@ -197,8 +240,13 @@ std::size_t node_driver::fill_send_batch() {
     if (!to) break;
     const std::span<std::byte> room =
         std::as_writable_bytes(std::span(send_room_).subspan(count * words, words));
-    const std::size_t size = coder_.encode(outgoing_, room);
-    send_batch_[count].bytes = room.first(size);
+    // The core keeps the bytes of a seal free in every datagram (I4).
+    if (seal_.is_on()) {
+      const std::size_t size = coder_.encode(outgoing_, room.subspan(seal_head_bytes));
+      send_batch_[count].bytes = seal_.seal(room, size, now());
+    } else {
+      send_batch_[count].bytes = room.first(coder_.encode(outgoing_, room));
+    }
     send_batch_[count].destination = *to;
     send_batch_[count].source = core->transmit_source();
     ++count;

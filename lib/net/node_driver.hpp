@@ -13,6 +13,8 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -24,9 +26,12 @@
 #include "core/model/message.hpp"
 #include "gossipmonger/config.hpp"
 #include "gossipmonger/error.hpp"
+#include "gossipmonger/event.hpp"
+#include "gossipmonger/keyring.hpp"
 #include "gossipmonger/replication.hpp"
 #include "gossipmonger/storage.hpp"
 #include "gossipmonger/transport_ref.hpp"
+#include "net/node_seal.hpp"
 #include "net/node_state.hpp"
 #include "wire/codec.hpp"
 
@@ -53,6 +58,11 @@ class node_driver final : public node_state {
   /// The options have changed: looks at address and deadlines anew, and at the seeds if they
   /// differ.
   void handle_change(bool has_other_seeds);
+
+  /// Seals with `ring` from now on, and publishes which keys it has.
+  [[nodiscard]] tl::expected<void, keyring_error> set_keyring(keyring ring);
+  [[nodiscard]] node_seal& seal() { return seal_; }
+  [[nodiscard]] std::vector<member> members() const;
 
   // The awaited conditions.
   [[nodiscard]] static asio::awaitable<result<replication>> replicated(
@@ -81,6 +91,9 @@ class node_driver final : public node_state {
   void handle_end(std::exception_ptr thrown);
   void handle_transport_end(std::error_code why);
   void handle(const inbound& received);
+  /// The content of a datagram, which may be all of it; nothing where it cannot be opened.
+  [[nodiscard]] std::optional<std::span<const std::byte>> open(std::span<std::byte> datagram,
+                                                               const endpoint& source);
   /// Encodes what the protocol wants sent next; 0: nothing.
   [[nodiscard]] std::size_t fill_send_batch();
 
@@ -108,6 +121,7 @@ class node_driver final : public node_state {
   message outgoing_;
   std::vector<std::uint64_t> send_room_;
   std::vector<outbound> send_batch_;
+  node_seal seal_;
   seed_watcher seeds_;
   wake_signal round_;                              // of the round loop
   wake_signal ended_;                              // of `run`

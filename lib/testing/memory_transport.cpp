@@ -125,6 +125,18 @@ void memory_network::carry(memory_transport& sender, outbound datagram) {
   }
 }
 
+void memory_network::inject(const endpoint& from, const endpoint& to,
+                            std::span<const std::byte> bytes) {
+  const auto found = open_.find(to);
+  if (found == open_.end()) return;
+  outbound datagram;
+  datagram.bytes = bytes;
+  datagram.destination = to;
+  memory_network_options link = options_;
+  link.duplication = link.corruption = link.garbling = link.truncation = 0.0;
+  enqueue(*found->second, from, datagram, link);
+}
+
 void memory_network::damage(std::vector<std::byte>& bytes, const memory_network_options& link) {
   if (bytes.empty()) {
     return;

@@ -12,6 +12,7 @@
 #include <asio/version.hpp>
 
 #include "gossipmonger/hash.hpp"
+#include "gossipmonger/testing/seal_draw.hpp"
 #include "gossipmonger/testing/wire_versions.hpp"
 
 namespace gossipmonger {
@@ -143,12 +144,25 @@ void simulated_cluster::start(process& started) {
     throw std::invalid_argument(made.error().message());
   }
   started.node = std::move(*made);
+  if (started.ring) seal(started);
   if (events_to_ != nullptr) started.printed = started.node->subscribe();
   asio::co_spawn(*started.context, started.node->run(),
                  [this](std::exception_ptr thrown, const result<void>&) {
                    if (thrown && !thrown_) thrown_ = thrown;
                  });
   if (started.beside) spawn_in(started, started.beside(*started.node));
+}
+
+void simulated_cluster::seal(process& sealed) {
+  // One number of the cluster's source a start: a node that is never sealed takes none.
+  if (sealed.node->seals().keys.empty()) {
+    auto draw = [source = std::make_shared<random_source>(random_.next())] {
+      return source->next();
+    };
+    set_seal_draw(*sealed.node, std::move(draw));
+  }
+  const tl::expected<void, keyring_error> changed = sealed.node->set_keyring(*sealed.ring);
+  if (!changed) throw std::invalid_argument(changed.error().message());
 }
 
 void simulated_cluster::print_events(std::FILE* to) {
@@ -209,6 +223,12 @@ void simulated_cluster::restart(std::size_t index, std::optional<config> setting
 
 void simulated_cluster::set_wire_versions(std::size_t index, const wire_range& spoken) {
   processes_[index]->spoken = spoken;
+}
+
+void simulated_cluster::set_keyring(std::size_t index, keyring ring) {
+  process& one = *processes_[index];
+  one.ring = std::move(ring);
+  if (one.node) seal(one);
 }
 
 // -------------------------------------------------------------------------------------- faults

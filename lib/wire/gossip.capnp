@@ -19,6 +19,25 @@ $Cxx.namespace("gossipmonger::schema");
 #   12  u48  cookie echo: the cookie that the receiver once gave the sender, 0 for none
 #   18  u48  cookie for the receiver to echo, 0 for none
 #
+# Sealed datagrams: a node with a keyring sends each datagram inside of another one, of 40 bytes
+# more. Every node keeps these free in what it sends. Format 1:
+#
+#   0     u8   magic 0x73; a plain datagram begins with 0x67
+#   1     u8   format 1; a datagram of another format is dropped, and nothing is negotiated
+#   2     u16  0
+#   4     u32  key id: the first four bytes of BLAKE2b-256 of "gossipmonger key id 1" under the key
+#   8     u64  instance, drawn at random by each node that seals, and anew in a fork and after 2^32
+#   16    u32  seconds since the Unix epoch
+#   20    u32  count of the instance: 1, 2, ...
+#   24    n    the datagram, encrypted with XChaCha20 under the key; bytes 0 to 23 are the nonce
+#   24+n  16   Poly1305 tag of these n bytes; there are no associated data
+#
+# A receiver checks in this order, and counts each drop: size (`length`), magic (`plain`), format,
+# key id (`key`), whether the instance is its own (`reflected`). Of a known instance it looks at
+# the window of 960 counts (`replayed`, `behind`), of another at the date (`stale`: over a day
+# off). Then comes the tag (`forged`), and only then is the count marked. The datagram inside is
+# read as any.
+#
 # Wire versions: the header is the same in all of them. A node reads a body that is written in a
 # version of its own range, and drops any other as `wire_version`. It writes to each peer in the
 # highest version that both speak, as far as it has heard from it, and else in its own lowest. So a

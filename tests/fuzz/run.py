@@ -20,7 +20,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "tests/fuzz/corpus"
 # Longest input: a datagram, a message's choices, a program of steps, a command line.
-TARGETS = {"datagram": 1300, "codec": 600, "apply": 1000, "options": 200}
+TARGETS = {"datagram": 1300, "codec": 600, "apply": 1000, "options": 200, "open": 400,
+           "keyring": 400}
 
 
 def build(is_plain):

@@ -49,13 +49,15 @@ WALLS = {
     "core": Wall({"core"}, banned_std=EFFECTS, banned_words=CLOCKS + CHANCE + ENTROPY + COROUTINES),
     "wire": Wall({"core", "wire"}, third_party_in_lib=r"tl/expected\.hpp|(?:nmm|imm)intrin\.h",
                  banned_std=EFFECTS, banned_words=CLOCKS + CHANCE + ENTROPY + COROUTINES),
-    "net": Wall({"core", "wire", "net"}, third_party=r"tl/expected\.hpp|" + ASIO,
+    "seal": Wall({"core", "seal"}, third_party_in_lib=r"tl/expected\.hpp|" + POSIX,
+                 banned_std=EFFECTS, banned_words=CLOCKS + CHANCE + ENTROPY + COROUTINES),
+    "net": Wall({"core", "wire", "seal", "net"}, third_party=r"tl/expected\.hpp|" + ASIO,
                 third_party_in_lib=r"asio/[\w/]+\.hpp|" + POSIX,
                 banned_std={"iostream", "fstream"},
                 banned_words=CHANCE + REAL_TIMERS + DETACHED),
     "sim": Wall({"core", "wire", "sim"}, banned_std=EFFECTS,
                 banned_words=CLOCKS + CHANCE + ENTROPY + COROUTINES),
-    "testing": Wall({"core", "wire", "net", "sim", "testing"},
+    "testing": Wall({"core", "wire", "seal", "net", "sim", "testing"},
                     third_party=r"tl/expected\.hpp|" + ASIO,
                     banned_words=CHANCE + REAL_TIMERS),
 }
@@ -66,11 +68,12 @@ WORD_EXCEPTIONS = set()
 PUBLIC = {
     "core": {"config", "drop_reason", "endpoint", "error", "event", "hash", "library_build",
              "memory_storage", "replication", "storage", "table_sizes", "types"},
+    "seal": {"keyring"},
     "net": {"asio_definitions", "asio_endpoint", "basic_node", "gossipmonger", "key_scope",
             "membership_view", "node", "node_base", "resolver", "start_error", "subscription",
             "transport", "transport_ref", "udp_counters", "udp_transport"},
 }
-PUBLIC_MAX = 28
+PUBLIC_MAX = 29
 # What a simulated node holds by value stands in testing/, and lower layers are made of it, too.
 TESTING_VALUES = {"random": "core", "simulated_storage": "sim"}
 
@@ -78,6 +81,7 @@ TESTING_VALUES = {"random": "core", "simulated_storage": "sim"}
 # but their private ones: they are C++17.
 CAPNP_FILES = r"lib/wire/capnp_\w+\.cpp"
 CAPNP_INCLUDES = r"(?:capnp|kj)/[\w/-]+\.h|\w+\.capnp\.h"
+SODIUM_FILE = "lib/seal/sodium_cipher.cpp"
 
 # The rooms of the core, from the bottom up: each sees itself and what is below. Rooms of one row
 # never see each other, and only the conductor, lib/core/protocol*, sees them all.
@@ -209,12 +213,19 @@ def check_include(path, own, header):
     elif re.fullmatch(CAPNP_INCLUDES, header):
         return "Cap'n Proto is for lib/wire/capnp_*.cpp alone"
 
+    if header.startswith("sodium"):
+        return None if path == SODIUM_FILE else f"libsodium is for {SODIUM_FILE} alone"
+
     other = place_of_header(header)
     if other is not None:
         if is_public and not header.startswith("gossipmonger/"):
             return "a public header sees nothing of lib/"
         if other.layer not in wall.layers:
             return f"{own.layer} may not see {other.layer}"
+        if own.layer == "seal" and other.layer == "core" and other.room != "model":
+            return "seal sees of core the model only"
+        if "transport" in own.stem and other.layer == "seal":
+            return "a transport carries bytes and knows nothing of seals"
         if "core" == own.layer == other.layer:
             return check_rooms(own, other) or check_core_order(path, own, other)
         return None
@@ -402,6 +413,19 @@ PLANTS = [
     ("lib/wire/codec.hpp", '#include "net/node_state.hpp"', "wire may not see net"),
     ("lib/wire/codec.cpp", '#include "gossip.capnp.h"', "alone"),
     ("lib/wire/capnp_new.cpp", '#include "gossipmonger/types.hpp"', "no public header"),
+    ("lib/seal/sealer.cpp", "#include <sodium.h>", "alone"),
+    ("lib/net/node_seal.cpp", "#include <sodium/utils.h>", "alone"),
+    ("lib/seal/sealer.cpp", '#include "core/protocol.hpp"', "seal sees of core the model only"),
+    ("lib/seal/sealer.hpp", '#include "gossipmonger/storage.hpp"',
+     "seal sees of core the model only"),
+    ("lib/seal/sealer.cpp", '#include "wire/codec.hpp"', "seal may not see wire"),
+    ("lib/seal/sealer.cpp", '#include "net/node_driver.hpp"', "seal may not see net"),
+    ("lib/seal/sealer.cpp", "auto t = std::chrono::system_clock::now();", "::now("),
+    ("lib/wire/codec.cpp", '#include "seal/sealer.hpp"', "wire may not see seal"),
+    (TYPES, '#include "gossipmonger/keyring.hpp"', "core may not see seal"),
+    ("lib/sim/world.cpp", '#include "seal/sealer.hpp"', "sim may not see seal"),
+    (TRANSPORT, '#include "gossipmonger/keyring.hpp"', "knows nothing of seals"),
+    ("lib/net/udp_transport.cpp", '#include "seal/sealer.hpp"', "knows nothing of seals"),
     (TRANSPORT, "#include <asio.hpp>", "costs seconds"),
     (TRANSPORT, "#include <asio/experimental/channel.hpp>", "may not use it"),
     (TRANSPORT, "using namespace asio::experimental;", "experimental"),
@@ -436,6 +460,9 @@ PLANTS += [(f"lib/core/{one}.cpp", f'#include "core/{other}.hpp"', "siblings")
            for one in MACHINES for other in MACHINES if one[0] == "l" and other[0] == "m"]
 # And what must pass: a word in a comment or a string, and what a layer is given.
 HARMLESS = [
+    ("lib/seal/sodium_cipher.cpp", "#include <sodium.h>"),
+    ("lib/seal/sealer.hpp", '#include "gossipmonger/error.hpp"'),
+    ("lib/net/node_driver.cpp", '#include "seal/sealer.hpp"'),
     (TYPES, "// no co_await, and never steady_clock::now()"),
     ("lib/sim/world.cpp", "moment world::now() const { return now_; }"),
     (TYPES, 'inline const char* a = "std::shuffle";'),

@@ -28,6 +28,7 @@ BUDGET = {
     "configured": (0, 0),
     "core": (0, 0),
     "wire": (0, 0),
+    "seal": (0, 0),
     "net": (0, 0),
     "sim": (0, 0),
     "testing": (0, 0),
@@ -39,7 +40,7 @@ BUDGET = {
 }
 
 TOPS = ["include", "lib", "tests", "tools", "bench", ".ci", ".github"]
-FOLDERS = re.compile(r"(include|lib/(?:configured|core|wire|net|sim|testing))/")
+FOLDERS = re.compile(r"(include|lib/(?:configured|core|wire|seal|net|sim|testing))/")
 CPP, PYTHON, HASH = {".hpp", ".cpp"}, {".py"}, {".build", ".sh", ".capnp", ".cmake", ".options"}
 BOUND = re.compile(r"(?:(?:of|in|at|as|by|to|with|from|for|on) (?:who|whom|whose|which|what)|"
                    r"who|whom|whose|whoever|whomever|what|whatever|whichever)\b(?!')",

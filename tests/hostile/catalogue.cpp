@@ -206,6 +206,7 @@ datagram arena::heard(message_kind kind) const {
 void arena::send_bytes(std::span<const std::byte> bytes) {
   ++sent;
   sent_bytes += bytes.size();
+  if (on_sent) on_sent(bytes);
   where.inject(0, enemy, bytes);
 }
 
@@ -221,6 +222,7 @@ void arena::send(const message& m) { send_bytes(encoded(m).bytes()); }
 void arena::send_from(const endpoint& source, datagram wire) {
   ++sent;
   sent_bytes += wire.bytes().size();
+  if (on_sent) on_sent(wire.bytes());
   where.inject(0, source, wire.bytes());
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -55,6 +56,9 @@ class arena {
   void send_as_is(datagram wire);  ///< under the one it has
   void send_bytes(std::span<const std::byte> bytes);
   void send_from(const endpoint& source, datagram wire);
+
+  /// Sees each datagram of the row.
+  std::function<void(std::span<const std::byte>)> on_sent;
 
   world where;
   endpoint enemy = endpoint::v4(203, 0, 113, 66, 6666);

@@ -1,11 +1,13 @@
 // A flood of forged datagrams against a real node, over loopback and in real time: the flooder on
 // one core, the node and its neighbour on another.
 //
-//     hostile_flood [DATAGRAMS]     default 3,000,000: at 100,000 a second, for 60 s at most
+//     hostile_flood [DATAGRAMS [sealed]]
 //
-// A third has a wrong checksum, a third is a reply with a cookie that was never given, a third is
-// a digest that wants everything. Exit status: 0, or 1 where something did not hold, or 77 where
-// this machine cannot flood (one core, or under 20,000 a second).
+// By default 3,000,000 datagrams, at 100,000 a second, for 60 s at most. A third has a wrong
+// checksum, a third is a reply with a cookie that was never given, a third is a digest that wants
+// everything. Against a sealed node a third is plain, a third has an unknown key, and a third has
+// the node's own key id and a wrong tag. Exit status: 0, or 1 where something did not hold, or 77
+// where this machine cannot flood (one core, or under 20,000 a second).
 #include <sched.h>
 #include <sys/socket.h>
 
@@ -32,6 +34,8 @@
 #include "core/model/message.hpp"
 #include "gossipmonger/gossipmonger.hpp"
 #include "gossipmonger/hash.hpp"
+#include "gossipmonger/keyring.hpp"
+#include "seal/sealer.hpp"
 #include "wire/codec.hpp"
 
 #include "loopback_node.hpp"
@@ -89,6 +93,8 @@ digest_entry entry(std::uint64_t name_hash) {
   return one;
 }
 
+keyring make_ring() { return parse_keyring("seal " + *generate_key()).value(); }
+
 std::array<forged, 3> make_flood() {
   message digest;
   digest.sender = entry(42);
@@ -105,11 +111,26 @@ std::array<forged, 3> make_flood() {
   return {bad, encoded(reply), encoded(digest)};
 }
 
+/// The same against nodes with `ring`.
+std::array<forged, 3> make_sealed_flood(const keyring& ring) {
+  const auto seal_with = [](const keyring& used) {
+    sealer one(used);
+    forged words(150);
+    const auto wall = std::chrono::system_clock::now().time_since_epoch();
+    const std::span<std::byte> room = std::as_writable_bytes(std::span(words));
+    static_cast<void>(one.seal(room, room.size() - 40, seal_time(0ns, wall)));
+    return words;
+  };
+  forged bad_tag = seal_with(ring);
+  bad_tag.back() ^= 1;
+  return {make_flood().back(), seal_with(make_ring()), bad_tag};
+}
+
 /// Sends `count` datagrams to `port` of loopback, or as many as `longest` lets it.
 class flooder {
  public:
-  flooder(std::uint16_t port, std::uint64_t count, int core)
-      : thread_([this, port, count, core] { run(port, count, core); }) {}
+  flooder(std::uint16_t port, std::uint64_t count, int core, std::array<forged, 3> flood)
+      : flood_(std::move(flood)), thread_([this, port, count, core] { run(port, count, core); }) {}
   flooder(const flooder&) = delete;
   flooder& operator=(const flooder&) = delete;
   ~flooder() { thread_.join(); }
@@ -126,11 +147,10 @@ class flooder {
     to.sin_family = AF_INET;
     to.sin_port = htons(port);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    const std::array<forged, 3> flood = make_flood();
     std::array<iovec, batch> buffers{};
     std::array<mmsghdr, batch> messages{};
     for (std::size_t i = 0; i < batch; ++i) {
-      const forged& one = flood[i % flood.size()];
+      const forged& one = flood_[i % flood_.size()];
       buffers[i].iov_base = const_cast<std::uint64_t*>(one.data());
       buffers[i].iov_len = one.size() * 8;
       messages[i].msg_hdr.msg_iov = &buffers[i];
@@ -151,6 +171,7 @@ class flooder {
     has_ended_ = true;
   }
 
+  std::array<forged, 3> flood_;
   std::atomic<std::uint64_t> sent_ = 0;
   std::atomic<double> seconds_ = 0;
   std::atomic<bool> has_ended_ = false;
@@ -202,13 +223,46 @@ std::uint64_t count_of(const protocol_stats& stats, drop_reason reason) {
   return stats.drops[static_cast<std::size_t>(reason)];
 }
 
-int run(std::uint64_t count) {
+/// Each received datagram has its reason, or is part of the exchange with the neighbour.
+void check_reasons(target& attacked, std::uint64_t received) {
+  const protocol_stats stats = attacked.one->stats();
+  const std::uint64_t wrong = count_of(stats, drop_reason::checksum);
+  const std::uint64_t unverified = count_of(stats, drop_reason::unverified);
+  std::printf("received %llu; checksum %llu, unverified %llu, digests %llu\n",
+              static_cast<unsigned long long>(received), static_cast<unsigned long long>(wrong),
+              static_cast<unsigned long long>(unverified),
+              static_cast<unsigned long long>(stats.digests_received));
+  check(wrong + unverified + stats.digests_received + stats.replies_received == received,
+        "each received datagram was dropped for its reason, or is a digest, or a reply");
+}
+
+void check_seal_reasons(target& attacked, std::uint64_t received) {
+  const seal_counters seals = attacked.one->seals();
+  std::uint64_t dropped = 0;
+  for (const std::uint64_t one : seals.drops) dropped += one;
+  const auto count = [&seals](seal_drop reason) {
+    return static_cast<unsigned long long>(seals.drops[static_cast<std::size_t>(reason)]);
+  };
+  std::printf("received %llu; plain %llu, key %llu, forged %llu, opened %llu\n",
+              static_cast<unsigned long long>(received), count(seal_drop::plain),
+              count(seal_drop::key), count(seal_drop::forged),
+              static_cast<unsigned long long>(seals.opened));
+  check(dropped + seals.opened == received, "each received datagram was dropped, or is genuine");
+  check(seals.instances == 1, "nobody but the neighbour has a window");
+}
+
+int run(std::uint64_t count, bool is_sealed) {
   const auto [first_core, last_core] = cores();
   if (first_core == last_core || !try_pin(last_core)) {
     std::puts("skipped: the flood needs two cores");
     return skipped;
   }
   target attacked;
+  keyring ring;
+  if (is_sealed) {
+    ring = make_ring();
+    if (!attacked.one->set_keyring(ring) || !attacked.other->set_keyring(ring)) return 1;
+  }
   if (!attacked.other->set("key", "value")) return 1;
   check(attacked.wait_until([&] {
     return attacked.one->stats().peers_live == 1 && attacked.other->stats().peers_live == 1;
@@ -220,7 +274,8 @@ int run(std::uint64_t count) {
   std::uint64_t sent = 0;
   double seconds = 0;
   {
-    flooder flood(attacked.port(), count, first_core);
+    flooder flood(attacked.port(), count, first_core,
+                  is_sealed ? make_sealed_flood(ring) : make_flood());
     while (!flood.has_ended()) attacked.run_for(50ms);
     sent = flood.sent();
     seconds = flood.seconds();
@@ -243,17 +298,14 @@ int run(std::uint64_t count) {
   check(attacked.wait_until(is_all_there), "what was sent was received, or dropped by the kernel");
   const udp_counters socket = attacked.one.counters();
   const protocol_stats stats = attacked.one->stats();
-  const std::uint64_t wrong = count_of(stats, drop_reason::checksum);
-  const std::uint64_t unverified = count_of(stats, drop_reason::unverified);
-  std::printf("received %llu, kernel drops %llu; checksum %llu, unverified %llu, digests %llu\n",
-              static_cast<unsigned long long>(socket.received),
-              static_cast<unsigned long long>(socket.kernel_drops),
-              static_cast<unsigned long long>(wrong), static_cast<unsigned long long>(unverified),
-              static_cast<unsigned long long>(stats.digests_received));
+  std::printf("kernel drops %llu\n", static_cast<unsigned long long>(socket.kernel_drops));
   std::printf("%llu rounds in %.0f intervals\n", static_cast<unsigned long long>(rounds),
               intervals);
-  check(wrong + unverified + stats.digests_received + stats.replies_received == socket.received,
-        "each received datagram was dropped for its reason, or is a digest, or a reply");
+  if (is_sealed) {
+    check_seal_reasons(attacked, socket.received);
+  } else {
+    check_reasons(attacked, socket.received);
+  }
   check(static_cast<double>(rounds) >= 0.9 * intervals, "rounds in at least 90 % of the intervals");
   check(stats.declared_dead == 0 && attacked.other->stats().declared_dead == 0,
         "nobody was declared dead");
@@ -274,5 +326,7 @@ int run(std::uint64_t count) {
 
 int main(int argc, char** argv) {
   const std::uint64_t count = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 3'000'000;
-  return gossipmonger::run(count);
+  const bool is_sealed = argc > 2 && std::string_view(argv[2]) == "sealed";
+  if (is_sealed && !gossipmonger::has_seals()) return 77;
+  return gossipmonger::run(count, is_sealed);
 }

@@ -7,7 +7,8 @@
 Each defects/NAME.patch is one sentence that names the mistake, and a diff of one source of lib/.
 The diff is applied to a copy in DIR/planted/NAME. The copy is compiled with the build's own flags
 and linked in front of the library. The program gossip_sim that comes of it has to find a failure
-within N seeds (200). Without a patch it has to find none in 20. Prints a table; exit status 1
+within N seeds (200). Without a patch it has to find none in 20. The simulator runs no sealed nodes:
+a defect of lib/seal has to fail a test of tests/seal/seal_test. Prints a table; exit status 1
 where a patch does not apply or compile, or where a defect is not found.
 
 A hunk applies only where all its lines stand, and they must stand at one place: no fuzz.
@@ -27,10 +28,12 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEFECTS = ROOT / "tests/planted/defects"
 PROGRAM = "tools/gossip_sim"
+SEAL_TEST = "tests/seal/seal_test"
 SEEDS_WITHOUT_DEFECT = 20
 COMPILE_SECONDS_MAX = 600
 RUN_SECONDS_MAX = 900  # 200 seeds take five on an idle machine
 HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+\d+(?:,\d+)? @@")
+FAILED_TEST = re.compile(r"^TEST CASE:  (.+)$", re.MULTILINE)
 FOUND = re.compile(r"^seed (\d+): (.+?) at \d+ ms: (.*)$", re.MULTILINE)
 ROW = "{:22} {:>5}  {:18} {}"
 
@@ -91,21 +94,24 @@ def run(command, folder, seconds):
 
 
 class Build:
-    """A configured build folder, whose gossip_sim is up to date."""
+    """A configured build folder, whose programs are up to date."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, programs):
         self.folder = folder
-        made = run(["ninja", "-C", str(folder), PROGRAM], ROOT, 3600)
+        made = run(["ninja", "-C", str(folder), *programs], ROOT, 3600)
         if made.returncode != 0:
-            raise Refused(f"{folder}: {PROGRAM} cannot be built:\n{made.stdout[-3000:]}")
+            raise Refused(f"{folder}: {', '.join(programs)} cannot be built:\n"
+                          f"{made.stdout[-3000:]}")
         listed = json.loads((folder / "compile_commands.json").read_text())
         self.commands = {}
         for one in listed:
             source = os.path.normpath(os.path.join(one["directory"], one["file"]))
             if one["output"].startswith("lib/"):
                 self.commands.setdefault(source, one)
-        linked = run(["ninja", "-C", str(folder), "-t", "commands", "-s", PROGRAM], ROOT, 60)
-        self.link = shlex.split(linked.stdout.strip().splitlines()[-1])
+        self.links = {}
+        for program in programs:
+            linked = run(["ninja", "-C", str(folder), "-t", "commands", "-s", program], ROOT, 60)
+            self.links[program] = shlex.split(linked.stdout.strip().splitlines()[-1])
 
     def compile(self, source, copy, made):
         """Like `source`, but at -O1 and without warnings: a mistake may leave a name unused."""
@@ -126,9 +132,9 @@ class Build:
         if done.returncode != 0:
             raise Refused(f"{source} does not compile with it:\n{done.stderr[-3000:]}")
 
-    def link_with(self, made, program):
+    def link_with(self, made, like, program):
         """The library's own object stays in its archive: its symbols are there already."""
-        words = list(self.link)
+        words = list(self.links[like])
         at = words.index("-o")
         words[at:at + 2] = [str(made), "-o", str(program)]
         done = run(words, self.folder, COMPILE_SECONDS_MAX)
@@ -145,6 +151,19 @@ def first_failure(program, seeds):
     return found.groups() if found else None
 
 
+def first_failed_test(program):
+    """("-", "seal_test", name) of the first test that fails, or None."""
+    done = run([str(program)], program.parent, RUN_SECONDS_MAX)
+    found = FAILED_TEST.search(done.stdout)
+    if (found is not None) != (done.returncode != 0):
+        raise Refused(f"exit status {done.returncode}:\n{done.stdout[-3000:]}")
+    return ("-", "seal_test", found.group(1)) if found else None
+
+
+def program_for(source):
+    return SEAL_TEST if source.startswith("lib/seal/") else PROGRAM
+
+
 def try_patch(build, path, seeds):
     """A row of the table, and whether the defect was found."""
     name = path.stem
@@ -154,10 +173,11 @@ def try_patch(build, path, seeds):
         folder.mkdir(parents=True, exist_ok=True)
         copy = folder / pathlib.Path(patch.source).name
         copy.write_text(patch.applied_to((ROOT / patch.source).read_text()))
-        made, program = copy.with_suffix(".o"), folder / "gossip_sim"
+        like = program_for(patch.source)
+        made, program = copy.with_suffix(".o"), folder / pathlib.Path(like).name
         build.compile(patch.source, copy, made)
-        build.link_with(made, program)
-        found = first_failure(program, seeds)
+        build.link_with(made, like, program)
+        found = first_failed_test(program) if like == SEAL_TEST else first_failure(program, seeds)
         program.unlink()
     except Refused as why:
         return f"{path.name}: {why}", False
@@ -227,8 +247,8 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME")
     asked = parser.parse_args()
     try:
-        build = Build(asked.build.resolve())
         if asked.self_test:
+            build = Build(asked.build.resolve(), [PROGRAM])
             missed = self_test(build)
             print("\n".join(missed) or f"{len(WRONG)} patches refused")
             return 1 if missed else 0
@@ -237,6 +257,8 @@ def main():
         if unknown:
             raise Refused(f"no such defect: {', '.join(sorted(unknown))}")
         paths = [path for path in every if not asked.names or path.stem in asked.names]
+        is_sealed = any("\n--- a/lib/seal/" in path.read_text() for path in paths)
+        build = Build(asked.build.resolve(), [PROGRAM] + [SEAL_TEST] * is_sealed)
         return 1 if try_all(build, paths, asked.seeds, asked.jobs) else 0
     except Refused as why:
         print(f"tests/planted/run.py: {why}", file=sys.stderr)

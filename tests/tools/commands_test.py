@@ -367,7 +367,8 @@ class Commands(harness.ProgramTest):
 
         self.assertEqual(set(me), {"name", "generation", "endpoint", "status", "reachable",
                                    "suspect", "max_version", "heartbeat", "phi", "backlog",
-                                   "wire_versions"})
+                                   "wire_versions", "sealed_with"})
+        self.assertEqual((me["sealed_with"], other["sealed_with"]), (None, None))
         self.assertEqual(other["wire_versions"], [1, 1])
         self.assertEqual((me["name"], me["status"], me["phi"]), ("b", "self", None))
         self.assertEqual((other["name"], other["status"], other["reachable"]), ("a", "live", True))

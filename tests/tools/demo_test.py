@@ -27,6 +27,18 @@ class Demo(harness.ProgramTest):
             self.assertRegex(done.stdout, rf"\nStep {number}: .*: \d+ rounds?, \d+\.\d s\n")
         self.assertEqual(done.stderr, "")
 
+    def test_sealed_processes_rotate_their_key_in_three_steps_more(self):
+        if self.run_program("keygen")[0] != 0:
+            self.skipTest("built without libsodium")
+        done = self.demo("--sealed", "--seconds", "90")
+
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        for number, stage in ((2, "install: all can open key"), (3, "use: all seal with key"),
+                              (4, "remove: no node has key")):
+            self.assertRegex(done.stdout, rf"\nStep {number}: {stage} .*: \d+ rounds?, \d+\.\d s\n")
+        self.assertIn("\nStep 7: ", done.stdout)
+        self.assertNotIn("gmk1-", done.stdout + done.stderr)
+
     def test_a_step_that_is_not_agreed_on_in_time_is_named(self):
         done = self.demo("--seconds", "5")  # SIGKILL comes after 3 s and takes longer to be seen
 

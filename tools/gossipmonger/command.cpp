@@ -25,7 +25,7 @@ struct usage {
   std::string_view form;
 };
 
-constexpr std::array<usage, 17> usages{{
+constexpr std::array<usage, 19> usages{{
     {command_kind::set, "set", "set KEY VALUE"},
     {command_kind::set_ttl, "set-ttl", "set-ttl TIME KEY VALUE"},
     {command_kind::erase, "erase", "erase KEY"},
@@ -40,6 +40,8 @@ constexpr std::array<usage, 17> usages{{
     {command_kind::options, "options", "options"},
     {command_kind::state, "state", "state"},
     {command_kind::stats, "stats", "stats [all]"},
+    {command_kind::keys, "keys", "keys"},
+    {command_kind::reload_keys, "reload-keys", "reload-keys"},
     {command_kind::help, "help", "help"},
     {command_kind::leave, "leave", "leave"},
     {command_kind::quit, "quit", "quit"},
@@ -299,6 +301,8 @@ tl::expected<command, command_error> parse_command(std::string_view line) {
     case command_kind::members:
     case command_kind::options:
     case command_kind::state:
+    case command_kind::keys:
+    case command_kind::reload_keys:
     case command_kind::help:
     case command_kind::leave:
     case command_kind::quit:

@@ -27,6 +27,8 @@ enum class command_kind : std::uint8_t {
   options,
   state,
   stats,
+  keys,
+  reload_keys,
   help,
   leave,
   quit,

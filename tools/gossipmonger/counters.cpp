@@ -67,4 +67,26 @@ std::vector<std::pair<std::string, std::uint64_t>> named_counters(const protocol
   return all;
 }
 
+void add_seal_counters(const seal_counters& seal, std::chrono::nanoseconds now,
+                       std::vector<std::pair<std::string, std::uint64_t>>& to) {
+  to.emplace_back("sealed", seal.sealed);
+  to.emplace_back("opened", seal.opened);
+  to.emplace_back("plain_sent", seal.plain_sent);
+  to.emplace_back("plain_opened", seal.plain_opened);
+  to.emplace_back("seal_instances", seal.instances);
+  to.emplace_back("seal_evictions", seal.evictions);
+  for (std::size_t i = 0; i < seal_drop_count; ++i) {
+    const std::string_view reason = to_string(static_cast<seal_drop>(i));
+    to.emplace_back("drop_seal_" + std::string(reason), seal.drops[i]);
+  }
+  for (const seal_key_counters& key : seal.keys) {
+    const std::string id = "{" + to_text(key.id) + "}";
+    to.emplace_back("sealed" + id, key.sealed);
+    to.emplace_back("opened" + id, key.opened);
+    if (!key.opened_last) continue;
+    const auto ago = std::chrono::floor<std::chrono::seconds>(now - *key.opened_last);
+    to.emplace_back("opened_last" + id, static_cast<std::uint64_t>(ago.count()));
+  }
+}
+
 }  // namespace gossipmonger

@@ -16,6 +16,7 @@
 #include "gossipmonger/event.hpp"
 #include "gossipmonger/node.hpp"
 #include "gossipmonger/types.hpp"
+#include "key_stages.hpp"
 
 namespace gossipmonger {
 
@@ -78,6 +79,9 @@ class format {
   /// A person asks for those that are 0 by `has_all`; a script finds each by its name in any case.
   [[nodiscard]] virtual std::string stats(
       const std::vector<std::pair<std::string, std::uint64_t>>& counters, bool has_all) const = 0;
+  [[nodiscard]] virtual std::string keys(const key_stages& all) const = 0;
+  /// Of `reload-keys`: the keys of the ring from now on.
+  [[nodiscard]] virtual std::string reloaded(const seal_counters& ring) const = 0;
   [[nodiscard]] virtual std::string help(const std::vector<std::string_view>& forms) const = 0;
   /// Of `leave` and `quit`, as `kind` says.
   [[nodiscard]] virtual std::string left(command_kind kind, const leave_result& result) const = 0;

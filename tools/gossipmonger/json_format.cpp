@@ -122,6 +122,10 @@ std::string json_format::members(const std::vector<member>& all) const {
     if (one.wire_versions) {
       row["wire_versions"] = json::array({one.wire_versions->lowest, one.wire_versions->highest});
     }
+    row["sealed_with"] = json();
+    if (one.sealed_with) {
+      row["sealed_with"] = *one.sealed_with == 0 ? "plain" : to_text(*one.sealed_with);
+    }
     rows.push_back(std::move(row));
   }
   json line = make_reply("members");
@@ -205,6 +209,43 @@ std::string json_format::stats(const std::vector<std::pair<std::string, std::uin
                                bool) const {
   json line = make_reply("stats");
   for (const auto& [name, count] : counters) line[name] = count;
+  return to_line(line);
+}
+
+std::string json_format::keys(const key_stages& all) const {
+  json line = make_reply("keys");
+  line["nodes"] = all.nodes;
+  line["keys"] = json::array();
+  for (const key_row& row : all.keys) {
+    json key;
+    key["id"] = row.id;
+    key["seals"] = row.is_sealing_here;
+    key["opens"] = row.is_opening_here;
+    key["sealed_by"] = all.nodes - row.not_sealing.size();
+    key["opened_by"] = all.nodes - row.not_opening.size();
+    key["not_sealed_by"] = row.not_sealing;
+    key["not_opened_by"] = row.not_opening;
+    key["sealed"] = row.sealed;
+    key["opened"] = row.opened;
+    key["opened_ago_ms"] = json();
+    if (row.opened_ago) {
+      const auto ago = std::chrono::floor<std::chrono::milliseconds>(*row.opened_ago);
+      key["opened_ago_ms"] = ago.count();
+    }
+    line["keys"].push_back(std::move(key));
+  }
+  line["plain"] = to_string(all.plain_here);
+  line["plain_sent_by"] = all.plain_sent_by;
+  line["plain_accepted_by"] = all.plain_accepted_by;
+  line["not_counted"] = all.uncounted;
+  return to_line(line);
+}
+
+std::string json_format::reloaded(const seal_counters& ring) const {
+  json line = make_reply("reload-keys");
+  line["keys"] = json::array();
+  for (const seal_key_counters& key : ring.keys) line["keys"].push_back(to_text(key.id));
+  line["plain"] = to_string(ring.plain);
   return to_line(line);
 }
 

@@ -40,6 +40,8 @@ class json_format final : public format {
   [[nodiscard]] std::string stats(
       const std::vector<std::pair<std::string, std::uint64_t>>& counters,
       bool has_all) const override;
+  [[nodiscard]] std::string keys(const key_stages& all) const override;
+  [[nodiscard]] std::string reloaded(const seal_counters& ring) const override;
   [[nodiscard]] std::string help(const std::vector<std::string_view>& forms) const override;
   [[nodiscard]] std::string left(command_kind kind, const leave_result& result) const override;
   [[nodiscard]] std::string error(const command_error& what) const override;

@@ -27,6 +27,7 @@
 #include "gossipmonger/resolver.hpp"
 #include "gossipmonger/udp_transport.hpp"
 #include "json_format.hpp"
+#include "keyring_commands.hpp"
 #include "line_reader.hpp"
 #include "line_writer.hpp"
 #include "message_log.hpp"
@@ -141,6 +142,7 @@ tl::expected<std::unique_ptr<node>, early_exit> make_node(options& wanted, udp_t
     wrong.allowed = made.error().allowed;
     return tl::unexpected<early_exit>(bad_option(wrong));
   }
+  (*made)->set_seal_clock_tolerance(wanted.seal_clock_tolerance);
   for (const auto& [key, value] : wanted.pairs) {
     const result<std::uint64_t> version = (*made)->set(key, value);
     if (version) continue;
@@ -151,6 +153,12 @@ tl::expected<std::unique_ptr<node>, early_exit> make_node(options& wanted, udp_t
 }
 
 int run(options wanted) {
+  std::optional<keyring> ring;
+  if (wanted.keyring) {
+    tl::expected<keyring, keyring_error> loaded = load_keyring(*wanted.keyring);
+    if (!loaded) return complain(early_exit(2, escaped(loaded.error().message())));
+    ring = std::move(*loaded);
+  }
   asio::io_context io(1);
   udp_transport over(io.get_executor());
   if (const auto opened = open_transport(wanted.listen, over); !opened) {
@@ -177,9 +185,9 @@ int run(options wanted) {
   const std::size_t line_bytes_max =
       std::max(line_bytes_min, 4 * (*made)->settings().value_bytes_max + 4096);
   line_reader input(io.get_executor(), STDIN_FILENO, line_bytes_max);
-  session one(**made, over, *speech, input, output);
+  session one(**made, over, *speech, input, output, wanted.keyring.value_or(std::string()));
   running = &one;
-  one.start(wanted.lifetime);
+  one.start(wanted.lifetime, std::move(ring));
   std::optional<line_writer> traces;
   std::optional<message_log> log;
   if (wanted.is_traced) {
@@ -215,6 +223,8 @@ int main(int argc, char** argv) {
     }
     tl::expected<options, early_exit> wanted = parse_options(argc, argv);
     if (!wanted) return complain(wanted.error());
+    if (wanted->command == program_command::keygen) return run_keygen();
+    if (wanted->command == program_command::keyring) return run_keyring(wanted->file);
     return run(std::move(*wanted));
   } catch (const std::exception& error) {  // a library found no descriptor, or no memory
     return complain(early_exit(1, error.what()));

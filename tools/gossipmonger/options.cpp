@@ -36,6 +36,8 @@ constexpr const char* commands_help =
   options                 those that can be, with their values
   state                   every key of every node
   stats                   every counter that is not 0, by name; stats all: the others, too
+  keys                    the keys of a sealed cluster, and how far each has come
+  reload-keys             read the file of --keyring again, as SIGHUP does
   leave                   tell the cluster that this node goes; it then publishes no more
   quit                    leave, and end
 
@@ -43,7 +45,23 @@ An argument with blanks in it stands in quotation marks: get "my node" KEY. Ther
 \xHH stand for a quotation mark, a backslash, a line end, a tabulator and any byte.
 
 With --json, each event and each answer is one JSON object a line.
-Without a seal of its own, gossip trusts whoever reaches the port: bind to a trusted network.)";
+Without --keyring, gossip trusts whoever reaches the port: bind to a trusted network.)";
+
+constexpr const char* keygen_help =
+    R"(The key goes into the keyring file of every node, by your own means:
+
+  # gossipmonger keyring
+  seal gmk1-...        the key that seals
+  open gmk1-...        a key that opens too
+  plain accepted       only while a plain cluster becomes a sealed one; also: plain sent
+
+The file belongs to the node's user with mode 0400 or 0600, or to root with mode 0440 or less.
+To rotate a key, go on when `keys` says "all" of a stage; SIGHUP makes a node read its file again:
+  install   add `open NEW` everywhere        "can be opened by all"
+  use       `seal NEW`, `open OLD` everywhere "sealed with by all"; OLD is opened no more
+  remove    drop OLD everywhere
+To seal a plain cluster: `seal K` and `plain sent` everywhere, then `plain accepted` everywhere,
+then without that line everywhere.)";
 
 config_error make_error(std::string option, std::string value, std::string allowed) {
   config_error error;
@@ -70,6 +88,7 @@ struct raw_options {
   std::int64_t value_bytes_max = 0;
   std::vector<std::string> pairs;
   std::optional<std::string> seconds;
+  std::string tolerance = "1d";
 };
 
 void declare(CLI::App& run, options& to, raw_options& raw) {
@@ -100,6 +119,12 @@ void declare(CLI::App& run, options& to, raw_options& raw) {
   run.add_option("--value-bytes-max", raw.value_bytes_max,
                  "The largest value that is published or taken, equal on all nodes")
       ->type_name("N")
+      ->capture_default_str();
+  run.add_option("--keyring", to.keyring, "The file of the keys that seal every datagram")
+      ->type_name("FILE");
+  run.add_option("--seal-clock-tolerance", raw.tolerance,
+                 "How far the clock of a new sender may be from this one's; 0: any")
+      ->type_name("TIME")
       ->capture_default_str();
   run.add_option("--seconds", raw.seconds, "Leave and end after so many; else run until a signal")
       ->type_name("N");
@@ -137,6 +162,17 @@ tl::expected<void, config_error> take(const raw_options& raw, options& to) {
     to.pairs.emplace_back(pair.substr(0, equals), pair.substr(equals + 1));
   }
 
+  if (raw.tolerance != "0") {
+    const std::optional<milliseconds> tolerance = parse_duration(raw.tolerance);
+    if (!tolerance || *tolerance < milliseconds(1000)) {
+      return tl::unexpected<config_error>(
+          make_error("seal-clock-tolerance", in_quotes(raw.tolerance),
+                     "0 for any date, or 1s and more: " + std::string(duration_form)));
+    }
+    to.seal_clock_tolerance = std::chrono::duration_cast<std::chrono::seconds>(*tolerance);
+  } else {
+    to.seal_clock_tolerance = std::chrono::seconds(0);
+  }
   if (raw.seconds) {
     to.lifetime = parse_seconds(*raw.seconds);
     if (!to.lifetime) {
@@ -203,6 +239,10 @@ tl::expected<options, early_exit> parse_options(int argc, const char* const* arg
   declare(run, parsed, raw);
   // Listed in the help only: the benchmark reads its command line itself.
   app.add_subcommand("bench", "Measure a cluster in this process under a load of updates");
+  CLI::App& keygen = *app.add_subcommand("keygen", "Print a new key for a keyring file");
+  keygen.footer(keygen_help);
+  CLI::App& ring = *app.add_subcommand("keyring", "Check a keyring file; print ids and roles");
+  ring.add_option("FILE", parsed.file, "The file")->required();
 
   try {
     app.parse(argc, argv);
@@ -211,13 +251,16 @@ tl::expected<options, early_exit> parse_options(int argc, const char* const* arg
   } catch (const CLI::CallForVersion& version) {
     return tl::unexpected<early_exit>(early_exit(0, std::string(version.what()) + "\n"));
   } catch (const CLI::ParseError& error) {
-    const bool is_run = !app.get_subcommands().empty();
+    const bool has_command = !app.get_subcommands().empty();
     std::string text =
-        is_run ? error.what() : "the commands are gossipmonger run and gossipmonger bench";
-    if (is_run) text += meant_option(run, argc, argv);
+        has_command ? error.what() : "there are the commands run, bench, keygen and keyring";
+    if (run.parsed()) text += meant_option(run, argc, argv);
     return tl::unexpected<early_exit>(early_exit(2, escaped(text) + "; see --help"));
   }
 
+  if (keygen.parsed()) parsed.command = program_command::keygen;
+  if (ring.parsed()) parsed.command = program_command::keyring;
+  if (parsed.command != program_command::run) return parsed;
   if (const auto taken = take(raw, parsed); !taken) {
     return tl::unexpected<early_exit>(bad_option(taken.error()));
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -13,12 +14,20 @@
 
 namespace gossipmonger {
 
+/// The commands of the program.
+enum class program_command : std::uint8_t { run, keygen, keyring };
+
 struct options {
   options() = default;
+
+  program_command command = program_command::run;
+  std::string file;  ///< of the command `keyring`; all that follows is of `run`
 
   config settings;  ///< `advertise` is not set yet: its host may be a name
   std::string listen = "127.0.0.1:0";
   std::optional<std::string> advertise;
+  std::optional<std::string> keyring;  ///< the file; none: not sealed
+  std::chrono::seconds seal_clock_tolerance = std::chrono::hours(24);
   std::vector<std::pair<std::string, std::string>> pairs;  ///< of --set, in their order
   std::optional<std::chrono::milliseconds> lifetime;       ///< none: until a signal or `quit`
   bool is_json = false;

@@ -1,6 +1,7 @@
 #include "session.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <csignal>
 #include <string>
 #include <system_error>
@@ -14,7 +15,9 @@
 
 #include "bytes.hpp"
 #include "counters.hpp"
+#include "gossipmonger/key_scope.hpp"
 #include "gossipmonger/resolver.hpp"
+#include "key_stages.hpp"
 #include "run_options.hpp"
 
 namespace gossipmonger {
@@ -25,6 +28,11 @@ using std::chrono::milliseconds;
 
 wall_time now() {
   return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
+}
+
+/// The time of the node's clock.
+std::chrono::nanoseconds steady_now() {
+  return std::chrono::steady_clock::now().time_since_epoch();
 }
 
 /// A copy, which takes a small part of the time that it takes to write it out.
@@ -49,7 +57,7 @@ bool is_ignored(int signal) {
 }  // namespace
 
 session::session(node& of, udp_transport& over, const format& speech, line_reader& input,
-                 line_writer& output)
+                 line_writer& output, std::string keyring)
     : node_(of),
       transport_(over),
       format_(speech),
@@ -57,8 +65,10 @@ session::session(node& of, udp_transport& over, const format& speech, line_reade
       output_(output),
       signals_(of.get_executor(), SIGINT, SIGTERM),
       lifetime_(of.get_executor()),
-      drops_due_(of.get_executor()) {
-  if (!is_ignored(SIGHUP)) signals_.add(SIGHUP);  // nohup says so
+      drops_due_(of.get_executor()),
+      keyring_(std::move(keyring)) {
+  // nohup has it ignored; an operator who gives a keyring sends it to have that read again.
+  if (!keyring_.empty() || !is_ignored(SIGHUP)) signals_.add(SIGHUP);
 }
 
 void session::spawn(asio::awaitable<void> part) {
@@ -68,11 +78,15 @@ void session::spawn(asio::awaitable<void> part) {
   asio::co_spawn(node_.get_executor(), std::move(part), std::move(on_end));
 }
 
-void session::start(std::optional<milliseconds> lifetime) {
+void session::start(std::optional<milliseconds> lifetime, std::optional<keyring> ring) {
   await_signal();
   output_.write(format_.started(node_, transport_.local_endpoint(), now()));
   spawn(live(lifetime));
   spawn(print_events(node_.subscribe()));  // before the node has anything to tell
+  if (ring) {
+    [[maybe_unused]] const auto sealed = node_.set_keyring(std::move(*ring));
+    assert(sealed);  // it was checked as it was read
+  }
   spawn(gossip());
   spawn(print_drops());
   spawn(obey_commands());
@@ -85,9 +99,17 @@ void session::end() {
 }
 
 void session::await_signal() {
-  signals_.async_wait([this](const std::error_code& error, int) {
+  signals_.async_wait([this](const std::error_code& error, int signal) {
     if (error) return;
-    end();
+    if (signal == SIGHUP && !keyring_.empty()) {
+      if (const std::optional<std::string> refused = reload_keys()) {
+        event_view told;
+        told.text = *refused;
+        output_.write(format_.event(told, now()));
+      }
+    } else {
+      end();
+    }
     await_signal();
   });
 }
@@ -142,8 +164,7 @@ asio::awaitable<void> session::print_drops() {
     co_await drops_due_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
     const bool has_room = co_await output_.room();
     if (!has_room) co_return;
-    const auto counters = named_counters(node_.stats(), transport_.counters());
-    for (const refused_count& one : drops_.look(counters)) {
+    for (const refused_count& one : drops_.look(counters())) {
       output_.write(format_.dropped(one, now()));
     }
   }
@@ -271,6 +292,47 @@ asio::awaitable<std::string> session::state() {
   co_return text;
 }
 
+std::vector<std::pair<std::string, std::uint64_t>> session::counters() const {
+  auto all = named_counters(node_.stats(), transport_.counters());
+  if (keyring_.empty()) return all;
+  add_seal_counters(node_.seals(), steady_now(), all);
+  all.emplace_back("keyring_reloads", reloads_);
+  all.emplace_back("keyring_reload_errors", reload_errors_);
+  return all;
+}
+
+std::string session::keys() const {
+  std::vector<node_stage> counted;
+  std::vector<std::string> uncounted;
+  for (const member& one : node_.members()) {
+    if (one.status == peer_status::dead || one.status == peer_status::left) {
+      uncounted.push_back(one.name);
+      continue;
+    }
+    node_stage& stage = counted.emplace_back();
+    stage.name = one.name;
+    const std::optional<entry_view> entry = node_.get(one.name, keyring_key);
+    if (entry) stage.published = std::string(entry->value);
+  }
+  key_stages all = stages_of(counted, node_.seals(), steady_now());
+  all.uncounted = std::move(uncounted);
+  return format_.keys(all);
+}
+
+std::optional<std::string> session::reload_keys() {
+  tl::expected<keyring, keyring_error> ring = load_keyring(keyring_);
+  if (ring) {
+    const auto changed = node_.set_keyring(std::move(*ring));
+    if (changed) {
+      ++reloads_;
+      return std::nullopt;
+    }
+    ring = tl::unexpected<keyring_error>(changed.error());
+  }
+  ++reload_errors_;
+  return ring.error().message() + "; the keys from before stay in use";
+}
+
 std::string session::answer_at_once(const command& asked, std::string_view line) {
   const auto refused = [&](std::error_code why) {
     return format_.error(make_command_error(line, why.message()));
@@ -309,7 +371,16 @@ std::string session::answer_at_once(const command& asked, std::string_view line)
     case command_kind::options:
       return format_.options(named_options(node_.settings()));
     case command_kind::stats:
-      return format_.stats(named_counters(node_.stats(), transport_.counters()), asked.has_all);
+      return format_.stats(counters(), asked.has_all);
+    case command_kind::keys:
+    case command_kind::reload_keys: {
+      if (keyring_.empty()) {
+        return format_.error(make_command_error(line, "this node runs without --keyring"));
+      }
+      if (asked.kind == command_kind::keys) return keys();
+      const std::optional<std::string> why = reload_keys();
+      return why ? format_.error(make_command_error(line, *why)) : format_.reloaded(node_.seals());
+    }
     case command_kind::help:
       return format_.help(command_forms());
     case command_kind::join:

@@ -4,9 +4,13 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <asio/awaitable.hpp>
 #include <asio/signal_set.hpp>
@@ -24,15 +28,17 @@ namespace gossipmonger {
 /// A resource; everything it is given outlives it, and it outlives the run of the io_context.
 class session {
  public:
+  /// `keyring`: the file of the node's keys; empty: it has none.
   session(node& of, udp_transport& over, const format& speech, line_reader& input,
-          line_writer& output);
+          line_writer& output, std::string keyring);
   session(const session&) = delete;
   session& operator=(const session&) = delete;
 
-  /// Starts all of it on the node's executor, whose work ends after `end`, a signal, `quit` or
-  /// `lifetime`. The node then leaves, as far as that can be done within a bounded time.
+  /// Seals the node with `ring`, and starts all of it on the node's executor, whose work ends after
+  /// `end`, a signal, `quit` or `lifetime`. The node then leaves, as far as that can be done within
+  /// a bounded time.
   ///   throws: out of the io_context's run, what the transport threw
-  void start(std::optional<std::chrono::milliseconds> lifetime);
+  void start(std::optional<std::chrono::milliseconds> lifetime, std::optional<keyring> ring);
 
   /// Begins the end; the second time, ends without waiting for the cluster to hear of it.
   void end();
@@ -52,6 +58,11 @@ class session {
   /// As everything stood at one moment; written in batches, so that gossip goes on meanwhile.
   asio::awaitable<std::string> state();
   [[nodiscard]] std::string answer_at_once(const command& asked, std::string_view line);
+  [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> counters() const;
+  [[nodiscard]] std::string keys() const;
+  /// Gives the node what the file of its keys holds now; the message where it is refused, and the
+  /// keys from before stay.
+  [[nodiscard]] std::optional<std::string> reload_keys();
   void await_signal();
   void spawn(asio::awaitable<void> part);
   [[nodiscard]] std::chrono::milliseconds leave_grace() const;
@@ -65,6 +76,9 @@ class session {
   asio::steady_timer lifetime_;
   asio::steady_timer drops_due_;
   drop_watch drops_;
+  std::string keyring_;
+  std::uint64_t reloads_ = 0;
+  std::uint64_t reload_errors_ = 0;
   bool is_ending_ = false;
   bool has_quit_ = false;  // and so has left already
 };

@@ -23,6 +23,39 @@ std::string one_decimal(double number) {
   return text.data();
 }
 
+/// The first names of a list, and how many more there are.
+std::string list_of(const std::vector<std::string>& names) {
+  constexpr std::size_t shown_max = 5;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), shown_max); ++i) {
+    text += (i == 0 ? "" : ", ") + escaped(names[i]);
+  }
+  if (names.size() > shown_max)
+    text += " and " + std::to_string(names.size() - shown_max) + " more";
+  return text;
+}
+
+/// "all 12", or "11 of 12: not by delta".
+std::string share(const std::vector<std::string>& without, std::size_t nodes) {
+  if (without.empty()) return "all " + std::to_string(nodes);
+  if (without.size() == nodes) return "none of " + std::to_string(nodes);
+  const std::string count = std::to_string(nodes - without.size());
+  return count + " of " + std::to_string(nodes) + ": not by " + list_of(without);
+}
+
+/// "none", "all 12", or "2 of 12: alpha, beta".
+std::string by(const std::vector<std::string>& with, std::size_t nodes) {
+  if (with.empty()) return "none";
+  if (with.size() == nodes) return "all " + std::to_string(nodes);
+  return std::to_string(with.size()) + " of " + std::to_string(nodes) + ": " + list_of(with);
+}
+
+/// "37f07ee9", "plain", "-".
+std::string key_of(const member& one) {
+  if (!one.sealed_with) return "-";
+  return *one.sealed_with == 0 ? "plain" : to_text(*one.sealed_with);
+}
+
 std::string_view word_of(event_kind kind) {
   switch (kind) {
     case event_kind::new_peer:
@@ -205,8 +238,11 @@ std::string text_format::got(std::string_view peer, std::string_view key,
 
 std::string text_format::members(const std::vector<member>& all) const {
   constexpr std::size_t gap = 2;
-  const std::vector<std::string> titles{"name",      "status",  "reachable", "phi",       "version",
-                                        "heartbeat", "backlog", "endpoint",  "generation"};
+  std::vector<std::string> titles{"name",      "status",  "reachable", "phi",       "version",
+                                  "heartbeat", "backlog", "endpoint",  "generation"};
+  const bool is_sealed = std::any_of(all.begin(), all.end(),
+                                     [](const member& one) { return one.sealed_with.has_value(); });
+  if (is_sealed) titles.insert(titles.end() - 1, "key");
   std::vector<std::vector<std::string>> rows{titles};
   for (const member& one : all) {
     const bool is_self = one.status == peer_status::self;
@@ -219,6 +255,7 @@ std::string text_format::members(const std::vector<member>& all) const {
     row.push_back(std::to_string(one.heartbeat));
     row.push_back(is_self ? "-" : std::to_string(one.backlog));
     row.push_back(one.address.to_string());
+    if (is_sealed) row.push_back(key_of(one));
     row.push_back(generation_text(one.generation));
     rows.push_back(std::move(row));
   }
@@ -305,6 +342,39 @@ std::string text_format::stats(const std::vector<std::pair<std::string, std::uin
     text += painted(line, count == 0 ? colour::dim : colour::none) + "\n";
   }
   return text;
+}
+
+std::string text_format::keys(const key_stages& all) const {
+  std::string text;
+  for (const key_row& row : all.keys) {
+    std::string_view role = "not here";
+    if (row.is_opening_here) role = "opens here";
+    if (row.is_sealing_here) role = "seals here";
+    text += painted(row.id, colour::bold) + ": " + std::string(role) + "; sealed with by " +
+            share(row.not_sealing, all.nodes) + "; can be opened by " +
+            share(row.not_opening, all.nodes);
+    if (row.opened_ago) {
+      const auto seconds = std::chrono::floor<std::chrono::seconds>(*row.opened_ago);
+      text += "; last opened " + std::to_string(seconds.count()) + " s ago";
+    }
+    text += "\n";
+  }
+  text += painted("plain", colour::bold) + ": " + std::string(to_string(all.plain_here)) +
+          " here; sent by " + by(all.plain_sent_by, all.nodes) + "; accepted by " +
+          by(all.plain_accepted_by, all.nodes) + "\n";
+  if (!all.uncounted.empty()) {
+    text += "not counted, since they are dead or left: " + list_of(all.uncounted) + "\n";
+  }
+  return text;
+}
+
+std::string text_format::reloaded(const seal_counters& ring) const {
+  std::string text = "the keyring is read:";
+  for (const seal_key_counters& key : ring.keys) {
+    text += (&key == &ring.keys.front() ? " seal " : ", open ") + to_text(key.id);
+  }
+  if (ring.plain != plain_policy::refused) text += ", plain " + std::string(to_string(ring.plain));
+  return text + "\n";
 }
 
 std::string text_format::help(const std::vector<std::string_view>& forms) const {

@@ -102,6 +102,9 @@ class memory_network {
   [[nodiscard]] result<void> rebind(memory_transport& transport, const endpoint& outside);
   /// Counts since the start.
   [[nodiscard]] const memory_network_counters& counters() const { return counters_; }
+  /// Delivers `bytes` at `to`, undamaged, as though `from` had sent them: for attackers of tests,
+  /// who may write any source address. Nothing where nobody listens there.
+  void inject(const endpoint& from, const endpoint& to, std::span<const std::byte> bytes);
 
   /// Directed cuts; true: what `from` sends does not arrive at `to`. None by default.
   std::function<bool(const endpoint& from, const endpoint& to)> is_cut;

@@ -26,6 +26,7 @@
 
 #include "gossipmonger/basic_node.hpp"
 #include "gossipmonger/config.hpp"
+#include "gossipmonger/keyring.hpp"
 #include "gossipmonger/testing/manual_clock.hpp"
 #include "gossipmonger/testing/memory_transport.hpp"
 #include "gossipmonger/testing/random.hpp"
@@ -95,6 +96,9 @@ class simulated_cluster {
   /// versions.
   ///   expects: the same of them as `codec`
   void set_wire_versions(std::size_t index, const wire_range& spoken);
+  /// Its keyring from now on, and after a restart; before the first, it is plain.
+  ///   throws: std::invalid_argument with the message of a keyring_error
+  void set_keyring(std::size_t index, keyring ring);
   /// The process stands still, its timers and its socket with it. A pause within a pause does not
   /// end that early.
   void pause(std::size_t index, std::chrono::nanoseconds length);
@@ -156,6 +160,7 @@ class simulated_cluster {
     service beside;
     endpoint address;
     wire_range spoken = wire_range(wire_version_lowest, wire_version_highest);
+    std::optional<keyring> ring;
     storage_conditions storage;
     double mutation = 0;
     std::chrono::nanoseconds wall_offset{};
@@ -169,6 +174,8 @@ class simulated_cluster {
   };
 
   void start(process& started);
+  /// Gives the node of `sealed` its keyring; its nonces come from the seed.
+  void seal(process& sealed);
   [[nodiscard]] simulated_node& running(std::size_t index) const;
   void print_new_events(process& of) const;
   void spawn_in(process& of, asio::awaitable<void> body);

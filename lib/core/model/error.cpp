@@ -46,6 +46,8 @@ class gossipmonger_category final : public std::error_category {
         return "the storage refused a write";
       case errc::transport_failed:
         return "the transport could not be opened or used";
+      case errc::key_reserved:
+        return "keys that begin with gossipmonger/ are the library's own";
     }
     return "unknown gossipmonger error " + std::to_string(code);
   }
