@@ -76,7 +76,7 @@ void rounds::forget_gone() {
 void rounds::handle_delayed_probe() {
   // My own probes wait: that nobody answers says nothing of the peers.
   ++node_.stats.probes_delayed;
-  node_.liveness.suspend(node_.stats.rounds + 2);
+  node_.liveness.hold_back(node_.stats.rounds + 2);
 }
 
 void rounds::end_budget_round() {

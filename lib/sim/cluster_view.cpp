@@ -101,6 +101,22 @@ std::string cluster_view::estrangement() const {
   return {};
 }
 
+std::string cluster_view::not_following(std::size_t owner) const {
+  const endpoint& wanted = world_[owner].address();
+  for (std::size_t replica = 0; replica < members_.size(); ++replica) {
+    if (replica == owner || !is_staying(replica)) continue;
+    const std::optional<slot_index> slot = find_slot(replica, owner);
+    if (!must_agree(owner, replica, slot)) continue;
+    const std::string pair = "n" + std::to_string(replica) + " of n" + std::to_string(owner);
+    if (!slot) return pair + ": unknown";
+    const endpoint& held = world_[replica].peers().details(*slot).address;
+    if (held != wanted) {
+      return pair + ": at " + held.to_string() + "; it advertises " + wanted.to_string();
+    }
+  }
+  return {};
+}
+
 std::string cluster_view::disagreement(bool with_statuses) const {
   for (std::size_t owner = 0; owner < members_.size(); ++owner) {
     if (!is_staying(owner)) continue;
@@ -118,6 +134,7 @@ std::string cluster_view::disagreement(bool with_statuses) const {
                std::to_string(row.max_version()) + "; it has " +
                std::to_string(source.generation()) + ", " + std::to_string(source.max_version());
       }
+      if (known.details(*slot).address != world_[owner].address()) return not_following(owner);
       if (with_statuses && row.status() != peer_status::live) {
         return pair + ": " + std::string(to_string(row.status()));
       }

@@ -65,6 +65,8 @@ class cluster_view {
   [[nodiscard]] bool is_level(std::size_t owner, std::size_t replica) const;
   /// A replica that does not show an owner's run as live, whatever it has of the entries.
   [[nodiscard]] std::string estrangement() const;
+  /// The first node that does not hold `owner` at the address that it advertises, and why.
+  [[nodiscard]] std::string not_following(std::size_t owner) const;
   /// A replica that lacks versions or the generation of an owner, or, with `with_statuses`, does
   /// not show it as live.
   [[nodiscard]] std::string disagreement(bool with_statuses) const;

@@ -85,6 +85,8 @@ std::size_t agreement_rounds_max(const scenario& of) {
   return rounds;
 }
 
+std::size_t address_rounds_max(const scenario& of) { return 4 * levels_of(of) + 10; }
+
 std::size_t backlog_rounds_max(std::span<const backlog_part> running) {
   std::size_t bytes = 0;
   std::size_t moved = config().exchange_bytes_max;  // in a round, by an exchange
@@ -553,6 +555,28 @@ void promises::demand_detection() {
                        {node});
     }
   }
+}
+
+void promises::demand_followed(std::size_t node) {
+  if (!has_agreed_ || !view_.is_staying(node)) return;
+  const nanoseconds begin = world_.time();
+  const std::size_t limit = address_rounds_max(present());
+  std::size_t counted = 0;  // rounds in which membership had its part of each byte budget
+  for (std::size_t rounds = 0; !has_failed(); ++rounds) {
+    const std::string open = view_.not_following(node);
+    if (open.empty()) break;
+    if (counted >= limit) {
+      if (checker_) {
+        checker_->report("address",
+                         open + ", " + std::to_string(rounds) + " rounds after it was advertised",
+                         {node});
+      }
+      return;
+    }
+    if (!is_starved()) ++counted;
+    run_to_(begin + static_cast<std::int64_t>(rounds + 1) * round());
+  }
+  if (!has_failed()) ++figures_.followed;
 }
 
 bool promises::demand_conflict(std::size_t one, std::size_t other, const std::string& value) {

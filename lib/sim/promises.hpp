@@ -56,6 +56,10 @@ struct backlog_part {
 ///   expects: at least one part
 [[nodiscard]] std::size_t backlog_rounds_max(std::span<const backlog_part> running);
 
+/// Until all peers hold the address that a running node advertises now, once nodes agree.
+///   4 L + 10   news takes about L rounds there and L back; twice that, and a margin
+[[nodiscard]] std::size_t address_rounds_max(const scenario& of);
+
 /// The longest interval between two advances of a heartbeat that counts. A run whose heartbeat
 /// stands still for longer is a relic, or its node is gone. With r = 1 + n / 16 rounds for an
 /// expected gap (a datagram tells of 16 rows at least, rows of refused peers included) it is
@@ -109,6 +113,7 @@ struct promise_figures {
   double rounds_to_detect = -1;          ///< the slowest crash after that was found; -1: none was
   std::size_t rounds_to_detect_max = 0;  ///< that bound
   std::uint64_t detected = 0;            ///< peers declared dead while that was demanded
+  std::uint64_t followed = 0;            ///< nodes to another address, while that was demanded
 };
 
 /// Lets time pass in a simulated cluster, and reports to its checker the first promise that is not
@@ -127,6 +132,9 @@ class promises {
   /// Every node finds what crashed or became deaf since `demand_healed`, and declares nobody else
   /// dead. Nothing is demanded where that failed, or a node has no suspicion.
   void demand_detection();
+  /// Every node that knows `node` takes the address that it advertises now. Nothing is demanded
+  /// where `demand_healed` failed or was not called, or `node` does not run.
+  void demand_followed(std::size_t node);
   /// Two nodes run under one name. The one with the lower generation must know it and write no
   /// more. The other one and the rest must know it too.
   ///   value:   the older one tries to write it

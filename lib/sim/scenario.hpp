@@ -36,31 +36,33 @@
 namespace gossipmonger {
 
 enum class decision_kind : std::uint8_t {
-  start,    ///< NODE starts for the first time
-  crash,    ///< NODE ends without a word
-  restart,  ///< NODE starts anew: what its disk and its generation became stands in the options
-  leave,    ///< NODE says that it leaves; it ends 3 rounds later
-  set,      ///< NODE KEY VALUE; "" is an empty value
-  set_ttl,  ///< NODE LENGTH KEY VALUE: the same, for so long
-  erase,    ///< NODE KEY
-  write,    ///< NODE sets `count` of `keys` keys, values of up to `bytes`; for `ttl`, if given
-  wipe,     ///< NODE erases `count` of `keys` keys
-  pause,    ///< NODE stands still for LENGTH
-  clock,    ///< NODE's wall clock is off by LENGTH, and drifts by `ppm`
-  move,     ///< NODE gets another address
-  back,     ///< NODE is at the address again at which this run of it started
-  join,     ///< NODE is given `count` addresses at which no node is
-  replay,   ///< the digest that came to NODE last comes again `count` times
-  flood,    ///< the same, each time from an unverified address of its own
-  forget,   ///< NODE OTHER: an operator has NODE forget OTHER
-  change,   ///< NODE: other options from now on, and after a restart
-  link,     ///< FROM TO: conditions of a directed link; `*` for all
-  storage,  ///< NODE's storage fails, or is slow
-  reader,   ///< NODE's reader of events reads every LENGTH; 0: at once
-  mutate,   ///< this part of what NODE sends is changed at random, under a checksum that holds
-  heal,     ///< every fault ends, crashed nodes start again, and progress is demanded
-  detect,   ///< each node that crashed or became deaf since it healed must be found dead in time,
-            ///< and nobody else
+  start,      ///< NODE starts for the first time
+  crash,      ///< NODE ends without a word
+  restart,    ///< NODE starts anew: what its disk and its generation became stands in the options
+  leave,      ///< NODE says that it leaves; it ends 3 rounds later
+  set,        ///< NODE KEY VALUE; "" is an empty value
+  set_ttl,    ///< NODE LENGTH KEY VALUE: the same, for so long
+  erase,      ///< NODE KEY
+  write,      ///< NODE sets `count` of `keys` keys, values of up to `bytes`; for `ttl`, if given
+  wipe,       ///< NODE erases `count` of `keys` keys
+  pause,      ///< NODE stands still for LENGTH
+  clock,      ///< NODE's wall clock is off by LENGTH, and drifts by `ppm`
+  move,       ///< NODE gets another address
+  back,       ///< NODE is at the address again that this run of it advertises
+  advertise,  ///< NODE gets another address and is told of it by `change`; once all has healed, its
+              ///< peers must follow in time
+  join,       ///< NODE is given `count` addresses at which no node is
+  replay,     ///< the digest that came to NODE last comes again `count` times
+  flood,      ///< the same, each time from an unverified address of its own
+  forget,     ///< NODE OTHER: an operator has NODE forget OTHER
+  change,     ///< NODE: other options from now on, and after a restart
+  link,       ///< FROM TO: conditions of a directed link; `*` for all
+  storage,    ///< NODE's storage fails, or is slow
+  reader,     ///< NODE's reader of events reads every LENGTH; 0: at once
+  mutate,     ///< this part of what NODE sends is changed at random, under a checksum that holds
+  heal,       ///< every fault ends, crashed nodes start again, and progress is demanded
+  detect,     ///< each node that crashed or became deaf since it healed must be found dead in time,
+              ///< and nobody else
 };
 
 /// "start", "crash", …

@@ -85,6 +85,7 @@ class simulation {
     report_.rounds_to_detect = kept.rounds_to_detect;
     report_.rounds_to_detect_max = kept.rounds_to_detect_max;
     report_.sums.detected = kept.detected;
+    report_.sums.followed = kept.followed;
     if (world_.stuck() && !report_.fault) report_stuck();
     hash_.add(world_.trace_hash());
     report_.trace_hash = hash_.value();
@@ -333,11 +334,15 @@ class simulation {
       case decision_kind::change:
         change(what);
         break;
+      case decision_kind::advertise:
+        advertise(node);
+        break;
       default:
         break;
     }
     if (checker_) checker_->end_command(node);
     world_.reschedule(node);
+    if (what.kind == decision_kind::advertise) promises_.demand_followed(node);
   }
   void set(std::size_t node, const std::string& key, const std::string& value) {
     if (!world_[node].set(key, value)) return;
@@ -377,6 +382,11 @@ class simulation {
     ++report_.sums.changes;
     // From now on its application starts it with these options.
     apply_options(what.options, members_[what.node].settings);
+  }
+  void advertise(std::size_t node) {
+    if (world_.paused_until(node) > world_.time() || members_[node].has_left) return;
+    world_.advertise(node);
+    ++report_.sums.advertised;
   }
 
   // The faults end.

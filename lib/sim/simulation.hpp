@@ -42,6 +42,8 @@ struct simulation_sums {
   std::uint64_t expired = 0;             ///< own keys, by their time to live; 0 where unchecked
   std::uint64_t forgotten = 0;           ///< peers, by an operator
   std::uint64_t changes = 0;             ///< of options that were allowed
+  std::uint64_t advertised = 0;          ///< other addresses, by a node that runs
+  std::uint64_t followed = 0;            ///< of these, by all peers while that was demanded
   std::uint64_t unreadable = 0;          ///< datagrams in a wire version of others
   std::uint64_t suspicions_refuted = 0;  ///< by any node that shared the suspicion
   std::uint64_t declared_dead = 0;

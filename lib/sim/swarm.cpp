@@ -15,21 +15,25 @@ using namespace std::chrono_literals;
 
 class swarm_drawing {
  public:
-  explicit swarm_drawing(std::uint64_t seed) : draws_(seed * 0x9e3779b97f4a7c15 + 1) {
+  explicit swarm_drawing(std::uint64_t seed)
+      : draws_(seed * 0x9e3779b97f4a7c15 + 1), address_draws_(seed * 0x9e3779b97f4a7c15 + 2) {
     drawn_.seed = seed;
   }
 
   scenario draw() {
     choose_faults();
+    has_advertised_ = address_draws_.below(3) == 0;
     draw_nodes();
     draw_starts();
     const std::uint64_t steps = is_large_ ? 12 : 20 + below(60);
     for (std::uint64_t step = 0; step < steps; ++step) {
       now_ += milliseconds(below(is_large_ ? 3000 : 1500));
       happen();
+      if (has_advertised_ && address_draws_.below(8) == 0) advertise();
     }
     now_ += milliseconds(below(5000));
     decide(decision_kind::heal, 0);
+    if (has_advertised_) advertise();
     draw_crashes();
     return std::move(drawn_);
   }
@@ -513,6 +517,12 @@ class swarm_drawing {
     decide(decision_kind::storage, node);
   }
 
+  /// A running node other than the first, which the others have for a seed.
+  void advertise() {
+    const std::uint64_t others = drawn_.nodes.size() - 1;
+    decide(decision_kind::advertise, 1 + static_cast<std::size_t>(address_draws_.below(others)));
+  }
+
   /// After all has healed: some crash or become deaf, never the first one, which the others have
   /// for a seed.
   void draw_crashes() {
@@ -531,6 +541,8 @@ class swarm_drawing {
 
   scenario drawn_;
   random_source draws_;
+  // Addresses that running nodes advertise are drawn apart: seeds without them keep their traces.
+  random_source address_draws_;
   milliseconds now_{};
   std::uint64_t keys_ = 0;
   std::vector<std::size_t> late_;
@@ -560,6 +572,7 @@ class swarm_drawing {
   bool has_mutator_ = false;
   bool has_short_grace_ = false;
   bool has_quick_restarts_ = false;
+  bool has_advertised_ = false;
 };
 
 }  // namespace

@@ -98,6 +98,7 @@ void world::start(node_index node) {
   ++started.run;
   const hash_key key{random_.next(), random_.next()};  // braces: in this order (I6)
   started.home = started.address;
+  if (started.settings.advertise) started.settings.advertise = started.home;
   started.core.reset();
   started.entries = std::make_unique<simulated_storage>(key, random_.next());
   started.entries->conditions = started.storage_faults;
@@ -130,6 +131,17 @@ void world::move(node_index node) { nodes_[node].address = fresh_address(node); 
 
 void world::move_back(node_index node) {
   if (is_running(node)) nodes_[node].address = nodes_[node].home;
+}
+
+void world::advertise(node_index node) {
+  simulated_node& moved = nodes_[node];
+  moved.address = fresh_address(node);
+  moved.home = moved.address;
+  config settings = moved.settings;
+  settings.advertise = moved.home;
+  const bool is_allowed = try_change(node, std::move(settings));
+  assert(is_allowed);
+  static_cast<void>(is_allowed);
 }
 
 void world::pause(node_index node, nanoseconds length) {

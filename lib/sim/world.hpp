@@ -125,6 +125,8 @@ class world {
   void move(node_index node);
   /// A running node is again at the address that its run advertises.
   void move_back(node_index node);
+  /// A running node moves to a fresh address and advertises it from now on (`config::advertise`).
+  void advertise(node_index node);
   /// The process stands still; its datagrams wait in the socket.
   void pause(node_index node, std::chrono::nanoseconds length);
   [[nodiscard]] std::chrono::nanoseconds paused_until(node_index node) const {

@@ -57,6 +57,7 @@ TEST_CASE("scenario: times to live, forgetting, other options and releases have 
       "at 3s forget n0 n1\n"
       "at 4s change n1 interval=400ms fanout=2 seeds=n0,n1\n"
       "at 5s restart n0 disk=lost generation=kept wire=2\n"
+      "at 5s advertise n1\n"
       "at 6s heal\n"
       "at 6s crash n1\n"
       "at 6s detect\n";

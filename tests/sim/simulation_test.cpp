@@ -238,6 +238,30 @@ TEST_CASE("simulation: a forgotten peer is back with its next heartbeat, and opt
   CHECK(report.sums.changes == 2);
 }
 
+TEST_CASE("simulation: peers that do not follow a node to its new address in time are named") {
+  const std::string nodes =
+      "node n0\n"
+      "node n1 seeds=n0\n"
+      "node n2 seeds=n0\n"
+      "at 0ms start n0\n"
+      "at 0ms start n1\n"
+      "at 0ms start n2\n"
+      "at 10s advertise n2\n"
+      "at 20s heal\n";
+  const simulation_report followed = run_text(nodes + "at 20s advertise n1\n");
+  const simulation_report apart = run_text(nodes +
+                                           "at 20s link n1 * cut=yes\n"
+                                           "at 20s advertise n1\n");
+
+  CHECK(rule_of(followed) == "none");
+  CHECK(followed.sums.advertised == 2);
+  CHECK(followed.sums.followed == 1);
+  CHECK(rule_of(apart) ==
+        "address: n0 of n1: at 10.0.0.2:7000; it advertises 10.0.0.5:7000, 18 rounds after it was "
+        "advertised");
+  CHECK(apart.sums.followed == 0);
+}
+
 TEST_CASE("simulation: releases without a version in common are upgraded when all heals") {
   const simulation_report report = run_text(
       "node n0 wire=1\n"

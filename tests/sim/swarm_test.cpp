@@ -41,10 +41,10 @@ TEST_CASE("swarm: over 300 seeds, every kind of decision is drawn") {
     for (const decision& one : draw_scenario(seed).decisions) drawn.insert(one.kind);
   }
 
-  CHECK(drawn.size() == 24);
+  CHECK(drawn.size() == 25);
 }
 
-TEST_CASE("swarm: over 60 seeds, large values, expiry, changes and crashes are no rarity") {
+TEST_CASE("swarm: over 60 seeds, large values, expiry, changes, addresses and crashes are common") {
   simulation_sums sums;
 
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
@@ -52,12 +52,16 @@ TEST_CASE("swarm: over 60 seeds, large values, expiry, changes and crashes are n
     sums.fragments += report.sums.fragments;
     sums.expired += report.sums.expired;
     sums.changes += report.sums.changes;
+    sums.advertised += report.sums.advertised;
+    sums.followed += report.sums.followed;
     sums.detected += report.sums.detected;
   }
 
   CHECK(sums.fragments > 1000);
   CHECK(sums.expired > 100);
   CHECK(sums.changes > 20);
+  CHECK(sums.advertised > 60);
+  CHECK(sums.followed > 8);
   CHECK(sums.detected > 50);
 }
 

@@ -59,7 +59,10 @@ std::uint64_t entries_sent(simulated_cluster& cluster) {
 }  // namespace
 
 real_swarm::real_swarm(std::uint64_t seed)
-    : draws_(seed), cluster_(seed * 7919 + 1), usual_(cluster_.network().options()) {}
+    : draws_(seed),
+      address_draws_(seed * 7919 + 2),
+      cluster_(seed * 7919 + 1),
+      usual_(cluster_.network().options()) {}
 
 std::string real_swarm::run() {
   choose_faults();
@@ -68,6 +71,7 @@ std::string real_swarm::run() {
   if (has_namesake_ && size > 2) add(true);
   for (int step = 0; step < 60; ++step) {
     happen();
+    if (has_advertised_ && address_draws_.below(8) == 0) static_cast<void>(try_advertise());
     cluster_.run_for(milliseconds(below(3000)));
   }
   heal();
@@ -120,6 +124,7 @@ void real_swarm::choose_faults() {
   has_namesake_ = chance(6);
   has_quick_restarts_ = chance(5);
   keys_ = chance(2) || has_slow_readers_ ? 200 : 1 + below(40);
+  has_advertised_ = address_draws_.below(3) == 0;
 }
 
 config real_swarm::draw_settings() {
@@ -392,6 +397,23 @@ void real_swarm::happen_to_runs(std::size_t node) {
   restart(node, draw_restart());
 }
 
+/// A running node is given another address. The first is everybody's seed, and stays where it is.
+std::optional<std::size_t> real_swarm::try_advertise() {
+  const auto node = 1 + static_cast<std::size_t>(address_draws_.below(members_.size() - 1));
+  const bool takes_commands = cluster_.is_running(node) && !members_[node].has_left &&
+                              cluster_.paused_until(node) <= cluster_.time();
+  if (!takes_commands) return std::nullopt;
+  cluster_.move(node);
+  config wanted = cluster_[node].settings();
+  wanted.advertise = cluster_.address(node);
+  if (!cluster_[node].change(std::move(wanted))) blame("an address that is refused");
+  if (cluster_[node].advertised_endpoint() != cluster_.address(node)) {
+    blame("an address that is not advertised");
+  }
+  count("address advertised");
+  return node;
+}
+
 void real_swarm::happen_to_time(std::size_t node) {
   if (!cluster_.is_running(node)) return;
   if (has_pauses_ && chance(2)) {
@@ -626,6 +648,7 @@ void real_swarm::heal() {
     demand_expired();
     demand_agreement();
     demand_idle(1);
+    demand_followed();
     count("seed that had to agree");
   }
   await_readers();
@@ -715,7 +738,7 @@ std::size_t real_swarm::backlog_rounds() const {
   return 2 * bytes / budget + 1;  // datagrams are not filled to the brim
 }
 
-std::size_t real_swarm::agreement_rounds() const {
+scenario real_swarm::schedule() const {
   scenario present;
   for (const participant& one : members_) {
     scenario_node& row = present.nodes.emplace_back();
@@ -725,6 +748,11 @@ std::size_t real_swarm::agreement_rounds() const {
   decision healed;
   healed.at = std::chrono::duration_cast<milliseconds>(cluster_.time());
   present.decisions.push_back(healed);
+  return present;
+}
+
+std::size_t real_swarm::agreement_rounds() const {
+  const scenario present = schedule();
   // Until a peer is live again it must answer, or advance twice.
   constexpr std::size_t status_rounds = 20;
   const std::size_t agreed = agreement_rounds_max(present);
@@ -764,6 +792,44 @@ void real_swarm::demand_idle(std::uint64_t entries_max) {
   cluster_.run_for(6 * round());
   const std::uint64_t sent = entries_sent(cluster_) - before;
   if (sent >= entries_max) blame(std::to_string(sent) + " entries sent though all agree");
+}
+
+bool real_swarm::is_starved() const {
+  for (std::size_t node = 0; node < members_.size(); ++node) {
+    if (!cluster_.is_running(node)) continue;
+    const std::size_t budget = members_[node].settings.send_bytes_per_interval;
+    const std::size_t needed = cluster_[node].stats().membership_bytes_per_interval;
+    if (budget != 0 && 2 * needed > budget) return true;
+  }
+  return false;
+}
+
+/// All nodes take the address that one of them advertises now. A round in which a byte budget
+/// starves membership does not count.
+void real_swarm::demand_followed() {
+  if (!has_advertised_) return;
+  const std::optional<std::size_t> moved = try_advertise();
+  if (!moved) return;
+  const auto have_followed = [this, moved] {
+    for (std::size_t node = 0; node < members_.size(); ++node) {
+      if (node == *moved || !cluster_.is_running(node)) continue;
+      const std::vector<member> known = cluster_[node].members();
+      const bool has_followed = std::ranges::any_of(known, [&](const member& one) {
+        return one.name == members_[*moved].settings.name && one.status == peer_status::live &&
+               one.address == cluster_.address(*moved);
+      });
+      if (!has_followed) return false;
+    }
+    return true;
+  };
+  const std::size_t limit = address_rounds_max(schedule());
+  std::size_t starved = 0;
+  for (std::size_t rounds = 0; !have_followed(); ++rounds) {
+    if (rounds - starved >= limit) return blame("an address that peers do not follow");
+    if (is_starved()) ++starved;
+    cluster_.run_for(round());
+  }
+  count("address followed");
 }
 
 void real_swarm::await_readers() {

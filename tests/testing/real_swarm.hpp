@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -83,6 +84,8 @@ class real_swarm {
   void change_options(std::size_t node);
   [[nodiscard]] decision draw_restart();
   void restart_quickly(std::size_t node);
+  /// The node that advertises another address now, if the one that was drawn takes commands.
+  [[nodiscard]] std::optional<std::size_t> try_advertise();
 
   // What is done to a node.
   void set(std::size_t node, const std::string& key, const std::string& value,
@@ -106,17 +109,22 @@ class real_swarm {
   void demand_agreement();
   void demand_expired();
   void demand_idle(std::uint64_t entries_max);
+  void demand_followed();
   /// Of the reader of a running node.
   void demand_fold(std::size_t node);
   void demand_bounds(std::size_t node);
   void demand_end();
   [[nodiscard]] std::chrono::nanoseconds round() const;
+  /// The settings that nodes have now, for the bounds of `promises.hpp`.
+  [[nodiscard]] scenario schedule() const;
   [[nodiscard]] std::size_t agreement_rounds() const;
+  [[nodiscard]] bool is_starved() const;
   [[nodiscard]] std::size_t backlog_rounds() const;
   [[nodiscard]] bool is_small(const participant& one) const;
   void blame(const std::string& fault);
 
   random_source draws_;
+  random_source address_draws_;  // apart: seeds without such draws keep their traces
   std::vector<participant> members_;  // before the cluster, whose services write there
   simulated_cluster cluster_;
   memory_network_options usual_;
@@ -151,6 +159,7 @@ class real_swarm {
   bool has_namesake_ = false;
   bool has_liar_ = false;
   bool has_quick_restarts_ = false;
+  bool has_advertised_ = false;
 };
 
 }  // namespace gossipmonger

@@ -34,6 +34,8 @@ constexpr std::string_view wanted[] = {
     "wrong date",
     "crash",
     "move",
+    "address advertised",
+    "address followed",
     "late join",
     "leave",
     "namesake seen",

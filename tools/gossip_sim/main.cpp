@@ -98,7 +98,9 @@ struct tally {
         {"wire version unread", s.unreadable},
         {"suspicions refuted", s.suspicions_refuted},
         {"declared dead", s.declared_dead},
-        {"crashes found on demand", s.detected}};
+        {"crashes found on demand", s.detected},
+        {"addresses advertised", s.advertised},
+        {"addresses followed on demand", s.followed}};
     for (const auto& [deed, count] : deeds) done[deed] += count;
     if (of.rounds_to_detect < 0) return;
     rounds_to_detect = std::max(rounds_to_detect, of.rounds_to_detect);

@@ -31,7 +31,7 @@ std::string to_line(const seed_outcome& of) {
        << c.truncated << ' ' << c.over_mtu << ' ' << c.mutated << ' ' << c.overflowed << ' '
        << c.delivered << ' ' << s.fragments << ' ' << s.fragments_bad << ' ' << s.expired << ' '
        << s.forgotten << ' ' << s.changes << ' ' << s.unreadable << ' ' << s.suspicions_refuted
-       << ' ' << s.declared_dead << ' ' << s.detected << ' ' << of.rounds_to_detect << ' '
+       << ' ' << s.declared_dead << ' ' << s.detected << ' ' << s.advertised << ' ' << s.followed << ' ' << of.rounds_to_detect << ' '
        << of.rounds_to_detect_max << '\t' << of.rule << '\t' << of.text << '\n';
   return line.str();
 }
@@ -109,8 +109,8 @@ seed_outcome from_line(const std::string& text) {
       c.truncated >> c.over_mtu >> c.mutated >> c.overflowed >> c.delivered;
   simulation_sums& s = of.sums;
   line >> s.fragments >> s.fragments_bad >> s.expired >> s.forgotten >> s.changes >> s.unreadable >>
-      s.suspicions_refuted >> s.declared_dead >> s.detected >> of.rounds_to_detect >>
-      of.rounds_to_detect_max;
+      s.suspicions_refuted >> s.declared_dead >> s.detected >> s.advertised >> s.followed >>
+      of.rounds_to_detect >> of.rounds_to_detect_max;
   line.ignore(1);
   std::getline(line, of.rule, '\t');
   std::getline(line, of.text, '\t');

@@ -60,7 +60,7 @@ bool answer_writer::fill(answer_leg& leg, message& out, nanoseconds now) {
   if (is_first && leg.refused != refusal::none) {
     static_cast<void>(pack.try_set_refusal(leg.refused));
   }
-  shared_.add_suspicions(leg, pack);
+  shared_.add_suspicions(leg, pack, leg.suspicions.size());
 
   fill_identities(leg, pack, now);
   fill_requests(leg, pack, out);

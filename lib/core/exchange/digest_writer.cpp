@@ -89,7 +89,6 @@ bool digest_writer::fill(digest_leg& leg, message& out, nanoseconds now) {
   shared_.set_frame(leg, out);
   out.padded_bytes = leg.padded_bytes;
   out.interval = interval_code(settings_.gossip_interval);
-  shared_.add_suspicions(leg, pack);
 
   // Sender and receiver stand in every datagram: in the range, or else in extra, where a place is
   // kept free for each. If the leg cannot tell of everything, its first datagram also leaves room
@@ -104,6 +103,7 @@ bool digest_writer::fill(digest_leg& leg, message& out, nanoseconds now) {
     wanted.is_receiver_refused =
         peers_[*slot].is_refused() || unwanted_.find(out.receiver.name_hash).has_value();
   }
+  shared_.add_suspicions(leg, pack, wanted.rows_max - (wanted.of_receiver ? 1 : 0));
   if (leg.has_extra && !leg.is_short) {
     leg.is_partial =
         leg.digest_rows_left + leg.digest_unwanted_left >

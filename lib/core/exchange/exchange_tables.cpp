@@ -71,9 +71,9 @@ void exchange_tables::set_frame(const leg_base& leg, message& out) const {
   }
 }
 
-void exchange_tables::add_suspicions(leg_base& leg, packer& pack) {
-  for (const suspicion_entry& suspicion : leg.suspicions) {
-    if (!pack.try_add_suspicion(suspicion)) break;
+void exchange_tables::add_suspicions(leg_base& leg, packer& pack, std::size_t count_max) {
+  const std::size_t count = std::min(count_max, leg.suspicions.size());
+  for (std::size_t i = 0; i < count && pack.try_add_suspicion(leg.suspicions[i]); ++i) {
   }
   leg.suspicions.clear();
 }

@@ -65,8 +65,8 @@ class exchange_tables {
   [[nodiscard]] bool is_narrow(const leg_base& leg) const;
   /// The fields that each leg bears: the sender, its entry of the receiver, and the cookie.
   void set_frame(const leg_base& leg, message& out) const;
-  /// The suspicions of a leg go into its first datagram.
-  static void add_suspicions(leg_base& leg, packer& pack);
+  /// The suspicions of a leg go into its first datagram, `count_max` at most.
+  static void add_suspicions(leg_base& leg, packer& pack, std::size_t count_max);
 
   const config& settings;
   peer_table& peers;

@@ -26,8 +26,6 @@ constexpr std::size_t draws_max = 16;
 /// The suspicions in one leg take this part of the budget at most.
 constexpr std::size_t suspicions_part = 16;
 constexpr std::size_t suspicions_min = 4;
-/// Under a byte budget a peer is declared dead only after so many probes.
-constexpr std::size_t asks_needed = 2;
 /// Relayed heartbeats may rise so many times as fast as mine: while gossip_interval changes from
 /// node to node, some beat faster than others.
 constexpr std::int64_t faster_max = 16;
@@ -476,9 +474,12 @@ std::optional<slot_index> liveness::draw_live(random_source& draws) {
 }
 
 void liveness::handle_asked(std::uint64_t remote_hash) {
-  if (!peers_.has_suspects()) return;
+  if (!has_byte_budget() && !peers_.has_suspects()) return;
   const std::optional<slot_index> asked = peers_.find(remote_hash);
-  if (asked && peers_[*asked].is_suspect()) life(*asked).state.handle_asked(clock_.now());
+  if (!asked) return;
+  peer_life& of = life(*asked);
+  if (of.silent_heartbeat == peers_[*asked].heartbeat()) ++of.silent_asks;
+  if (peers_[*asked].is_suspect()) of.state.handle_asked(clock_.now());
 }
 
 void liveness::expect_answer(slot_index slot, std::uint64_t generation) {
@@ -522,7 +523,7 @@ std::optional<slot_index> liveness::poll_dead() {
     if (!row.may_die()) continue;
     const bool is_silent =
         peers_.detector(row.slot()).phi(clock_.now(), expected_) > settings_.dead_peer_phi;
-    if (is_silent || is_confirmed(row.slot())) {
+    if ((is_silent && is_silence_confirmed(row.slot())) || is_confirmed(row.slot())) {
       if (row.status() == peer_status::live) ++counters_.declared_dead;
       return row.slot();
     }
@@ -531,23 +532,39 @@ std::optional<slot_index> liveness::poll_dead() {
   return std::nullopt;
 }
 
+bool liveness::is_silence_confirmed(slot_index slot) {
+  const peer_view row = peers_[slot];
+  if (!has_byte_budget() || settings_.suspicion_rounds == 0) return true;
+  if (row.status() != peer_status::live) return true;
+  peer_life& of = life(slot);
+  if (of.silent_heartbeat != row.heartbeat()) {
+    of.silent_heartbeat = row.heartbeat();
+    of.silent_asks = 0;
+  }
+  if (of.silent_asks >= prober_.asks_needed()) return true;
+  if (wanted_.empty()) want(slot, wanted_probe::cause::last_word);
+  return false;
+}
+
 bool liveness::is_confirmed(slot_index slot) {
   if (!peers_[slot].is_suspect()) return false;
   assert(settings_.suspicion_rounds > 0);
   const suspicion_rules limits = rules();
   const suspicion& held = life(slot).state;
-  // Where a budget leaves few legs, a suspect is not asked in each round of the last third.
-  const std::size_t asks =
-      has_byte_budget() ? std::clamp<std::size_t>(limits.rounds / 3, 1, asks_needed) : 1;
+  const std::size_t asks = has_byte_budget() ? prober_.asks_needed() : 1;
   if (held.is_ripe(clock_.now(), limits, asks)) return true;
   // The last word is the suspect's own.
   if (held.is_nearly_ripe(clock_.now(), limits)) want(slot, wanted_probe::cause::last_word);
   return false;
 }
 
-void liveness::suspend(std::uint64_t decide_from) {
+void liveness::hold_back(std::uint64_t decide_from) {
   decide_from_ = decide_from;
   prober_.handle_pause();
+}
+
+void liveness::suspend(std::uint64_t decide_from) {
+  hold_back(decide_from);
   for (const peer_view one : peers_.by_hash()) {
     life(one.slot()).state.handle_pause(clock_.now());
   }

@@ -141,9 +141,12 @@ class liveness {
   void expect_answer(slot_index slot, std::uint64_t generation);
 
   // Changes.
-  /// The process stood still, or the budget held my probes up: nothing follows from silence before
-  /// round `decide_from`.
+  /// The process stood still: nothing follows from silence before round `decide_from`, and each
+  /// suspicion has to be confirmed anew.
   void suspend(std::uint64_t decide_from);
+  /// The byte budget held my probes up: nothing follows from silence before round `decide_from`.
+  /// Asks that went stay asked.
+  void hold_back(std::uint64_t decide_from);
   /// Suspicion is switched off: nobody is suspected, and nothing of it is told.
   void end_suspicion();
 
@@ -159,6 +162,9 @@ class liveness {
     // When it died without a suspicion: the least of its own that others may tell of as a sign of
     // life.
     std::uint64_t returns_from = 0;
+    // How often it was asked since phi found that heartbeat too old; under a byte budget.
+    std::uint64_t silent_heartbeat = 0;
+    std::uint32_t silent_asks = 0;
   };
 
   [[nodiscard]] peer_life& life(slot_index slot);
@@ -196,6 +202,9 @@ class liveness {
             std::optional<suspicion_entry> told = std::nullopt);
   /// Whether any peer may be silent for too long, or is suspect.
   [[nodiscard]] bool has_silent();
+  /// Whether a peer that phi finds silent is dead. Under a byte budget heartbeats come late, so the
+  /// node asks a live one first.
+  [[nodiscard]] bool is_silence_confirmed(slot_index slot);
   /// Whether its suspicion is confirmed; a suspect near that is probed.
   [[nodiscard]] bool is_confirmed(slot_index slot);
 

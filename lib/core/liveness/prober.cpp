@@ -10,6 +10,8 @@ namespace {
 // An outcome weighs 1/64 when it comes in.
 constexpr int outcome_shift = 6;
 constexpr std::uint32_t whole = 65536;
+// 1e-3 of it.
+constexpr std::uint64_t unanswered_max = 65;
 
 // With f the share of probes that fail, a suspicion is false after t tries with the probability
 // f * (f * (1 - (1 - f)^2)^3)^t. A try is another probe, and three indirect ones by a third node.
@@ -36,6 +38,16 @@ std::size_t prober::tries_needed() const {
     if (failures_ > most) ++tries;
   }
   return std::min(tries, tries_max);
+}
+
+std::size_t prober::asks_needed() const {
+  std::size_t asks = 0;
+  std::uint64_t unanswered = whole;
+  while (asks < asks_max && (asks < asks_min || unanswered > unanswered_max)) {
+    unanswered = unanswered * failures_ / whole;
+    ++asks;
+  }
+  return asks;
 }
 
 void prober::add_asker(const asker& who) {

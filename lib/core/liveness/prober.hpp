@@ -52,6 +52,8 @@ class prober {
   static constexpr std::size_t pending_max = 64;
   static constexpr std::size_t askers_max = 64;
   static constexpr std::size_t tries_max = 4;
+  static constexpr std::size_t asks_min = 2;
+  static constexpr std::size_t asks_max = 16;
 
   prober() = default;
   prober(const prober&) = delete;
@@ -76,6 +78,11 @@ class prober {
   /// failures seen of late, fewer than one probe in 10,000 of a live peer then ends in a false
   /// suspicion.
   [[nodiscard]] std::size_t tries_needed() const;
+  /// Under a byte budget, so often a node asks a suspect or silent peer in vain before it declares
+  /// it dead. At the failures seen of late, a live peer leaves that many asks unanswered with a
+  /// probability of 1e-3 at most.
+  ///   source: local health multiplier after Dadgar, Phillips, Currey, Lifeguard, DSN 2018
+  [[nodiscard]] std::size_t asks_needed() const;
 
   /// Refused when too many wait.
   void add_asker(const asker& who);

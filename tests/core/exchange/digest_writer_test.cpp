@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string>
 
+#include "core/exchange/packer.hpp"
 #include "exchange_fixture.hpp"
 
 using namespace gossipmonger;
@@ -100,6 +101,25 @@ TEST_CASE("digest_writer: a short digest claims nothing, and names its sender an
   REQUIRE(out.known.extra.size() == 2);
   CHECK(out.known.extra[0].name_hash == hash_of("a"));
   CHECK(out.known.extra[1].name_hash == hash_of("b"));
+}
+
+TEST_CASE("digest_writer: suspicions leave the places of sender and receiver free") {
+  exchange_fixture given;
+  given.add("b", 0);
+  digest_writer writer(given.shared);
+  digest_leg leg = make_leg(given);
+  leg.remote_hash = hash_of("b");
+  leg.suspicions.resize(4);
+  leg.digest_bytes_left = 160;  // a first contact under a small byte budget
+  message out;
+
+  REQUIRE(writer.fill(leg, out, {}));
+
+  // 72 bytes of frame, 8 of the list's tag, and three entries.
+  CHECK(out.suspicions.size() == 1);
+  CHECK(out.known.range.size() + out.known.extra.size() == 2);
+  CHECK(encoded_bytes(out) <= 160);
+  CHECK(leg.suspicions.empty());
 }
 
 TEST_CASE("digest_writer: a digest tells the largest datagram that came from its receiver") {

@@ -1,4 +1,4 @@
-// The tables of one node without a protocol around them: for tests of one machine of the exchange.
+// The exchange of one node without a protocol around it: for tests of its machines, one or all.
 #pragma once
 
 #include <chrono>
@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "../protocol_fixture.hpp"
+#include "core/exchange/exchange.hpp"
 #include "core/exchange/exchange_tables.hpp"
 #include "core/membership/peer_table.hpp"
 #include "core/membership/unwanted_peers.hpp"
@@ -20,9 +21,11 @@ namespace gossipmonger {
 /// A node "a" that knows the peers that the test adds, each of generation 7 and heartbeat 5.
 class exchange_fixture {
  public:
-  explicit exchange_fixture(std::size_t keys_total_max = 1000)
-      : entries(make_limits(keys_total_max)),
-        shared(settings, peers, unwanted, storage_ref(entries)) {
+  explicit exchange_fixture(std::size_t keys_total_max = 1000,
+                            const config& of_node = make_config("a"))
+      : settings(of_node),
+        entries(make_limits(keys_total_max)),
+        machines(settings, peers, unwanted, storage_ref(entries), changes) {
     static_cast<void>(add("a", 0));
     peers.self().set_status(peer_status::self);
   }
@@ -33,7 +36,7 @@ class exchange_fixture {
     const slot_index slot = *peers.try_add(name, hash_of(name));
     peers.begin(slot, 7, 5, {}, {});
     peers[slot].set_max_version(max_version);
-    shared.begin(slot);
+    machines.begin(slot);
     return slot;
   }
   /// The same with entries "k1", "k2" … at each version.
@@ -58,12 +61,13 @@ class exchange_fixture {
     return entry;
   }
 
-  config settings = make_config("a");
+  config settings;
   peer_table peers{100};
   unwanted_peers unwanted{32};
   memory_storage entries;
   change_list changes{64};
-  exchange_tables shared;
+  exchange machines;
+  exchange_tables& shared = machines.shared;
 
  private:
   static memory_storage_limits make_limits(std::size_t keys_total_max) {

@@ -258,6 +258,29 @@ TEST_CASE("liveness: a pause ends what was awaited, and no peer dies before two 
   CHECK(node.peers[peer].status() == peer_status::dead);
 }
 
+TEST_CASE("liveness: under a byte budget a silent peer dies only after this node has asked it") {
+  for (const bool has_budget : {false, true}) {
+    CAPTURE(has_budget);
+    watcher node;
+    if (has_budget) node.settings.send_bytes_per_interval = 2000;
+    node.is_sending = false;
+    const slot_index peer = node.add(2, peer_status::live);
+
+    // Phi alone, over an hour of silence.
+    node.run(1h);
+    CHECK(node.peers[peer].status() == (has_budget ? peer_status::live : peer_status::dead));
+    if (!has_budget) continue;
+    for (int i = 0; i < 20; ++i) CHECK(node.run() == "2");
+    CHECK(node.peers[peer].status() == peer_status::live);
+
+    node.is_sending = true;
+    std::size_t rounds = 0;
+    while (node.peers[peer].status() == peer_status::live && rounds < 20) ++rounds, node.run();
+    CHECK(rounds == prober().asks_needed() + 1);
+    CHECK(node.alive.counters().declared_dead == 1);
+  }
+}
+
 TEST_CASE("liveness: a dead peer is not revived by a heartbeat from before it fell silent") {
   watcher node;
   const slot_index peer = node.add(2, peer_status::live);
