@@ -16,9 +16,9 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
 constexpr std::array<std::string_view, 25> kind_names{
-    "start",     "crash", "restart", "leave",  "set",    "set-ttl", "erase",   "write",  "wipe",
-    "pause",     "clock", "move",    "back",   "advertise", "join", "replay",  "flood",  "forget",
-    "change",    "link",  "storage", "reader", "mutate", "heal",    "detect"};
+    "start",  "crash", "restart", "leave",  "set",       "set-ttl", "erase",  "write", "wipe",
+    "pause",  "clock", "move",    "back",   "advertise", "join",    "replay", "flood", "forget",
+    "change", "link",  "storage", "reader", "mutate",    "heal",    "detect"};
 // A value without bytes, as a word.
 constexpr std::string_view empty_word = "\"\"";
 constexpr std::array<std::string_view, 4> disk_names{"intact", "lost", "stale", "torn"};

@@ -124,7 +124,7 @@ class real_swarm {
   void blame(const std::string& fault);
 
   random_source draws_;
-  random_source address_draws_;  // apart: seeds without such draws keep their traces
+  random_source address_draws_;       // apart: seeds without such draws keep their traces
   std::vector<participant> members_;  // before the cluster, whose services write there
   simulated_cluster cluster_;
   memory_network_options usual_;

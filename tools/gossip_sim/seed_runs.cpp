@@ -31,8 +31,9 @@ std::string to_line(const seed_outcome& of) {
        << c.truncated << ' ' << c.over_mtu << ' ' << c.mutated << ' ' << c.overflowed << ' '
        << c.delivered << ' ' << s.fragments << ' ' << s.fragments_bad << ' ' << s.expired << ' '
        << s.forgotten << ' ' << s.changes << ' ' << s.unreadable << ' ' << s.suspicions_refuted
-       << ' ' << s.declared_dead << ' ' << s.detected << ' ' << s.advertised << ' ' << s.followed << ' ' << of.rounds_to_detect << ' '
-       << of.rounds_to_detect_max << '\t' << of.rule << '\t' << of.text << '\n';
+       << ' ' << s.declared_dead << ' ' << s.detected << ' ' << s.advertised << ' ' << s.followed
+       << ' ' << of.rounds_to_detect << ' ' << of.rounds_to_detect_max << '\t' << of.rule << '\t'
+       << of.text << '\n';
   return line.str();
 }
 

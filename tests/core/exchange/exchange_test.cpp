@@ -163,9 +163,8 @@ TEST_CASE("exchange: versions that are missing here, and unknown peers, are aske
   refused.heartbeat = heartbeat_max;
   given.unwanted.add(refused);
 
-  const letters answer =
-      given.ask(naming({given.entry_of("owner", 7), given.entry_of("stranger", 1),
-                        given.entry_of("refused", 1)}));
+  const letters answer = given.ask(naming(
+      {given.entry_of("owner", 7), given.entry_of("stranger", 1), given.entry_of("refused", 1)}));
 
   std::map<std::uint64_t, packed_entry> requests;
   for (const packed_entry& one : answer.front().content.requests) {
@@ -288,8 +287,8 @@ TEST_CASE("exchange: a request is answered by leg 3, and asks for nothing back")
   given.add_owner("owner", 3, 10);
   given.add_owner("other", 3, 10);
 
-  const letters answer = given.request({given.entry_of("owner", 1), given.entry_of("stranger", 0),
-                                        given.entry_of("other", 9)});
+  const letters answer = given.request(
+      {given.entry_of("owner", 1), given.entry_of("stranger", 0), given.entry_of("other", 9)});
   REQUIRE(answer.size() == 1);
   CHECK(answer.front().content.kind == message_kind::deltas);
   REQUIRE(answer.front().content.deltas.size() == 1);
@@ -426,10 +425,10 @@ TEST_CASE("exchange: the largest entry of one datagram goes through, and what is
   answering given;
   const slot_index owner = given.add("owner", 0);
   const std::string large(entry_bytes_limit(1200) - 5, 'v');
-  given.apply(owner, 0, 5,
-              {make_entry("small", "1", 1), make_entry("key 1", large, 2),
-               make_entry("key 2", large, 3), make_entry("key 3", large, 4),
-               make_entry("behind", "1", 5)});
+  given.apply(
+      owner, 0, 5,
+      {make_entry("small", "1", 1), make_entry("key 1", large, 2), make_entry("key 2", large, 3),
+       make_entry("key 3", large, 4), make_entry("behind", "1", 5)});
   answering taking;
   const slot_index taken = taking.add("owner", 0);
 

@@ -344,10 +344,9 @@ TEST_CASE("exchange_values: a large value does not delay other owners' small new
     const letters sent = giver.ask(naming(known));
     std::size_t datagrams_before = 0;
     for (const letter& one : sent) {
-      const bool has_news =
-          std::ranges::any_of(one.content.deltas, [](const delta_view& delta) {
-            return delta.name_hash == hash_of("other");
-          });
+      const bool has_news = std::ranges::any_of(one.content.deltas, [](const delta_view& delta) {
+        return delta.name_hash == hash_of("other");
+      });
       if (has_news) break;
       ++datagrams_before;
     }
