@@ -9,16 +9,26 @@ namespace {
 
 endpoint host(std::uint8_t number) { return endpoint::v4(10, 0, 0, number, 7000); }
 
-/// The tries it settles on when `failures` of every 100 probes fail, evenly spread.
-std::size_t tries_at(unsigned failures) {
-  prober probes;
+/// Counts 2,000 outcomes, of which `failures` of every 100 are failures, evenly spread.
+void count_outcomes(prober& probes, unsigned failures) {
   unsigned sum = 0;
   for (unsigned i = 0; i < 2000; ++i) {
     sum += failures;
     probes.count_outcome(sum < 100);
     if (sum >= 100) sum -= 100;
   }
+}
+
+std::size_t tries_at(unsigned failures) {
+  prober probes;
+  count_outcomes(probes, failures);
   return probes.tries_needed();
+}
+
+std::size_t asks_at(unsigned failures) {
+  prober probes;
+  count_outcomes(probes, failures);
+  return probes.asks_needed();
 }
 
 }  // namespace
@@ -47,6 +57,14 @@ TEST_CASE("prober: tries follow from the failures seen, between one and four") {
   CHECK(tries_at(30) == 3);
   CHECK(tries_at(50) == 4);
   CHECK(tries_at(100) == 4);
+}
+
+// f^k <= 1e-3, where f of all probes fail: 0.2^4 is 1.6e-3, 0.2^5 is 3.2e-4.
+TEST_CASE("prober: asks follow from the failures seen, between two and sixteen") {
+  CHECK(prober().asks_needed() == 3);
+  CHECK(asks_at(0) == 2);
+  CHECK(asks_at(20) == 5);
+  CHECK(asks_at(100) == 16);
 }
 
 TEST_CASE("prober: failures of long ago are forgotten") {
