@@ -83,6 +83,7 @@ void rounds::end_budget_round() {
   const std::size_t whole = node_.exchange.digests.bytes_whole(node_.settings.digest_datagrams_max);
   const std::size_t budget = node_.settings.send_bytes_per_interval;
   const membership_need::outcome outcome = node_.sending.end_round(whole);
+  node_.liveness.handle_budget(budget != 0 && node_.sending.membership_bytes() > budget);
   if (outcome == membership_need::outcome::unchanged) return;
   const std::string needed = "membership needs about " +
                              std::to_string(node_.sending.membership_bytes()) +

@@ -137,7 +137,7 @@ TEST_CASE("sealer: a forged datagram does not mark the count that it names") {
   REQUIRE(opened_by(other, sealed_by(one, "first")) == "first");
   const byte_list genuine = sealed_by(one, "second");
   byte_list forged = genuine;
-  forged.back() ^= std::byte{1};
+  forged.at(forged.size() - 1) ^= std::byte{1};
 
   CHECK(opened_by(other, forged) == "<forged>");
   CHECK(opened_by(other, genuine) == "second");

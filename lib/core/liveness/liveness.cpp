@@ -26,6 +26,8 @@ constexpr std::size_t draws_max = 16;
 /// The suspicions in one leg take this part of the budget at most.
 constexpr std::size_t suspicions_part = 16;
 constexpr std::size_t suspicions_min = 4;
+/// Under a byte budget a peer is declared dead only after so many probes.
+constexpr std::size_t asks_under_budget = 2;
 /// Relayed heartbeats may rise so many times as fast as mine: while gossip_interval changes from
 /// node to node, some beat faster than others.
 constexpr std::int64_t faster_max = 16;
@@ -474,7 +476,7 @@ std::optional<slot_index> liveness::draw_live(random_source& draws) {
 }
 
 void liveness::handle_asked(std::uint64_t remote_hash) {
-  if (!has_byte_budget() && !peers_.has_suspects()) return;
+  if (!is_starved_ && !peers_.has_suspects()) return;
   const std::optional<slot_index> asked = peers_.find(remote_hash);
   if (!asked) return;
   peer_life& of = life(*asked);
@@ -534,7 +536,7 @@ std::optional<slot_index> liveness::poll_dead() {
 
 bool liveness::is_silence_confirmed(slot_index slot) {
   const peer_view row = peers_[slot];
-  if (!has_byte_budget() || settings_.suspicion_rounds == 0) return true;
+  if (!is_starved_ || settings_.suspicion_rounds == 0) return true;
   if (row.status() != peer_status::live) return true;
   peer_life& of = life(slot);
   if (of.silent_heartbeat != row.heartbeat()) {
@@ -551,7 +553,10 @@ bool liveness::is_confirmed(slot_index slot) {
   assert(settings_.suspicion_rounds > 0);
   const suspicion_rules limits = rules();
   const suspicion& held = life(slot).state;
-  const std::size_t asks = has_byte_budget() ? prober_.asks_needed() : 1;
+  // Where a budget leaves few legs, a suspect is not asked in each round of the last third.
+  std::size_t asks = 1;
+  if (has_byte_budget()) asks = std::clamp<std::size_t>(limits.rounds / 3, 1, asks_under_budget);
+  if (is_starved_) asks = prober_.asks_needed();
   if (held.is_ripe(clock_.now(), limits, asks)) return true;
   // The last word is the suspect's own.
   if (held.is_nearly_ripe(clock_.now(), limits)) want(slot, wanted_probe::cause::last_word);

@@ -147,6 +147,8 @@ class liveness {
   /// The byte budget held my probes up: nothing follows from silence before round `decide_from`.
   /// Asks that went stay asked.
   void hold_back(std::uint64_t decide_from);
+  /// Whether the byte budget is below what membership needs: heartbeats then come late.
+  void handle_budget(bool is_starved) { is_starved_ = is_starved; }
   /// Suspicion is switched off: nobody is suspected, and nothing of it is told.
   void end_suspicion();
 
@@ -162,7 +164,7 @@ class liveness {
     // When it died without a suspicion: the least of its own that others may tell of as a sign of
     // life.
     std::uint64_t returns_from = 0;
-    // How often it was asked since phi found that heartbeat too old; under a byte budget.
+    // How often it was asked since phi found that heartbeat too old; under too small a budget.
     std::uint64_t silent_heartbeat = 0;
     std::uint32_t silent_asks = 0;
   };
@@ -202,8 +204,8 @@ class liveness {
             std::optional<suspicion_entry> told = std::nullopt);
   /// Whether any peer may be silent for too long, or is suspect.
   [[nodiscard]] bool has_silent();
-  /// Whether a peer that phi finds silent is dead. Under a byte budget heartbeats come late, so the
-  /// node asks a live one first.
+  /// Whether a peer that phi finds silent is dead. Where the byte budget is too small, heartbeats
+  /// come late, so the node asks a live one first.
   [[nodiscard]] bool is_silence_confirmed(slot_index slot);
   /// Whether its suspicion is confirmed; a suspect near that is probed.
   [[nodiscard]] bool is_confirmed(slot_index slot);
@@ -227,6 +229,7 @@ class liveness {
   detector_expectation expected_;
   std::uint64_t round_ = 0;
   std::uint64_t decide_from_ = 0;
+  bool is_starved_ = false;   // the byte budget is below the need of membership
   std::size_t next_row_ = 0;  // to look at in this round, of so many:
   std::size_t rows_left_ = 0;
   std::optional<std::uint64_t> unasked_from_;  // the first suspect for whom no leg was left
