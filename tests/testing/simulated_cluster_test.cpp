@@ -465,8 +465,8 @@ TEST_CASE(
   std::rewind(file);
   REQUIRE(std::fread(text.data(), 1, text.size(), file) == text.size());
   std::fclose(file);
-  CHECK(text.find(" s  n0: update n1 role=web\n") != std::string::npos);
-  CHECK(text.find(" s  n1: removed n1 role\n") != std::string::npos);
+  CHECK(text.find(" s  n0: update n1 role=web @1\n") != std::string::npos);
+  CHECK(text.find(" s  n1: removed n1 role @2\n") != std::string::npos);
   CHECK(text.find(" s  n0: peer_dead n1\n") != std::string::npos);
   CHECK(text.find(" s  n1: peer_live n0\n") < text.rfind(" s  n1: peer_live n0\n"));
 }
