@@ -4,7 +4,7 @@
 #include <exception>
 #include <span>
 
-#include "cluster_command.hpp"
+#include "load/cluster_command.hpp"
 
 int main(int count, char** arguments) {
   try {

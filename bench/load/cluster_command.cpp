@@ -14,9 +14,9 @@
 
 #include <tl/expected.hpp>
 
+#include "../../tools/gossipmonger/duration.hpp"
+#include "../../tools/gossipmonger/nearest.hpp"
 #include "cluster_load.hpp"
-#include "duration.hpp"
-#include "nearest.hpp"
 
 namespace gossipmonger {
 namespace {

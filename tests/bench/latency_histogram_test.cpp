@@ -1,4 +1,4 @@
-#include "latency_histogram.hpp"
+#include "../../bench/load/latency_histogram.hpp"
 
 #include <chrono>
 #include <cstdint>

@@ -326,6 +326,21 @@ def check_public(root):
         yield "include/gossipmonger", 1, f"{len(headers)} headers, {PUBLIC_MAX} are allowed"
 
 
+# Made by the build, or by a build of the tests.
+GENERATED = r"gossip\.capnp\.h|gossipmonger/library_build\.hpp"
+
+
+def check_found(root, path, text):
+    """Gates that compile one file know no folders of the build: each include is found from here."""
+    folders = (root / path).parent, root / "include", root / "lib"
+    for number, line in enumerate(text.splitlines(), 1):
+        found = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
+        if not found or re.fullmatch(GENERATED, found.group(1)):
+            continue
+        if not any((folder / found.group(1)).is_file() for folder in folders):
+            yield number, f"{found.group(1)}: neither beside this file nor in include/ or lib/"
+
+
 def check_file(root, path):
     """Findings (path, line, reason) in one file of the folders above."""
     if NAMES_BANNED & set(re.split(r"[_./-]", path)):
@@ -337,6 +352,9 @@ def check_file(root, path):
     for number, line in enumerate(text.splitlines(), 1):
         if len(line) > COLUMNS_MAX:
             yield path, number, f"{len(line)} columns, {COLUMNS_MAX} are allowed"
+    if path.split("/")[0] in ("tests", "bench", "tools") and suffix in CODE:
+        for number, reason in check_found(root, path, text):
+            yield path, number, reason
     if path.split("/")[0] in ("include", "lib") and suffix in CODE:
         for number, reason in check_code(path, text):
             yield path, number, reason
@@ -442,6 +460,7 @@ PLANTS = [
     (PUBLIC_FOLDER + "extras/x.hpp", "struct x;", "no layer"),
     ("lib/net/utils.hpp", "struct x;", "name says"),
     ("tests/core/test_helpers.cpp", "", "name says"),
+    ("tests/bench/novelty_test.cpp", '#include "latency_histogram.hpp"', "neither beside"),
     ("lib/core/protocol.hpp", '#include "wire/codec.hpp"', "core may not see wire"),
     ("lib/wire/codec.hpp", '#include "core/protocol.hpp"', "sees both"),
     # By way of a third: codec.cpp has its own header already.

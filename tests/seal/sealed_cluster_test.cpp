@@ -458,7 +458,8 @@ TEST_CASE("sealed cluster: duplicates and reordering on a bad network lose nothi
   cluster.network().set_options(bad);
   add_sealed(cluster, 5, ring_of({new_key}));
   for (int i = 0; i < 100; ++i) {
-    REQUIRE(cluster[i % 5].set("key" + std::to_string(i), std::string(200, 'v')));
+    REQUIRE(cluster[static_cast<std::size_t>(i) % 5].set("key" + std::to_string(i),
+                                                         std::string(200, 'v')));
     cluster.run_for(100ms);
   }
   REQUIRE(cluster.run_until([&] { return cluster.has_agreed(); }, 120s));

@@ -20,9 +20,9 @@
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 
+#include "../../bench/load/cluster_command.hpp"
 #include "address_text.hpp"
 #include "bytes.hpp"
-#include "cluster_command.hpp"
 #include "gossipmonger/node.hpp"
 #include "gossipmonger/resolver.hpp"
 #include "gossipmonger/udp_transport.hpp"
