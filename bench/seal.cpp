@@ -1,8 +1,8 @@
 // The cost of a seal, beside plain datagrams in one run and by turns, so that a busy machine slows
 // both. Two nodes over UDP on 127.0.0.1: their CPU for each datagram, while one copies the keys of
-// the other. Besides, a datagram of 1200 bytes opened, forged and replayed.
+// the other. It also measures opening, a forgery and a replay, each of 1200 bytes.
 //
-//     seal [--quick] [--check]     --check: exit status 1 where a figure is above its bar
+//     seal [--quick] [--check]     --check: exit status 1 above a bar.
 //
 // Prints lines of "what <tab> figure <tab> unit <tab> bar".
 

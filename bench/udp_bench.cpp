@@ -1,5 +1,5 @@
-// The CPU time of a datagram of 1200 bytes over loopback through udp_transport. Beside it run bare
-// system calls: recvmmsg and sendmmsg with the same batches, by turns of one burst, in one thread.
+// The CPU time of a datagram of 1200 bytes over loopback through udp_transport. Bare calls of
+// recvmmsg and sendmmsg run beside it with the same batches. One thread takes turns of one burst.
 //
 //     udp_bench [BURSTS]
 //

@@ -90,8 +90,9 @@ struct load_report {
 };
 
 /// Runs the load to its end. Blocks, and calls `show` a few times a second on the caller's thread.
-///   errors:  a line that says what the system refused, or that the nodes did not meet in time
-///   expects: `options` are validated
+///
+///   errors:  a line that names the refusal of the system, or says that the nodes did not meet.
+///   expects: `options` are validated.
 [[nodiscard]] tl::expected<load_report, std::string> run_load(
     const load_options& options, const std::function<void(const load_progress&)>& show);
 

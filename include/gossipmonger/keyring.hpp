@@ -83,12 +83,14 @@ struct keyring_error {
 /// below fails and says so.
 [[nodiscard]] bool has_seals();
 
-/// Reads the text of a keyring file. Each line is one of these; `#` begins a comment:
-///   seal gmk1-...      the key that seals, exactly once
-///   open gmk1-...      a key that opens too
-///   plain accepted     or `plain sent`, at most once
+/// Reads the text of a keyring file. `#` begins a comment. Each other line is one of these:
+///
+///     seal gmk1-...      the key that seals, exactly once
+///     open gmk1-...      a key that opens too
+///     plain accepted     or `plain sent`, at most once
+///
 ///   errors: the first line that is none of these, a damaged key, two `seal` lines or none, a key
-///           that stands there twice, more than 8 keys. Nothing is taken of a text with an error
+///           that stands there twice, more than 8 keys. A text with an error changes nothing.
 [[nodiscard]] tl::expected<keyring, keyring_error> parse_keyring(std::string_view text);
 
 /// The same of a regular file of at most 64 KiB. It belongs to the user of this process, without

@@ -15,7 +15,8 @@ for compiler in g++ clang++-19; do
       -Dtests=disabled -Dbench=disabled -Dtools=disabled >/dev/null
     # The schema's own library, and a file of each layer that others see.
     ninja -C "$dir" lib/wire/libgossipmonger_capnp_body.a \
-      lib/core/libgossipmonger_core.a.p/model_config.cpp.o lib/net/libgossipmonger_net.a.p/resolver.cpp.o
+      lib/core/libgossipmonger_core.a.p/model_config.cpp.o \
+      lib/net/libgossipmonger_net.a.p/resolver.cpp.o
   done
 done
 echo "standards: C++20 and C++23, by both compilers"

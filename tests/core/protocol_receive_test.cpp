@@ -1,5 +1,5 @@
-// What comes in: exchanges, identities, my own name, verification. Messages are handed over at
-// once, or made up by a puppet.
+// Received messages: exchanges, identities, this node's own name, verification. Two nodes exchange
+// them without delay, or a puppet makes them up.
 #include <doctest/doctest.h>
 
 #include <algorithm>

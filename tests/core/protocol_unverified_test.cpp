@@ -1,4 +1,4 @@
-// What an unverified address can do to a member whose name it uses: nothing.
+// An unverified address cannot harm the member whose name it uses.
 #include <doctest/doctest.h>
 
 #include <algorithm>

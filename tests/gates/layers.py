@@ -74,7 +74,7 @@ PUBLIC = {
             "transport", "transport_ref", "udp_counters", "udp_transport"},
 }
 PUBLIC_MAX = 29
-# What a simulated node holds by value stands in testing/, and lower layers are made of it, too.
+# A simulated node holds these by value, so their headers are public, and lower layers use them.
 TESTING_VALUES = {"random": "core", "simulated_storage": "sim"}
 
 # Generated code and Cap'n Proto are seen by these files alone, and they see no header of ours

@@ -1,6 +1,6 @@
-// What an outsider can do with datagrams: nothing but be counted, and get a short answer to a valid
-// digest. The ancestor dies of the first, or takes in what it says.
-// CONFORMANCE.md beside it names these tests.
+// An outsider's datagrams are counted, and a valid digest gets a short answer. They do nothing
+// else. The ancestor dies of the first one, or believes it. CONFORMANCE.md beside it names these
+// tests.
 #include <algorithm>
 #include <array>
 #include <cstddef>

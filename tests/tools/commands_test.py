@@ -6,7 +6,7 @@ import time
 
 import harness
 
-# What scripts may rely on; tools/gossipmonger/README.md lists the same.
+# Scripts may rely on these counters; tools/gossipmonger/README.md lists the same.
 COUNTERS = """
     rounds digests_sent digests_received replies_sent replies_received deltas_sent deltas_received
     entries_sent entries_applied entries_skipped deltas_parked fragments_sent
