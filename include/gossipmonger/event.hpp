@@ -59,6 +59,9 @@ struct event {
   /// Copies what the view points at.
   explicit event(const event_view& view);
 
+  /// Valid as long as this event is, and is not changed.
+  [[nodiscard]] event_view view() const;
+
   event_kind kind = event_kind::error;  ///< as in `event_view`, like each field below
   std::string peer;                     ///< name
   std::uint64_t generation = 0;         ///< of the peer

@@ -3,23 +3,8 @@
 #include <algorithm>
 
 namespace gossipmonger {
-namespace {
 
-event_view view_of(const event& from) {
-  event_view view;
-  view.kind = from.kind;
-  view.peer = from.peer;
-  view.generation = from.generation;
-  view.key = from.key;
-  view.value = from.value;
-  view.version = from.version;
-  view.text = from.text;
-  return view;
-}
-
-}  // namespace
-
-bool membership_view::apply(const event& seen) { return apply(view_of(seen)); }
+bool membership_view::apply(const event& seen) { return apply(seen.view()); }
 
 bool membership_view::apply(const event_view& seen) {
   switch (seen.kind) {

@@ -66,17 +66,19 @@ std::string to_string(const event_view& seen) {
 
 std::ostream& operator<<(std::ostream& to, const event_view& seen) { return to << to_string(seen); }
 
-std::string to_string(const event& seen) {
-  event_view view;
-  view.kind = seen.kind;
-  view.peer = seen.peer;
-  view.generation = seen.generation;
-  view.key = seen.key;
-  view.value = seen.value;
-  view.version = seen.version;
-  view.text = seen.text;
-  return to_string(view);
+event_view event::view() const {
+  event_view same;
+  same.kind = kind;
+  same.peer = peer;
+  same.generation = generation;
+  same.key = key;
+  same.value = value;
+  same.version = version;
+  same.text = text;
+  return same;
 }
+
+std::string to_string(const event& seen) { return to_string(seen.view()); }
 
 std::ostream& operator<<(std::ostream& to, const event& seen) { return to << to_string(seen); }
 
