@@ -5,9 +5,8 @@
 #include <utility>
 
 #include "gossipmonger/key_scope.hpp"
-#include "wire/codec.hpp"
-
 #include "net/node_driver.hpp"
+#include "wire/codec.hpp"
 
 namespace gossipmonger {
 namespace {

@@ -33,10 +33,9 @@
 #include "gossipmonger/transport_ref.hpp"
 #include "net/node_seal.hpp"
 #include "net/node_state.hpp"
-#include "wire/codec.hpp"
-
 #include "net/seed_watcher.hpp"
 #include "net/wake_signal.hpp"
+#include "wire/codec.hpp"
 
 namespace gossipmonger {
 

@@ -15,7 +15,6 @@
 
 #include "gossipmonger/endpoint.hpp"
 #include "net/node_state.hpp"
-
 #include "net/wake_signal.hpp"
 
 namespace gossipmonger {

@@ -7,7 +7,6 @@
 #include <asio/this_coro.hpp>
 
 #include "net/node_state.hpp"
-
 #include "net/wake_signal.hpp"
 
 namespace gossipmonger {

@@ -15,6 +15,10 @@
 #include <gossipmonger/gossipmonger.hpp>
 #include <gossipmonger/testing/storage_suite.hpp>
 
+#if GOSSIPMONGER_VERSION < 200
+#error "the installed headers are older than this program"
+#endif
+
 using namespace gossipmonger;
 
 class counting_storage {
@@ -76,6 +80,7 @@ static_assert(transport<counting_transport>);
 using own_node = basic_node<counting_storage, counting_transport>;
 
 int main() {
+  if (version() != headers_version) return 6;
   for (const storage_failure& wrong : check_storage([] { return counting_storage(); })) {
     std::printf("%s\n", wrong.claim.c_str());
     return 1;
