@@ -282,6 +282,31 @@ TEST_CASE("liveness: under too small a budget a silent peer dies only after this
   }
 }
 
+TEST_CASE(
+    "liveness: under a budget a suspect is asked twice, under too small a one as losses need") {
+  for (const bool is_starved : {false, true}) {
+    CAPTURE(is_starved);
+    watcher node;
+    node.settings.dead_peer_phi = 1000;  // silence alone kills nobody
+    node.settings.send_bytes_per_interval = 2000;
+    node.alive.handle_budget(is_starved);
+    node.is_sending = false;
+    const slot_index peer = node.add(2, peer_status::live);
+    node.tell(node.suspicion_of(peer, 16));
+    for (int i = 0; i < 20; ++i) node.run();
+    REQUIRE(node.peers[peer].status() == peer_status::live);
+
+    node.is_sending = true;
+    std::size_t asks = 0;
+    while (node.peers[peer].status() == peer_status::live && asks < 20) {
+      if (node.run() == "2") ++asks;
+    }
+
+    CHECK(asks == (is_starved ? prober().asks_needed() : 2));
+  }
+  CHECK(prober().asks_needed() > 2);
+}
+
 TEST_CASE("liveness: a dead peer is not revived by a heartbeat from before it fell silent") {
   watcher node;
   const slot_index peer = node.add(2, peer_status::live);

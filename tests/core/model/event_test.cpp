@@ -82,6 +82,27 @@ TEST_CASE("event: a line for logs names the peer, the key, the value and the ver
   CHECK(to_string(event(update)) == to_string(update));
 }
 
+TEST_CASE("event: its view has all that it has") {
+  event whole;
+  whole.kind = event_kind::conflict;
+  whole.peer = "api-7";
+  whole.generation = 3;
+  whole.key = "zone";
+  whole.value = "b";
+  whole.version = 12;
+  whole.text = "two nodes";
+
+  const event_view seen = whole.view();
+
+  CHECK(seen.kind == event_kind::conflict);
+  CHECK(seen.peer == "api-7");
+  CHECK(seen.generation == 3);
+  CHECK(seen.key == "zone");
+  CHECK(seen.value == "b");
+  CHECK(seen.version == 12);
+  CHECK(seen.text == "two nodes");
+}
+
 TEST_CASE("event: a line for logs is short and has no control characters") {
   event_view seen;
   seen.kind = event_kind::update;
