@@ -446,3 +446,37 @@ TEST_CASE("budget: below what membership needs, an error names both, once, and o
   REQUIRE(ended.size() == 1);
   CHECK(ended[0].starts_with("send_bytes_per_interval is enough again: it is 100000, and "));
 }
+
+TEST_CASE(
+    "budget: below what membership needs, a silent peer is asked as often as losses call for") {
+  std::size_t asks = 0;
+  for (std::size_t run = 0; run < 14; ++run) {
+    crowded given;
+    protocol& a = given.world["a"];
+    limit(given.world, 1200);
+    const auto count = [&](const letters& sent) {
+      for (const letter& one : sent) {
+        if (one.to == given.p.address && one.content.kind == message_kind::digest) ++asks;
+      }
+    };
+
+    for (std::size_t i = 0; i < 2000 && a.stats().declared_dead == 0; ++i) {
+      given.world.steady += 1s;
+      given.world.wall += 1s;
+      // The others speak once in 14 rounds, and answer nothing: most asks are lost.
+      std::size_t turn = run + i;
+      for (puppet& one : given.others) {
+        if (turn++ % 14 != 0) continue;
+        one.heartbeat += 1;
+        one.begin(message_kind::digest);
+        count(one.send());
+      }
+      a.handle_timeout(given.world.now());
+      count(given.world.collect("a"));
+    }
+    CHECK(a.stats().membership_bytes_per_interval > 1200);
+  }
+
+  // 103 where a budget below the need does not raise the number.
+  CHECK(asks >= 14 * 11);
+}
