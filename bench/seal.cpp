@@ -6,33 +6,28 @@
 //
 // Prints lines of "what <tab> figure <tab> unit <tab> bar".
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <future>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
+#include <asio/awaitable.hpp>
+
 #include <malloc.h>
-#include <asio/co_spawn.hpp>
-#include <asio/io_context.hpp>
-#include <asio/post.hpp>
 
 #include "gossipmonger/gossipmonger.hpp"
 #include "gossipmonger/keyring.hpp"
 #include "seal/sealer.hpp"
+#include "threaded_node.hpp"
 
 namespace gossipmonger {
 namespace {
@@ -43,11 +38,6 @@ using nanoseconds = std::chrono::duration<double, std::nano>;
 constexpr std::size_t datagram_bytes = 1200;
 constexpr std::string_view end_key = "end";
 
-[[noreturn]] void die(const std::string& why) {
-  std::fprintf(stderr, "seal: %s\n", why.c_str());
-  std::exit(2);
-}
-
 keyring make_ring() {
   auto key = generate_key();
   if (!key) die(key.error().message());
@@ -57,15 +47,6 @@ keyring make_ring() {
   return std::move(*ring);
 }
 
-nanoseconds cpu_time() {
-  rusage used{};
-  getrusage(RUSAGE_SELF, &used);
-  const auto of = [](const timeval& time) {
-    return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
-  };
-  return of(used.ru_utime) + of(used.ru_stime);
-}
-
 double median(std::vector<double> figures) {
   std::sort(figures.begin(), figures.end());
   return figures[figures.size() / 2];
@@ -73,50 +54,14 @@ double median(std::vector<double> figures) {
 
 // ---- two nodes -------------------------------------------------------------------------------
 
-/// A node with a thread. A resource.
-class threaded_node {
- public:
-  threaded_node(std::string name, const std::optional<keyring>& ring, std::optional<endpoint> seed)
-      : transport_(io_.get_executor()) {
-    if (!transport_.open(endpoint::v4(127, 0, 0, 1, 0))) die("no socket on 127.0.0.1");
-    config settings;
-    settings.name = std::move(name);
-    settings.gossip_interval = std::chrono::milliseconds(10);
-    settings.exchange_bytes_max = std::size_t{1} << 20;
-    settings.exchange_datagrams_max = 1024;
-    if (seed) settings.seeds.push_back(seed->to_string());
-    auto created = node::create(std::move(settings), transport_);
-    if (!created) die(created.error().message());
-    node_ = std::move(*created);
-    if (ring && !node_->set_keyring(*ring)) die("the ring is refused");
-  }
-
-  [[nodiscard]] node& self() { return *node_; }
-  [[nodiscard]] std::uint64_t received() const { return transport_.counters().received; }
-  [[nodiscard]] std::uint64_t opened() const { return node_->seals().opened; }
-
-  void spawn(asio::awaitable<void> work) {
-    asio::co_spawn(io_, std::move(work), [](std::exception_ptr thrown) {
-      if (thrown) std::rethrow_exception(thrown);
-    });
-  }
-  void start() {
-    asio::co_spawn(io_, node_->run(), [](std::exception_ptr thrown, const result<void>&) {
-      if (thrown) std::rethrow_exception(thrown);
-    });
-    thread_ = std::thread([this] { io_.run(); });
-  }
-  void finish() {
-    asio::post(io_, [this] { node_->stop(); });
-    thread_.join();
-  }
-
- private:
-  asio::io_context io_{1};
-  udp_transport transport_;
-  std::unique_ptr<node> node_;
-  std::thread thread_;
-};
+config settings_of(std::string name) {
+  config settings;
+  settings.name = std::move(name);
+  settings.gossip_interval = std::chrono::milliseconds(10);
+  settings.exchange_bytes_max = std::size_t{1} << 20;
+  settings.exchange_datagrams_max = 1024;
+  return settings;
+}
 
 asio::awaitable<void> await_end(node& self, std::promise<void>& done) {
   const result<std::string> seen =
@@ -127,22 +72,27 @@ asio::awaitable<void> await_end(node& self, std::promise<void>& done) {
 
 /// The CPU of both nodes for each datagram that one of them received.
 double nodes_cost(const std::optional<keyring>& ring, std::size_t keys) {
-  threaded_node writer("writer", ring, std::nullopt);
+  threaded_node writer(settings_of("writer"), std::nullopt);
+  if (ring && !writer.self().set_keyring(*ring)) die("the ring is refused");
   for (std::size_t i = 0; i < keys; ++i) {
     if (!writer.self().set("service/" + std::to_string(i), std::string(50, 'v'))) die("set");
   }
   if (!writer.self().set(end_key, "")) die("set");
-  threaded_node reader("reader", ring, writer.self().advertised_endpoint());
+  threaded_node reader(settings_of("reader"), writer.self().advertised_endpoint());
+  if (ring && !reader.self().set_keyring(*ring)) die("the ring is refused");
   std::promise<void> done;
   reader.spawn(await_end(reader.self(), done));
-  const nanoseconds before = cpu_time();
+  const std::chrono::nanoseconds before = cpu_time();
   writer.start();
   reader.start();
   done.get_future().wait();
-  writer.finish();
-  reader.finish();
-  if (ring && reader.opened() == 0) die("nothing was sealed");
-  return (cpu_time() - before).count() / static_cast<double>(writer.received() + reader.received());
+  writer.request_stop();
+  reader.request_stop();
+  writer.join();
+  reader.join();
+  if (ring && reader.self().seals().opened == 0) die("nothing was sealed");
+  const std::uint64_t received = writer.counters().received + reader.counters().received;
+  return nanoseconds(cpu_time() - before).count() / static_cast<double>(received);
 }
 
 // ---- one datagram ----------------------------------------------------------------------------

@@ -7,35 +7,27 @@
 //
 // Prints lines of "what <tab> figure <tab> unit". Exit status 1: not all arrived in time.
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <exception>
 #include <future>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include <asio/awaitable.hpp>
-#include <asio/co_spawn.hpp>
-#include <asio/io_context.hpp>
-#include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include "gossipmonger/gossipmonger.hpp"
+#include "threaded_node.hpp"
 
 namespace gossipmonger {
 namespace {
@@ -68,16 +60,6 @@ std::string make_value(std::size_t number) {
   return value;
 }
 
-/// User and system time of this process.
-seconds cpu_time() {
-  rusage used{};
-  getrusage(RUSAGE_SELF, &used);
-  const auto of = [](const timeval& time) {
-    return seconds(static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6);
-  };
-  return of(used.ru_utime) + of(used.ru_stime);
-}
-
 /// The reader's counts. Written on its thread, read after that has ended.
 struct reading {
   reading() = default;
@@ -86,59 +68,15 @@ struct reading {
   clock::time_point last;
 };
 
-/// A node with a thread. A resource: `start`, and `finish` before it goes.
-class threaded_node {
- public:
-  threaded_node(std::string name, std::size_t exchange_bytes, std::optional<endpoint> seed)
-      : transport_(io_.get_executor()) {
-    if (!transport_.open(endpoint::v4(127, 0, 0, 1, 0))) die("no socket on 127.0.0.1");
-    config settings;
-    settings.name = std::move(name);
-    settings.cluster_name = "throughput";
-    settings.gossip_interval = interval;
-    settings.exchange_bytes_max = exchange_bytes;
-    settings.exchange_datagrams_max = exchange_bytes / 1024;
-    if (seed) settings.seeds.push_back(seed->to_string());
-    auto created = node::create(std::move(settings), transport_);
-    if (!created) die(created.error().message().c_str());
-    node_ = std::move(*created);
-  }
-
-  [[noreturn]] static void die(const char* why) {
-    std::fprintf(stderr, "throughput: %s\n", why);
-    std::exit(1);
-  }
-
-  [[nodiscard]] node& self() { return *node_; }
-
-  void spawn(asio::awaitable<void> work) {
-    asio::co_spawn(io_, std::move(work), [](std::exception_ptr thrown) {
-      if (thrown) std::rethrow_exception(thrown);
-    });
-  }
-
-  void start() {
-    asio::co_spawn(io_, node_->run(), [](std::exception_ptr thrown, const result<void>&) {
-      if (thrown) std::rethrow_exception(thrown);
-    });
-    thread_ = std::thread([this] { io_.run(); });
-  }
-
-  void request_stop() {
-    asio::post(io_, [this] { node_->stop(); });
-  }
-  void join() { thread_.join(); }
-
-  /// expects: `join` has returned
-  [[nodiscard]] udp_counters counters() const { return transport_.counters(); }
-  [[nodiscard]] protocol_stats stats() const { return node_->stats(); }
-
- private:
-  asio::io_context io_{1};
-  udp_transport transport_;
-  std::unique_ptr<node> node_;
-  std::thread thread_;
-};
+config settings_of(std::string name, std::size_t exchange_bytes) {
+  config settings;
+  settings.name = std::move(name);
+  settings.cluster_name = "throughput";
+  settings.gossip_interval = interval;
+  settings.exchange_bytes_max = exchange_bytes;
+  settings.exchange_datagrams_max = exchange_bytes / 1024;
+  return settings;
+}
 
 // ------------------------------------------------------------------------------------ coroutines
 
@@ -231,11 +169,11 @@ bool run_both(threaded_node& writer, threaded_node& reader, std::promise<void>& 
 }
 
 bool measure_joiner(const options& chosen, const std::string& part, std::size_t exchange_bytes) {
-  threaded_node writer("writer", exchange_bytes, std::nullopt);
+  threaded_node writer(settings_of("writer", exchange_bytes), std::nullopt);
   for (std::size_t i = 0; i < chosen.keys; ++i) {
-    if (!writer.self().set(make_key(i), make_value(i))) threaded_node::die("set failed");
+    if (!writer.self().set(make_key(i), make_value(i))) die("set failed");
   }
-  threaded_node reader("reader", exchange_bytes, writer.self().advertised_endpoint());
+  threaded_node reader(settings_of("reader", exchange_bytes), writer.self().advertised_endpoint());
   reading seen;
   std::promise<void> done;
   reader.spawn(read_updates(reader.self(), chosen.keys, seen, done));
@@ -249,12 +187,13 @@ bool measure_joiner(const options& chosen, const std::string& part, std::size_t 
   print(part, "keys delivered to the reader", static_cast<double>(seen.updates), 0, "updates");
   print(part, "time from start to the last", time.count(), 3, "s");
   print(part, "updates delivered", static_cast<double>(seen.updates) / time.count(), 0, "1/s");
-  print(part, "entries that came twice", static_cast<double>(reader.stats().entries_skipped), 0,
-        "entries");
-  print(part, "spared, being on their way", static_cast<double>(writer.stats().entries_spared), 0,
-        "entries");
-  print(part, "windows halved", static_cast<double>(writer.stats().windows_halved), 0, "times");
-  print(part, "waits for the budget", static_cast<double>(writer.stats().sends_delayed), 0,
+  print(part, "entries that came twice", static_cast<double>(reader.self().stats().entries_skipped),
+        0, "entries");
+  print(part, "spared, being on their way",
+        static_cast<double>(writer.self().stats().entries_spared), 0, "entries");
+  print(part, "windows halved", static_cast<double>(writer.self().stats().windows_halved), 0,
+        "times");
+  print(part, "waits for the budget", static_cast<double>(writer.self().stats().sends_delayed), 0,
         "times");
   print_traffic(part, writer.counters(), reader.counters(), time, cpu);
   return true;
@@ -262,8 +201,8 @@ bool measure_joiner(const options& chosen, const std::string& part, std::size_t 
 
 bool measure_stream(const options& chosen, std::size_t writes, std::size_t exchange_bytes) {
   const std::string part = "stream of " + std::to_string(writes * 100) + "/s";
-  threaded_node writer("writer", exchange_bytes, std::nullopt);
-  threaded_node reader("reader", exchange_bytes, writer.self().advertised_endpoint());
+  threaded_node writer(settings_of("writer", exchange_bytes), std::nullopt);
+  threaded_node reader(settings_of("reader", exchange_bytes), writer.self().advertised_endpoint());
   reading seen;
   writing written;
   std::promise<void> done;

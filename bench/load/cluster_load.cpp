@@ -262,6 +262,32 @@ struct totals {
   std::uint64_t declared_dead = 0;
 };
 
+totals counted_by(const member_node& one) {
+  const protocol_stats stats = one.self->stats();
+  const udp_counters socket = one.self->carrier().counters();
+  totals here;
+  here.rounds = stats.rounds;
+  here.rounds_late = stats.rounds_late;
+  here.entries_applied = stats.entries_applied;
+  here.declared_dead = stats.declared_dead;
+  here.datagrams = socket.sent;
+  here.bytes = socket.sent_bytes;
+  here.kernel_drops = socket.kernel_drops;
+  return here;
+}
+
+/// Sums what the nodes count; the moment, the CPU and the deliveries are the process's.
+totals& operator+=(totals& sum, const totals& part) {
+  sum.rounds += part.rounds;
+  sum.rounds_late += part.rounds_late;
+  sum.entries_applied += part.entries_applied;
+  sum.declared_dead += part.declared_dead;
+  sum.datagrams += part.datagrams;
+  sum.bytes += part.bytes;
+  sum.kernel_drops += part.kernel_drops;
+  return sum;
+}
+
 load_costs operator-(const totals& after, const totals& before) {
   load_costs costs;
   costs.wall_seconds = seconds_of(after.at - before.at);
@@ -424,26 +450,10 @@ class load_run {
     for (auto& one : workers_) {
       const totals part = one->ask([](std::vector<member_node>& nodes) {
         totals here;
-        for (member_node& each : nodes) {
-          const protocol_stats stats = each.self->stats();
-          const udp_counters socket = each.self->carrier().counters();
-          here.rounds += stats.rounds;
-          here.rounds_late += stats.rounds_late;
-          here.entries_applied += stats.entries_applied;
-          here.declared_dead += stats.declared_dead;
-          here.datagrams += socket.sent;
-          here.bytes += socket.sent_bytes;
-          here.kernel_drops += socket.kernel_drops;
-        }
+        for (member_node& each : nodes) here += counted_by(each);
         return here;
       });
-      sum.rounds += part.rounds;
-      sum.rounds_late += part.rounds_late;
-      sum.entries_applied += part.entries_applied;
-      sum.declared_dead += part.declared_dead;
-      sum.datagrams += part.datagrams;
-      sum.bytes += part.bytes;
-      sum.kernel_drops += part.kernel_drops;
+      sum += part;
     }
     return sum;
   }
