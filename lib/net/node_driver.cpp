@@ -111,6 +111,7 @@ void node_driver::handle_change(bool has_other_seeds) {
 tl::expected<void, keyring_error> node_driver::set_keyring(keyring ring) {
   tl::expected<void, keyring_error> changed = seal_.set_keyring(std::move(ring));
   if (!changed) return changed;
+  core->set_frame_bytes(seal_bytes);
   // A node that has left, or whose name is taken, publishes nothing: its ring works all the same.
   const result<std::uint64_t> published = core->set(keyring_key, seal_.stage());
   if (!published && !core->has_left()) {

@@ -170,6 +170,30 @@ TEST_CASE("sealed cluster: nothing on the network is plain, and no datagram exce
   CHECK(largest > 1100);
 }
 
+TEST_CASE("sealed cluster: the byte budget counts the seal of each datagram") {
+  constexpr std::size_t budget = 2000;
+  constexpr std::size_t intervals = 100;
+  simulated_cluster cluster(3);
+  for (std::size_t i = 0; i < 2; ++i) {
+    config settings;
+    settings.send_bytes_per_interval = budget;
+    cluster.set_keyring(cluster.add(settings), ring_of({new_key}));
+  }
+  REQUIRE(cluster.run_until([&cluster] { return cluster.has_agreed(); }, 60s));
+  for (int key = 0; key < 1000; ++key) {
+    REQUIRE(cluster[0].set("key" + std::to_string(key), std::string(400, 'v')));
+  }
+  const std::uint64_t before = cluster[0].carrier().counters().sent_bytes;
+
+  cluster.run_for(intervals * cluster.settings(0).gossip_interval);
+
+  REQUIRE(!cluster.has_agreed());  // so there was more to send all the time
+  const std::uint64_t sent = cluster[0].carrier().counters().sent_bytes - before;
+  CHECK(sent > budget * intervals * 9 / 10);
+  // A full bucket at the beginning, and at the end what the last datagram borrows.
+  CHECK(sent <= budget * (intervals + 1) + 1200);
+}
+
 TEST_CASE("sealed cluster: one seed gives one schedule, and one seal") {
   const auto trace_of = [](std::uint64_t seed) {
     simulated_cluster cluster(seed);

@@ -154,12 +154,13 @@ void sending::plan_sign(answer_leg& answer, std::size_t digest_bytes, bool is_fi
       answer.heartbeats.size() + answer.requests.size() + answer.suspicions.size();
   const std::size_t answer_bytes =
       std::min(answer.bytes_left, reply_frame_bytes + entries * entry_bytes +
-                                      answer.identities.size() * identity_bytes);
+                                      answer.identities.size() * identity_bytes) +
+      frame_bytes_;
   answer.is_sign_due = is_first || is_short;
   if (is_short) {
     need_.handle_other(answer_bytes);
   } else {
-    need_.handle_asked(digest_bytes, is_first, answer_bytes);
+    need_.handle_asked(digest_bytes + frame_bytes_, is_first, answer_bytes);
   }
 }
 
@@ -197,7 +198,7 @@ void sending::plan_digests() {
   std::size_t digests = 0;
   outbox_.for_each_digest([&](const digest_leg& leg) {
     digests += is_whole(leg) ? 1 : 0;
-    need_.handle_other(leg.padded_bytes);
+    if (leg.padded_bytes != 0) count_membership(leg.padded_bytes);
   });
   need_.handle_digests(digests);
   if (digests == 0) return;
@@ -311,7 +312,7 @@ void sending::took(const leg_turn& turn, const message& sent) {
   }
   if (answer_sign_) outbox_.answer_turn(turn.lane).bytes_left = answer_sign_->bytes_left;
   if (has_byte_budget()) {
-    const std::size_t bytes = datagram_bytes(sent);
+    const std::size_t bytes = datagram_bytes(sent) + frame_bytes_;
     budget_.take(bytes);
     if (turn.lane == outbox_lane::unverified) unverified_budget_.take(bytes);
   }

@@ -76,7 +76,10 @@ class sending {
   /// `is_first`: no sign went to the sender lately. `is_short`: its leg wants nothing but a sign.
   void plan_sign(answer_leg& answer, std::size_t digest_bytes, bool is_first, bool is_short);
   /// Counts bytes of membership other than digests and answers.
-  void count_membership(std::size_t bytes) { need_.handle_other(bytes); }
+  void count_membership(std::size_t bytes) { need_.handle_other(bytes + frame_bytes_); }
+
+  /// The driver adds so many bytes to each datagram: the byte budget counts them.
+  void set_frame_bytes(std::size_t bytes) { frame_bytes_ = bytes; }
 
   // The round.
   /// Ends the digests that the last round's budget did not carry. True: a probe of mine still
@@ -86,7 +89,9 @@ class sending {
   void plan_digests();
   /// Compares the budget with what membership needs, where a digest of everybody has so many bytes.
   [[nodiscard]] membership_need::outcome end_round(std::size_t whole_digest_bytes) {
-    return need_.end_round(whole_digest_bytes, settings_.send_bytes_per_interval);
+    const std::size_t datagrams = whole_digest_bytes / settings_.datagram_bytes_max + 1;
+    return need_.end_round(whole_digest_bytes + datagrams * frame_bytes_,
+                           settings_.send_bytes_per_interval);
   }
 
   // Output.
@@ -136,6 +141,7 @@ class sending {
   void keep_cursors(const digest_leg& leg);
 
   const config& settings_;
+  std::size_t frame_bytes_ = 0;
   outbox outbox_;
   send_budget budget_;
   send_budget unverified_budget_;  // the part of it that answers to unverified addresses may take

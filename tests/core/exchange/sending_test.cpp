@@ -69,6 +69,48 @@ TEST_CASE("sending: a spent budget holds a leg back until it is refilled") {
   CHECK(queue.next(*queue.opens_at()));
 }
 
+TEST_CASE("sending: the budget counts what the driver adds to each datagram") {
+  config settings = make_config("a");
+  settings.send_bytes_per_interval = 4000;
+  std::chrono::nanoseconds opens[2];
+  for (const std::size_t added : {0, 400}) {
+    sending queue(settings);
+    queue.set_frame_bytes(added);
+    queue.add_answer(make_answer(1));
+    message out;
+    fill(out, 4000);
+    const std::optional<leg_turn> turn = queue.next(0s);
+    REQUIRE(turn);
+    queue.took(*turn, out);
+    CHECK_FALSE(queue.next(0s));
+    opens[added / 400] = queue.opens_at().value();
+  }
+
+  // A tenth of the interval's bytes more.
+  CHECK(opens[1] - opens[0] == settings.gossip_interval / 10);
+}
+
+TEST_CASE("sending: membership needs what the driver adds to each datagram, too") {
+  const config settings = make_config("a");
+  std::size_t needed[2];
+  for (const std::size_t added : {0, 40}) {
+    sending queue(settings);
+    queue.set_frame_bytes(added);
+    for (int round = 0; round < 100; ++round) {
+      static_cast<void>(queue.begin_round());
+      queue.handle_short_started();
+      static_cast<void>(queue.add_digest(address_of(1), 10, 0));
+      queue.plan_digests();
+      static_cast<void>(queue.end_round(1000));
+      queue.end(queue.next(0s).value());
+    }
+    needed[added / 40] = queue.membership_bytes();
+  }
+
+  // Two datagrams an interval: a short leg and a digest.
+  CHECK(needed[1] - needed[0] == 80);
+}
+
 TEST_CASE("sending: a sign of life goes bare where the budget has no room for its leg") {
   config settings = make_config("a");
   settings.send_bytes_per_interval = 4000;
