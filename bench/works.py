@@ -188,6 +188,33 @@ def datagrams(bench, group):
                 is_more_better=True)]
 
 
+def sealed(bench, group):
+    """Sealed and plain take turns within the program."""
+    options = ["--quick"] if bench.is_quick else []
+    said = bench.run("seal", [bench.folder / "seal", *options])
+    figures = {what: float(figure) for what, figure, *_ in
+               (line.split("\t") for line in said.splitlines())}
+
+    def row(work, unit, what, **how):
+        return Row(group, work, unit, [figures[what]], **how)
+
+    opened = [figures["sealed: opened"]]
+    return [
+        row("two nodes, CPU a datagram; the limit: plain", "ns",
+            "sealed: CPU of both nodes a datagram",
+            limit=[figures["plain: CPU of both nodes a datagram"]]),
+        row("the same, of plain, by turns", "times", "sealed: of plain",
+            bar=("ours", "<=", 1.30)),
+        row("a datagram is opened", "ns", "sealed: opened"),
+        row("a forgery is refused; the limit: opened", "ns", "sealed: a forgery refused",
+            limit=opened, bar=("ratio", "<=", 0.60)),
+        row("a replay is refused; the limit: opened", "ns", "sealed: a replay refused",
+            limit=opened, bar=("ratio", "<=", 0.05)),
+        row("windows of 4,096 senders", "MiB", "sealed: windows of 4,096 senders",
+            bar=("ours", "<=", 1)),
+    ]
+
+
 def events(bench, group):
     runs = [bench.google("event_bench", ".", 0.1) for _ in bench.turns(5, 3)]
 
@@ -327,6 +354,7 @@ def parts(bench, group):
 GROUPS = {
     "exchange of two nodes, CPU time": exchange,
     "UDP on loopback, CPU time": datagrams,
+    "sealed datagrams of 1200 B, CPU time": sealed,
     "events, CPU time": events,
     "memory": memory,
     "cluster of 20 on loopback, rounds of 100 ms, 500 updates/s": cluster,

@@ -4,8 +4,8 @@
     tests/matching.py BUILD WORD [TARGET...]
 
 A line is NAME|TARGETS|ARGUMENT, with spaces between the targets that the test needs. The word may
-be part of the test's name; else, for a doctest program, of a source file's path or of a case's name.
-Long tests are left out. TARGET...: only tests that need nothing else.
+be part of the test's name; else, for a doctest program, of a source file's path or of a case's
+name. Long tests are left out. TARGET...: only tests that need nothing else.
 """
 import json
 import os
