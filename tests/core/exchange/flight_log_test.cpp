@@ -67,6 +67,12 @@ TEST_CASE("flight_log: of what goes on being sent, each round's part counts by i
     CHECK(seen.was_lost);
     CHECK_FALSE(seen.has_arrived);
   }
+  SUBCASE("a part of it came, and the next was lost: that is a loss alone") {
+    const flight_answer seen = log.handle_held(remote, owner, generation, 120, 7, 13s);
+    CHECK(seen.after == 120);
+    CHECK(seen.was_lost);
+    CHECK_FALSE(seen.has_arrived);
+  }
 }
 
 TEST_CASE("flight_log: the sendings of nine rounds take eight marks, and none is lost sight of") {
