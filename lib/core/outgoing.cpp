@@ -42,7 +42,10 @@ start_outcome outgoing::start(const partner& chosen) {
   if (leg == nullptr) return start_outcome::refused;
   if (chosen.reason != partner::why::member) return start_outcome::started;
   const peer_view row = node_.peers[chosen.slot];
-  if (row.status() == peer_status::live && node_.settings.suspicion_rounds > 0) {
+  // Under a byte budget few first contacts are answered: their silence shows nothing.
+  const bool is_answer_due = node_.settings.send_bytes_per_interval == 0 ||
+                             node_.peers.details(chosen.slot).last_reply.has_value();
+  if (row.may_die() && is_answer_due && node_.settings.suspicion_rounds > 0) {
     leg->awaited = chosen.slot;
     leg->awaited_generation = row.generation();
   }
@@ -66,8 +69,7 @@ digest_leg& outgoing::start_exchange(const endpoint& to, std::uint64_t remote_ha
   leg.cookie_echo = node_.addresses.cookie_from(to);
   const std::optional<slot_index> slot = node_.peers.find(remote_hash);
   if (slot) leg.spoken = node_.peers.details(*slot).spoken;
-  const bool is_live = slot && node_.peers[*slot].status() == peer_status::live;
-  leg.unanswered = is_live ? 0 : node_.addresses.unanswered(to);
+  leg.unanswered = slot && is_heard(*slot) ? 0 : node_.addresses.unanswered(to);
   if (!is_verified) {
     const bool is_short_turn = node_.addresses.unanswered(to) % address_book::short_starts ==
                                address_book::short_starts - 1;
@@ -157,6 +159,11 @@ std::optional<endpoint> outgoing::poll(moment now, message& out) {
   return std::nullopt;
 }
 
+bool outgoing::is_heard(slot_index slot) const {
+  const bool is_live = node_.peers[slot].status() == peer_status::live;
+  return is_live && node_.peers.details(slot).last_reply.has_value();
+}
+
 std::uint8_t outgoing::version_for(const leg_base& leg, std::uint32_t unanswered) const {
   // Losses alone make nobody write what a peer does not read.
   constexpr std::uint32_t patience = 2;
@@ -166,7 +173,7 @@ std::uint8_t outgoing::version_for(const leg_base& leg, std::uint32_t unanswered
   if (slot && node_.peers.details(*slot).way() == leg.to) {
     const peer_details& of = node_.peers.details(*slot);
     if (of.last_reply && *of.last_reply >= leg.planned) spoken = of.spoken;
-    if (node_.peers[*slot].status() == peer_status::live) unanswered = 0;
+    if (is_heard(*slot)) unanswered = 0;
   }
   const std::uint8_t common = spoken ? common_wire_version(*spoken, node_.spoken) : std::uint8_t{0};
   const std::uint32_t usual = common != 0 ? common : node_.spoken.lowest;

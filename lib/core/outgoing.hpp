@@ -56,6 +56,9 @@ class outgoing {
   void start_short(const wanted_probe& wanted);
   /// A digest to that address; null where it may not go, or one waits, or too many do.
   [[nodiscard]] digest_leg* try_start(const endpoint& to, std::uint64_t remote_hash);
+  /// Whether that peer is live, and spoke to this node: it reads what this node writes to it. One
+  /// that others vouch for may not.
+  [[nodiscard]] bool is_heard(slot_index slot) const;
   /// The wire version for this leg: the highest that both sides speak, or my lowest if the peer's
   /// range is unknown. A silent peer may not read that: each of mine in turn.
   [[nodiscard]] std::uint8_t version_for(const leg_base& leg, std::uint32_t unanswered) const;

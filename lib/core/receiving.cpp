@@ -346,7 +346,9 @@ void receiving::handle_identity(const identity_view& who, bool is_fresh) {
       if (seen.evicted) node_.forget_slot(*seen.evicted);
       break;
   }
-  const slot_index slot = node_.membership.enter(who, name_hash, node_.clock.now(), node_.random);
+  const bool is_live = is_fresh && seen.is_vouched;
+  const slot_index slot =
+      node_.membership.enter(who, name_hash, is_live, node_.clock.now(), node_.random);
   node_.exchange.begin(slot);
   node_.liveness.begin(slot);
   node_.own_map.forget(slot);

@@ -114,7 +114,7 @@ void checker::handle_start(node_index node) {
 
 void checker::handle_stop(node_index node) {
   if (node >= watches_.size() || !watches_[node]) return;
-  watches_[node]->own->ended_at = world_.time();
+  watches_[node]->own->ended_at = stopped_at_ = world_.time();
   watches_[node].reset();
 }
 
@@ -278,6 +278,9 @@ void checker::check_row(node_index node, slot_index slot) {
   }
   const bool is_revived =
       is_same_run && before.status == peer_status::dead && now.status() == peer_status::live;
+  const bool is_entered_live =
+      !is_same_run && slot != self_slot && now.status() == peer_status::live;
+  if (is_entered_live && trusts_content_) check_vouched(node, slot);
   if (is_revived && trusts_content_) check_revival(node, name, now.generation(), before.died_at);
   const bool is_declared_dead =
       is_same_run && before.status == peer_status::live && now.status() == peer_status::dead;
@@ -620,6 +623,32 @@ void checker::check_revival(node_index node, const std::string& name, std::uint6
          {node});
 }
 
+void checker::check_vouched(node_index node, slot_index slot) {
+  const peer_view row = world_[node].peers()[slot];
+  const std::string& name = world_[node].peers().details(slot).name;
+  std::size_t count = 0;
+  const ledger* run = find_run(name, row.generation(), count);
+  if (run == nullptr || !run->ended_at) return;
+  // Its own last word, and that of a node that held it live until lately, may be on their way.
+  const nanoseconds since =
+      world_.time() - 2 * longest_delay() - world_.settings(node).gossip_interval;
+  if (*run->ended_at >= since || stopped_at_ >= since) return;
+  if (world_.paused_until(node) >= since) return;  // it reads what came in its pause
+  for (node_index other = 0; other < watches_.size(); ++other) {
+    if (other == node || !watches_[other] || !world_.is_running(other)) continue;
+    const peer_table& known = world_[other].peers();
+    const std::optional<slot_index> held = known.find(row.name_hash());
+    if (!held || known[*held].generation() != row.generation()) continue;
+    if (known[*held].status() == peer_status::live) return;
+    if (watches_[other]->row(*held).died_at >= since) return;
+  }
+  report("ghost",
+         name + " is live here from the first, though it crashed " +
+             std::to_string((world_.time() - *run->ended_at) / std::chrono::milliseconds{1}) +
+             " ms ago, and no node holds it live",
+         {node});
+}
+
 nanoseconds checker::longest_delay() const {
   nanoseconds path = world_.conditions.delay_max;
   for (const auto& [ends, on_link] : world_.links) path = std::max(path, on_link.delay_max);
@@ -676,12 +705,13 @@ void checker::check_wire_version(node_index node, const endpoint& to, const mess
             (sent.wire_version >= spoken->lowest && sent.wire_version <= spoken->highest));
   };
   if (reads(with.spoken) || reads(with.spoken_before)) return;
-  // A peer that is not live is tried in other versions too. Of two under one name, the last to
-  // speak counts.
+  // A peer that is not live, or never spoke, is tried in other versions too. Of two under one name,
+  // the last to speak counts.
   const auto is_meant = [&](peer_view one) {
     const peer_table& known = world_[node].peers();
     const peer_details& of = known.details(one.slot());
-    return one.status() == peer_status::live && of.way() == to && count_nodes(of.name) == 1;
+    const bool is_heard = one.status() == peer_status::live && of.last_reply.has_value();
+    return is_heard && of.way() == to && count_nodes(of.name) == 1;
   };
   const auto rows = world_[node].peers().by_hash();
   if (std::none_of(rows.begin(), rows.end(), is_meant)) return;

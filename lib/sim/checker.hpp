@@ -138,6 +138,8 @@ class checker : public world_observer {
   /// signs of life were still on their way.
   void check_revival(node_index node, const std::string& name, std::uint64_t generation,
                      std::chrono::nanoseconds died_at);
+  /// A peer that is live from the first is so by the word of a node that holds it live.
+  void check_vouched(node_index node, slot_index slot);
   /// The longest time that a datagram is on its way now, late duplicates left out.
   [[nodiscard]] std::chrono::nanoseconds longest_delay() const;
   /// How many nodes of the world bear that name.
@@ -154,6 +156,7 @@ class checker : public world_observer {
   bool trusts_content_;
   std::optional<std::chrono::nanoseconds> true_alive_ages_since_;
   std::uint64_t expired_ = 0;
+  std::chrono::nanoseconds stopped_at_{};  // a node, last
   std::optional<violation> fault_;
   std::vector<std::unique_ptr<watch>> watches_;  // by node; null while it does not run
   std::vector<bool> is_prompt_;

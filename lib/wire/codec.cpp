@@ -29,6 +29,7 @@ using decoded = tl::expected<void, drop_reason>;
 
 // Packed fields: gossip.capnp has the bits.
 constexpr std::uint64_t left_bit_of_generation = std::uint64_t{1} << 44;
+constexpr std::uint64_t live_bit_of_generation = std::uint64_t{1} << 45;
 constexpr int alive_age_at = 16;
 constexpr std::uint64_t question_bit = std::uint64_t{1} << 40;
 constexpr std::uint64_t gapped_bit = std::uint64_t{1} << 60;
@@ -341,7 +342,8 @@ class message_source final : public capnp_body::reply_source {
     assert(from.generation != 0 && from.generation <= generation_max);
     assert(from.heartbeat <= heartbeat_max && from.silent.count() >= 0);
     identity_body to;
-    to.generation = from.generation | (from.has_left ? left_bit_of_generation : 0);
+    to.generation = from.generation | (from.has_left ? left_bit_of_generation : 0) |
+                    (from.is_live ? live_bit_of_generation : 0);
     to.heartbeat = from.heartbeat;
     to.instance = from.instance;
     to.silent_ms = static_cast<std::uint32_t>(
@@ -398,6 +400,7 @@ class message_sink final : public capnp_body::reply_sink {
     to.name = text_of(from.name.first, from.name.count);
     to.generation = from.generation & generation_max;
     to.has_left = (from.generation & left_bit_of_generation) != 0;
+    to.is_live = (from.generation & live_bit_of_generation) != 0;
     to.heartbeat = from.heartbeat;
     to.instance = from.instance;
     to.silent = std::chrono::milliseconds(from.silent_ms);

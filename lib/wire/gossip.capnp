@@ -148,7 +148,7 @@ struct News {
 struct Identity {
   # The delta interval (0, 0]: creates or supersedes a peer.
   generation @0 :UInt64;
-  # bits 0-43 generation, bit 44 left
+  # bits 0-43 generation, bit 44 left, bit 45: the peer is live at the sender, and no suspect
   heartbeat @1 :UInt64;
   instance @2 :UInt32;
   # Drawn at random per run.

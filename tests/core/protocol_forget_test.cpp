@@ -75,7 +75,7 @@ TEST_CASE("protocol forget: a live peer comes back anew by its next heartbeat, w
 
   CHECK(world["a"].find_member("c", world.now())->status == peer_status::live);
   CHECK(value_of(world["a"], "c", "k") == "v");
-  CHECK(read_events(world["a"], cursor) == "new_peer c\nupdate c k=v@1\npeer_live c\n");
+  CHECK(read_events(world["a"], cursor) == "new_peer c\npeer_live c\nupdate c k=v@1\n");
   CHECK(world["a"].stats().peers_unwanted == 0);
 }
 

@@ -76,7 +76,9 @@ identity_view message_maker::identity(byte_source& from) {
   who.generation = generation(from);
   who.instance = static_cast<std::uint32_t>(from.below(3));
   who.heartbeat = count(from, heartbeat_max);
-  who.has_left = from.below(16) == 15;
+  const std::uint8_t state = from.byte();
+  who.has_left = state % 16 == 15;
+  who.is_live = state >= 128;
   who.silent = std::chrono::milliseconds(from.number(0xffffffff));
   return who;
 }

@@ -77,7 +77,7 @@ TEST_CASE("conformance: nor with 20 % loss") {
 }
 
 // There: a peer learnt from a digest is live from the start, and its phi stays what it was.
-TEST_CASE("conformance: a peer that nobody but the seed ever met is never live, and goes") {
+TEST_CASE("conformance: a peer that nobody but the seed ever met is live by its word, and goes") {
   config common;
   common.dead_peer_grace = 200s;
   world where(3);
@@ -101,7 +101,7 @@ TEST_CASE("conformance: a peer that nobody but the seed ever met is never live, 
       60s));
   for (event_log& log : logs) {
     log.read(where);
-    CHECK(log.text() == "new_peer passer-by; peer_dead passer-by");
+    CHECK(log.text() == "new_peer passer-by; peer_live passer-by; peer_dead passer-by");
   }
   where.run_for(200s);
   for (std::size_t node = 0; node < 5; ++node) CHECK(!where[node].is_known("passer-by"));

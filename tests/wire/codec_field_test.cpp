@@ -267,6 +267,7 @@ TEST_CASE("codec: an identity has a generation, a heartbeat of 36 bits and a val
   CHECK(reply_with({{30, 1}}) == "ok");
   CHECK(reply_with({{30, 0}}) == "field");
   CHECK(reply_with({{30, one << 44}}) == "field");  // left, but what?
+  CHECK(reply_with({{30, one << 45}}) == "field");  // likewise live
   CHECK(reply_with({{31, heartbeat_max}}) == "ok");
   CHECK(reply_with({{31, heartbeat_max + 1}}) == "field");
   CHECK(reply_with({{33, ~one}, {34, ~one}, {35, 0}}) == "ok");  // any endpoint: the core decides

@@ -165,6 +165,7 @@ void fill_random_reply(message& m, std::vector<std::string>& texts, random_sourc
     who.instance = static_cast<std::uint32_t>(numbers.next());
     who.heartbeat = draw(numbers, heartbeat_max);
     who.has_left = numbers.below(2) != 0;
+    who.is_live = numbers.below(2) != 0;
     for (std::uint8_t& byte : who.address.address) {
       byte = static_cast<std::uint8_t>(numbers.below(256));
     }
@@ -175,8 +176,8 @@ void fill_random_reply(message& m, std::vector<std::string>& texts, random_sourc
 
 bool is_same_identity(const identity_view& a, const identity_view& b) {
   return a.name == b.name && a.generation == b.generation && a.instance == b.instance &&
-         a.heartbeat == b.heartbeat && a.has_left == b.has_left && a.address == b.address &&
-         a.silent == b.silent;
+         a.heartbeat == b.heartbeat && a.has_left == b.has_left && a.is_live == b.is_live &&
+         a.address == b.address && a.silent == b.silent;
 }
 
 bool is_same_delta(const delta_view& a, const delta_view& b) {
@@ -269,7 +270,7 @@ void fill_sample_reply(message& m) {
   identity_view& who = m.identities.emplace_back();
   who.name = "n1";
   who.generation = 6;
-  who.has_left = true;
+  who.has_left = who.is_live = true;
   who.heartbeat = 8;
   who.instance = 10;
   who.silent = std::chrono::milliseconds(1000);

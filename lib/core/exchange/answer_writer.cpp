@@ -111,6 +111,8 @@ void answer_writer::fill_identities(answer_leg& leg, packer& pack, nanoseconds n
     who.instance = of.instance;
     who.heartbeat = row.heartbeat();
     who.has_left = row.has_left();
+    const bool is_live = row.status() == peer_status::live && !row.is_suspect();
+    who.is_live = slot == self_slot ? !row.has_left() : is_live;
     who.address = of.address;
     if (slot != self_slot) {
       who.silent =

@@ -70,6 +70,8 @@ void liveness::forget(slot_index slot) {
 
 void liveness::handle_death(slot_index slot) {
   peer_life& of = life(slot);
+  // Whoever was told since that the peer is live hears of the suspicion now.
+  if (peers_[slot].is_suspect()) tell_anew(slot);
   of.died_at_heartbeat = peers_.self().heartbeat();
   of.died_at_own_heartbeat = reachable_heartbeat(slot);
   // Without a suspicion nobody knows when it fell silent; its last word is as old as a fresh echo.
@@ -309,8 +311,12 @@ void liveness::refute(slot_index slot) {
 // ----------------------------------------------------------------------------------- spreading
 
 void liveness::spread(slot_index slot) {
-  life(slot).state.told = 0;
   spread_at_ = clock_.now();
+  tell_anew(slot);
+}
+
+void liveness::tell_anew(slot_index slot) {
+  life(slot).state.told = 0;
   if (std::find(told_.begin(), told_.end(), slot) == told_.end()) told_.push_back(slot);
 }
 
@@ -330,7 +336,7 @@ void liveness::plan_suspicions(std::vector<suspicion_entry>& told) {
   std::erase_if(told_, [this, most = told_max()](slot_index slot) {
     if (!peers_.is_used(slot)) return true;
     const peer_view row = peers_[slot];
-    return life(slot).state.told >= most || (row.is_suspect() && !row.may_die());
+    return life(slot).state.told >= most || row.status() == peer_status::left;
   });
   std::sort(told_.begin(), told_.end(), [this](slot_index one, slot_index other) {
     return std::tie(life(one).state.told, one) < std::tie(life(other).state.told, other);
@@ -406,7 +412,7 @@ bool liveness::try_settle(probe& one) {
   assert(settings_.suspicion_rounds > 0);
   if (!peers_.is_used(one.slot)) return true;
   const peer_view row = peers_[one.slot];
-  if (row.generation() != one.generation || row.status() != peer_status::live) return true;
+  if (row.generation() != one.generation || !row.may_die()) return true;
   suspicion& held = life(one.slot).state;
   const bool is_alive = held.is_alive_after(one.sent) ||
                         (one.suspected && held.was_heard() &&

@@ -189,8 +189,10 @@ class liveness {
   void handle_outdated(slot_index slot, const suspicion_entry& told);
   void answer_askers(slot_index slot);
   void refute(slot_index slot);
-  /// The state of that peer has changed: it is to be told.
+  /// The state of that peer has changed: it is to be told, by legs beside the usual ones too.
   void spread(slot_index slot);
+  /// It is to be told by the usual legs.
+  void tell_anew(slot_index slot);
   [[nodiscard]] std::uint32_t told_max() const;
   /// Whether nothing more is to be awaited; else what follows from the silence.
   [[nodiscard]] bool try_settle(probe& one);

@@ -65,6 +65,7 @@ introduction membership::introduce_known(slot_index slot, const identity_view& w
   }
   if (!is_reachable_address(who.address)) return drop_unroutable(who);
   seen.kind = what::restarted;
+  seen.is_vouched = is_vouched(who, name_hash);
   return seen;
 }
 
@@ -80,11 +81,20 @@ introduction membership::introduce_unknown(const identity_view& who, std::uint64
   if (who.silent >= settings_.dead_peer_grace) return refuse_silent(who, name_hash, now);
   introduction seen;
   seen.kind = what::admitted;
+  seen.is_vouched = is_vouched(who, name_hash);
   if (peers_.has_room()) return seen;
   // A peer that is gone makes room if it was gone before the newcomer itself fell silent.
   seen.evicted = find_least_missed();
   if (seen.evicted && peers_.silent_since(*seen.evicted) < now - who.silent) return seen;
   return refuse(who, name_hash, drop_reason::capacity, now);
+}
+
+bool membership::is_vouched(const identity_view& who, std::uint64_t name_hash) const {
+  if (!who.is_live || who.has_left) return false;
+  // A run that is remembered here was dead, or was silent for a grace: its heartbeats have to show
+  // that it lives.
+  const std::optional<unwanted_peer> found = unwanted_.find(name_hash);
+  return !found || std::max(found->generation, found->gone_generation) < who.generation;
 }
 
 introduction membership::refuse(const identity_view& who, std::uint64_t name_hash,
@@ -131,15 +141,17 @@ std::optional<slot_index> membership::find_least_missed() const {
   return least == rings_.gone.end() ? std::nullopt : std::optional(*least);
 }
 
-slot_index membership::enter(const identity_view& who, std::uint64_t name_hash, nanoseconds now,
-                             random_source& draws) {
+slot_index membership::enter(const identity_view& who, std::uint64_t name_hash, bool is_live,
+                             nanoseconds now, random_source& draws) {
   const std::optional<slot_index> held = peers_.find(name_hash);
   const std::optional<slot_index> added = held ? held : peers_.try_add(who.name, name_hash);
   assert(added);
   const slot_index slot = *added;
   rings_.remove(slot);
   unwanted_.remove(name_hash);
-  peers_.begin(slot, who.generation, who.heartbeat, now - who.silent, now);
+  // Phi of a live peer goes on from the teller's, so that joiners in a row keep no dead peer live.
+  const nanoseconds silent_since = now - who.silent;
+  peers_.begin(slot, who.generation, who.heartbeat, silent_since, is_live ? silent_since : now);
 
   peer_details fresh;
   peer_details& of = peers_.details(slot);
@@ -158,6 +170,7 @@ slot_index membership::enter(const identity_view& who, std::uint64_t name_hash, 
     changes_.change_status(slot);
   } else {
     rings_.newcomers.add(slot, draws);
+    if (is_live) set_status(slot, peer_status::live, now, draws);
   }
   return slot;
 }
@@ -173,7 +186,7 @@ void membership::set_status(slot_index slot, peer_status status, nanoseconds now
   const bool was_gone = row.is_gone();
   const bool is_live = status == peer_status::live;
   // `peer_table::may_exceed` has to look at a peer as it comes to live.
-  assert(!is_live || peers_.detector(slot).last_advance() == now);
+  assert(!is_live || was_new || peers_.detector(slot).last_advance() == now);
   row.set_status(status);
   if (row.is_gone() && !was_gone) rings_.gone.push_back(slot);
   if (was_gone && !row.is_gone()) std::erase(rings_.gone, slot);

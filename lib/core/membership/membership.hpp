@@ -42,6 +42,8 @@ struct introduction {
   slot_index slot = no_slot;
   std::optional<slot_index> evicted;  ///< the row that makes room
   drop_reason reason = drop_reason::refused;
+  /// The teller holds the new row live, and nothing that is remembered here speaks against it.
+  bool is_vouched = false;
   event_kind notice = event_kind::error;  ///< of an event about the peer, once in a while
   std::string text;                       ///< of that event; empty: there is nothing to tell
 };
@@ -59,13 +61,14 @@ class membership {
   /// Decides on the identity that a verified peer told. A refused incarnation is remembered.
   [[nodiscard]] introduction introduce(const identity_view& who, std::uint64_t name_hash,
                                        const node_clock& clock);
-  /// Makes the row of an identity that was `restarted` or `admitted`. Returns its slot.
-  ///   expects: there is a row of that name, or room for one
-  slot_index enter(const identity_view& who, std::uint64_t name_hash, std::chrono::nanoseconds now,
-                   random_source& draws);
+  /// Makes the row of an identity that was `restarted` or `admitted`, and live if `is_live`.
+  /// Returns its slot.
+  ///   expects: there is a row of that name, or room for one; one that left is not live
+  slot_index enter(const identity_view& who, std::uint64_t name_hash, bool is_live,
+                   std::chrono::nanoseconds now, random_source& draws);
 
   // Status, and the end.
-  /// expects: a peer that comes to live advanced now, or its silence restarted now
+  /// expects: a peer that comes to live is new, or it advanced now, or its silence restarted now
   void set_status(slot_index slot, peer_status status, std::chrono::nanoseconds now,
                   random_source& draws);
   /// The next peer that was dead or had left for a whole grace; nullopt if there is none.
@@ -91,6 +94,8 @@ class membership {
                                              std::uint64_t name_hash, const node_clock& clock);
   [[nodiscard]] introduction introduce_unknown(const identity_view& who, std::uint64_t name_hash,
                                                const node_clock& clock);
+  /// Whether its teller holds it live, and this node remembers no such run, and none after it.
+  [[nodiscard]] bool is_vouched(const identity_view& who, std::uint64_t name_hash) const;
   /// Refuses this incarnation for a grace, whatever progress it makes.
   [[nodiscard]] introduction refuse(const identity_view& who, std::uint64_t name_hash,
                                     drop_reason reason, std::chrono::nanoseconds now);

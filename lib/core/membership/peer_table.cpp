@@ -76,7 +76,8 @@ void peer_table::number_from(std::size_t place) {
 }
 
 void peer_table::begin(slot_index slot, std::uint64_t generation, std::uint64_t heartbeat,
-                       std::chrono::nanoseconds silent_since, std::chrono::nanoseconds now) {
+                       std::chrono::nanoseconds silent_since,
+                       std::chrono::nanoseconds counted_from) {
   set_suspect(slot, false);
   const row_place place = places_[slot];
   digest_entry entry;
@@ -88,7 +89,7 @@ void peer_table::begin(slot_index slot, std::uint64_t generation, std::uint64_t 
   row.set_state(state);
   row.set_generation(generation);
   row.set_heartbeat(heartbeat);
-  reset_detector(slot, now, silent_since);
+  reset_detector(slot, counted_from, silent_since);
 }
 
 void peer_table::reset_detector(slot_index slot, std::chrono::nanoseconds now,

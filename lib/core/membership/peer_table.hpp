@@ -308,9 +308,10 @@ class peer_table {
   /// but they may stand in any order, and name one twice. `is_thorough`: all of them are `others`.
   void compare(std::span<const packed_entry> entries, bool is_thorough, comparison& out) const;
 
-  /// The row is of a new incarnation, of which nothing else is known yet.
+  /// The row is of a new incarnation, of which nothing else is known yet. Phi counts its silence
+  /// from `counted_from` on.
   void begin(slot_index slot, std::uint64_t generation, std::uint64_t heartbeat,
-             std::chrono::nanoseconds silent_since, std::chrono::nanoseconds now);
+             std::chrono::nanoseconds silent_since, std::chrono::nanoseconds counted_from);
   /// Its heartbeat rose: an interval of a peer that lives.
   void advance(slot_index slot, std::uint64_t heartbeat, std::chrono::nanoseconds now,
                const detector_expectation& expected, std::size_t window) {
@@ -342,7 +343,7 @@ class peer_table {
   }
   /// Whether phi of anybody who may die may exceed the limit; false is sure. Looks at everybody, as
   /// they would be `ahead` from then, and if nobody may exceed it there, it is O(1) until then.
-  ///   expects: a peer that comes to live advanced then, or its silence restarted
+  ///   expects: a peer that comes to live is new, or it advanced then, or its silence restarted
   [[nodiscard]] bool may_exceed(const phi_limit& limit, std::chrono::nanoseconds ahead);
 
   /// Whether it is suspected now.

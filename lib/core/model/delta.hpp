@@ -22,6 +22,7 @@ struct identity_view {
   std::uint32_t instance = 0;  ///< drawn at random per run: tells two runs of one generation apart
   std::uint64_t heartbeat = 0;
   bool has_left = false;
+  bool is_live = false;  ///< at the sender it is live, and no suspect
   endpoint address;
   std::chrono::milliseconds
       silent{};  ///< since the sender last saw its heartbeat advance; <= 2^32-1

@@ -142,8 +142,9 @@ class message_text {
   }
   [[nodiscard]] std::string to_text(const identity_view& one) const {
     return printable(one.name) + " g" + std::to_string(one.generation) + " h" +
-           std::to_string(one.heartbeat) + (one.has_left ? " left " : " ") +
-           one.address.to_string() + " silent " + std::to_string(one.silent.count()) + "ms";
+           std::to_string(one.heartbeat) + (one.has_left ? " left" : "") +
+           (one.is_live ? " live " : " ") + one.address.to_string() + " silent " +
+           std::to_string(one.silent.count()) + "ms";
   }
   [[nodiscard]] std::string to_text(const partial_entry& one) const {
     return incarnation(one.name_hash, one.generation) + " v" + std::to_string(one.version) +

@@ -48,7 +48,7 @@ class member_owner {
     const introduction seen = introduce(who);
     REQUIRE((seen.kind == what::admitted || seen.kind == what::restarted));
     if (seen.evicted) forget(*seen.evicted);
-    return known.enter(who, siphash(key, who.name), clock.now(), draws);
+    return known.enter(who, siphash(key, who.name), seen.is_vouched, clock.now(), draws);
   }
   slot_index enter(std::string_view name) { return enter(make_identity(name)); }
   void set_status(slot_index slot, peer_status status) {

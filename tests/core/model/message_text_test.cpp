@@ -116,6 +116,7 @@ TEST_CASE("message_text: an answer leg shows identities, heartbeats, requests an
   who.address = endpoint::v4(10, 0, 0, 3, 7000);
   who.silent = std::chrono::milliseconds(250);
   sent.identities.push_back(who);
+  sent.identities.front().is_live = true;
   sent.identities.back().name = "d";
   sent.identities.back().has_left = true;
   sent.heartbeats.push_back(make_row(1, 10, 2, 9));
@@ -127,7 +128,7 @@ TEST_CASE("message_text: an answer leg shows identities, heartbeats, requests an
   part.offset = 1024;
 
   CHECK(to_string(sent, letter_of) ==
-        "answer leg [b g20 v0 h1] identities [c g30 h5 10.0.0.3:7000 silent 250ms, "
+        "answer leg [b g20 v0 h1] identities [c g30 h5 live 10.0.0.3:7000 silent 250ms, "
         "d g30 h5 left 10.0.0.3:7000 silent 250ms] heartbeats [a g10 v2 h9] "
         "requests [a g10 v0 h3] partials [a g10 v3 has 1024 bytes]");
 }
