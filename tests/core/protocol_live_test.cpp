@@ -1,5 +1,5 @@
-// Whom a node takes for live by another's word, between a node and peers whose every word the test
-// chooses.
+// A node takes a peer for live by another's word, or does not: a node among peers whose every word
+// the test chooses.
 #include <algorithm>
 #include <cstdint>
 #include <string_view>

@@ -46,8 +46,8 @@ nanoseconds live_after_known(std::uint64_t seed, std::size_t nodes) {
 }
 
 /// `joiners` join in the rounds around the crash of node `victim` of a cluster. Returns how long
-/// one of them took it for live after all that knew it before held it dead, and counts those that
-/// did so at any time after the crash.
+/// one of them took it for live after all that knew it before held it dead. Counts the joiners
+/// that did so at any time after the crash.
 nanoseconds measure_ghost(world& where, std::size_t victim, std::size_t joiners,
                           random_source& draws, std::size_t& ghosts) {
   const std::size_t first = where.size();

@@ -70,7 +70,7 @@ void liveness::forget(slot_index slot) {
 
 void liveness::handle_death(slot_index slot) {
   peer_life& of = life(slot);
-  // Whoever was told since that the peer is live hears of the suspicion now.
+  // A node that was told since that the peer is live hears of the suspicion now.
   if (peers_[slot].is_suspect()) tell_anew(slot);
   of.died_at_heartbeat = peers_.self().heartbeat();
   of.died_at_own_heartbeat = reachable_heartbeat(slot);
