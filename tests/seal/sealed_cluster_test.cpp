@@ -32,13 +32,20 @@ keyring ring_of(std::initializer_list<unsigned> keys, plain_policy plain = plain
   return ring;
 }
 
-/// `count` nodes with `ring`, which have met.
+/// `count` nodes with `ring`, each of which has heard each other.
 void add_sealed(simulated_cluster& cluster, std::size_t count, const keyring& ring) {
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t index = cluster.add();
     cluster.set_keyring(index, ring);
   }
   REQUIRE(cluster.run_until([&cluster] { return cluster.has_agreed(); }, 60s));
+  const auto has_heard_all = [&cluster, count] {
+    for (std::size_t i = 0; i < cluster.size(); ++i) {
+      if (cluster[i].seals().instances + 1 < count) return false;
+    }
+    return true;
+  };
+  REQUIRE(cluster.run_until(has_heard_all, 60s));
 }
 
 std::uint64_t seal_drops(const simulated_cluster& cluster, std::size_t node, seal_drop reason) {
@@ -658,8 +665,8 @@ TEST_CASE("sealed cluster: a renewed seal goes on among peers that know the old 
   REQUIRE(cluster[1].set("colour", "blue"));
   REQUIRE(cluster.run_until([&] { return cluster.has_agreed(); }, 60s));
 
+  CHECK(cluster.run_until([&] { return cluster[0].seals().instances == 3; }, 60s));
   CHECK(all_seal_drops(cluster, 0) == 0);
-  CHECK(cluster[0].seals().instances == 3);
 }
 
 TEST_CASE("sealed cluster: two runs of one snapshot are counted as replayed, and named") {
