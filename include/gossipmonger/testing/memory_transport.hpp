@@ -24,7 +24,7 @@
 #include "gossipmonger/testing/manual_clock.hpp"
 #include "gossipmonger/testing/random.hpp"
 #include "gossipmonger/transport.hpp"
-#include "gossipmonger/udp_counters.hpp"
+#include "gossipmonger/udp_transport.hpp"
 
 namespace gossipmonger {
 
