@@ -18,6 +18,7 @@ namespace gossipmonger {
 enum class event_kind : std::uint8_t {
   new_peer,        ///< a peer became known
   peer_live,       ///< it makes progress
+  peer_complete,   ///< all that it had when it turned live is here, and was shown
   peer_dead,       ///< it makes none; follows peer_live, or closes a new_peer
   peer_left,       ///< it said that it leaves
   peer_restarted,  ///< a higher generation took its place: clear what you hold of it
@@ -98,10 +99,21 @@ struct member {
   bool is_reachable = false;      ///< it answered me itself lately; not suspect, dead or left
   bool is_suspect = false;        ///< somebody could not reach it: dead soon, unless it is heard
   std::uint64_t max_version = 0;  ///< everything that it wrote up to there is here
-  std::uint64_t heartbeat = 0;    ///< rounds that it counted, as far as heard
-  std::optional<double> phi;      ///< none for self and for what phi does not decide
+  /// Versions above that, up to the highest that the peer itself was heard to have lately; 0 for
+  /// self. `peer_complete` says when those are here that it had as it turned live.
+  std::uint64_t lacks = 0;
+  std::uint64_t heartbeat = 0;  ///< rounds that it counted, as far as heard
+  /// From the sending of a leg to the peer's answer, queues included, smoothed as in RFC 6298. None
+  /// for self, and until an answer of its present run was measured.
+  std::optional<std::chrono::nanoseconds> rtt;
+  /// Since its heartbeat rose last, as far as heard from anybody. None for self.
+  std::optional<std::chrono::nanoseconds> silent;
+  std::optional<double> phi;                ///< none for self and for what phi does not decide
   std::optional<wire_range> wire_versions;  ///< none: nothing was heard from itself
-  std::uint8_t features = 0;                ///< bits, as it said itself
+  /// How often it gossips, as it said itself, rounded down by less than one part in eight; none for
+  /// self, and where it did not say.
+  std::optional<std::chrono::milliseconds> gossip_interval;
+  std::uint8_t features = 0;  ///< bits, as it said itself
   /// The id of the key that sealed the latest datagram from itself, 0 where it was plain. None
   /// where nothing was heard from itself, and in a node without a keyring.
   std::optional<std::uint32_t> sealed_with;

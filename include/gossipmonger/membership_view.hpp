@@ -33,7 +33,9 @@ class membership_view {
     row() = default;
 
     peer_status status = peer_status::self;  ///< `self` also where only keys of it were shown
-    std::uint64_t generation = 0;            ///< of the run that is shown
+    /// All that it had when it turned live is here; false also while it is not live.
+    bool is_complete = false;
+    std::uint64_t generation = 0;                          ///< of the run that is shown
     std::map<std::string, std::string, std::less<>> keys;  ///< with their values
   };
 

@@ -45,6 +45,8 @@ node_parts::node_parts(config options, storage_ref storage, const endpoint& addr
       std::min(std::max(settings.generation_last + 1, clock.date_generation()), generation_max));
   peers.details(self_slot).instance = static_cast<std::uint32_t>(1 + random.below(0xffffffff));
   peers.details(self_slot).address = address;
+  completeness.begin(self_slot);
+  round_trips.begin(self_slot);
   self.set_status(peer_status::self);
   update_expectation();  // datagrams may come before the first round
 }
@@ -116,6 +118,13 @@ void node_parts::update_expectation() {
 void node_parts::set_status(slot_index slot, peer_status status) {
   if (status == peer_status::dead) liveness.handle_death(slot);
   membership.set_status(slot, status, clock.now(), random);
+  completeness.handle_status(slot, status, peers[slot].heartbeat());
+}
+
+void node_parts::try_complete(slot_index slot) {
+  if (completeness.try_complete(slot, peers[slot].max_version())) {
+    changes.complete(slot);
+  }
 }
 
 void node_parts::forget_slot(slot_index slot) {
@@ -125,6 +134,8 @@ void node_parts::forget_slot(slot_index slot) {
   liveness.forget(slot);
   own_map.forget(slot);
   notices.forget(slot);
+  completeness.begin(slot);
+  round_trips.begin(slot);
   peers.remove(slot);
 }
 

@@ -14,8 +14,10 @@
 #include "core/exchange/exchange.hpp"
 #include "core/exchange/sending.hpp"
 #include "core/liveness/liveness.hpp"
+#include "core/liveness/round_trips.hpp"
 #include "core/local/own_map.hpp"
 #include "core/membership/address_book.hpp"
+#include "core/membership/completeness.hpp"
 #include "core/membership/membership.hpp"
 #include "core/membership/notices.hpp"
 #include "core/membership/own_incarnation.hpp"
@@ -66,6 +68,8 @@ struct node_parts {
   void set_status(slot_index slot, std::optional<peer_status> status) {
     if (status) set_status(slot, *status);
   }
+  /// Tells that the peer is complete, if it became so: its word or its entries came.
+  void try_complete(slot_index slot);
   /// The row goes, and the peer is remembered as forgotten. The one list of who remembers a slot.
   void forget_slot(slot_index slot);
 
@@ -82,12 +86,14 @@ struct node_parts {
   gossipmonger::own_map own_map;
   address_book addresses;
   gossipmonger::membership membership;
+  gossipmonger::completeness completeness;
   gossipmonger::partners partners;
   gossipmonger::notices notices;
   endpoint source;  ///< of the legs that this node starts; a wildcard: the driver's choice
   gossipmonger::sending sending;
   node_clock clock;
   gossipmonger::liveness liveness;
+  gossipmonger::round_trips round_trips;
   own_incarnation incarnation;
 };
 

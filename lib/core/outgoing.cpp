@@ -115,6 +115,7 @@ void outgoing::plan_sign(const message& received, std::size_t bytes, answer_leg&
 }
 
 void outgoing::add_answer(answer_leg&& leg, const endpoint& from) {
+  if (node_.settings.is_observer) return;  // no peer that it answers nothing comes to know it
   leg.planned = node_.clock.now();
   leg.from = from;
   node_.sending.add_answer(std::move(leg));
@@ -142,8 +143,10 @@ std::optional<endpoint> outgoing::poll(moment now, message& out) {
     if (is_digest) {
       // Any digest leg asks a suspect whether it lives, by its first datagram.
       digest_leg& digest = *turn->digest;
-      if (digest.is_sign_due || digest.padded_bytes != 0)
+      if (digest.is_sign_due || digest.padded_bytes != 0) {
         node_.liveness.handle_asked(leg.remote_hash);
+        measure(leg.remote_hash, now);
+      }
       node_.liveness.expect_answer(std::exchange(digest.awaited, self_slot),
                                    digest.awaited_generation);
       ++node_.stats.digests_sent;
@@ -162,6 +165,12 @@ std::optional<endpoint> outgoing::poll(moment now, message& out) {
 bool outgoing::is_heard(slot_index slot) const {
   const bool is_live = node_.peers[slot].status() == peer_status::live;
   return is_live && node_.peers.details(slot).last_reply.has_value();
+}
+
+void outgoing::measure(std::uint64_t remote_hash, moment now) {
+  const std::optional<slot_index> slot = node_.peers.find(remote_hash);
+  if (!slot || *slot == self_slot) return;
+  node_.round_trips.handle_sent(*slot, node_.peers.self().heartbeat(), now.steady);
 }
 
 std::uint8_t outgoing::version_for(const leg_base& leg, std::uint32_t unanswered) const {

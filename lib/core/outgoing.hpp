@@ -59,6 +59,8 @@ class outgoing {
   /// Whether that peer is live, and spoke to this node: it reads what this node writes to it. One
   /// that others vouch for may not.
   [[nodiscard]] bool is_heard(slot_index slot) const;
+  /// A leg that wants an answer goes there: the time until that comes is measured.
+  void measure(std::uint64_t remote_hash, moment now);
   /// The wire version for this leg: the highest that both sides speak, or my lowest if the peer's
   /// range is unknown. A silent peer may not read that: each of mine in turn.
   [[nodiscard]] std::uint8_t version_for(const leg_base& leg, std::uint32_t unanswered) const;

@@ -69,6 +69,13 @@ member protocol::describe(slot_index slot, nanoseconds now) const {
   if (slot != self_slot && row.may_die()) {
     seen.phi = node_.peers.detector(slot).phi(now, node_.liveness.expected());
   }
+  if (slot != self_slot) {
+    if (of.interval.is_said()) seen.gossip_interval = of.interval.length();
+    seen.silent = std::max(nanoseconds{}, now - node_.peers.silent_since(slot));
+    seen.rtt = node_.round_trips.smoothed(slot);
+    const std::uint64_t told = node_.completeness.told_version(slot);
+    seen.lacks = told - std::min(told, row.max_version());
+  }
   if (slot != self_slot) seen.backlog = version() - node_.own_map.held_version(slot);
   return seen;
 }
@@ -140,6 +147,7 @@ table_sizes protocol::tables() const {
   held.unverified = node_.sending.waiting(outbox_lane::unverified);
   held.restarted = node_.sending.restarted();
   held.probes = node_.liveness.pending_probes();
+  held.round_trips = node_.round_trips.awaited();
   held.askers = node_.liveness.askers();
   held.suspicions_told = node_.liveness.suspicions_told();
   held.told_addresses = node_.liveness.told_addresses();

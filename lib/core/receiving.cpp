@@ -55,6 +55,7 @@ void receiving::handle_message(const message& received, const endpoint& source, 
     return node_.drop(drop_reason::unverified);
   }
   ++node_.stats.replies_received;
+  if (is_heard && received.kind == message_kind::reply) measure(received, now);
   handle_reply(received, source, is_heard);
   // To an unverified address went one datagram only: now the rest may follow, at once.
   const bool was_partial =
@@ -100,6 +101,12 @@ void receiving::report_other_source(const message& received, const endpoint& sou
       "the node asked at " + asked->to_string() + " answers from " + source.to_string() +
           ": an answer proves nothing unless it comes from the address that was asked",
       node_.clock.now());
+}
+
+void receiving::measure(const message& received, moment now) {
+  const std::optional<slot_index> slot = node_.peers.find(received.sender.name_hash);
+  if (!slot || node_.peers[*slot].generation() != received.sender.generation) return;
+  node_.round_trips.handle_reply(*slot, node_.seen_heartbeat(received), now.steady);
 }
 
 void receiving::watch_path(const message& received, std::size_t bytes) {
@@ -192,7 +199,11 @@ void receiving::handle_reply(const message& received, const endpoint& source, bo
   handle_heartbeats(received.heartbeats, seen_.range, is_fresh);
   if (is_fresh) handle_suspicions(received, source);
   node_.stats.deltas_received += received.deltas.size();
-  for (const delta_view& delta : received.deltas) node_.exchange.deltas.apply(received, delta);
+  for (const delta_view& delta : received.deltas) {
+    node_.exchange.deltas.apply(received, delta);
+    const std::optional<slot_index> slot = node_.peers.find(delta.name_hash);
+    if (slot && *slot != self_slot) node_.try_complete(*slot);
+  }
 
   if (received.kind != message_kind::reply || received.requests.empty()) return;
   answer_leg leg;
@@ -276,6 +287,11 @@ void receiving::handle_sender(const message& received, const endpoint& source, b
     node_.peers.restart_silence(*slot, node_.clock.now());
     node_.set_status(*slot, peer_status::live);
   }
+  if (is_fresh) {
+    const digest_entry& own = received.sender;
+    node_.completeness.handle_word(*slot, own.heartbeat, own.max_version);
+    node_.try_complete(*slot);
+  }
 }
 
 void receiving::handle_heartbeats(std::span<const packed_entry> entries, const comparison& seen,
@@ -349,6 +365,9 @@ void receiving::handle_identity(const identity_view& who, bool is_fresh) {
   const bool is_live = is_fresh && seen.is_vouched;
   const slot_index slot =
       node_.membership.enter(who, name_hash, is_live, node_.clock.now(), node_.random);
+  node_.completeness.begin(slot);
+  node_.completeness.handle_status(slot, node_.peers[slot].status(), who.heartbeat);
+  node_.round_trips.begin(slot);
   node_.exchange.begin(slot);
   node_.liveness.begin(slot);
   node_.own_map.forget(slot);

@@ -37,6 +37,8 @@ class receiving {
   }
   /// A reply with a cookie that I gave to another address: that one is named once.
   void report_other_source(const message& received, const endpoint& source, moment now);
+  /// A reply tells how long its sender took to answer.
+  void measure(const message& received, moment now);
   /// From a verified address: notes its size, and tells where it shows that large datagrams of mine
   /// do not reach the sender, and short ones do.
   void watch_path(const message& received, std::size_t bytes);

@@ -15,6 +15,9 @@ bool membership_view::apply(const event_view& seen) {
       return set_status(seen, peer_status::introduced);
     case event_kind::peer_live:
       return set_status(seen, peer_status::live);
+    case event_kind::peer_complete:
+      row_of(seen).is_complete = true;
+      return true;
     case event_kind::peer_dead:
       return set_status(seen, peer_status::dead);
     case event_kind::peer_left:
@@ -57,7 +60,9 @@ membership_view::row& membership_view::row_of(const event_view& seen) {
 }
 
 bool membership_view::set_status(const event_view& seen, peer_status status) {
-  row_of(seen).status = status;
+  row& of = row_of(seen);
+  of.status = status;
+  of.is_complete = false;
   return true;
 }
 

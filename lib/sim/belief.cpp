@@ -74,6 +74,12 @@ void belief::fold(const event_view& seen, const protocol& from) {
 void belief::fold_status(const event_view& seen) {
   const auto known = peers_.find(seen.peer);
   const event_kind before = known == peers_.end() ? event_kind::error : known->second.shown;
+  if (seen.kind == event_kind::peer_complete) {
+    if (before != event_kind::peer_live) return fail(named(seen) + " of a peer that is not live");
+    if (known->second.is_complete) fail(named(seen) + " twice");
+    known->second.is_complete = true;
+    return;
+  }
   if (seen.kind == event_kind::peer_forgotten) {
     if (before == event_kind::error) fail(named(seen) + " of a peer that was never shown");
     if (known != peers_.end()) peers_.erase(known);
@@ -101,6 +107,14 @@ void belief::fold_status(const event_view& seen) {
       break;
   }
   of.shown = seen.kind;
+  of.is_complete = false;
+}
+
+const belief::shown_key* belief::find(std::string_view peer, const std::string& key) const {
+  const auto of = peers_.find(peer);
+  if (of == peers_.end()) return nullptr;
+  const auto place = of->second.keys.find(key);
+  return place == of->second.keys.end() ? nullptr : &place->second;
 }
 
 void belief::fold_entry(const event_view& seen) {
@@ -152,6 +166,10 @@ void belief::compare_peers(const protocol& from, const simulated_storage& entrie
            std::to_string(live));
     }
     if (one.slot() == self_slot) continue;
+    // It may have been shown of a life before, if the reader saw no end of that.
+    const bool is_shown_complete = place != peers_.end() && place->second.is_complete;
+    const bool is_complete = from.changes().places_of(one.slot()).complete != 0;
+    if (is_complete && !is_shown_complete) fail("the events do not show " + name + " as complete");
     const peer_status status = one.status();
     const event_kind latest = place == peers_.end() ? event_kind::error : place->second.shown;
     if (is_told_by(status, latest)) continue;

@@ -33,7 +33,6 @@ class belief {
                                  const std::function<void(const event_view&)>& on_event);
   [[nodiscard]] const change_cursor& cursor() const { return cursor_; }
 
- private:
   struct shown_key {
     shown_key() = default;
 
@@ -41,12 +40,18 @@ class belief {
     std::uint64_t version = 0;
     bool is_live = false;
   };
+  /// The key as the events showed it so far; nullptr: they showed none. Valid until the next
+  /// `read`.
+  [[nodiscard]] const shown_key* find(std::string_view peer, const std::string& key) const;
+
+ private:
   struct shown_peer {
     shown_peer() = default;
 
     std::unordered_map<std::string, shown_key> keys;
     std::size_t live_keys = 0;
     event_kind shown = event_kind::error;  // error: never introduced
+    bool is_complete = false;
   };
 
   void fail(std::string rule);

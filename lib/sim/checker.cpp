@@ -173,6 +173,7 @@ void checker::handle_step(node_index node, bool is_timer) {
     watched.own->generations.push_back(core.generation());
   }
   const std::uint64_t round = core.peers()[self_slot].heartbeat();
+  watched.own->written_at.resize(round + 1, watched.own->records.size());
   if (std::exchange(watched.round, round) != round) watched.digests_left = watched.digests_waiting;
   watched.digests_waiting = core.tables().digests;
   check_leaver(node);
@@ -276,6 +277,8 @@ void checker::check_row(node_index node, slot_index slot) {
   if (now.status() == peer_status::dead && before.status != peer_status::dead) {
     before.died_at = world_.time();
   }
+  const bool was_live = is_same_run && before.status == peer_status::live;
+  if (now.status() == peer_status::live && !was_live) before.live_heartbeat = now.heartbeat();
   const bool is_revived =
       is_same_run && before.status == peer_status::dead && now.status() == peer_status::live;
   const bool is_entered_live =
@@ -325,6 +328,43 @@ void checker::check_row(node_index node, slot_index slot) {
   before.generation = now.generation();
   before.max_version = now.max_version();
   before.heartbeat = now.heartbeat();
+}
+
+void checker::check_complete(node_index node, const belief& by, const event_view& seen) {
+  std::size_t count = 0;
+  const ledger* run = find_run(std::string(seen.peer), seen.generation, count);
+  const peer_table& known = world_[node].peers();
+  const std::optional<slot_index> slot = known.find_name(
+      seen.peer, siphash(make_cluster_key(world_.settings(node).cluster_name), seen.peer));
+  if (run == nullptr || !slot) return;
+  const std::uint64_t heartbeat = watches_[node]->row(*slot).live_heartbeat;
+  const std::uint64_t had =
+      heartbeat < run->written_at.size() ? run->written_at[heartbeat] : run->records.size();
+  const std::string what = std::string(seen.peer) + " is told as complete, ";
+  if (known[*slot].max_version() < had) {
+    return report("complete",
+                  what + "with version " + std::to_string(known[*slot].max_version()) + " of " +
+                      std::to_string(had),
+                  {node});
+  }
+  std::map<std::string, std::uint64_t> last;
+  for (std::uint64_t version = 1; version <= had; ++version) {
+    last[run->records[version - 1].key] = version;
+  }
+  for (const auto& [key, version] : last) {
+    const record& written = run->records[version - 1];
+    const std::optional<entry_view> held = world_.storage_of(node).find(*slot, key);
+    if (key == floor_key || written.is_tombstone || !held || held->is_tombstone) continue;
+    // Erased since, and set again: that is another life of the key, and may come later.
+    const auto erased = run->erasures.find(key);
+    if (erased != run->erasures.end() && erased->second > version) continue;
+    const belief::shown_key* shown = by.find(seen.peer, key);
+    const bool is_shown =
+        shown != nullptr && shown->is_live &&
+        (shown->version >= version || hash_of(shown->value) == written.value_hash);
+    if (is_shown) continue;
+    report("complete", what + "before " + quoted(seen.peer, key, version), {node});
+  }
 }
 
 void checker::check_prefix(node_index node, slot_index slot, std::uint64_t from) {
@@ -730,6 +770,8 @@ void checker::read_events(node_index node) {
 void checker::read(node_index node, belief& by, bool is_shown) {
   const std::string fault =
       by.read(world_[node], world_.storage_of(node), [&](const event_view& seen) {
+        const bool is_complete = seen.kind == event_kind::peer_complete;
+        if (is_complete && trusts_content_) check_complete(node, by, seen);
         if (is_shown) watches_[node]->notices.handle_event(seen);
         if (is_shown && on_event) on_event(node, seen);
       });

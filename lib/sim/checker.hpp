@@ -99,6 +99,7 @@ class checker : public world_observer {
     std::uint32_t instance = 0;
     std::vector<std::uint64_t> generations;  // it may have taken a higher one on the way
     std::vector<record> records;             // of version 1, 2, …
+    std::vector<std::uint64_t> written_at;   // how many of them, by heartbeat: as it began
     std::unordered_map<std::string, std::uint64_t> latest;    // version, by key
     std::unordered_map<std::string, std::uint64_t> erasures;  // version of the last, by key
     std::uint64_t floor = 0;
@@ -118,6 +119,9 @@ class checker : public world_observer {
   void release(node_index node);
   void check_rows(node_index node);
   void check_row(node_index node, slot_index slot);
+  /// A reader is told that a peer is complete. All is held, and was shown to that reader, that the
+  /// peer had at the heartbeat known when it turned live.
+  void check_complete(node_index node, const belief& by, const event_view& seen);
   void check_prefix(node_index node, slot_index slot, std::uint64_t from);
   void check_tables(node_index node);
   void check_own_usage(node_index node);

@@ -39,6 +39,7 @@ class checker::watch : public storage_observer {
     bool has_left = false;
     std::uint64_t seen_step = 0;
     peer_status status = peer_status::introduced;
+    std::uint64_t live_heartbeat = 0;    // known when it turned live last
     std::chrono::nanoseconds beat_at{};  // when a new heartbeat came from itself, verified
     std::chrono::nanoseconds died_at{};  // when it was declared dead last
     std::unordered_map<std::string, std::uint64_t> erased;  // version, by key

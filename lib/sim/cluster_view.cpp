@@ -143,6 +143,28 @@ std::string cluster_view::disagreement(bool with_statuses) const {
   return {};
 }
 
+std::string cluster_view::incompleteness() const {
+  for (std::size_t owner = 0; owner < members_.size(); ++owner) {
+    if (!is_staying(owner)) continue;
+    for (std::size_t replica = 0; replica < members_.size(); ++replica) {
+      if (replica == owner || !is_staying(replica)) continue;
+      const std::optional<slot_index> slot = find_slot(replica, owner);
+      if (!slot || !must_agree(owner, replica, slot) || !is_level(owner, replica)) continue;
+      const protocol& node = world_[replica];
+      if (node.peers()[*slot].status() != peer_status::live) continue;
+      if (node.changes().places_of(*slot).complete != 0) continue;
+      // Others may tell of a peer that this node never hears itself: both moved, or their releases
+      // differ. It is live by their word, and says nothing of what it has.
+      const auto seen = node.find_member(world_[owner].name(), world_.now(replica));
+      if (!seen->is_reachable) continue;
+      return "n" + std::to_string(replica) + " of n" + std::to_string(owner) +
+             ": not complete, heartbeat " + std::to_string(node.peers()[*slot].heartbeat()) +
+             "; it has " + std::to_string(world_[owner].peers().self().heartbeat());
+    }
+  }
+  return {};
+}
+
 std::string cluster_view::difference(std::size_t owner, std::size_t replica,
                                      slot_index slot) const {
   const simulated_storage& source = world_.storage_of(owner);

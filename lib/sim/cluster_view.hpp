@@ -72,6 +72,8 @@ class cluster_view {
   [[nodiscard]] std::string disagreement(bool with_statuses) const;
   /// A key that a replica holds otherwise than its owner, though their versions agree.
   [[nodiscard]] std::string difference() const;
+  /// A replica that shows an owner's present run as live and has all of it, and does not say so.
+  [[nodiscard]] std::string incompleteness() const;
   /// Each node that runs holds each other in its present run, or refuses that run.
   [[nodiscard]] bool have_met() const;
 

@@ -87,6 +87,13 @@ std::size_t agreement_rounds_max(const scenario& of) {
 
 std::size_t address_rounds_max(const scenario& of) { return 4 * levels_of(of) + 10; }
 
+std::size_t completion_rounds_max(const scenario& of) {
+  std::size_t fanout = std::numeric_limits<std::size_t>::max();
+  for (const scenario_node& one : of.nodes) fanout = std::min(fanout, one.settings.fanout);
+  const std::size_t rounds = 2 * (of.nodes.size() - 1) / fanout + 4;
+  return rounded_up(static_cast<double>(rounds) * (1 + jitter_of(of)));
+}
+
 std::size_t backlog_rounds_max(std::span<const backlog_part> running) {
   std::size_t bytes = 0;
   std::size_t moved = config().exchange_bytes_max;  // in a round, by an exchange
@@ -302,6 +309,7 @@ void promises::demand_healed() {
     if (!has_failed()) has_entries = try_progress();
   }
   if (!has_failed()) demand_expired(has_entries);
+  if (!has_failed() && has_entries) demand_complete();
   if (!has_failed()) demand_departures();
   if (!has_failed()) run_to_met();
   // Entries that a byte budget holds back are still under way.
@@ -368,6 +376,24 @@ void promises::demand_expired(bool has_entries) {
         }
       }
     }
+  }
+}
+
+void promises::demand_complete() {
+  const std::size_t limit = completion_rounds_max(present());
+  std::size_t counted = 0;
+  for (std::size_t rounds = 0; rounds <= 4 * limit && !has_failed(); ++rounds) {
+    const std::string open = view_.incompleteness();
+    if (open.empty()) return;
+    if (counted >= limit) {
+      if (checker_) {
+        checker_->report("complete",
+                         open + ", " + std::to_string(rounds) + " rounds after all agreed", {});
+      }
+      return;
+    }
+    if (!is_starved()) ++counted;
+    run_rounds(1);
   }
 }
 

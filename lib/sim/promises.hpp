@@ -60,6 +60,13 @@ struct backlog_part {
 ///   4 L + 10   news takes about L rounds there and L back; twice that, and a margin
 [[nodiscard]] std::size_t address_rounds_max(const scenario& of);
 
+/// Until each node holds a peer as complete, once they agree: until the two met, and that peer said
+/// itself what it has. With the least fan-out f it is the sum of
+///   2 (n - 1) / f   two turns of one node's ring
+///   4               for the round under way, and margin
+/// times 1 + jitter.
+[[nodiscard]] std::size_t completion_rounds_max(const scenario& of);
+
 /// The longest interval between two advances of a heartbeat that counts. A run whose heartbeat
 /// stands still for longer is a relic, or its node is gone. With r = 1 + n / 16 rounds for an
 /// expected gap (a datagram tells of 16 rows at least, rows of refused peers included) it is
@@ -179,6 +186,8 @@ class promises {
   bool try_progress();
   void fail_progress(const std::string& open, std::size_t rounds);
   void demand_expired(bool has_entries);
+  /// Each node comes to say that it has all of each live peer.
+  void demand_complete();
   /// No node goes on showing a peer that left as live or new.
   void demand_departures();
   /// Two nodes that need not agree meet as late as others do.

@@ -12,7 +12,7 @@ namespace {
 
 using named_size = std::pair<std::string_view, std::size_t table_sizes::*>;
 
-constexpr std::array<named_size, 29> all_tables{
+constexpr std::array<named_size, 30> all_tables{
     named_size("peers", &table_sizes::peers),
     named_size("partners", &table_sizes::partners),
     named_size("unwanted peers", &table_sizes::unwanted),
@@ -35,6 +35,7 @@ constexpr std::array<named_size, 29> all_tables{
     named_size("checksums", &table_sizes::checksums),
     named_size("exchanges begun anew", &table_sizes::restarted),
     named_size("probes", &table_sizes::probes),
+    named_size("round trips", &table_sizes::round_trips),
     named_size("askers", &table_sizes::askers),
     named_size("suspicions told", &table_sizes::suspicions_told),
     named_size("addresses told", &table_sizes::told_addresses),
@@ -81,10 +82,11 @@ table_sizes table_limits(const config& settings, const table_sizes& held) {
   most.checksums = names_max;
   most.restarted = unverified_max;
   most.probes = names_max;
+  most.round_trips = names_max;
   most.askers = names_max;
   most.suspicions_told = held.peers;
   most.told_addresses = names_max;
-  most.changes = kept_max + 2 * held.peers;
+  most.changes = kept_max + 3 * held.peers;
   most.kept_changes = kept_max;
   // Between two releases there are more: a reader has to see them first.
   most.retired_entries = std::numeric_limits<std::size_t>::max();

@@ -160,7 +160,8 @@ TEST_CASE("protocol address: another one later is another incarnation, which pee
   CHECK(read_events(a, of_a) == "advertised a\n");
   CHECK(b.find_member("a", world.now())->address == host(7));
   CHECK(value_of(b, "a", "key") == "value");
-  CHECK(read_events(b, of_b) == "peer_restarted a\npeer_live a\nupdate a key=value@1\n");
+  CHECK(read_events(b, of_b) ==
+        "peer_restarted a\npeer_live a\nupdate a key=value@1\npeer_complete a\n");
 }
 
 TEST_CASE("protocol address: an identity on loopback is for nodes on loopback alone") {

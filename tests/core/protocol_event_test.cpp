@@ -43,6 +43,15 @@ class pair_of_nodes {
   change_cursor cursor;
 };
 
+/// Its identity comes, with its word that it has so many versions.
+void enter_with(puppet& peer, std::uint64_t max_version) {
+  static_cast<void>(peer.verify());
+  message& said = peer.begin(message_kind::reply);
+  said.identities.push_back(peer.identity());
+  said.sender.max_version = max_version;
+  static_cast<void>(peer.send());
+}
+
 void churn(protocol& node, int from, int count) {
   for (int i = from; i < from + count; ++i) {
     const std::string key = "t" + std::to_string(i);
@@ -150,17 +159,19 @@ TEST_CASE("protocol events: filters by peer, by prefix, and without self") {
 
   change_cursor of_b;
   of_b.peer = "b";
-  CHECK(read_events(both.world["a"], of_b) == "new_peer b\npeer_live b\nupdate b k/2=x@1\n");
+  CHECK(read_events(both.world["a"], of_b) ==
+        "new_peer b\npeer_live b\npeer_complete b\nupdate b k/2=x@1\n");
   change_cursor of_a;
   of_a.peer = "a";
   CHECK(read_events(both.world["a"], of_a) == "update a k/1=x@1\nupdate a m/1=x@2\n");
   change_cursor by_prefix;
   by_prefix.key_prefix = "k/";
   CHECK(read_events(both.world["a"], by_prefix) ==
-        "new_peer b\npeer_live b\nupdate a k/1=x@1\nupdate b k/2=x@1\n");
+        "new_peer b\npeer_live b\npeer_complete b\nupdate a k/1=x@1\nupdate b k/2=x@1\n");
   change_cursor others;
   others.is_without_self = true;
-  CHECK(read_events(both.world["a"], others) == "new_peer b\npeer_live b\nupdate b k/2=x@1\n");
+  CHECK(read_events(both.world["a"], others) ==
+        "new_peer b\npeer_live b\npeer_complete b\nupdate b k/2=x@1\n");
 }
 
 TEST_CASE("protocol events: a peer is new before it is live, and live once") {
@@ -173,7 +184,7 @@ TEST_CASE("protocol events: a peer is new before it is live, and live once") {
   world.exchange("a", "b");
   world.run_for(5s);
 
-  CHECK(read_events(world["a"], cursor) == "new_peer b\npeer_live b\n");
+  CHECK(read_events(world["a"], cursor) == "new_peer b\npeer_live b\npeer_complete b\n");
 }
 
 TEST_CASE("protocol events: a peer that dies, lives and dies unseen in between shows nothing") {
@@ -186,7 +197,7 @@ TEST_CASE("protocol events: a peer that dies, lives and dies unseen in between s
   CHECK(both.read() == "");
 
   both.find_b_again();
-  CHECK(both.read() == "peer_live b\n");
+  CHECK(both.read() == "peer_live b\npeer_complete b\n");
 }
 
 TEST_CASE(
@@ -202,7 +213,7 @@ TEST_CASE(
   REQUIRE(both.world.restart("b").set("new", "2"));
   both.world.exchange("b", "a");
 
-  CHECK(both.read() == "peer_restarted b\npeer_live b\nupdate b new=2@1\n");
+  CHECK(both.read() == "peer_restarted b\npeer_live b\nupdate b new=2@1\npeer_complete b\n");
 }
 
 TEST_CASE("protocol events: two restarts in a row are one to who was slow") {
@@ -213,7 +224,7 @@ TEST_CASE("protocol events: two restarts in a row are one to who was slow") {
     both.world.exchange("b", "a");
   }
 
-  CHECK(both.read() == "peer_restarted b\npeer_live b\nupdate b k=2@1\n");
+  CHECK(both.read() == "peer_restarted b\npeer_live b\nupdate b k=2@1\npeer_complete b\n");
 }
 
 TEST_CASE("protocol events: a peer that was never shown is new, however often it restarted") {
@@ -223,7 +234,7 @@ TEST_CASE("protocol events: a peer that was never shown is new, however often it
   both.world.exchange("b", "a");
   change_cursor late;
 
-  CHECK(read_events(both.world["a"], late) == "new_peer b\npeer_live b\n");
+  CHECK(read_events(both.world["a"], late) == "new_peer b\npeer_live b\npeer_complete b\n");
 }
 
 TEST_CASE("protocol events: who was forgotten is told, and its slot serves another peer") {
@@ -240,9 +251,11 @@ TEST_CASE("protocol events: who was forgotten is told, and its slot serves anoth
   next.enter();
   static_cast<void>(next.tell(0, 1, {make_entry("n", "2", 1)}));
 
-  CHECK(both.read() == "peer_forgotten b\nnew_peer next\npeer_live next\nupdate next n=2@1\n");
+  CHECK(both.read() ==
+        "peer_forgotten b\nnew_peer next\npeer_live next\npeer_complete next\nupdate next n=2@1\n");
   change_cursor late;
-  CHECK(read_events(both.world["a"], late) == "new_peer next\npeer_live next\nupdate next n=2@1\n");
+  CHECK(read_events(both.world["a"], late) ==
+        "new_peer next\npeer_live next\npeer_complete next\nupdate next n=2@1\n");
 }
 
 TEST_CASE("protocol events: a peer forgotten and back again unseen is forgotten before it is new") {
@@ -260,7 +273,8 @@ TEST_CASE("protocol events: a peer forgotten and back again unseen is forgotten 
   REQUIRE(both.world.restart("b").set("new", "2"));
   both.world.exchange("b", "a");
 
-  CHECK(both.read() == "peer_forgotten b\nnew_peer b\npeer_live b\nupdate b new=2@1\n");
+  CHECK(both.read() ==
+        "peer_forgotten b\nnew_peer b\npeer_live b\nupdate b new=2@1\npeer_complete b\n");
 }
 
 TEST_CASE(
@@ -277,7 +291,8 @@ TEST_CASE(
   a.release_changes(0);
 
   CHECK(a.stats().retired_entries == 0);
-  CHECK(read_events(a, behind) == "lagged\nnew_peer b\npeer_live b\nupdate a k=1@132\n");
+  CHECK(read_events(a, behind) ==
+        "lagged\nnew_peer b\npeer_live b\npeer_complete b\nupdate a k=1@132\n");
   CHECK(both.read() == "");  // had read it all
 }
 
@@ -371,10 +386,101 @@ TEST_CASE("protocol events: the removal of a key with an empty value is told, mi
   change_cursor cursor;
   REQUIRE(a.set("k", ""));
   static_cast<void>(p.tell(0, 1, {make_entry("k", "", 1)}));
-  REQUIRE(read_events(a, cursor) == "new_peer p\npeer_live p\nupdate a k=@1\nupdate p k=@1\n");
+  REQUIRE(read_events(a, cursor) ==
+          "new_peer p\npeer_live p\npeer_complete p\nupdate a k=@1\nupdate p k=@1\n");
 
   REQUIRE(a.erase("k"));
   static_cast<void>(p.tell(1, 2, {make_tombstone("k", 2)}));
 
   CHECK(read_events(a, cursor) == "removed a k@2\nremoved p k@2\n");
+}
+
+TEST_CASE("protocol events: a peer is complete when all is here that it had as it turned live") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  puppet p(world, "a", "p", 1);
+  change_cursor cursor;
+  enter_with(p, 3);
+  CHECK(read_events(a, cursor) == "new_peer p\npeer_live p\n");
+  CHECK(a.find_member("p", world.now())->lacks == 3);
+
+  p.begin(message_kind::deltas).sender.max_version = 3;
+  p.add_delta(0, 2, {make_entry("k", "1", 1), make_entry("l", "2", 2)}, 3);
+  static_cast<void>(p.send());
+  CHECK(read_events(a, cursor) == "update p k=1@1\nupdate p l=2@2\n");
+  CHECK(a.find_member("p", world.now())->lacks == 1);
+  static_cast<void>(p.tell(2, 3, {make_entry("m", "3", 3)}));
+
+  CHECK(read_events(a, cursor) == "update p m=3@3\npeer_complete p\n");
+  CHECK(a.find_member("p", world.now())->lacks == 0);
+  p.begin(message_kind::reply).sender.max_version = 7;
+  static_cast<void>(p.send());
+  CHECK(read_events(a, cursor) == "");
+  CHECK(a.find_member("p", world.now())->lacks == 4);
+  change_cursor late;
+  CHECK(read_events(a, late) ==
+        "new_peer p\npeer_live p\nupdate p k=1@1\nupdate p l=2@2\nupdate p m=3@3\n"
+        "peer_complete p\n");
+}
+
+TEST_CASE("protocol events: another's word of what a peer has makes it neither lack nor complete") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  puppet p(world, "a", "p", 1);
+  puppet relay(world, "a", "relay", 2);
+  relay.enter();
+  relay.begin(message_kind::reply).identities.push_back(p.identity());
+  static_cast<void>(relay.send());
+  change_cursor cursor;
+  static_cast<void>(read_events(a, cursor));
+
+  for (std::uint64_t heartbeat : {2, 3}) {
+    digest_entry told;
+    told.name_hash = p.hash();
+    told.generation = p.generation;
+    told.heartbeat = heartbeat;
+    told.max_version = 9;
+    world.run_for(1s);
+    relay.begin(message_kind::digest).known.extra.push_back(told);
+    relay.heartbeat = heartbeat;
+    static_cast<void>(relay.send());
+  }
+
+  CHECK(read_events(a, cursor) == "peer_live p\n");
+  CHECK(a.find_member("p", world.now())->lacks == 0);
+}
+
+TEST_CASE("protocol events: a subscription that comes late is shown a key before complete") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  puppet p(world, "a", "p", 1);
+  enter_with(p, 2);
+  p.begin(message_kind::deltas).sender.max_version = 2;
+  p.add_delta(0, 2, {make_entry("k", "1", 1), make_entry("l", "1", 2)});
+  static_cast<void>(p.send());
+  change_cursor early;
+  REQUIRE(read_events(a, early).ends_with("peer_complete p\n"));
+
+  static_cast<void>(p.tell(2, 3, {make_entry("k", "2", 3)}));
+
+  CHECK(read_events(a, early) == "update p k=2@3\n");
+  change_cursor late;
+  CHECK(read_events(a, late) ==
+        "new_peer p\npeer_live p\nupdate p l=1@2\nupdate p k=2@3\npeer_complete p\n");
+}
+
+TEST_CASE(
+    "protocol events: a peer that restarts before it is complete is complete in no such life") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  puppet p(world, "a", "p", 1);
+  change_cursor cursor;
+  enter_with(p, 2);
+  static_cast<void>(read_events(a, cursor));
+
+  ++p.generation;
+  p.enter();
+
+  CHECK(read_events(a, cursor) == "peer_restarted p\npeer_live p\npeer_complete p\n");
+  CHECK(a.find_member("p", world.now())->lacks == 0);
 }

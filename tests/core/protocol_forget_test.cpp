@@ -75,7 +75,8 @@ TEST_CASE("protocol forget: a live peer comes back anew by its next heartbeat, w
 
   CHECK(world["a"].find_member("c", world.now())->status == peer_status::live);
   CHECK(value_of(world["a"], "c", "k") == "v");
-  CHECK(read_events(world["a"], cursor) == "new_peer c\npeer_live c\nupdate c k=v@1\n");
+  CHECK(read_events(world["a"], cursor) ==
+        "new_peer c\npeer_live c\nupdate c k=v@1\npeer_complete c\n");
   CHECK(world["a"].stats().peers_unwanted == 0);
 }
 
@@ -126,7 +127,7 @@ TEST_CASE("protocol forget: a reader that never heard of the peer does not hear 
   world.exchange("a", "b");
   world.run_for(10s);
   change_cursor cursor;
-  CHECK(read_events(world["a"], cursor) == "new_peer b\npeer_live b\n");
+  CHECK(read_events(world["a"], cursor) == "new_peer b\npeer_live b\npeer_complete b\n");
   world.add("c");
   world.exchange("c", "a");
   world.run_for(10s);

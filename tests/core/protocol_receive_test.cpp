@@ -339,7 +339,7 @@ TEST_CASE("protocol: a higher generation takes the place of the old state, which
   both.p.generation += 1;
   both.p.enter();
 
-  CHECK(both.read() == "peer_restarted p\npeer_live p\n");
+  CHECK(both.read() == "peer_restarted p\npeer_live p\npeer_complete p\n");
   CHECK(both.seen().max_version == 0);
   CHECK(value_of(both.node, "p", "old") == "-");
   CHECK(both.node.stats().parked_bytes == 0);
@@ -458,7 +458,7 @@ TEST_CASE(
     // Whoever told it so may have been wrong, or have lied.
     p.enter();
     CHECK(a.is_known("p"));
-    CHECK(read_events(a, cursor) == "new_peer p\npeer_live p\n");
+    CHECK(read_events(a, cursor) == "new_peer p\npeer_live p\npeer_complete p\n");
   }
 }
 

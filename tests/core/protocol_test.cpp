@@ -411,3 +411,66 @@ TEST_CASE("protocol: replication counts the peers that hold a version of mine") 
   static_cast<void>(p.send());
   CHECK(a.replicated(1).holding == 0);
 }
+
+TEST_CASE(
+    "protocol: an observer comes to know the cluster by its seed, and nobody comes to know it") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  protocol& b = world.add("b");
+  REQUIRE(b.set("role", "web"));
+  world.exchange("a", "b");
+  config settings = make_config("o");
+  settings.is_observer = true;
+  settings.seed_every_rounds = 1;
+  protocol& o = world.add(settings);
+  o.set_seeds({world.find("a").address});
+  std::size_t answers = 0;
+  std::size_t to_others = 0;
+  world.on_send = [&](const letter& sent) {
+    if (sent.from != world.find("o").address) return true;
+    if (sent.content.kind != message_kind::digest) ++answers;
+    if (sent.to != world.find("a").address) ++to_others;
+    return true;
+  };
+
+  world.run_for(20s);
+
+  CHECK(o.find_member("a", world.now())->status == peer_status::live);
+  CHECK(o.find_member("b", world.now())->status == peer_status::live);
+  CHECK(value_of(o, "b", "role") == "web");
+  CHECK_FALSE(a.is_known("o"));
+  CHECK_FALSE(b.is_known("o"));
+  CHECK(answers == 0);
+  CHECK(to_others == 0);
+}
+
+TEST_CASE("protocol: a node that is no observer is known to the seed that it asks") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  config settings = make_config("o");
+  settings.seed_every_rounds = 1;
+  world.add(settings).set_seeds({world.find("a").address});
+
+  world.run_for(20s);
+
+  CHECK(a.is_known("o"));
+}
+
+TEST_CASE("protocol: the time until a peer answers is shown, by the steady clock") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  world.add("b");
+  world.exchange("a", "b");
+  world.run_for(3s);
+  CHECK(a.find_member("b", world.now())->rtt == 0ns);  // handed over at once
+  CHECK_FALSE(a.find_member("a", world.now())->rtt);
+
+  letters asked;
+  while (asked.empty()) asked = world.collect_round("a");
+  for (const letter& one : asked) world.deliver(one);
+  const letters answers = world.collect("b");
+  world.steady += 80ms;
+  for (const letter& one : answers) world.deliver(one);
+
+  CHECK(a.find_member("b", world.now())->rtt == 10ms);  // an eighth of 80 ms
+}

@@ -39,7 +39,8 @@ TEST_CASE("subscription: a new one begins with a snapshot and goes on without a 
   world.driver.run_for(5s);
 
   subscription events = other.subscribe();
-  CHECK(drain(events) == lines{"new_peer n0", "peer_live n0", "update n0 b=2", "update n0 a=3"});
+  CHECK(drain(events) ==
+        lines{"new_peer n0", "peer_live n0", "update n0 b=2", "update n0 a=3", "peer_complete n0"});
 
   REQUIRE(one.erase("b"));
   world.driver.run_for(2s);
@@ -82,8 +83,8 @@ TEST_CASE("subscription: filters by peer, by key prefix, and without self") {
   REQUIRE_FALSE(peer.empty());
   CHECK(peer.front() == "new_peer n1");
   std::sort(peer.begin(), peer.end());
-  CHECK(peer ==
-        lines{"new_peer n1", "peer_live n1", "update n1 job/2=theirs", "update n1 role=worker"});
+  CHECK(peer == lines{"new_peer n1", "peer_complete n1", "peer_live n1", "update n1 job/2=theirs",
+                      "update n1 role=worker"});
   const lines jobs = drain(of_jobs);
   CHECK(std::count(jobs.begin(), jobs.end(), "update n0 job/1=mine") == 1);
   CHECK(std::count(jobs.begin(), jobs.end(), "update n1 job/2=theirs") == 1);

@@ -89,6 +89,8 @@ class event_log {
   void read(world& where) {
     while (const std::optional<event_view> seen = where[node_].poll_event(cursor_)) {
       ++counts_[seen->kind];
+      // It comes when the two have met, which differs from peer to peer.
+      if (seen->kind == event_kind::peer_complete) continue;
       if (!text_.empty()) text_ += "; ";
       text_ += std::string(to_string(seen->kind)) + " " + std::string(seen->peer);
       if (!seen->key.empty()) text_ += " " + std::string(seen->key);
@@ -101,7 +103,7 @@ class event_log {
     const auto place = counts_.find(kind);
     return place == counts_.end() ? 0 : place->second;
   }
-  /// "peer_live n1; update n1 key=value", in the order of delivery.
+  /// "peer_live n1; update n1 key=value", in the order of delivery; without peer_complete.
   [[nodiscard]] const std::string& text() const { return text_; }
   void clear() {
     counts_.clear();

@@ -110,6 +110,18 @@ TEST_CASE("promises: a heartbeat's longest interval is 16 gaps, of a round for 1
   CHECK(longest_rounds_max(even) == 17);
 }
 
+TEST_CASE("promises: a peer is complete once two turns of the ring let it speak for itself") {
+  // 2 nodes: 2 + 4, and a tenth. 7 nodes: 12 + 4, and a tenth.
+  CHECK(completion_rounds_max(nodes_of(2)) == 7);
+  scenario of = nodes_of(7);
+  CHECK(completion_rounds_max(of) == 18);
+
+  for (scenario_node& one : of.nodes) one.settings.fanout = 3;
+
+  // 12 / 3 + 4, and a tenth.
+  CHECK(completion_rounds_max(of) == 9);
+}
+
 TEST_CASE("promises: a crash is found by a turn of the ring, a missing answer and a suspicion") {
   // 2 nodes: 2 + 1 + max(12, 4 + 2 + 4 + 4) + 2 = 19, and a tenth.
   CHECK(detection_rounds_max(nodes_of(2)) == 21);

@@ -47,7 +47,9 @@ TEST_CASE("simulation: an application sets again what its disk still has") {
   simulation_options how;
   std::vector<std::string> seen;
   how.on_event = [&seen](std::size_t node, const event_view& event) {
-    if (node != 0 || event.peer != "n1" || event.kind == event_kind::peer_live) return;
+    const bool is_told_beside =
+        event.kind == event_kind::peer_live || event.kind == event_kind::peer_complete;
+    if (node != 0 || event.peer != "n1" || is_told_beside) return;
     seen.push_back(std::string(to_string(event.kind)) + " " + std::string(event.key) +
                    std::string(event.value));
   };
@@ -187,8 +189,8 @@ TEST_CASE("simulation: who left without being heard is found dead before all is 
 
   CHECK(rule_of(report) == "none");
   std::sort(seen.begin(), seen.end());
-  CHECK(seen ==
-        std::vector<std::string>{"n0 peer_dead", "n0 peer_live", "n1 peer_dead", "n1 peer_live"});
+  CHECK(seen == std::vector<std::string>{"n0 peer_complete", "n0 peer_dead", "n0 peer_live",
+                                         "n1 peer_complete", "n1 peer_dead", "n1 peer_live"});
 }
 
 TEST_CASE("simulation: a sign of life that is on its way when a node crashes is no revival") {

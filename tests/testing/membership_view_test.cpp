@@ -174,6 +174,23 @@ TEST_CASE("membership_view: events fold into members and keys, and lagged begins
   CHECK(view.rows().empty());
 }
 
+TEST_CASE("membership_view: a peer is complete from its event on, until its status changes") {
+  membership_view view;
+  view.apply(make(event_kind::new_peer, "a"));
+  for (const event_kind end : {event_kind::peer_dead, event_kind::peer_left,
+                               event_kind::peer_restarted, event_kind::peer_live}) {
+    view.apply(make(event_kind::peer_live, "a"));
+    CHECK_FALSE(view.find("a")->is_complete);
+    CHECK(view.apply(make(event_kind::peer_complete, "a")));
+    CHECK(view.find("a")->is_complete);
+    CHECK(view.is_live("a"));
+
+    view.apply(make(end, "a"));
+
+    CHECK_FALSE(view.find("a")->is_complete);
+  }
+}
+
 TEST_CASE(
     "membership_view: the switch hides keys of peers that are not live, and not this node's") {
   membership_view view(key_scope::live);

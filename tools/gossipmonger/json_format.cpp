@@ -24,6 +24,13 @@ json to_json(std::string_view value) {
   return wrapped;
 }
 
+/// With three decimals; null where there is none.
+json milliseconds_of(const std::optional<std::chrono::nanoseconds>& time) {
+  if (!time) return {};
+  const auto whole = std::chrono::duration_cast<std::chrono::microseconds>(*time);
+  return json(static_cast<double>(whole.count()) / 1000.0);
+}
+
 json make_event(std::string_view kind, wall_time at) {
   json line;
   line["event"] = kind;
@@ -95,12 +102,16 @@ std::string json_format::erased(std::string_view key, std::optional<std::uint64_
 }
 
 std::string json_format::got(std::string_view peer, std::string_view key,
-                             const std::optional<entry_view>& entry, bool) const {
+                             const std::optional<entry_view>& entry, const key_age& age,
+                             std::optional<peer_status> status) const {
   json line = make_reply("get");
   line["peer"] = peer;
   line["key"] = key;
   line["value"] = entry ? to_json(entry->value) : json();
   line["version"] = entry ? json(entry->version) : json();
+  line["status"] = status ? json(to_string(*status)) : json();
+  line["age_ms"] = entry && age.here ? json(age.here->count()) : json();
+  line["ttl_ms"] = entry && age.left ? json(age.left->count()) : json();
   return to_line(line);
 }
 
@@ -115,8 +126,12 @@ std::string json_format::members(const std::vector<member>& all) const {
     row["reachable"] = one.is_reachable;
     row["suspect"] = one.is_suspect;
     row["max_version"] = one.max_version;
+    row["lacks"] = one.lacks;
     row["heartbeat"] = one.heartbeat;
     row["phi"] = one.phi ? json(*one.phi) : json();
+    row["silent_ms"] = milliseconds_of(one.silent);
+    row["rtt_ms"] = milliseconds_of(one.rtt);
+    row["interval_ms"] = one.gossip_interval ? json(one.gossip_interval->count()) : json();
     row["backlog"] = one.backlog;
     row["wire_versions"] = json();
     if (one.wire_versions) {
@@ -170,10 +185,12 @@ std::string json_format::writable(std::chrono::milliseconds waited) const {
   return to_line(line);
 }
 
-std::string json_format::changed(std::string_view name, std::string_view value) const {
+std::string json_format::changed(std::string_view name, std::string_view value,
+                                 std::string_view warning) const {
   json line = make_reply("option");
   line["name"] = name;
   line["value"] = value;
+  if (!warning.empty()) line["warning"] = warning;
   return to_line(line);
 }
 
@@ -193,17 +210,20 @@ void json_format::begin_peer(const peer_state& of, bool is_first, std::string& t
   to += ":{";
 }
 
-void json_format::add_entry(std::string_view key, std::string_view value, bool is_first,
-                            std::string& to) const {
+void json_format::add_entry(const peer_entry& one, bool is_first, std::string& to) const {
   if (!is_first) to += ',';
-  to += to_text(json(key));
+  to += to_text(json(one.key));
   to += ':';
-  to += to_text(to_json(value));
+  to += to_text(to_json(one.value));
 }
 
 void json_format::end_peer(std::string& to) const { to += '}'; }
 
-void json_format::end_state(std::string& to) const { to += "}}\n"; }
+void json_format::end_state(const std::vector<peer_state>& all, std::string& to) const {
+  json statuses = json::object();
+  for (const peer_state& one : all) statuses[one.name] = to_string(one.status);
+  to += R"(},"statuses":)" + to_text(statuses) + "}\n";
+}
 
 std::string json_format::stats(const std::vector<std::pair<std::string, std::uint64_t>>& counters,
                                bool) const {

@@ -1,5 +1,6 @@
-// `gossipmonger run`: one node as a program. `gossipmonger bench`: a cluster under load. Exit
-// status: 0 after a graceful end, 1 where the system refused something, 2 for a bad option.
+// `gossipmonger run`: one node as a program. `gossipmonger members`: who is in a cluster.
+// `gossipmonger bench`: a cluster under load. Exit status: 0 after a graceful end, 1 where the
+// system refused something, 2 for a bad option.
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@
 #include "keyring_commands.hpp"
 #include "line_reader.hpp"
 #include "line_writer.hpp"
+#include "members_command.hpp"
 #include "message_log.hpp"
 #include "options.hpp"
 #include "session.hpp"
@@ -223,6 +225,7 @@ int main(int argc, char** argv) {
     }
     tl::expected<options, early_exit> wanted = parse_options(argc, argv);
     if (!wanted) return complain(wanted.error());
+    if (wanted->command == program_command::members) return run_members(std::move(*wanted));
     if (wanted->command == program_command::keygen) return run_keygen();
     if (wanted->command == program_command::keyring) return run_keyring(wanted->file);
     return run(std::move(*wanted));

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <random>
 #include <string_view>
 #include <system_error>
 
@@ -89,6 +90,7 @@ struct raw_options {
   std::vector<std::string> pairs;
   std::optional<std::string> seconds;
   std::string tolerance = "1d";
+  std::string asking_listen = "*:0";
 };
 
 void declare(CLI::App& run, options& to, raw_options& raw) {
@@ -133,6 +135,55 @@ void declare(CLI::App& run, options& to, raw_options& raw) {
                "Show each message, sent or received, as a line on standard error");
 }
 
+constexpr const char* members_help =
+    R"(The members as the nodes at the seeds know them. Nobody comes to know of this program: it
+asks, and answers nothing. It ends when all that were named are seen to live, or after --seconds.
+`new` is a member that made no progress meanwhile; `heard` says when the cluster last saw it make
+some.)";
+
+void declare_members(CLI::App& members, options& to, raw_options& raw) {
+  members.footer(members_help);
+  members.add_option("--seed", to.settings.seeds, "A node to ask; may be repeated")
+      ->required()
+      ->type_name("HOST:PORT|dnssrv+SERVICE")
+      ->allow_extra_args(false);
+  members.add_option("--cluster", to.settings.cluster_name, "The name of its cluster")
+      ->type_name("NAME")
+      ->capture_default_str();
+  members.add_option("--listen", raw.asking_listen, "UDP address to ask from, in numbers")
+      ->type_name("ADDRESS:PORT")
+      ->capture_default_str();
+  members.add_option("--keyring", to.keyring, "The file of the keys of a sealed cluster")
+      ->type_name("FILE");
+  members
+      .add_option("--seal-clock-tolerance", raw.tolerance,
+                  "How far the clock of a node may be from this one's; 0: any")
+      ->type_name("TIME")
+      ->capture_default_str();
+  members.add_option("--seconds", raw.seconds, "Ask for so long at most; 5 if it is not given")
+      ->type_name("N");
+  members.add_flag("--json", to.is_json, "One JSON object");
+}
+
+/// A name that nobody else has: peers are told a hash of it only.
+std::string asking_name() {
+  std::random_device draw;
+  std::string name = "members";
+  for (int i = 0; i < 4; ++i) name += "-" + std::to_string(draw());
+  return name;
+}
+
+/// The settings of a node that asks for the members.
+void set_asking(options& to) {
+  config& settings = to.settings;
+  settings.name = asking_name();
+  settings.is_observer = true;
+  settings.gossip_interval = milliseconds(200);
+  settings.seed_every_rounds = 1;
+  settings.suspicion_rounds = 0;
+  settings.peers_max = 65'535;
+}
+
 /// Adds `raw` to `to`; what CLI11 cannot know is checked here.
 tl::expected<void, config_error> take(const raw_options& raw, options& to) {
   const std::optional<milliseconds> interval = parse_duration(raw.interval);
@@ -140,7 +191,7 @@ tl::expected<void, config_error> take(const raw_options& raw, options& to) {
     return tl::unexpected<config_error>(
         make_error("gossip_interval", in_quotes(raw.interval), std::string(duration_form)));
   }
-  to.settings.gossip_interval = *interval;
+  if (!to.settings.is_observer) to.settings.gossip_interval = *interval;
   if (raw.fanout < 0) {
     return tl::unexpected<config_error>(
         make_error("fanout", std::to_string(raw.fanout), "1 to 16"));
@@ -237,6 +288,8 @@ tl::expected<options, early_exit> parse_options(int argc, const char* const* arg
   app.require_subcommand(1);
   CLI::App& run = *app.add_subcommand("run", "Run one node until SIGINT or SIGTERM");
   declare(run, parsed, raw);
+  CLI::App& members = *app.add_subcommand("members", "Ask a node who is in its cluster");
+  declare_members(members, parsed, raw);
   // Listed in the help only: the benchmark reads its command line itself.
   app.add_subcommand("bench", "Measure a cluster in this process under a load of updates");
   CLI::App& keygen = *app.add_subcommand("keygen", "Print a new key for a keyring file");
@@ -252,15 +305,24 @@ tl::expected<options, early_exit> parse_options(int argc, const char* const* arg
     return tl::unexpected<early_exit>(early_exit(0, std::string(version.what()) + "\n"));
   } catch (const CLI::ParseError& error) {
     const bool has_command = !app.get_subcommands().empty();
-    std::string text =
-        has_command ? error.what() : "there are the commands run, bench, keygen and keyring";
+    std::string text = has_command
+                           ? error.what()
+                           : "there are the commands run, members, bench, keygen and keyring";
     if (run.parsed()) text += meant_option(run, argc, argv);
+    if (members.parsed()) text += meant_option(members, argc, argv);
     return tl::unexpected<early_exit>(early_exit(2, escaped(text) + "; see --help"));
   }
 
   if (keygen.parsed()) parsed.command = program_command::keygen;
   if (ring.parsed()) parsed.command = program_command::keyring;
-  if (parsed.command != program_command::run) return parsed;
+  if (members.parsed()) {
+    parsed.command = program_command::members;
+    parsed.listen = raw.asking_listen;
+    set_asking(parsed);
+  }
+  const bool is_node =
+      parsed.command == program_command::run || parsed.command == program_command::members;
+  if (!is_node) return parsed;
   if (const auto taken = take(raw, parsed); !taken) {
     return tl::unexpected<early_exit>(bad_option(taken.error()));
   }

@@ -1,4 +1,4 @@
-// The command line of `gossipmonger run`, as a value.
+// The command line of the program, as a value.
 #pragma once
 
 #include <chrono>
@@ -15,13 +15,13 @@
 namespace gossipmonger {
 
 /// The commands of the program.
-enum class program_command : std::uint8_t { run, keygen, keyring };
+enum class program_command : std::uint8_t { run, members, keygen, keyring };
 
 struct options {
   options() = default;
 
   program_command command = program_command::run;
-  std::string file;  ///< of the command `keyring`; all that follows is of `run`
+  std::string file;  ///< of the command `keyring`; all that follows is of `run` and `members`
 
   config settings;  ///< `advertise` is not set yet: its host may be a name
   std::string listen = "127.0.0.1:0";

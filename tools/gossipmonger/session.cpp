@@ -35,20 +35,6 @@ std::chrono::nanoseconds steady_now() {
   return std::chrono::steady_clock::now().time_since_epoch();
 }
 
-/// A copy, which takes a small part of the time that it takes to write it out.
-std::vector<peer_state> known_state(const node& of) {
-  std::vector<peer_state> all;
-  for (const member& one : of.members()) {
-    peer_state& copied = all.emplace_back();
-    copied.name = one.name;
-    copied.status = one.status;
-    of.for_each(one.name, [&copied](const entry_view& entry) {
-      copied.entries.emplace_back(entry.key, entry.value);
-    });
-  }
-  return all;
-}
-
 bool is_ignored(int signal) {
   struct sigaction now_set{};
   return ::sigaction(signal, nullptr, &now_set) == 0 && now_set.sa_handler == SIG_IGN;
@@ -83,6 +69,7 @@ void session::start(std::optional<milliseconds> lifetime, std::optional<keyring>
   output_.write(format_.started(node_, transport_.local_endpoint(), now()));
   spawn(live(lifetime));
   spawn(print_events(node_.subscribe()));  // before the node has anything to tell
+  spawn(follow_ages(node_.subscribe()));
   if (ring) {
     [[maybe_unused]] const auto sealed = node_.set_keyring(std::move(*ring));
     assert(sealed);  // it was checked as it was read
@@ -154,6 +141,21 @@ asio::awaitable<void> session::print_events(subscription events) {
     // Written before anything else runs, as a view must be.
     if (const auto next = events.try_next_view()) output_.write(format_.event(*next, now()));
     if (count % batch == 0) co_await asio::post(asio::use_awaitable);
+  }
+}
+
+asio::awaitable<void> session::follow_ages(subscription events) {
+  constexpr std::size_t batch = 1024;
+  for (;;) {
+    const result<void> ready = co_await events.wait();
+    if (!ready) co_return;
+    const key_ages::time at = std::chrono::steady_clock::now();
+    for (std::size_t i = 0; i < batch; ++i) {
+      const auto next = events.try_next_view();
+      if (!next) break;
+      ages_.apply(*next, at);
+    }
+    co_await asio::post(asio::use_awaitable);
   }
 }
 
@@ -272,23 +274,41 @@ asio::awaitable<std::string> session::wait(command asked) {
   co_return format_.writable(waited);
 }
 
+// A copy, which takes a small part of the time that it takes to write it out.
+std::vector<peer_state> session::known_state() const {
+  const key_ages::time at = std::chrono::steady_clock::now();
+  std::vector<peer_state> all;
+  for (const member& one : node_.members()) {
+    peer_state& copied = all.emplace_back();
+    copied.name = one.name;
+    copied.status = one.status;
+    node_.for_each(one.name, [&](const entry_view& entry) {
+      peer_entry& held = copied.entries.emplace_back();
+      held.key = entry.key;
+      held.value = entry.value;
+      held.age = ages_.find(one.name, entry.key, one.name == node_.name(), at);
+    });
+  }
+  return all;
+}
+
 asio::awaitable<std::string> session::state() {
   constexpr std::size_t batch_bytes = std::size_t{64} << 10;
-  const std::vector<peer_state> all = known_state(node_);
+  const std::vector<peer_state> all = known_state();
   std::string text;
   std::size_t batch_end = batch_bytes;
   format_.begin_state(text);
   for (const peer_state& peer : all) {
     format_.begin_peer(peer, &peer == &all.front(), text);
-    for (const auto& entry : peer.entries) {
-      format_.add_entry(entry.first, entry.second, &entry == &peer.entries.front(), text);
+    for (const peer_entry& entry : peer.entries) {
+      format_.add_entry(entry, &entry == &peer.entries.front(), text);
       if (text.size() < batch_end) continue;
       batch_end = text.size() + batch_bytes;
       co_await asio::post(asio::use_awaitable);
     }
     format_.end_peer(text);
   }
-  format_.end_state(text);
+  format_.end_state(all, text);
   co_return text;
 }
 
@@ -333,6 +353,37 @@ std::optional<std::string> session::reload_keys() {
   return ring.error().message() + "; the keys from before stay in use";
 }
 
+std::string session::got(const command& asked) const {
+  std::optional<peer_status> status;
+  for (const member& one : node_.members()) {
+    if (one.name == asked.peer) status = one.status;
+  }
+  const key_age age = ages_.find(asked.peer, asked.key, asked.peer == node_.name(),
+                                 std::chrono::steady_clock::now());
+  return format_.got(asked.peer, asked.key, node_.get(asked.peer, asked.key), age, status);
+}
+
+std::string session::interval_warning() const {
+  const milliseconds mine = node_.settings().gossip_interval;
+  std::size_t live = 0;
+  std::size_t far = 0;
+  milliseconds theirs{};
+  for (const member& one : node_.members()) {
+    if (one.status != peer_status::live) continue;
+    ++live;
+    if (!one.gossip_interval) continue;
+    // Peers say it rounded down by up to an eighth.
+    const milliseconds said = *one.gossip_interval;
+    if (said <= 2 * mine && mine <= 2 * said + said / 4) continue;
+    ++far;
+    theirs = said;
+  }
+  if (far == 0) return {};
+  return std::to_string(far) + " of " + std::to_string(live) +
+         " live peers gossip at another interval, such as " + std::to_string(theirs.count()) +
+         " ms: it must be equal on all nodes, or live ones are declared dead";
+}
+
 std::string session::answer_at_once(const command& asked, std::string_view line) {
   const auto refused = [&](std::error_code why) {
     return format_.error(make_command_error(line, why.message()));
@@ -340,21 +391,23 @@ std::string session::answer_at_once(const command& asked, std::string_view line)
   switch (asked.kind) {
     case command_kind::set: {
       const result<std::uint64_t> version = node_.set(asked.key, asked.value);
+      if (version) ages_.set_deadline(asked.key, std::nullopt);
       return version ? format_.set(asked.key, *version) : refused(version.error());
     }
     case command_kind::set_ttl: {
       // A time that is too long for nanoseconds is too long for the node as well.
       const milliseconds ttl = std::min(asked.time, milliseconds(std::chrono::hours(24 * 1000)));
       const result<std::uint64_t> version = node_.set(asked.key, asked.value, ttl);
+      if (version) ages_.set_deadline(asked.key, std::chrono::steady_clock::now() + ttl);
       return version ? format_.set_ttl(asked.key, *version, asked.time) : refused(version.error());
     }
     case command_kind::erase: {
       const result<std::optional<std::uint64_t>> version = node_.erase(asked.key);
+      if (version) ages_.set_deadline(asked.key, std::nullopt);
       return version ? format_.erased(asked.key, *version) : refused(version.error());
     }
     case command_kind::get:
-      return format_.got(asked.peer, asked.key, node_.get(asked.peer, asked.key),
-                         node_.is_known(asked.peer));
+      return got(asked);
     case command_kind::members:
       return format_.members(node_.members());
     case command_kind::forget: {
@@ -366,7 +419,9 @@ std::string session::answer_at_once(const command& asked, std::string_view line)
       if (!wanted) return format_.error(make_command_error(line, wanted.error().message()));
       const auto changed = node_.change(std::move(*wanted));
       if (!changed) return format_.error(make_command_error(line, changed.error().message()));
-      return format_.changed(asked.key, asked.value);
+      const bool is_interval = asked.key == "gossip_interval";
+      return format_.changed(asked.key, asked.value,
+                             is_interval ? interval_warning() : std::string());
     }
     case command_kind::options:
       return format_.options(named_options(node_.settings()));

@@ -20,6 +20,7 @@
 #include "format.hpp"
 #include "gossipmonger/node.hpp"
 #include "gossipmonger/udp_transport.hpp"
+#include "key_ages.hpp"
 #include "line_reader.hpp"
 #include "line_writer.hpp"
 
@@ -47,6 +48,8 @@ class session {
   asio::awaitable<void> live(std::optional<std::chrono::milliseconds> lifetime);
   asio::awaitable<void> gossip();
   asio::awaitable<void> print_events(subscription events);
+  /// Notes when each value came.
+  asio::awaitable<void> follow_ages(subscription events);
   /// One line a second and reason, at most.
   asio::awaitable<void> print_drops();
   asio::awaitable<void> obey_commands();
@@ -57,6 +60,10 @@ class session {
   asio::awaitable<std::string> wait(command asked);
   /// As everything stood at one moment; written in batches, so that gossip goes on meanwhile.
   asio::awaitable<std::string> state();
+  [[nodiscard]] std::vector<peer_state> known_state() const;
+  [[nodiscard]] std::string got(const command& asked) const;
+  /// Where live peers gossip far more often or seldom than this node now does.
+  [[nodiscard]] std::string interval_warning() const;
   [[nodiscard]] std::string answer_at_once(const command& asked, std::string_view line);
   [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> counters() const;
   [[nodiscard]] std::string keys() const;
@@ -76,6 +83,7 @@ class session {
   asio::steady_timer lifetime_;
   asio::steady_timer drops_due_;
   drop_watch drops_;
+  key_ages ages_;
   std::string keyring_;
   std::uint64_t reloads_ = 0;
   std::uint64_t reload_errors_ = 0;

@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "bytes.hpp"
+#include "gossipmonger/key_scope.hpp"
 
 namespace gossipmonger {
 
@@ -56,12 +57,46 @@ std::string key_of(const member& one) {
   return *one.sealed_with == 0 ? "plain" : to_text(*one.sealed_with);
 }
 
+/// "340 ms", "12 s", "5 min", "3 h", "2 d": the largest unit of which there are two or more.
+std::string length_of(std::chrono::milliseconds time) {
+  constexpr std::int64_t second = 1000;
+  constexpr std::array<std::pair<std::int64_t, std::string_view>, 4> units{{
+      {86'400 * second, " d"},
+      {3'600 * second, " h"},
+      {60 * second, " min"},
+      {second, " s"},
+  }};
+  for (const auto& [length, unit] : units) {
+    if (time.count() >= 2 * length) {
+      return std::to_string(time.count() / length) + std::string(unit);
+    }
+  }
+  return std::to_string(time.count()) + " ms";
+}
+
+/// "12 s old, 3 s left", or less.
+std::string note_of(const key_age& age) {
+  std::string note;
+  if (age.here) note = length_of(*age.here) + " old";
+  if (age.left) note += (note.empty() ? "" : ", ") + length_of(*age.left) + " left";
+  return note;
+}
+
+/// "0.4 ms"; "-" where it was not measured.
+std::string trip_of(const std::optional<std::chrono::nanoseconds>& rtt) {
+  if (!rtt) return "-";
+  const auto whole = std::chrono::duration_cast<std::chrono::microseconds>(*rtt);
+  return one_decimal(static_cast<double>(whole.count()) / 1000.0) + " ms";
+}
+
 std::string_view word_of(event_kind kind) {
   switch (kind) {
     case event_kind::new_peer:
       return "new";
     case event_kind::peer_live:
       return "live";
+    case event_kind::peer_complete:
+      return "complete";
     case event_kind::peer_dead:
       return "dead";
     case event_kind::peer_left:
@@ -114,6 +149,7 @@ std::string generation_text(std::uint64_t generation) {
 text_format::colour text_format::colour_of(event_kind kind) {
   switch (kind) {
     case event_kind::peer_live:
+    case event_kind::peer_complete:
     case event_kind::conflict_ended:
       return colour::green;
     case event_kind::peer_dead:
@@ -193,6 +229,7 @@ std::string text_format::event(const event_view& what, wall_time at) const {
       line += "output was read too slowly; everything follows anew";
       break;
     case event_kind::peer_live:
+    case event_kind::peer_complete:
     case event_kind::peer_dead:
     case event_kind::peer_left:
     case event_kind::peer_forgotten:
@@ -230,15 +267,24 @@ std::string text_format::erased(std::string_view key, std::optional<std::uint64_
 }
 
 std::string text_format::got(std::string_view peer, std::string_view key,
-                             const std::optional<entry_view>& entry, bool is_peer_known) const {
-  if (entry) return escaped(entry->value) + "\n";
-  if (is_peer_known) return in_quotes(peer) + " publishes no key " + in_quotes(key) + "\n";
+                             const std::optional<entry_view>& entry, const key_age& age,
+                             std::optional<peer_status> status) const {
+  if (entry) {
+    std::string note = note_of(age);
+    if (!is_shown(*status, key_scope::live)) {
+      note += (note.empty() ? "" : "; ") + escaped(peer) + " is " + std::string(to_string(*status));
+    }
+    return escaped(entry->value) + (note.empty() ? "" : painted("  (" + note + ")", colour::dim)) +
+           "\n";
+  }
+  if (status) return in_quotes(peer) + " publishes no key " + in_quotes(key) + "\n";
   return "no node " + in_quotes(peer) + " is known\n";
 }
 
 std::string text_format::members(const std::vector<member>& all) const {
   constexpr std::size_t gap = 2;
-  std::vector<std::string> titles{"name",      "status",  "reachable", "phi",       "version",
+  std::vector<std::string> titles{"name",      "status",  "reachable", "rtt",
+                                  "phi",       "heard",   "version",   "lacks",
                                   "heartbeat", "backlog", "endpoint",  "generation"};
   const bool is_sealed = std::any_of(all.begin(), all.end(),
                                      [](const member& one) { return one.sealed_with.has_value(); });
@@ -250,8 +296,13 @@ std::string text_format::members(const std::vector<member>& all) const {
     row.push_back(escaped(one.name));
     row.emplace_back(one.is_suspect ? "suspect" : to_string(one.status));
     row.emplace_back(is_self ? "-" : one.is_reachable ? "yes" : "no");
+    row.push_back(trip_of(one.rtt));
     row.push_back(one.phi ? one_decimal(*one.phi) : "-");
+    const auto silent = std::chrono::floor<std::chrono::milliseconds>(
+        one.silent.value_or(std::chrono::nanoseconds{}));
+    row.push_back(one.silent ? length_of(silent) + " ago" : "-");
     row.push_back(std::to_string(one.max_version));
+    row.push_back(is_self ? "-" : std::to_string(one.lacks));
     row.push_back(std::to_string(one.heartbeat));
     row.push_back(is_self ? "-" : std::to_string(one.backlog));
     row.push_back(one.address.to_string());
@@ -301,8 +352,11 @@ std::string text_format::writable(std::chrono::milliseconds waited) const {
   return "writable after " + std::to_string(waited.count()) + " ms\n";
 }
 
-std::string text_format::changed(std::string_view name, std::string_view value) const {
-  return escaped(name) + " is " + escaped(value) + "\n";
+std::string text_format::changed(std::string_view name, std::string_view value,
+                                 std::string_view warning) const {
+  std::string text = escaped(name) + " is " + escaped(value) + "\n";
+  if (!warning.empty()) text += painted("warning: " + escaped(warning), colour::yellow) + "\n";
+  return text;
 }
 
 std::string text_format::options(
@@ -319,17 +373,22 @@ std::string text_format::options(
 void text_format::begin_state(std::string&) const {}
 
 void text_format::begin_peer(const peer_state& of, bool, std::string& to) const {
-  to += painted(escaped(of.name), colour_of(of.status)) + "\n";
+  to += painted(escaped(of.name), colour_of(of.status));
+  if (!is_shown(of.status, key_scope::live)) to += "  (" + std::string(to_string(of.status)) + ")";
+  to += "\n";
 }
 
-void text_format::add_entry(std::string_view key, std::string_view value, bool,
-                            std::string& to) const {
-  to += "  " + escaped(key) + " = " + escaped(value) + "\n";
+void text_format::add_entry(const peer_entry& one, bool, std::string& to) const {
+  to += "  " + escaped(one.key) + " = " + escaped(one.value);
+  if (const std::string note = note_of(one.age); !note.empty()) {
+    to += painted("  (" + note + ")", colour::dim);
+  }
+  to += "\n";
 }
 
 void text_format::end_peer(std::string&) const {}
 
-void text_format::end_state(std::string&) const {}
+void text_format::end_state(const std::vector<peer_state>&, std::string&) const {}
 
 std::string text_format::stats(const std::vector<std::pair<std::string, std::uint64_t>>& counters,
                                bool has_all) const {

@@ -27,8 +27,8 @@ class text_format final : public format {
   [[nodiscard]] std::string erased(std::string_view key,
                                    std::optional<std::uint64_t> version) const override;
   [[nodiscard]] std::string got(std::string_view peer, std::string_view key,
-                                const std::optional<entry_view>& entry,
-                                bool is_peer_known) const override;
+                                const std::optional<entry_view>& entry, const key_age& age,
+                                std::optional<peer_status> status) const override;
   [[nodiscard]] std::string members(const std::vector<member>& all) const override;
   [[nodiscard]] std::string forgotten(std::string_view peer) const override;
   [[nodiscard]] std::string joined(const std::vector<endpoint>& addresses) const override;
@@ -38,15 +38,15 @@ class text_format final : public format {
                                        std::string_view value,
                                        std::chrono::milliseconds waited) const override;
   [[nodiscard]] std::string writable(std::chrono::milliseconds waited) const override;
-  [[nodiscard]] std::string changed(std::string_view name, std::string_view value) const override;
+  [[nodiscard]] std::string changed(std::string_view name, std::string_view value,
+                                    std::string_view warning) const override;
   [[nodiscard]] std::string options(
       const std::vector<std::pair<std::string, std::string>>& named) const override;
   void begin_state(std::string& to) const override;
   void begin_peer(const peer_state& of, bool is_first, std::string& to) const override;
-  void add_entry(std::string_view key, std::string_view value, bool is_first,
-                 std::string& to) const override;
+  void add_entry(const peer_entry& one, bool is_first, std::string& to) const override;
   void end_peer(std::string& to) const override;
-  void end_state(std::string& to) const override;
+  void end_state(const std::vector<peer_state>& all, std::string& to) const override;
   [[nodiscard]] std::string stats(
       const std::vector<std::pair<std::string, std::uint64_t>>& counters,
       bool has_all) const override;

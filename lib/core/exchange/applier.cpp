@@ -140,6 +140,7 @@ bool applier::try_put(slot_index slot, const entry_view& entry) {
   }
   const std::optional<entry_view> held = entries_.find(slot, entry.key);
   if (exceeds_capacity(slot, entry, entry.value.size(), held)) return false;
+  const std::uint64_t held_at = held ? held->sequence : 0;
   entry_view placed = entry;
   const bool is_same =
       held && held->value == entry.value && held->is_tombstone == entry.is_tombstone;
@@ -155,6 +156,7 @@ bool applier::try_put(slot_index slot, const entry_view& entry) {
     if (slot != self_slot) put_off(slot);
     return false;
   }
+  if (held && !is_same) changes_.handle_moved(slot, held_at);
   owner& of = owners_[slot];
   of.put_off_rounds = 0;
   if (entry.key == floor_key) of.floor = std::max(of.floor, read_floor(entry.value));
@@ -165,7 +167,9 @@ void applier::apply_floor(slot_index slot) {
   owner& of = owners_[slot];
   const bool is_early = peers_[slot].max_version() < shared_.top_of(slot);
   if (of.floor == 0 || is_early) return;
-  changes_.advance_to(entries_.drop_upto(slot, of.floor, changes_.last()));
+  const std::uint64_t before = changes_.last();
+  changes_.advance_to(entries_.drop_upto(slot, of.floor, before));
+  if (changes_.last() != before) changes_.handle_moved(slot, 0);
   of.floor = 0;
 }
 

@@ -52,47 +52,56 @@ std::optional<event_view> change_reader::show_entry(const changed_entry& changed
 
 std::optional<event_view> change_reader::show_item(const change_item& item,
                                                    change_cursor& cursor) const {
-  const bool has_row =
-      item.kind == change_item::what::introduced || item.kind == change_item::what::status;
   event_view shown;
-  shown.peer =
-      has_row ? std::string_view(peers_->details(item.slot).name) : std::string_view(item.name);
-  shown.generation = has_row ? (*peers_)[item.slot].generation() : item.generation;
-  shown.text = item.text;
+  if (item.told) {
+    shown.peer = item.told->name;
+    shown.generation = item.told->generation;
+    shown.text = item.told->text;
+  } else {
+    shown.peer = peers_->details(item.slot).name;
+    shown.generation = (*peers_)[item.slot].generation();
+  }
 
-  // The status `self` means that the cursor showed nothing of the peer.
-  if (cursor.shown.size() <= item.slot) cursor.shown.resize(item.slot + 1, peer_status::self);
-  peer_status& last_shown = cursor.shown[item.slot];
+  if (cursor.shown.size() <= item.slot) cursor.shown.resize(item.slot + std::size_t{1});
+  change_cursor::shown_peer& last = cursor.shown[item.slot];
   switch (item.kind) {
     case change_item::what::introduced:
       // If nothing was shown of the peer, the subscriber has no former run to clear.
-      shown.kind = changes_->places_of(item.slot).is_restart && last_shown != peer_status::self
+      shown.kind = changes_->places_of(item.slot).is_restart && last.status != peer_status::self
                        ? event_kind::peer_restarted
                        : event_kind::new_peer;
-      last_shown = peer_status::introduced;
+      last.status = peer_status::introduced;
+      last.is_complete = false;
       break;
     case change_item::what::status: {
       const peer_status status = (*peers_)[item.slot].status();
       // The status changed and changed back between two reads.
-      if (status == last_shown) return std::nullopt;
-      last_shown = status;
+      if (status == last.status) return std::nullopt;
+      last.status = status;
+      last.is_complete = false;
       shown.kind = status == peer_status::live   ? event_kind::peer_live
                    : status == peer_status::left ? event_kind::peer_left
                                                  : event_kind::peer_dead;
       break;
     }
+    case change_item::what::complete:
+      // It moved behind entries that changed, or another life of the peer became complete.
+      if (last.is_complete) return std::nullopt;
+      last.is_complete = true;
+      shown.kind = event_kind::peer_complete;
+      break;
     case change_item::what::forgotten:
       // The subscriber never heard of the peer: it went before the snapshot began, or came and went
       // between two reads.
-      if (cursor.sequence <= cursor.snapshot_upto || last_shown == peer_status::self) {
+      if (cursor.sequence <= cursor.snapshot_upto || last.status == peer_status::self) {
         return std::nullopt;
       }
       shown.kind = event_kind::peer_forgotten;
-      last_shown = peer_status::self;
+      last = change_cursor::shown_peer();
       break;
     case change_item::what::notice:
       if (cursor.sequence <= cursor.notices_from) return std::nullopt;
-      shown.kind = item.event;
+      shown.kind = item.told->event;
       break;
   }
   if (!cursor.peer.empty() && shown.peer != cursor.peer) return std::nullopt;

@@ -45,7 +45,9 @@ void partners::join(const endpoint& address) {
 bool partners::is_partner(const endpoint& to) const {
   const endpoint& mine = peers_.details(self_slot).address;
   const bool is_mine = to.port == mine.port && to.has_address_of(mine);
-  return !is_mine && to.is_routable();
+  if (is_mine || !to.is_routable()) return false;
+  const auto is_at = [&to](const known_seed& one) { return one.at == to; };
+  return !settings_.is_observer || std::ranges::any_of(seeds_, is_at);
 }
 
 // ---------------------------------------------------------------------------------- the round

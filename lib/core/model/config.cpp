@@ -226,6 +226,8 @@ tl::expected<config, config_error> validated_change(const config& present, confi
   keep_text("name", c.name, present.name);
   keep_text("cluster_name", c.cluster_name, present.cluster_name);
   keep_count("generation_last", c.generation_last, present.generation_last);
+  keep(c.is_observer == present.is_observer, "is_observer", c.is_observer ? "true" : "false",
+       present.is_observer ? "true" : "false");
   keep(c.random_seed == present.random_seed, "random_seed",
        c.random_seed ? std::to_string(*c.random_seed) : "none",
        present.random_seed ? std::to_string(*present.random_seed) : "none");

@@ -12,6 +12,8 @@ std::string_view to_string(event_kind kind) {
       return "new_peer";
     case event_kind::peer_live:
       return "peer_live";
+    case event_kind::peer_complete:
+      return "peer_complete";
     case event_kind::peer_dead:
       return "peer_dead";
     case event_kind::peer_left:

@@ -15,13 +15,14 @@ peer_places& change_list::place_of(slot_index slot) {
 void change_list::erase_items(const peer_places& of) {
   if (of.introduced != 0) items_.erase(of.introduced);
   if (of.status != 0) items_.erase(of.status);
+  if (of.complete != 0) items_.erase(of.complete);
 }
 
 void change_list::introduce(slot_index slot, bool is_restart) {
   peer_places& of = place_of(slot);
   erase_items(of);
+  of = peer_places();
   of.introduced = take();
-  of.status = 0;
   of.is_restart = is_restart;
   items_.emplace(of.introduced, change_item(change_item::what::introduced, slot));
 }
@@ -29,8 +30,22 @@ void change_list::introduce(slot_index slot, bool is_restart) {
 void change_list::change_status(slot_index slot) {
   peer_places& of = place_of(slot);
   if (of.status != 0) items_.erase(of.status);
+  if (of.complete != 0) items_.erase(of.complete);
+  of.complete = 0;
   of.status = take();
   items_.emplace(of.status, change_item(change_item::what::status, slot));
+}
+
+void change_list::complete(slot_index slot) {
+  peer_places& of = place_of(slot);
+  const std::uint64_t before = std::exchange(of.complete, take());
+  if (before == 0) {
+    items_.emplace_hint(items_.end(), of.complete, change_item(change_item::what::complete, slot));
+    return;
+  }
+  auto item = items_.extract(before);
+  item.key() = of.complete;
+  items_.insert(items_.end(), std::move(item));
 }
 
 void change_list::forget(slot_index slot, std::string_view name, std::uint64_t generation) {
@@ -38,18 +53,20 @@ void change_list::forget(slot_index slot, std::string_view name, std::uint64_t g
   erase_items(of);
   of = peer_places();
   change_item item(change_item::what::forgotten, slot);
-  item.name = name;
-  item.generation = generation;
+  item.told = std::make_unique<told_change>();
+  item.told->name = name;
+  item.told->generation = generation;
   keep(std::move(item));
 }
 
 void change_list::notice(event_kind kind, std::string_view name, std::uint64_t generation,
                          std::string text) {
   change_item item(change_item::what::notice, self_slot);
-  item.event = kind;
-  item.name = name;
-  item.generation = generation;
-  item.text = std::move(text);
+  item.told = std::make_unique<told_change>();
+  item.told->event = kind;
+  item.told->name = name;
+  item.told->generation = generation;
+  item.told->text = std::move(text);
   keep(std::move(item));
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,8 +17,8 @@
 
 namespace gossipmonger {
 
-/// A subscription's place in the change list, and what it wants to see. A value; memory: one byte
-/// a peer, to tell whether a status would repeat what was shown last.
+/// A subscription's place in the change list, and what it wants to see. A value; memory: two
+/// bytes a peer, to tell whether an event would repeat what was shown last.
 struct change_cursor {
   change_cursor() = default;
 
@@ -31,20 +32,35 @@ struct change_cursor {
   std::uint64_t notices_from = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t epoch = 0;  ///< of the change list, when the snapshot began
   bool has_begun = false;
-  std::vector<peer_status> shown;  ///< by slot: the status delivered last
+  /// The events of one peer that were delivered last. A value.
+  struct shown_peer {
+    shown_peer() = default;
+
+    peer_status status = peer_status::self;  ///< `self`: nothing of the peer
+    bool is_complete = false;                ///< peer_complete, since its latest peer_live
+  };
+  std::vector<shown_peer> shown;  ///< by slot
 };
 
+/// The content of a forgetting or a notice: there may be no row of that peer. A value.
+struct told_change {
+  told_change() = default;
+
+  event_kind event = event_kind::error;  ///< notice
+  std::string name;
+  std::uint64_t generation = 0;
+  std::string text;  ///< notice
+};
+
+/// Moved, not copied: each peer has three, so what only forgettings and notices have lies apart.
 struct change_item {
-  enum class what : std::uint8_t { introduced, status, forgotten, notice };
+  enum class what : std::uint8_t { introduced, status, complete, forgotten, notice };
 
   change_item(what of_kind, slot_index at_slot) : kind(of_kind), slot(at_slot) {}
 
   what kind;
   slot_index slot;
-  event_kind event = event_kind::error;  ///< notice
-  std::string name;                      ///< forgotten, notice
-  std::uint64_t generation = 0;          ///< forgotten, notice
-  std::string text;                      ///< notice
+  std::unique_ptr<told_change> told;  ///< forgotten, notice
 };
 
 /// The places of one peer's items in the sequence.
@@ -53,6 +69,7 @@ struct peer_places {
 
   std::uint64_t introduced = 0;  ///< of new_peer or peer_restarted; 0: there is none
   std::uint64_t status = 0;      ///< of the latest status; 0 while the peer is new
+  std::uint64_t complete = 0;    ///< of peer_complete in this status; 0: there is none
   bool is_restart = false;       ///< the peer was known before, as an earlier incarnation
 };
 
@@ -76,8 +93,16 @@ class change_list {
 
   /// The slot is of a new incarnation. The items of the one before go.
   void introduce(slot_index slot, bool is_restart);
-  /// The status of the peer changed.
+  /// The status of the peer changed. It is not complete any more.
   void change_status(slot_index slot);
+  /// All that the peer had when it turned live is here.
+  void complete(slot_index slot);
+  /// An entry of the peer that stood at `sequence` is at the end now. If it stood before
+  /// `complete`, that moves behind it: a reader that comes late sees it first. 0: the entry is any
+  /// of them.
+  void handle_moved(slot_index slot, std::uint64_t sequence) {
+    if (slot < places_.size() && sequence < places_[slot].complete) complete(slot);
+  }
   /// The peer goes, and its items with it. A forgetting stays.
   void forget(slot_index slot, std::string_view name, std::uint64_t generation);
   /// The places of the peer in that slot.

@@ -249,4 +249,55 @@ TEST_CASE("change_reader: a release frees notices that all have read") {
   CHECK(node.changes.kept() == 64);
 }
 
+TEST_CASE("change_reader: a peer is complete after its entries, once for each time it is live") {
+  small_node node;
+  change_cursor cursor;
+  const slot_index b = node.introduce("b");
+  node.set_status(b, peer_status::live);
+  node.put(b, "k", "1", 1);
+  node.changes.complete(b);
+  CHECK(node.read(cursor) == "new_peer b, peer_live b, update b k=1, peer_complete b");
+
+  node.changes.complete(b);  // it moved
+  CHECK(node.read(cursor) == "");
+  node.set_status(b, peer_status::dead);
+  CHECK(node.read(cursor) == "peer_dead b");
+  node.set_status(b, peer_status::live);
+  node.changes.complete(b);
+
+  CHECK(node.read(cursor) == "peer_live b, peer_complete b");
+}
+
+TEST_CASE("change_reader: a peer that was away between two reads is complete as often as live") {
+  small_node node;
+  change_cursor was_told, was_not;
+  const slot_index b = node.introduce("b");
+  node.set_status(b, peer_status::live);
+  CHECK(node.read(was_not) == "new_peer b, peer_live b");
+  node.changes.complete(b);
+  CHECK(node.read(was_told) == "new_peer b, peer_live b, peer_complete b");
+
+  node.set_status(b, peer_status::dead);
+  node.set_status(b, peer_status::live);
+  node.changes.complete(b);
+
+  CHECK(node.read(was_told) == "");
+  CHECK(node.read(was_not) == "peer_complete b");
+}
+
+TEST_CASE(
+    "change_reader: a subscription that comes late sees entries that changed before complete") {
+  small_node node;
+  const slot_index b = node.introduce("b");
+  node.set_status(b, peer_status::live);
+  node.put(b, "k", "1", 1);
+  const std::uint64_t held_at = node.changes.last();
+  node.changes.complete(b);
+  node.put(b, "k", "2", 2);
+  node.changes.handle_moved(b, held_at);
+  change_cursor late;
+
+  CHECK(node.read(late) == "new_peer b, peer_live b, update b k=2, peer_complete b");
+}
+
 }  // namespace gossipmonger

@@ -31,8 +31,8 @@ class teller {
   std::string read() {
     std::string told;
     while (const change_item* item = changes.first_above(read_upto_, read_upto_)) {
-      told += std::string(to_string(item->event)) + " " + item->name + " " +
-              std::to_string(item->generation) + ": " + item->text + "\n";
+      told += std::string(to_string(item->told->event)) + " " + item->told->name + " " +
+              std::to_string(item->told->generation) + ": " + item->told->text + "\n";
     }
     return told;
   }

@@ -289,6 +289,7 @@ TEST_CASE("config: what a node is built for cannot be changed while it runs, the
       {"cluster_name", [](config& c) { c.cluster_name = "other"; }},
       {"generation_last", [](config& c) { c.generation_last = 1; }},
       {"random_seed", [](config& c) { c.random_seed = 1; }},
+      {"is_observer", [](config& c) { c.is_observer = true; }},
       {"datagram_bytes_max", [](config& c) { c.datagram_bytes_max = 1400; }},
       {"value_bytes_max", [](config& c) { c.value_bytes_max = 2000; }},
       {"partial_bytes_max", [](config& c) { c.partial_bytes_max += 1; }},

@@ -12,6 +12,7 @@ using namespace gossipmonger;
 TEST_CASE("event: kinds bear the names of their enumerators") {
   CHECK(to_string(event_kind::new_peer) == "new_peer");
   CHECK(to_string(event_kind::peer_live) == "peer_live");
+  CHECK(to_string(event_kind::peer_complete) == "peer_complete");
   CHECK(to_string(event_kind::peer_dead) == "peer_dead");
   CHECK(to_string(event_kind::peer_left) == "peer_left");
   CHECK(to_string(event_kind::peer_restarted) == "peer_restarted");

@@ -89,8 +89,8 @@ TEST_CASE("change_list: a forgetting takes the row's items along and names who w
   CHECK(items_above(changes, 0) == std::vector<seen_item>{seen_item(3, what::forgotten)});
   std::uint64_t at = 0;
   const change_item* item = changes.first_above(0, at);
-  CHECK(item->name == "gone");
-  CHECK(item->generation == 7);
+  CHECK(item->told->name == "gone");
+  CHECK(item->told->generation == 7);
   CHECK(item->slot == 3);
 }
 
@@ -121,7 +121,7 @@ TEST_CASE("change_list: a cursor begins at the start, with all that is there as 
   note(changes, "one");
   change_cursor cursor;
   cursor.sequence = 7;  // as one that lagged
-  cursor.shown.resize(3, peer_status::live);
+  cursor.shown.resize(3);
 
   changes.begin(cursor);
 
@@ -261,4 +261,57 @@ TEST_CASE("change_list: who begins after a cut has lost nothing, until the next 
   CHECK(changes.has_lost(cursor));
   cursor.sequence = 3;
   CHECK_FALSE(changes.has_lost(cursor));
+}
+TEST_CASE("change_list: a peer is complete after its status, until that changes") {
+  change_list changes(8);
+  changes.introduce(1, false);
+  changes.change_status(1);
+
+  changes.complete(1);
+  CHECK(items_above(changes, 1) ==
+        std::vector<seen_item>{seen_item(2, what::status), seen_item(3, what::complete)});
+  changes.change_status(1);
+
+  CHECK(changes.places_of(1).complete == 0);
+  CHECK(items_above(changes, 1) == std::vector<seen_item>{seen_item(4, what::status)});
+}
+
+TEST_CASE("change_list: a restart and a forgetting take back that the peer was complete") {
+  change_list changes(8);
+  changes.introduce(1, false);
+  changes.change_status(1);
+  changes.complete(1);
+
+  changes.introduce(1, true);
+  CHECK(items_above(changes, 0) == std::vector<seen_item>{seen_item(4, what::introduced)});
+  changes.complete(1);
+  changes.forget(1, "gone", 7);
+
+  CHECK(items_above(changes, 0) == std::vector<seen_item>{seen_item(6, what::forgotten)});
+}
+
+TEST_CASE("change_list: complete moves behind an entry that stood before it") {
+  change_list changes(8);
+  changes.introduce(1, false);
+  const std::uint64_t before = changes.take();
+  changes.complete(1);
+  const std::uint64_t after = changes.take();
+
+  changes.handle_moved(1, after);
+  CHECK(changes.places_of(1).complete == 3);
+  changes.handle_moved(1, before);
+
+  CHECK(changes.places_of(1).complete == 5);
+  CHECK(items_above(changes, 1) == std::vector<seen_item>{seen_item(5, what::complete)});
+}
+
+TEST_CASE("change_list: no peer becomes complete because its entries move") {
+  change_list changes(8);
+  changes.introduce(1, false);
+
+  changes.handle_moved(1, 0);
+  changes.handle_moved(99, 0);  // a slot never used
+
+  CHECK(changes.places_of(1).complete == 0);
+  CHECK(changes.last() == 1);
 }
