@@ -35,14 +35,18 @@ class Commands(harness.ProgramTest):
         a = self.node("a")
 
         self.assertEqual(a.ask("set k one two"), {"reply": "set", "key": "k", "version": 1})
-        self.assertEqual(a.ask("get a k"), {"reply": "get", "peer": "a", "key": "k",
-                                            "value": "one two", "version": 1})
+        got = a.ask("get a k")
+        self.assertLess(got.pop("age_ms"), 1000 * harness.PATIENCE)
+        self.assertEqual(got, {"reply": "get", "peer": "a", "key": "k", "value": "one two",
+                               "version": 1, "status": "self", "ttl_ms": None})
         self.assertEqual(a.ask("set k one two")["version"], 1)  # the same bytes: nothing written
         self.assertEqual(a.ask("erase k"), {"reply": "erase", "key": "k", "version": 2})
         self.assertEqual(a.ask("erase k"), {"reply": "erase", "key": "k", "version": None})
         self.assertEqual(a.ask("get a k"), {"reply": "get", "peer": "a", "key": "k", "value": None,
-                                            "version": None})
+                                            "version": None, "status": "self", "age_ms": None,
+                                            "ttl_ms": None})
         self.assertEqual(a.ask("get nobody k")["value"], None)
+        self.assertIsNone(a.ask("get nobody k")["status"])
 
     def test_a_value_is_the_rest_of_the_line_as_it_stands(self):
         a = self.node("a")
@@ -82,6 +86,61 @@ class Commands(harness.ProgramTest):
         self.assertEqual(a.ask("set-ttl 1h k v")["version"], 3)
         self.assertEqual(a.ask("set-ttl 700ms k v")["version"], 3)
         self.assertEqual(a.ask("set k v")["version"], 3)
+
+    def test_the_age_of_a_value_and_the_time_that_it_has_left_are_told(self):
+        a, b = self.pair()
+        a.ask("set-ttl 1h k v")
+        b.event("update", peer="a", key="k")
+        time.sleep(0.3)
+
+        here, there = a.ask("get a k"), b.ask("get a k")
+
+        self.assertGreaterEqual(here["age_ms"], 300)
+        self.assertTrue(3_500_000 < here["ttl_ms"] <= 3_599_700, here)
+        self.assertGreaterEqual(there["age_ms"], 300)
+        self.assertIsNone(there["ttl_ms"])  # its owner alone counts
+        a.ask("set k v")
+        self.assertIsNone(a.ask("get a k")["ttl_ms"])
+        self.assertGreaterEqual(a.ask("get a k")["age_ms"], 300)  # the same bytes
+        a.ask("set k w")
+        a.event("update", peer="a", key="k", value="w")
+        self.assertLess(a.until("get a k", lambda r: r["age_ms"] < here["age_ms"])["age_ms"], 300)
+
+    def test_keys_of_a_peer_that_is_not_live_are_marked(self):
+        a, b = self.pair("--set", "k=v")
+        self.assertEqual(a.until("get b k", lambda r: r["value"])["status"], "live")
+        b.process.kill()
+        a.event("peer_dead", peer="b")
+
+        self.assertEqual(a.ask("get b k")["status"], "dead")
+        self.assertEqual(a.ask("state")["statuses"], {"a": "self", "b": "dead"})
+
+    def test_an_interval_far_from_that_of_the_peers_is_set_with_a_warning(self):
+        a, _ = self.pair()
+        # Each digest of a peer says how often it gossips: 50 ms, rounded down.
+        a.until("members", lambda m: m["members"][1]["interval_ms"] == 48)
+        self.assertNotIn("warning", a.ask("option gossip_interval 60ms"))
+        self.assertNotIn("warning", a.ask("option fanout 2"))
+
+        told = a.ask("option gossip_interval 1s")
+
+        self.assertEqual((told["reply"], told["value"]), ("option", "1s"))
+        self.assertIn("1 of 1 live peers", told["warning"])
+        self.assertEqual(a.ask("options")["gossip_interval"], "1000ms")
+        self.assertNotIn("warning", a.ask("option gossip_interval 50ms"))
+
+    def test_a_peer_is_complete_after_its_keys(self):
+        a = self.node("a", *[word for i in range(50) for word in ("--set", f"k{i}=v")])
+        b = self.node("b", "--seed", a.endpoint)
+
+        b.event("peer_complete", peer="a")
+
+        kinds = [one["event"] for one in b.events if one.get("peer") == "a"]
+        self.assertEqual(kinds[:kinds.index("peer_complete")].count("update"), 50)
+        self.assertEqual(kinds.count("peer_complete"), 1)
+        self.assertEqual(b.member("a")["lacks"], 0)
+        self.assertGreaterEqual(b.until("members", lambda m: [
+            one for one in m["members"] if one["rtt_ms"] is not None])["members"][1]["rtt_ms"], 0)
 
     def test_options_are_changed_while_the_node_runs(self):
         a = self.node("a")
@@ -172,6 +231,13 @@ class Commands(harness.ProgramTest):
         self.assertNotIn("\npauses ", some)
         self.assertNotRegex(some, r"(?m)^\w+ +0$")
         self.assertRegex(self.as_text("stats all"), r"\npauses +0\n")
+
+    def test_people_see_the_age_of_a_key_and_what_it_has_left(self):
+        text = self.as_text("set k v", "set-ttl 1h l w", "wait-live 1 300ms", "get a k", "get a l",
+                            "state")
+        self.assertRegex(text, r"(?m)^v  \(\d+ ms old\)$")
+        self.assertRegex(text, r"(?m)^w  \(\d+ ms old, 59 min left\)$")
+        self.assertRegex(text, r"(?m)^  k = v  \(\d+ ms old\)$")
 
     def test_people_see_a_generation_as_a_date(self):
         date = time.strftime("%Y-%m-%d")
@@ -320,7 +386,7 @@ class Commands(harness.ProgramTest):
                               capture_output=True, timeout=2 * harness.PATIENCE)
 
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        self.assertIn("\n  key77777 = 77777\n", done.stdout)
+        self.assertIn("\n  key77777 = 77777  (", done.stdout)
         self.assertRegex(done.stdout, r"\npauses +0\n")
 
     def test_a_carriage_return_before_the_line_end_is_part_of_that(self):
@@ -363,11 +429,15 @@ class Commands(harness.ProgramTest):
         a, b = self.pair("--set", "k=v")
         b.event("update", peer="a", key="k")
 
-        me, other = b.ask("members")["members"]
+        me, other = b.until("members", lambda m: m["members"][1]["interval_ms"])["members"]
 
         self.assertEqual(set(me), {"name", "generation", "endpoint", "status", "reachable",
-                                   "suspect", "max_version", "heartbeat", "phi", "backlog",
+                                   "suspect", "max_version", "lacks", "heartbeat", "phi",
+                                   "silent_ms", "rtt_ms", "interval_ms", "backlog",
                                    "wire_versions", "sealed_with"})
+        self.assertEqual((me["silent_ms"], me["rtt_ms"], me["interval_ms"]), (None, None, None))
+        self.assertEqual((other["lacks"], other["interval_ms"]), (0, 48))  # 50, rounded down
+        self.assertGreaterEqual(other["silent_ms"], 0)
         self.assertEqual((me["sealed_with"], other["sealed_with"]), (None, None))
         self.assertEqual(other["wire_versions"], [1, 1])
         self.assertEqual((me["name"], me["status"], me["phi"]), ("b", "self", None))
