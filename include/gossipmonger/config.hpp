@@ -42,6 +42,7 @@ struct config {
   /// again; those that are myself are skipped; none: a cluster of one.
   std::vector<std::string> seeds;
   std::chrono::milliseconds resolve_interval{60'000};  ///< 1 s to 1 day between two look-ups
+
   /// Whether this node asks its seeds only, and answers nobody: it comes to know the cluster, and
   /// no node comes to know it. Nobody gets what it publishes. It stays so until it is started anew.
   bool is_observer = false;
