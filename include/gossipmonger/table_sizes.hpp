@@ -29,7 +29,7 @@ struct table_sizes {
   std::size_t partial_bytes = 0;    ///< of values under way, as far as they are here
   std::size_t announced_bytes = 0;  ///< of the same, in whole
   std::size_t put_off = 0;          ///< peers whose entries the storage refused
-  std::size_t value_transfers = 0;  ///< values that one source sends on
+  std::size_t transfers = 0;        ///< owners whose entries one sender brings
 
   // What goes.
   std::size_t digests = 0;     ///< that wait to be sent

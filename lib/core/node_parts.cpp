@@ -130,7 +130,6 @@ void node_parts::try_complete(slot_index slot) {
 void node_parts::forget_slot(slot_index slot) {
   membership.forget(slot, liveness.credible_heartbeat(slot), clock.now());
   exchange.forget(slot);
-  exchange.transfers.forget(slot);
   liveness.forget(slot);
   own_map.forget(slot);
   notices.forget(slot);

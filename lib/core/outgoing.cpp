@@ -1,11 +1,22 @@
 #include "core/outgoing.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace gossipmonger {
 
+namespace {
+
 using std::chrono::nanoseconds;
+
+/// A question for more is due again after one part of an interval in so many without an answer.
+constexpr int stall_part = 16;
+/// Entries of a datagram beside sender and receiver, at the smallest size.
+constexpr std::size_t continuation_places = 40;
+constexpr std::size_t spared_of_owner_max = 24;
+
+}  // namespace
 
 void outgoing::start_probes() {
   while (const std::optional<wanted_probe> wanted = node_.liveness.poll_probe(node_.random)) {
@@ -60,16 +71,10 @@ digest_leg* outgoing::try_start(const endpoint& to, std::uint64_t remote_hash) {
 }
 
 digest_leg& outgoing::start_exchange(const endpoint& to, std::uint64_t remote_hash) {
-  const bool is_verified = node_.addresses.is_verified(to);
   digest_leg& leg =
       node_.sending.add_digest(to, node_.peers.by_hash().size(), node_.unwanted.all().size());
-  leg.planned = node_.clock.now();
-  leg.from = node_.source;
-  leg.remote_hash = remote_hash;
-  leg.cookie_echo = node_.addresses.cookie_from(to);
-  const std::optional<slot_index> slot = node_.peers.find(remote_hash);
-  if (slot) leg.spoken = node_.peers.details(*slot).spoken;
-  leg.unanswered = slot && is_heard(*slot) ? 0 : node_.addresses.unanswered(to);
+  begin_digest(leg, remote_hash);
+  const bool is_verified = node_.addresses.is_verified(to);
   if (!is_verified) {
     const bool is_short_turn = node_.addresses.unanswered(to) % address_book::short_starts ==
                                address_book::short_starts - 1;
@@ -81,25 +86,76 @@ digest_leg& outgoing::start_exchange(const endpoint& to, std::uint64_t remote_ha
   return leg;
 }
 
-void outgoing::try_continue(const value_transfer& one) {
-  if (!node_.exchange.transfers.may_continue() || !node_.addresses.is_verified(one.source)) return;
-  if (!node_.sending.has_room_for_digest(one.source)) return;
-  node_.exchange.transfers.handle_continued();
-  digest_leg& leg = start_exchange(one.source, one.remote_hash);
-  leg.is_short = true;
-  leg.is_sign_due = false;
-  leg.about = one.slot;
-  leg.has_extra = false;
-  leg.datagrams_left = 1;
+void outgoing::begin_digest(digest_leg& leg, std::uint64_t remote_hash) {
+  leg.planned = node_.clock.now();
+  leg.from = node_.source;
+  leg.remote_hash = remote_hash;
+  leg.cookie_echo = node_.addresses.cookie_from(leg.to);
+  const std::optional<slot_index> slot = node_.peers.find(remote_hash);
+  if (slot) leg.spoken = node_.peers.details(*slot).spoken;
+  leg.unanswered = slot && is_heard(*slot) ? 0 : node_.addresses.unanswered(leg.to);
 }
 
-void outgoing::continue_values() {
-  node_.exchange.transfers.begin_round(node_.stats.rounds, [this](slot_index slot) {
-    return node_.peers.is_used(slot) && node_.exchange.shared.partial_of(slot).has_value();
-  });
-  for (const value_transfer& one : node_.exchange.transfers.all()) {
-    if (!is_started(one.source)) try_continue(one);
+void outgoing::try_continue(const endpoint& source, bool is_stalled) {
+  transfers& all = node_.exchange.shared.transfers;
+  if (!all.may_continue() || !node_.addresses.is_verified(source)) return;
+  if (!node_.sending.has_room_for_continuation(source)) return;
+  std::vector<transfer> wanted;
+  std::copy_if(all.all().begin(), all.all().end(), std::back_inserter(wanted),
+               [&source](const transfer& one) { return one.source == source; });
+  if (wanted.empty()) return;
+  all.handle_continued();
+  digest_leg& leg = node_.sending.add_continuation(source);
+  begin_digest(leg, wanted.front().remote_hash);
+  // The longest under way go first. Others are asked for once these are whole.
+  std::size_t places = continuation_places;
+  for (const transfer& one : wanted) {
+    const std::vector<spared_interval> spared = plan_spared(one, is_stalled);
+    const std::size_t taken = 2 + spared.size();  // a row and perhaps a partial
+    if (taken > places) break;
+    places -= taken;
+    leg.about.push_back(one.slot);
+    leg.spared.insert(leg.spared.end(), spared.begin(), spared.end());
+    const std::uint64_t held = node_.peers[one.slot].max_version();
+    all.handle_asked(one.slot, std::max(held, node_.exchange.deltas.parked_upto(one.slot)));
   }
+  std::sort(leg.about.begin(), leg.about.end(), [this](slot_index one, slot_index other) {
+    return node_.peers[one].name_hash() < node_.peers[other].name_hash();
+  });
+}
+
+std::vector<spared_interval> outgoing::plan_spared(const transfer& one, bool is_stalled) {
+  // A value that is under way holds back all that follows it.
+  if (node_.exchange.shared.partial_of(one.slot)) return {};
+  std::vector<spared_interval> held = node_.exchange.deltas.parked_intervals(one.slot);
+  if (held.empty()) return held;
+  const peer_view row = node_.peers[one.slot];
+  // Entries sent since the last question may have been overtaken: they are not lost yet.
+  const std::uint64_t upto = held.back().upto;
+  const std::uint64_t asked = is_stalled ? upto : std::max(row.max_version(), one.asked_upto);
+  if (asked < upto) {
+    std::erase_if(held, [asked](const spared_interval& each) { return each.after >= asked; });
+    if (held.empty() || held.back().upto < asked) {
+      held.emplace_back(row.name_hash(), asked, upto);
+    }
+    held.back().upto = upto;
+  }
+  // Where much is lost, or parked, the first gaps are filled before anything further comes.
+  const bool is_crowded = held.size() > spared_of_owner_max;
+  if (is_crowded) held.resize(spared_of_owner_max);
+  if (is_crowded || node_.exchange.deltas.is_half_parked()) held.back().upto = version_max;
+  return held;
+}
+
+void outgoing::continue_stalled() {
+  const nanoseconds oldest = node_.clock.now() - node_.settings.gossip_interval / stall_part;
+  std::vector<endpoint> stalled;
+  for (const transfer& one : node_.exchange.shared.transfers.all()) {
+    // A lost part of a value is sent again only once a later heartbeat was seen.
+    const bool is_value = node_.exchange.shared.partial_of(one.slot).has_value();
+    if (one.last <= oldest || is_value) stalled.push_back(one.source);
+  }
+  for (const endpoint& source : stalled) try_continue(source, true);
 }
 
 void outgoing::plan_sign(const message& received, std::size_t bytes, answer_leg& answer) {

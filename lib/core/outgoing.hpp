@@ -5,9 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "core/exchange/legs.hpp"
-#include "core/exchange/value_transfers.hpp"
+#include "core/exchange/transfers.hpp"
 #include "core/membership/partners.hpp"
 #include "core/model/message.hpp"
 #include "core/node_parts.hpp"
@@ -39,10 +40,11 @@ class outgoing {
   }
   /// A digest to that address.  expects: the outbox has room for it
   digest_leg& start_exchange(const endpoint& to, std::uint64_t remote_hash);
-  /// Asks the sender of a value for more of it by a short leg 1, if this round has one left.
-  void try_continue(const value_transfer& one);
-  /// Asks once a round for more of each value, unless a leg to its sender waits already.
-  void continue_values();
+  /// Asks a sender for more of the owners that it brings, by a short leg 1, if this round has one
+  /// left. `is_stalled`: nothing is on its way from there.
+  void try_continue(const endpoint& source, bool is_stalled);
+  /// Asks each sender of which nothing came for a while.
+  void continue_stalled();
   /// Decides whether the sender of that digest waits for a sign of life, and counts the answer.
   void plan_sign(const message& received, std::size_t bytes, answer_leg& answer);
   /// The answer is planned now, and leaves from the address that `from` names.
@@ -52,6 +54,11 @@ class outgoing {
   [[nodiscard]] std::optional<endpoint> poll(moment now, message& out);
 
  private:
+  /// Fills in what any leg 1 to that address bears.
+  void begin_digest(digest_leg& leg, std::uint64_t remote_hash);
+  /// The versions of that transfer that need not be sent again, as far as they have a place in a
+  /// datagram.
+  [[nodiscard]] std::vector<spared_interval> plan_spared(const transfer& one, bool is_stalled);
   /// A leg 1 without a claim, to hear whether a peer answers, or to tell it something.
   void start_short(const wanted_probe& wanted);
   /// A digest to that address; null where it may not go, or one waits, or too many do.

@@ -140,7 +140,6 @@ table_sizes protocol::tables() const {
   held.reported_names = node_.notices.reported_names();
   held.reported_clusters = node_.notices.reported_clusters();
   held.reported_intervals = node_.notices.reported_intervals();
-  held.value_transfers = node_.exchange.transfers.all().size();
   held.digests = node_.sending.waiting(outbox_lane::digests);
   held.answers =
       node_.sending.waiting(outbox_lane::answers) + node_.sending.waiting(outbox_lane::bulk);

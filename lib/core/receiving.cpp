@@ -61,8 +61,9 @@ void receiving::handle_message(const message& received, const endpoint& source, 
   const bool was_partial =
       !was_verified && node_.peers.by_hash().size() + node_.unwanted.all().size() >
                            node_.exchange.digests.rows_a_datagram();
-  // The 3x rule may have cut an answer, here or there: it is asked for anew. A value goes on.
+  // The 3x rule may have cut an answer, here or there: it is asked for anew. Entries go on.
   const bool goes_on = handle_parts(received, source) && was_verified;
+  if (received.more && goes_on) outgoing_.try_continue(source, false);
   const bool is_cut = (received.more && !goes_on) || was_partial;
   if (received.kind == message_kind::reply && is_cut) {
     begin_anew(source, received.sender.name_hash);
@@ -173,9 +174,11 @@ void receiving::handle_digest(const message& received, const endpoint& source, s
     leg.refused = node_.membership.refusal_of(received.sender);
   }
   leg.partials = &received.partials;
+  leg.spared = &received.spared;
   node_.exchange.plans.compare(received.known, seen_, received.sender.name_hash, node_.clock.now(),
                                leg);
   leg.partials = nullptr;
+  leg.spared = nullptr;
   node_.exchange.plans.limit_window(leg);
   node_.exchange.plans.shuffle(leg, node_.random);
   if (is_verified) {
@@ -236,19 +239,29 @@ void receiving::begin_anew(const endpoint& source, std::uint64_t remote_hash) {
 }
 
 bool receiving::handle_parts(const message& received, const endpoint& source) {
-  value_transfer part;
+  transfers& all = node_.exchange.shared.transfers;
+  transfer part;
   part.source = source;
   part.remote_hash = received.sender.name_hash;
   part.round = node_.stats.rounds;
+  part.last = node_.clock.now();
   bool has_part = false;
   for (const delta_view& delta : received.deltas) {
-    if (delta.upto.offset == 0) continue;
     const std::optional<slot_index> slot = node_.peers.find(delta.name_hash);
-    if (!slot || !node_.exchange.shared.partial_of(*slot)) continue;
+    if (!slot || *slot == self_slot) continue;
+    const peer_view row = node_.peers[*slot];
+    if (row.generation() != delta.generation || row.is_refused()) continue;
     part.slot = *slot;
-    if (!node_.exchange.transfers.handle_part(part)) continue;
-    has_part = true;
-    if (received.more) outgoing_.try_continue(part);
+    part.wanted = delta.top;
+    const bool is_partial = node_.exchange.shared.partial_of(*slot).has_value();
+    const bool is_open = delta.value_bytes == 0 ? delta.upto.version < delta.top : is_partial;
+    if (is_open) {
+      has_part = true;
+      all.handle_part(part);
+    } else {
+      all.handle_last(part);
+    }
+    all.handle_held(*slot, row.max_version(), is_partial);
   }
   return has_part;
 }

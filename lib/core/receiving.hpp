@@ -45,8 +45,7 @@ class receiving {
   void handle_digest(const message& received, const endpoint& source, std::size_t bytes,
                      bool is_verified, bool is_fresh);
   void handle_reply(const message& received, const endpoint& source, bool is_fresh);
-  /// Notes the sender of each part of a value, and asks it for more unless the part is the last.
-  /// True: a transfer took a part of this message.
+  /// Notes the sender of entries of which there are more. True: it sent some.
   bool handle_parts(const message& received, const endpoint& source);
   /// A fresh leg 1, at once, but once a round and address.
   void begin_anew(const endpoint& source, std::uint64_t remote_hash);

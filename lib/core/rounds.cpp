@@ -25,7 +25,7 @@ void rounds::run(moment now) {
   outgoing_.start_probes();
   choose_partners();
   node_.sending.plan_digests();
-  outgoing_.continue_values();
+  outgoing_.continue_stalled();
   node_.liveness.spread_suspicions();
   outgoing_.start_probes();
   declare_dead();

@@ -27,7 +27,7 @@ constexpr std::array<named_size, 30> all_tables{
     named_size("bytes of partial values", &table_sizes::partial_bytes),
     named_size("bytes announced of partial values", &table_sizes::announced_bytes),
     named_size("peers put off", &table_sizes::put_off),
-    named_size("value transfers", &table_sizes::value_transfers),
+    named_size("value transfers", &table_sizes::transfers),
     named_size("digests waiting", &table_sizes::digests),
     named_size("answers waiting", &table_sizes::answers),
     named_size("answers to unverified addresses waiting", &table_sizes::unverified),
@@ -53,7 +53,7 @@ constexpr std::size_t parked_a_peer = 256;
 constexpr std::size_t names_max = 64;  // and whatever else a round, or a message, is made of
 constexpr std::size_t answers_max = 256;
 constexpr std::size_t unverified_answers_max = 32;
-constexpr std::size_t value_transfers_max = 16;
+constexpr std::size_t transfers_max = 64;
 constexpr std::size_t unverified_max = 256;  // the most that the option may be
 
 }  // namespace
@@ -74,7 +74,7 @@ table_sizes table_limits(const config& settings, const table_sizes& held) {
   most.partial_bytes = held.announced_bytes;
   most.announced_bytes = settings.partial_bytes_max;
   most.put_off = held.peers;
-  most.value_transfers = value_transfers_max;
+  most.transfers = transfers_max;
   most.digests = answers_max;
   most.answers = answers_max;
   most.unverified = unverified_answers_max;

@@ -172,6 +172,36 @@ bool read_partials(const entry_run& run, std::size_t first, std::size_t count,
   return is_good;
 }
 
+// Intervals stand in the place of unwanted entries, of which a digest without a claim has none.
+unsigned char* write_spared(const std::vector<spared_interval>& spared, unsigned char* to) {
+  for (const spared_interval& one : spared) {
+    packed_entry entry;
+    entry.name_hash = one.name_hash;
+    entry.version_and_heartbeat = one.after;
+    entry.generation_and_heartbeat = one.upto;
+    to = write_entry(entry, to);
+  }
+  return to;
+}
+
+bool read_spared(const entry_run& run, std::size_t first, std::size_t count,
+                 std::vector<spared_interval>& out) {
+  if (count > spared_max) return false;
+  out.clear();
+  const unsigned char* at = run.first + first * run.stride;
+  for (std::size_t i = 0; i < count; ++i, at += run.stride) {
+    const packed_entry entry = read_entry(at);
+    const spared_interval one(entry.name_hash, entry.version_and_heartbeat & version_max,
+                              entry.generation_and_heartbeat & version_max);
+    if (one.after >= one.upto) return false;
+    if (!out.empty() && out.back().name_hash > one.name_hash) return false;
+    const bool is_of_same = !out.empty() && out.back().name_hash == one.name_hash;
+    if (is_of_same && out.back().upto >= one.after) return false;
+    out.push_back(one);
+  }
+  return true;
+}
+
 // ------------------------------------------------------------------------------------- digest
 
 // Where `entry` stands in the lists as they are written: range, then extra.
@@ -201,7 +231,8 @@ std::size_t write_digest(const message& m, std::span<std::byte> segment) {
     body.receiver_index = static_cast<std::uint16_t>(index_of(known, m.receiver));
   }
   body.extra_count = static_cast<std::uint16_t>(known.extra.size());
-  body.unwanted_count = static_cast<std::uint16_t>(known.unwanted.size());
+  assert(m.spared.empty() || (known.lo > known.hi && known.unwanted.empty()));
+  body.unwanted_count = static_cast<std::uint16_t>(known.unwanted.size() + m.spared.size());
   body.receiver_instance = m.receiver_instance;
   assert(m.partials.size() <= partials_max &&
          m.suspicions.size() <= suspicion_entry::suspicions_max);
@@ -212,13 +243,14 @@ std::size_t write_digest(const message& m, std::span<std::byte> segment) {
   body.largest_received = m.largest_received;
 
   const std::size_t count = known.range.size() + known.extra.size() + known.unwanted.size() +
-                            m.partials.size() + m.suspicions.size();
+                            m.spared.size() + m.partials.size() + m.suspicions.size();
   std::size_t used = 0;
   unsigned char* room = capnp_body::write_digest(reinterpret_cast<unsigned char*>(segment.data()),
                                                  segment.size(), body, count, used);
   room = write_entries(known.range, room);
   room = write_entries(known.extra, room);
   room = write_entries(known.unwanted, room);
+  room = write_spared(m.spared, room);
   room = write_partials(m.partials, room);
   write_suspicions(m.suspicions, room);
   return used;
@@ -241,6 +273,11 @@ bool has_valid_claim(const digest& known) {
          is_ascending_within(known.unwanted, known.lo, known.hi);
 }
 
+bool read_unwanted(const entry_run& run, std::size_t first, std::size_t count, message& out) {
+  if (out.known.lo > out.known.hi) return read_spared(run, first, count, out.spared);
+  return read_entries(run, first, count, unknown_peers::refused, out.known.unwanted);
+}
+
 bool take_digest(const digest_body& body, const entry_run& run, message& out) {
   const std::size_t suspicions = body.suspicion_count & ~name_shared_bit;
   const std::size_t unclaimed =
@@ -257,8 +294,7 @@ bool take_digest(const digest_body& body, const entry_run& run, message& out) {
   known.hi = body.hi;
   if (!read_entries(run, 0, in_range, unknown_peers::refused, known.range) ||
       !read_entries(run, in_range, body.extra_count, unknown_peers::refused, known.extra) ||
-      !read_entries(run, known_count, body.unwanted_count, unknown_peers::refused,
-                    known.unwanted) ||
+      !read_unwanted(run, known_count, body.unwanted_count, out) ||
       !read_partials(run, known_count + body.unwanted_count, body.partial_count, out.partials) ||
       !read_suspicions(run, run.count - suspicions, out.suspicions)) {
     return false;

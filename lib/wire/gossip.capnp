@@ -12,7 +12,7 @@ $Cxx.namespace("gossipmonger::schema");
 #   1   u8   wire versions that the sender speaks: highest << 4 | lowest, each 1 to 15
 #   2   u8   kind in the low four bits: 1 digest (root Digest), 2 reply, 3 deltas (root Reply);
 #            bits 4-6: by how much the version of the body is below the sender's highest;
-#            bit 7: `more`, the reply was cut, by the 3x rule or within a value
+#            bit 7: `more`, the reply was cut, by the 3x rule or within the entries of a peer
 #   3   u8   feature bits; unknown ones are ignored
 #   4   u32  cluster id
 #   8   u32  CRC32C over the whole datagram with this field zero
@@ -76,7 +76,8 @@ struct Digest {
   extraCount @4 :UInt16;
   unwantedCount @5 :UInt16;
   # Of the entries before the partials and suspicions, the last `unwantedCount` are unwanted, the
-  # `extraCount` before them (at most 64) extra, all before those the range.
+  # `extraCount` before them (at most 64) extra, all before those the range. In a digest without a
+  # claim, none is unwanted: these `unwantedCount` elements (at most 64) are of the form Spared.
   receiverInstance @6 :UInt32;
   # The run of the receiver that the sender holds; 0 if none.
   entries @7 :List(Entry);
@@ -84,7 +85,8 @@ struct Digest {
   # The last `partialCount` entries before the suspicions are partials, with strictly ascending
   # hashes: how much the sender holds of a value that spans datagrams. In place of the max version
   # stands the version of that value. In place of the heartbeat stands the number of its first bytes
-  # that are there, 1 to 2^24 - 1; the left bit is 0.
+  # that are there, 1 to 2^24 - 1; the left bit is 0. The version 2^47 - 1 is of no value: another
+  # node brings the sender the entries of that peer, and the receiver sends none.
   suspicionCount @9 :UInt8;
   # Bits 0-6: so many elements of `entries`, at most 32, the last of all, are of the form Suspicion.
   # Bit 7: the sender heard, lately, an older run of the receiver's name that lives beside the
@@ -96,6 +98,16 @@ struct Digest {
   # How large the largest datagram was that came from the receiver of late; 0: none came. With e
   # the exponent of two in its size, 16 * (e - 3) and the four bits below the highest; 1 for less
   # than 16 bytes.
+}
+
+struct Spared {
+  # Versions of a peer that the sender holds, or that are on their way to it, though it lacks
+  # earlier ones: the receiver does not send them again. In the place of an Entry. The intervals
+  # ascend by hash and then by version, and those of a peer neither meet nor overlap.
+  nameHash @0 :UInt64;
+  after @1 :UInt64;
+  upto @2 :UInt64;
+  # The interval (after, upto], after < upto: bits 0-46 of each.
 }
 
 struct Suspicion {

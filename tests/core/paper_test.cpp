@@ -162,18 +162,24 @@ TEST_CASE("paper: LADIS 2008 section 3.2: if a delta is left out, so is each new
   for (int i = 1; i <= 9; ++i) REQUIRE(a.set("k" + std::to_string(i), std::string(400, 'x')));
 
   std::uint64_t before = 0;
-  for (int exchanges = 0; before < 9; ++exchanges) {
-    REQUIRE(exchanges < 9);
-    world.exchange("b", "a");
+  std::size_t steps = 0;
+  world.on_send = [&](const letter&) {
     std::uint64_t held = 0;
     while (world["b"].get("a", "k" + std::to_string(held + 1))) ++held;
-    std::size_t all = world["b"].usage("a").live_keys;
+    const std::size_t all = world["b"].usage("a").live_keys;
 
     CHECK(all == held);  // k1 to k(held), and none above
-    CHECK(held > before);
+    CHECK(held >= before);
     CHECK(held <= before + 4);
+    steps += held > before ? 1 : 0;
     before = held;
-  }
+    return true;
+  };
+  world.exchange("b", "a");
+  world.on_send = nullptr;
+
+  CHECK(steps >= 2);
+  CHECK(world["b"].usage("a").live_keys == 9);
 }
 
 TEST_CASE(

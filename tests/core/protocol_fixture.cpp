@@ -34,6 +34,7 @@ letter::letter(const message& original, const endpoint& sender, const endpoint& 
   content.heartbeats = original.heartbeats;
   content.requests = original.requests;
   content.partials = original.partials;
+  content.spared = original.spared;
   content.deltas = original.deltas;
   content.entries = original.entries;
   for (identity_view& who : content.identities) who.name = keep(who.name);

@@ -119,7 +119,21 @@ void message_maker::fill_digest(byte_source& from, message& m) {
     m.receiver = entry(from);
     known.extra.push_back(m.receiver);
   }
+  if (known.lo > known.hi) fill_spared(from, m);
   fill_partials(from, m);
+}
+
+void message_maker::fill_spared(byte_source& from, message& m) {
+  for (std::size_t left = from.below(16) / 4; left > 0; --left) {
+    const std::uint64_t after = count(from, version_max - 1);
+    m.spared.emplace_back(hash(from), after, after + 1 + from.byte());
+    if (m.spared.back().upto > version_max) m.spared.back().upto = version_max;
+  }
+  std::sort(m.spared.begin(), m.spared.end());
+  const auto is_joined = [](const spared_interval& one, const spared_interval& next) {
+    return one.name_hash == next.name_hash && one.upto >= next.after;
+  };
+  m.spared.erase(std::unique(m.spared.begin(), m.spared.end(), is_joined), m.spared.end());
 }
 
 // Of young ages mostly, so that signs of life and suspicions meet.

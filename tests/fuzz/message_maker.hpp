@@ -51,6 +51,7 @@ class message_maker {
   void fill_digest(byte_source& from, message& m);
   void fill_suspicions(byte_source& from, message& m);
   void fill_partials(byte_source& from, message& m);
+  void fill_spared(byte_source& from, message& m);
   void fill_fragment(byte_source& from, message& m);
   void fill_delta(byte_source& from, message& m);
   void fill_reply(byte_source& from, message& m);

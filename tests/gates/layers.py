@@ -101,7 +101,7 @@ CORE_ORDER = [
     {"message", "config", "random", "replication"},
     {"message_text"},
     {"failure_detector", "packer", "parking", "peer_ring", "address_book", "node_clock",
-     "own_incarnation", "unwanted_peers", "expiry", "value_checksums", "value_transfers",
+     "own_incarnation", "unwanted_peers", "expiry", "value_checksums", "transfers",
      "flight_log", "send_budget", "write_rate", "report_log", "path_watch", "namesake_watch",
      "membership_need", "freshness", "slot_column"},
     {"partial_values", "completeness", "suspicion", "prober", "legs",

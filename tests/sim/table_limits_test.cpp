@@ -35,7 +35,7 @@ const std::vector<limit>& limits() {
       {&table_sizes::reported_names, 64},  {&table_sizes::parked_deltas, 4 * 256},
       {&table_sizes::parked_bytes, 3000},  {&table_sizes::partial_values, 4},
       {&table_sizes::partial_bytes, 500},  {&table_sizes::announced_bytes, 70'000},
-      {&table_sizes::put_off, 4},          {&table_sizes::value_transfers, 16},
+      {&table_sizes::put_off, 4},          {&table_sizes::transfers, 64},
       {&table_sizes::digests, 256},        {&table_sizes::answers, 256},
       {&table_sizes::unverified, 32},      {&table_sizes::flights, 1024},
       {&table_sizes::checksums, 64},       {&table_sizes::restarted, 256},

@@ -178,7 +178,7 @@ TEST_CASE("codec: no claim is 1 and 0, and then only extra entries") {
   CHECK(outcome_of(m, {{3, counts(0, 65535, 0, 0)}}) == "field");  // in the range
   CHECK(digest_with({{1, 1}, {2, 0}}) == "field");
   CHECK(digest_with({{1, 1}, {2, 0}, {3, counts(0, 1, 3, 0)}}) == "ok");
-  CHECK(digest_with({{1, 1}, {2, 0}, {3, counts(0, 1, 2, 1)}}) == "field");
+  CHECK(digest_with({{1, 1}, {2, 0}, {3, counts(0, 1, 2, 1)}}) == "ok");  // an interval
 }
 
 TEST_CASE("codec: each entry of a digest has a generation") {
@@ -532,6 +532,48 @@ TEST_CASE("codec: partials are the last entries, ascending, with a version and a
   // More of them than there are entries, with what else is counted.
   CHECK(outcome_of(m, {{4, std::uint64_t{4} << 32}}) == "field");
   CHECK(outcome_of(m, {{4, std::uint64_t{255} << 32}}) == "field");
+}
+
+// -------------------------------------------------------------------------------------- spared
+
+TEST_CASE("codec: spared intervals ascend, and stand in a digest without a claim") {
+  message m;
+  fill_sample_digest(m);
+  m.known.lo = 1;
+  m.known.hi = 0;
+  m.known.range.clear();
+  m.known.unwanted.clear();
+  m.known.extra = {m.sender, m.receiver};
+  m.spared = {{0x20, 3, 5}, {0x20, 7, 9}, {0x40, 0, version_max}};  // from word 13 on
+  datagram wire(m);
+  REQUIRE(wire.word(13) == 0x20);
+  CHECK(wire.word(14) == 3);
+  CHECK(wire.word(15) == 5);
+  CHECK(outcome_of(m, {}) == "ok");
+
+  CHECK(outcome_of(m, {{14, 3 | one << 47}}) == "ok");  // bits that no field names
+  CHECK(outcome_of(m, {{14, 5}}) == "field");           // empty
+  CHECK(outcome_of(m, {{14, 6}}) == "field");
+  CHECK(outcome_of(m, {{15, 6}}) == "ok");
+  CHECK(outcome_of(m, {{15, 7}}) == "field");     // it meets the next one
+  CHECK(outcome_of(m, {{13, 0x41}}) == "field");  // not in order
+  CHECK(outcome_of(m, {{17, 4}}) == "field");     // it overlaps the one before
+}
+
+TEST_CASE("codec: at most 64 spared intervals") {
+  message m;
+  fill_sample_digest(m);
+  m.known.lo = 1;
+  m.known.hi = 0;
+  m.known.range.clear();
+  m.known.unwanted.clear();
+  m.known.extra = {m.sender, m.receiver, m.sender};
+  for (std::uint64_t i = 0; i < spared_max; ++i) m.spared.emplace_back(i, 1, 2);
+  CHECK(outcome_of(m, {}) == "ok");
+
+  // The last extra entry is counted as an interval: an order that holds, and one too many.
+  const std::uint64_t counts = datagram(m).word(3);
+  CHECK(outcome_of(m, {{3, counts - (one << 32) + (one << 48)}}) == "field");
 }
 
 TEST_CASE("codec: a reply's partials follow its requests") {

@@ -64,6 +64,16 @@ void fill_partials(message& m, random_source& numbers) {
   }
 }
 
+void fill_spared(message& m, random_source& numbers) {
+  for (std::uint64_t left = numbers.below(6); left > 0; --left) {
+    const std::uint64_t hash = m.spared.empty() ? numbers.next() / 2 : m.spared.back().name_hash;
+    const std::uint64_t step = numbers.below(2);
+    const std::uint64_t base = m.spared.empty() || step != 0 ? 0 : m.spared.back().upto + 1;
+    const std::uint64_t after = base + draw(numbers, 1000);
+    m.spared.emplace_back(hash + step, after, after + 1 + draw(numbers, 1000));
+  }
+}
+
 void fill_random_digest(message& m, random_source& numbers) {
   digest& known = m.known;
   if (numbers.below(4) != 0) {
@@ -85,6 +95,7 @@ void fill_random_digest(message& m, random_source& numbers) {
   if (numbers.below(3) != 0) {
     m.interval = interval_code::from_bits(static_cast<std::uint8_t>(numbers.next()));
   }
+  if (known.lo > known.hi) fill_spared(m, numbers);
   fill_partials(m, numbers);
   m.largest_received = static_cast<std::uint8_t>(numbers.below(256));
 }
@@ -320,7 +331,7 @@ bool is_same(const message& a, const message& b) {
          a.known.lo == b.known.lo && a.known.hi == b.known.hi && a.known.range == b.known.range &&
          a.known.extra == b.known.extra && a.known.unwanted == b.known.unwanted &&
          a.heartbeats == b.heartbeats && a.requests == b.requests && a.partials == b.partials &&
-         a.suspicions == b.suspicions &&
+         a.spared == b.spared && a.suspicions == b.suspicions &&
          std::equal(a.identities.begin(), a.identities.end(), b.identities.begin(),
                     b.identities.end(), is_same_identity) &&
          std::equal(a.deltas.begin(), a.deltas.end(), b.deltas.begin(), b.deltas.end(),

@@ -19,12 +19,6 @@ constexpr std::size_t place_margin = 64;
 // A datagram is there, or lost, after so many intervals without a sign.
 constexpr int flight_intervals = 4;
 
-/// Whether the message holds a part of a value, and not the last.
-bool has_open_value(const message& out) {
-  return std::any_of(out.deltas.begin(), out.deltas.end(),
-                     [](const delta_view& delta) { return delta.upto.offset != 0; });
-}
-
 /// Removes the first elements of `list`, up to the one that `try_add` refuses.
 template <class List, class TryAdd>
 void take_front(List& list, TryAdd try_add) {
@@ -53,6 +47,7 @@ bool answer_writer::fill(answer_leg& leg, message& out, nanoseconds now) {
   const std::size_t budget = std::min(shared_.message_bytes_max(leg), leg.bytes_left);
   if (leg.datagrams_left == 0 || budget < reply_frame_bytes) return false;
 
+  filled_gaps_.clear();
   packer pack(out, leg.kind, budget);
   shared_.set_frame(leg, out);
   add_echo(leg, out);
@@ -76,13 +71,18 @@ bool answer_writer::fill(answer_leg& leg, message& out, nanoseconds now) {
   leg.filled_bytes = pack.bytes();
   leg.bytes_left -= std::min(leg.bytes_left, pack.bytes());
   --leg.datagrams_left;
-  const bool is_spent =
-      is_empty || leg.datagrams_left == 0 || leg.bytes_left < reply_frame_bytes + place_margin;
+  // The last datagram of bulk is a whole one. A smaller one might have room for no entry, and then
+  // no datagram would say that there is more.
+  const bool is_bulk = !leg.is_unverified && !leg.owed.empty();
+  const std::size_t bytes_min =
+      is_bulk ? shared_.message_bytes_max(leg) : reply_frame_bytes + place_margin;
+  const bool is_spent = is_empty || leg.datagrams_left == 0 || leg.bytes_left < bytes_min;
   if (is_spent && leg.has_more()) {
     leg.datagrams_left = 0;
-    out.more = leg.is_unverified || has_open_value(out);
+    out.more = leg.is_unverified || is_bulk;
     if (leg.is_unverified) ++counted_.replies_cut;
   }
+  if (leg.is_held_back && !leg.has_more()) out.more = true;
   return true;
 }
 
@@ -170,14 +170,18 @@ bool answer_writer::fill_turn(answer_leg& leg, packer& pack, const message& out)
   };
   owed_delta& turn = leg.owed[leg.turn];
   if (!peers_.is_used(turn.slot) || peers_[turn.slot].generation() != turn.generation ||
-      peers_[turn.slot].max_version() <= turn.after) {
+      upto_of(turn) <= turn.after) {
     drop_turn();
     return true;
   }
 
   const peer_view row = peers_[turn.slot];
   if (turn.deficit == 0) turn.deficit = shared_.message_bytes_max();
-  const std::optional<entry_view> next = entries_.first_above(turn.slot, turn.after);
+  const auto next_of = [this, upto = upto_of(turn)](const owed_delta& of) {
+    const std::optional<entry_view> above = entries_.first_above(of.slot, of.after);
+    return above && above->version <= upto ? above : std::nullopt;
+  };
+  const std::optional<entry_view> next = next_of(turn);
   if (next && is_large(*next, leg)) return fill_fragment(leg, pack, out, *next);
   const std::size_t before = pack.bytes_left();
   const std::uint64_t top = shared_.top_of(turn.slot);
@@ -185,12 +189,17 @@ bool answer_writer::fill_turn(answer_leg& leg, packer& pack, const message& out)
     return false;
   }
 
+  const bool is_gap = turn.upto != 0;
+  const std::size_t place = out.deltas.size() - 1;
+  const auto close = [&] {
+    pack.close_delta();
+    if (is_gap && out.deltas.size() > place) filled_gaps_.push_back(place);
+  };
   std::uint64_t sent = 0;
   bool is_full = false;
-  for (std::optional<entry_view> entry = next;;
-       entry = entries_.first_above(turn.slot, turn.after)) {
+  for (std::optional<entry_view> entry = next;; entry = next_of(turn)) {
     if (!entry) {
-      pack.extend_delta(row.max_version());
+      pack.extend_delta(upto_of(turn));
       drop_turn();
       break;
     }
@@ -200,7 +209,7 @@ bool answer_writer::fill_turn(answer_leg& leg, packer& pack, const message& out)
       break;
     }
     if (is_large(*entry, leg)) {
-      pack.close_delta();
+      close();
       spend(leg, before - pack.bytes_left());
       counted_.entries_sent += sent;
       return true;
@@ -214,7 +223,7 @@ bool answer_writer::fill_turn(answer_leg& leg, packer& pack, const message& out)
   }
   counted_.entries_sent += sent;
   if (is_full && sent > 0) spend(leg, before - pack.bytes_left());
-  pack.close_delta();
+  close();
   return !is_full;
 }
 
@@ -240,6 +249,7 @@ bool answer_writer::fill_fragment(answer_leg& leg, packer& pack, const message& 
                              checksums_.of(turn.slot, entry))) {
     return false;
   }
+  if (turn.upto != 0) filled_gaps_.push_back(out.deltas.size() - 1);
   ++counted_.fragments_sent;
   const position& upto = out.deltas.back().upto;
   if (upto.version == entry.version) {
@@ -254,7 +264,10 @@ bool answer_writer::fill_fragment(answer_leg& leg, packer& pack, const message& 
 
 void answer_writer::note_flights(const answer_leg& leg, const message& out, nanoseconds now) {
   const nanoseconds due = now + flight_intervals * settings_.gossip_interval;
-  for (const delta_view& delta : out.deltas) {
+  for (std::size_t i = 0; i < out.deltas.size(); ++i) {
+    const delta_view& delta = out.deltas[i];
+    // A lost part is asked for by name, and lies below the entries on their way.
+    if (std::find(filled_gaps_.begin(), filled_gaps_.end(), i) != filled_gaps_.end()) continue;
     flight_place upto(delta.upto.version);
     if (delta.upto.offset != 0) {
       upto.part = position(out.entries[delta.first_entry].version, delta.upto.offset);

@@ -2,9 +2,11 @@
 // entries of each owner in turn (deficit round robin). A resource over the tables of the exchange.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "core/exchange/exchange_tables.hpp"
 #include "core/exchange/legs.hpp"
@@ -49,6 +51,11 @@ class answer_writer {
   /// False: the datagram has no room for a part of that value.
   [[nodiscard]] bool fill_fragment(answer_leg& leg, packer& pack, const message& out,
                                    const entry_view& entry);
+  /// The version up to which the remote is owed the entries of that turn.
+  [[nodiscard]] std::uint64_t upto_of(const owed_delta& turn) const {
+    const std::uint64_t most = peers_[turn.slot].max_version();
+    return turn.upto == 0 ? most : std::min(turn.upto, most);
+  }
   /// Counts bytes against the turn, which ends when too few are left of its quantum.
   void spend(answer_leg& leg, std::size_t used) const;
   /// Whether key and value travel in fragments.
@@ -66,6 +73,7 @@ class answer_writer {
   value_checksums checksums_;
   std::size_t whole_bytes_max_;
   std::size_t narrow_whole_bytes_max_;
+  std::vector<std::size_t> filled_gaps_;  // deltas of the datagram in hand that fill a gap
   counters counted_;
 };
 

@@ -44,12 +44,27 @@ class applier {
   /// Tries the storage again for the peers whose time has come.
   void begin_round();
 
+  /// The parked versions of the peer in that slot, as `parking::intervals`.
+  [[nodiscard]] std::vector<spared_interval> parked_intervals(slot_index slot) const {
+    return parked_.intervals(slot, peers_[slot].generation(), peers_[slot].max_version());
+  }
+  /// The highest version that is parked of it; 0: none.
+  [[nodiscard]] std::uint64_t parked_upto(slot_index slot) const {
+    const std::vector<spared_interval> parked = parked_intervals(slot);
+    return parked.empty() ? 0 : parked.back().upto;
+  }
+  /// Whether there is little room left to park deltas.
+  [[nodiscard]] bool is_half_parked() const {
+    return parked_.bytes() > settings_.parked_bytes_max / 2 || parked_.size() >= parked_half;
+  }
   [[nodiscard]] std::size_t parked_bytes() const { return parked_.bytes(); }
   /// Sets the sizes of its own tables.
   void count_tables(table_sizes& out) const;
   [[nodiscard]] const counters& counted() const { return counted_; }
 
  private:
+  static constexpr std::size_t parked_half = 128;
+
   /// The state of an owner of entries.
   struct owner {
     owner() = default;

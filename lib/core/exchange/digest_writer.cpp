@@ -44,8 +44,7 @@ digest_writer::digest_writer(exchange_tables& shared)
     : shared_(shared),
       settings_(shared.settings),
       peers_(shared.peers),
-      unwanted_(shared.unwanted),
-      partials_(shared.partials) {}
+      unwanted_(shared.unwanted) {}
 
 std::size_t digest_writer::rows_a_datagram() const {
   // Besides frame and tag, places for sender and receiver.
@@ -97,7 +96,8 @@ bool digest_writer::fill(digest_leg& leg, message& out, nanoseconds now) {
   wanted.rows_max = (budget - bare_digest_bytes) / entry_bytes;
   wanted.has_receiver = out.receiver.generation == 0;
   if (const std::optional<slot_index> slot = peers_.find(out.receiver.name_hash)) {
-    wanted.of_receiver = shared_.partial_of(*slot);
+    wanted.of_receiver =
+        leg.is_continuation ? shared_.partial_of(*slot) : shared_.partial_told(*slot);
     out.largest_received = shared_.paths[*slot].watch.tell(shared_.round);
     out.is_name_shared = peers_.details(*slot).namesake.is_shared(now);
     wanted.is_receiver_refused =
@@ -118,7 +118,9 @@ bool digest_writer::fill(digest_leg& leg, message& out, nanoseconds now) {
     fill_range(leg, pack, out, now, wanted);
   }
   fill_extra(leg, pack, out, now, wanted);
-  if (leg.about && peers_.is_used(*leg.about)) add_about(*leg.about, pack, out);
+  for (const slot_index slot : leg.about) {
+    if (peers_.is_used(slot)) add_about(slot, leg, pack, out);
+  }
   leg.has_extra = false;
   leg.filled_bytes = std::max(pack.bytes(), leg.padded_bytes);
   leg.digest_bytes_left -= pack.bytes();
@@ -154,7 +156,7 @@ void digest_writer::fill_range(digest_leg& leg, packer& pack, message& out, nano
   out.known.hi = hash_max;
   leg.digest_from = 0;
   while (i < rows.size() || g < unwanted.size()) {
-    if (partials_.is_empty()) {
+    if (!shared_.has_partials()) {
       const std::size_t room = pack.bytes_left() - std::min(pack.bytes_left(), kept_free());
       const std::uint64_t until = g < unwanted.size() ? unwanted[g].name_hash : hash_max;
       const std::size_t seen = add_plain_rows(i, std::min(leg.digest_rows_left, room / entry_bytes),
@@ -175,7 +177,7 @@ void digest_writer::fill_range(digest_leg& leg, packer& pack, message& out, nano
         beside != nullptr || (is_own_place && !is_unwanted && peers_.at(i).is_refused());
     // A row and the part of its next value stand in the same datagram, too.
     const std::optional<partial_entry> partial =
-        is_unwanted ? std::nullopt : shared_.partial_of(peers_.at(i).slot());
+        is_unwanted ? std::nullopt : shared_.partial_told(peers_.at(i).slot());
     const std::size_t row_bytes = partial ? 2 * entry_bytes : entry_bytes;
     const std::size_t needed =
         kept_free() + (is_own_place ? 0 : row_bytes) + (is_doubled ? entry_bytes : 0);
@@ -251,7 +253,7 @@ void digest_writer::add_row(slot_index slot, const unwanted_peer* beside, packer
   }
   if (!is_told_of && !is_own_place) return;
   static_cast<void>(pack.add_range(std::span(&row.entry(), 1)));
-  if (const std::optional<partial_entry> partial = shared_.partial_of(slot)) {
+  if (const std::optional<partial_entry> partial = shared_.partial_told(slot)) {
     static_cast<void>(pack.try_add_partial(*partial));
   }
   wanted.has_sender = wanted.has_sender || row.name_hash() == out.sender.name_hash;
@@ -266,7 +268,7 @@ bool digest_writer::try_add_unclaimed(slot_index slot, packer& pack, const messa
     return true;
   // A refused later run has a place in the range only. Without that place it would be sent.
   if (unwanted_.find(row.name_hash())) return true;
-  const std::optional<partial_entry> partial = shared_.partial_of(slot);
+  const std::optional<partial_entry> partial = shared_.partial_told(slot);
   if (partial && pack.bytes_left() < 2 * entry_bytes) return false;
   if (!pack.try_add_extra(row.entry())) return false;
   if (partial) static_cast<void>(pack.try_add_partial(*partial));
@@ -300,14 +302,21 @@ void digest_writer::fill_extra(digest_leg& leg, packer& pack, message& out, nano
   leg.extra_from = i < rows.size() ? rows[i].name_hash : 0;
 }
 
-void digest_writer::add_about(slot_index slot, packer& pack, const message& out) const {
+void digest_writer::add_about(slot_index slot, const digest_leg& leg, packer& pack,
+                              const message& out) const {
   const peer_view row = peers_[slot];
   const std::uint64_t hash = row.name_hash();
-  if (hash == out.sender.name_hash || hash == out.receiver.name_hash) return;
+  if (hash == out.sender.name_hash) return;
   if (unwanted_.find(hash)) return;  // its later run is refused, as in `try_add_unclaimed`
+  const bool is_told = hash == out.receiver.name_hash;
   const std::optional<partial_entry> partial = shared_.partial_of(slot);
-  if (!partial || pack.bytes_left() < 2 * entry_bytes + list_tag_bytes) return;
-  if (pack.try_add_extra(row.entry())) static_cast<void>(pack.try_add_partial(*partial));
+  const std::size_t places = (is_told ? 0U : 1U) + (partial ? 1U : 0U);
+  if (pack.bytes_left() < places * entry_bytes + list_tag_bytes) return;
+  if (!is_told && !pack.try_add_extra(row.entry())) return;
+  if (partial) static_cast<void>(pack.try_add_partial(*partial));
+  for (const spared_interval& one : leg.spared) {
+    if (one.name_hash == hash && !pack.try_add_spared(one)) return;
+  }
 }
 
 }  // namespace gossipmonger

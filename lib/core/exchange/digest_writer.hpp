@@ -65,13 +65,12 @@ class digest_writer {
   [[nodiscard]] bool try_add_unclaimed(slot_index slot, packer& pack, const message& out,
                                        std::chrono::nanoseconds now) const;
   /// Adds the row, and the part of its next value that is here, to a digest without a claim.
-  void add_about(slot_index slot, packer& pack, const message& out) const;
+  void add_about(slot_index slot, const digest_leg& leg, packer& pack, const message& out) const;
 
   exchange_tables& shared_;
   const config& settings_;
   peer_table& peers_;
   const unwanted_peers& unwanted_;
-  const partial_values& partials_;
 };
 
 }  // namespace gossipmonger

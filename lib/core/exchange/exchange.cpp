@@ -19,12 +19,14 @@ void exchange::begin(slot_index slot) {
 void exchange::forget(slot_index slot) {
   shared.entries.forget(slot);
   shared.partials.forget(slot);
+  shared.transfers.forget(slot);
   answers.forget(slot);
   deltas.forget(slot);
 }
 
 void exchange::begin_round(std::uint64_t round) {
   shared.round = round;
+  shared.transfers.begin_round(round);
   deltas.begin_round();
 }
 
@@ -34,6 +36,7 @@ void exchange::count_tables(table_sizes& out) const {
   out.partial_bytes = shared.partials.bytes();
   out.announced_bytes = shared.partials.announced_bytes();
   out.flights = shared.flights.size();
+  out.transfers = shared.transfers.all().size();
   out.checksums = answers.checksums();
 }
 

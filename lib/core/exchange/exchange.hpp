@@ -5,8 +5,6 @@
 // - digest_writer: fills the datagrams of digest legs.
 // - answer_writer: fills the datagrams of answer legs.
 // - applier: applies the deltas that come.
-//
-// Beside them lie the transfers of large values.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +15,6 @@
 #include "core/exchange/digest_writer.hpp"
 #include "core/exchange/exchange_tables.hpp"
 #include "core/exchange/planner.hpp"
-#include "core/exchange/value_transfers.hpp"
 #include "core/membership/peer_table.hpp"
 #include "core/membership/unwanted_peers.hpp"
 #include "core/storage/change_list.hpp"
@@ -51,7 +48,6 @@ class exchange {
   digest_writer digests;
   answer_writer answers;
   applier deltas;
-  value_transfers transfers;
 };
 
 }  // namespace gossipmonger

@@ -39,6 +39,16 @@ std::optional<partial_entry> exchange_tables::partial_of(slot_index slot) const 
   return partial;
 }
 
+std::optional<partial_entry> exchange_tables::partial_told(slot_index slot) const {
+  if (!is_brought(slot)) return partial_of(slot);
+  partial_entry brought;
+  brought.name_hash = peers[slot].name_hash();
+  brought.generation = peers[slot].generation();
+  brought.version = brought_version;
+  brought.offset = 1;
+  return brought;
+}
+
 std::size_t exchange_tables::message_bytes_max() const {
   return settings.datagram_bytes_max - seal_bytes;
 }

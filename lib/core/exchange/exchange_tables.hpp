@@ -12,6 +12,7 @@
 #include "core/exchange/legs.hpp"
 #include "core/exchange/partial_values.hpp"
 #include "core/exchange/path_watch.hpp"
+#include "core/exchange/transfers.hpp"
 #include "core/membership/peer_table.hpp"
 #include "core/membership/unwanted_peers.hpp"
 #include "core/model/message.hpp"
@@ -48,6 +49,16 @@ class exchange_tables {
   }
   /// The part of the peer's next value that this node holds, if it holds one.
   [[nodiscard]] std::optional<partial_entry> partial_of(slot_index slot) const;
+  /// Whether a sender was asked for the peer's entries, so that no other one is to send them. Of a
+  /// value in parts others may: a lost part holds back all that follows.
+  [[nodiscard]] bool is_brought(slot_index slot) const {
+    return transfers.is_brought(slot) && !partial_of(slot);
+  }
+  /// A digest tells it of the peer's entries beside its row: that another node brings them, or
+  /// else that part.
+  [[nodiscard]] std::optional<partial_entry> partial_told(slot_index slot) const;
+  /// Whether digests tell of rows alone.
+  [[nodiscard]] bool has_partials() const { return !partials.is_empty() || !transfers.is_empty(); }
 
   /// The highest version of its owner that there is evidence of.
   [[nodiscard]] std::uint64_t top_of(slot_index slot) const {
@@ -74,6 +85,7 @@ class exchange_tables {
   storage_ref entries;
   partial_values partials;
   flight_log flights;
+  gossipmonger::transfers transfers;
   slot_column<remote_path> paths;
   std::uint64_t round = 0;  ///< of this node
 

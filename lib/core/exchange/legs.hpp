@@ -24,6 +24,7 @@ struct owed_delta {
   slot_index slot;
   std::uint64_t generation;
   std::uint64_t after;
+  std::uint64_t upto = 0;   ///< the last version that is lacking there; 0: all that there are
   position part;            ///< of a value that spans datagrams: its version, and the bytes sent
   std::size_t deficit = 0;  ///< bytes left of its turn (deficit round robin)
 };
@@ -66,8 +67,10 @@ struct digest_leg : leg_base {
   bool has_extra = false;   ///< the first datagram has not gone yet
   bool is_partial = false;  ///< the budget does not let it tell of everybody
   bool is_short = false;    ///< no claim: sender, receiver and suspicions only
-  /// A short leg also names this peer, since a part of its next value is here.
-  std::optional<slot_index> about;
+  /// A short leg that asks its receiver for more of these owners, which it brings.
+  bool is_continuation = false;
+  std::vector<slot_index> about;
+  std::vector<spared_interval> spared;  ///< of these owners; those of an owner ascend
   /// The peer whose answer is awaited once the first datagram has gone, and its generation;
   /// `self_slot`: no answer is awaited.
   slot_index awaited = self_slot;
@@ -111,6 +114,10 @@ struct answer_leg : leg_base {
   std::uint64_t seen_heartbeat = 0;  ///< of mine, that the remote has seen; 0: none known
   /// The parts of values that the remote holds: sending goes on behind them. Null once planned.
   const std::vector<partial_entry>* partials = nullptr;
+  /// The remote need not be sent these. Null once planned.
+  const std::vector<spared_interval>* spared = nullptr;
+  /// The remote asks for what it lost, and for the rest later: the leg ends with `more`.
+  bool is_held_back = false;
   bool has_flights = false;   ///< something was on its way to the remote when this was planned
   std::uint64_t lacking = 0;  ///< of all owners, when planned; 2^24 a version, less offsets
 };

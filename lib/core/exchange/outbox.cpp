@@ -5,13 +5,29 @@
 namespace gossipmonger {
 
 digest_leg* outbox::find_digest(const endpoint& to) {
-  const auto place = std::find_if(digests_.begin(), digests_.end(),
-                                  [&to](const digest_leg& leg) { return leg.to == to; });
+  const auto place = std::find_if(digests_.begin(), digests_.end(), [&to](const digest_leg& leg) {
+    return leg.to == to && !leg.is_continuation;
+  });
   return place == digests_.end() ? nullptr : &*place;
 }
 
 bool outbox::has_room_for_digest(const endpoint& to) {
   return digests_.size() < digests_max && find_digest(to) == nullptr;
+}
+
+bool outbox::has_room_for_continuation(const endpoint& to) const {
+  return digests_.size() < digests_max &&
+         std::none_of(
+             digests_.begin(), digests_.end(),
+             [&to](const digest_leg& leg) { return leg.to == to && leg.is_continuation; });
+}
+
+digest_leg& outbox::add_continuation(const endpoint& to) {
+  assert(has_room_for_continuation(to));
+  digest_leg& leg = digests_.emplace_back();
+  leg.to = to;
+  leg.is_continuation = true;
+  return leg;
 }
 
 digest_leg& outbox::add_digest(const endpoint& to) {

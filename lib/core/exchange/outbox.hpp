@@ -38,12 +38,16 @@ class outbox {
   outbox(const outbox&) = delete;
   outbox& operator=(const outbox&) = delete;
 
-  /// My digest that waits for that address; null if there is none.
+  /// My digest that waits for that address, and is no continuation; null if there is none.
   [[nodiscard]] digest_leg* find_digest(const endpoint& to);
   /// Whether a digest to it may be added: there is room, and none waits.
   [[nodiscard]] bool has_room_for_digest(const endpoint& to);
+  /// Whether a continuation to it may be added, likewise.
+  [[nodiscard]] bool has_room_for_continuation(const endpoint& to) const;
   /// expects: has_room_for_digest(to)
   [[nodiscard]] digest_leg& add_digest(const endpoint& to);
+  /// expects: has_room_for_continuation(to)
+  [[nodiscard]] digest_leg& add_continuation(const endpoint& to);
   /// Adds an answer; where its lane is full, the oldest of that lane goes, bulk first. Returns how
   /// many went.
   [[nodiscard]] std::size_t add_answer(answer_leg&& leg);

@@ -68,7 +68,7 @@ std::size_t encoded_bytes(const message& m) {
     const digest& known = m.known;
     return digest_frame_bytes +
            list_bytes(known.range.size() + known.extra.size() + known.unwanted.size() +
-                      m.partials.size() + m.suspicions.size());
+                      m.spared.size() + m.partials.size() + m.suspicions.size());
   }
 
   std::size_t bytes = reply_frame_bytes;
@@ -170,6 +170,13 @@ bool packer::try_add_partial(const partial_entry& partial) {
   if (list.size() == partials_max) return false;
   if (!try_take_entry()) return false;
   list.insert(place, partial);
+  return true;
+}
+
+bool packer::try_add_spared(const spared_interval& interval) {
+  assert(out_.known.lo > out_.known.hi);
+  if (out_.spared.size() == spared_max || !try_take_entry()) return false;
+  out_.spared.push_back(interval);
   return true;
 }
 

@@ -63,6 +63,9 @@ class packer {
   /// Where one of that peer stands in the message already, as when a hostile digest names a peer
   /// twice, it stays, and this returns true.
   [[nodiscard]] bool try_add_partial(const partial_entry& partial);
+  /// In a digest without a claim.
+  ///   expects: above those that stand in it
+  [[nodiscard]] bool try_add_spared(const spared_interval& interval);
   /// In a reply, once.
   [[nodiscard]] bool try_set_refusal(refusal reason);
   /// In a message of either kind.

@@ -103,6 +103,27 @@ std::optional<parked_delta> parking::take(slot_index slot, std::uint64_t max_ver
   return taken;
 }
 
+std::vector<spared_interval> parking::intervals(slot_index slot, std::uint64_t generation,
+                                                std::uint64_t max_version) const {
+  std::vector<spared_interval> found;
+  for (const parked_delta& one : parked_) {
+    const delta_view& delta = one.delta;
+    const bool is_of_it = one.slot == slot && delta.generation == generation;
+    if (!is_of_it || delta.value_bytes != 0 || delta.upto.version <= max_version) continue;
+    found.emplace_back(delta.name_hash, delta.after.version, delta.upto.version);
+  }
+  std::sort(found.begin(), found.end());
+  std::vector<spared_interval> merged;
+  for (const spared_interval& one : found) {
+    if (!merged.empty() && one.after <= merged.back().upto) {
+      merged.back().upto = std::max(merged.back().upto, one.upto);
+    } else {
+      merged.push_back(one);
+    }
+  }
+  return merged;
+}
+
 void parking::forget(slot_index slot) {
   drop_if([=](const parked_delta& one) { return one.slot == slot; });
 }

@@ -39,6 +39,10 @@ class parking {
   /// are wholly known by then are thrown away.
   [[nodiscard]] std::optional<parked_delta> take(slot_index slot, std::uint64_t max_version,
                                                  position partial = position());
+  /// The versions of that generation above `max_version` that the parked deltas of the slot bring:
+  /// disjoint and ascending. Fragments are left out.
+  [[nodiscard]] std::vector<spared_interval> intervals(slot_index slot, std::uint64_t generation,
+                                                       std::uint64_t max_version) const;
   void forget(slot_index slot);
   /// Drops what was parked before `round`.
   void expire(std::uint64_t round);

@@ -20,6 +20,9 @@ constexpr std::size_t identity_bytes_min = 64;
 // whole.
 constexpr std::size_t window_datagrams_min = 32;
 constexpr std::size_t window_datagrams_step = 8;
+// A reader that asks for more tells its losses once an answer: they count once in so long a part of
+// an interval.
+constexpr int asked_part = 8;
 
 // Room beside a count of versions for an offset in a value.
 constexpr unsigned offset_bits = 24;
@@ -98,7 +101,9 @@ void planner::compare_entry(const digest_entry& theirs, slot_index slot, nanosec
   const bool may_request = in != nullptr && slot != self_slot;
   if (theirs.generation > mine.generation() || theirs.max_version > mine.max_version()) {
     const bool is_refused_here = theirs.generation > mine.generation() && refuses(theirs, now, out);
-    if (may_request && !is_refused_here) out.requests.push_back(mine.entry());
+    // Another sender was asked for what is lacking, and brings it.
+    const bool is_brought = theirs.generation == mine.generation() && shared_.is_brought(slot);
+    if (may_request && !is_refused_here && !is_brought) out.requests.push_back(mine.entry());
     return;
   }
   if (theirs.max_version < mine.max_version()) {
@@ -108,7 +113,7 @@ void planner::compare_entry(const digest_entry& theirs, slot_index slot, nanosec
     const flight_answer seen =
         shared_.flights.handle_held(out.remote_hash, mine.name_hash(), mine.generation(),
                                     theirs.max_version, out.seen_heartbeat, now);
-    adapt_window(out.remote_hash, seen, now);
+    adapt_window(out.remote_hash, seen, now, settings_.gossip_interval);
   }
   if (may_request &&
       (theirs.heartbeat < mine.heartbeat() || (mine.has_left() && !theirs.has_left))) {
@@ -119,21 +124,26 @@ void planner::compare_entry(const digest_entry& theirs, slot_index slot, nanosec
 void planner::owe(slot_index slot, std::uint64_t after, nanoseconds now, answer_leg& out) {
   const peer_view row = peers_[slot];
   std::optional<position> part = part_held(row, after, out);
+  if (part && part->version == brought_version) return;
   if (part && part->version > row.max_version()) {
     // The owner wrote that value when all before it was as it is there, so older news help nobody.
     // But if I am the owner, I know that I never wrote it: I go on as ever.
     if (slot != self_slot) return;
     part.reset();
   }
-  const flight_place held(after, part.value_or(position()));
+  const lost_parts lost = part ? lost_parts(after) : owe_lost(slot, after, out);
+  const flight_place held(lost.upto, part.value_or(position()));
   flight_answer seen;
   seen.after = held.after;
   seen.part = held.part;
   if (!out.is_unverified && !shared_.flights.is_empty()) {
     seen = shared_.flights.handle_held(out.remote_hash, row.name_hash(), row.generation(), held,
                                        out.seen_heartbeat, now);
-    adapt_window(out.remote_hash, seen, now);
-    counted_.entries_spared += seen.after - after;
+    seen.was_lost = seen.was_lost || lost.has_any;
+    seen.has_arrived = seen.has_arrived && !lost.has_any;
+    adapt_window(out.remote_hash, seen, now,
+                 lost.has_any ? settings_.gossip_interval / asked_part : settings_.gossip_interval);
+    counted_.entries_spared += seen.after - lost.upto;
   }
   if (seen.after >= row.max_version()) return;
   owed_delta& owed = out.owed.emplace_back(slot, row.generation(), seen.after);
@@ -141,6 +151,24 @@ void planner::owe(slot_index slot, std::uint64_t after, nanoseconds now, answer_
   // Among remotes that lack as many versions, the one with most of the next value is whole first.
   const std::uint64_t versions = std::min(row.max_version() - seen.after, lacking_max);
   out.lacking += (versions << offset_bits) - std::min(seen.part.offset, offset_max);
+}
+
+planner::lost_parts planner::owe_lost(slot_index slot, std::uint64_t after, answer_leg& out) {
+  lost_parts lost(after);
+  if (out.spared == nullptr || out.spared->empty()) return lost;
+  const peer_view row = peers_[slot];
+  for (const spared_interval& one : *out.spared) {
+    if (one.name_hash != row.name_hash() || one.upto <= lost.upto) continue;
+    if (one.after > lost.upto && lost.upto < row.max_version()) {
+      lost.has_any = true;
+      owed_delta& owed = out.owed.emplace_back(slot, row.generation(), lost.upto);
+      owed.upto = one.after;
+      out.lacking += std::min(one.after - lost.upto, lacking_max) << offset_bits;
+    }
+    lost.upto = one.upto;
+  }
+  if (lost.has_any && lost.upto >= row.max_version()) out.is_held_back = true;
+  return lost;
 }
 
 std::optional<position> planner::part_held(peer_view row, std::uint64_t after,
@@ -156,14 +184,15 @@ std::optional<position> planner::part_held(peer_view row, std::uint64_t after,
 
 // ------------------------------------------------------------------------------------ windows
 
-void planner::adapt_window(std::uint64_t remote_hash, const flight_answer& seen, nanoseconds now) {
+void planner::adapt_window(std::uint64_t remote_hash, const flight_answer& seen, nanoseconds now,
+                           nanoseconds pause) {
   if (!seen.was_lost && !seen.has_arrived) return;
   const std::optional<slot_index> slot = peers_.find(remote_hash);
   if (!slot) return;
   window& of = windows_[*slot];
   const std::size_t most = settings_.exchange_datagrams_max;
   const std::size_t held = of.datagrams == 0 ? most : of.datagrams;
-  if (seen.was_lost && now - of.changed >= settings_.gossip_interval) {
+  if (seen.was_lost && now - of.changed >= pause) {
     of.datagrams = std::min(most, std::max(held / 2, window_datagrams_min));
     of.changed = now;
     ++counted_.windows_halved;

@@ -73,11 +73,21 @@ class planner {
   [[nodiscard]] bool is_wanted(const digest& theirs, peer_view row, const answer_leg& out) const;
   /// Plans the entries of a row above `after`, except those that are on their way to the remote.
   void owe(slot_index slot, std::uint64_t after, std::chrono::nanoseconds now, answer_leg& out);
+  /// The parts that a remote lacks below those that it holds or expects.
+  struct lost_parts {
+    explicit lost_parts(std::uint64_t after) : upto(after) {}
+
+    std::uint64_t upto;    ///< it holds or expects all above these parts, up to this version
+    bool has_any = false;  ///< there are such parts
+  };
+  /// Plans the entries above `after` that the remote lacks between those that it need not be sent.
+  [[nodiscard]] lost_parts owe_lost(slot_index slot, std::uint64_t after, answer_leg& out);
   /// The part of the row's value after `after` that the remote of `leg` says that it holds.
   [[nodiscard]] static std::optional<position> part_held(peer_view row, std::uint64_t after,
                                                          const answer_leg& leg);
+  /// `pause`: a window that was made smaller stays so for that long.
   void adapt_window(std::uint64_t remote_hash, const flight_answer& seen,
-                    std::chrono::nanoseconds now);
+                    std::chrono::nanoseconds now, std::chrono::nanoseconds pause);
 
   exchange_tables& shared_;
   const config& settings_;

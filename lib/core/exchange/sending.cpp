@@ -97,6 +97,16 @@ digest_leg& sending::add_digest(const endpoint& to, std::size_t rows, std::size_
   return leg;
 }
 
+digest_leg& sending::add_continuation(const endpoint& to) {
+  digest_leg& leg = outbox_.add_continuation(to);
+  leg.datagrams_left = 1;
+  leg.digest_bytes_left = digest_bytes(settings_.fanout);
+  leg.digest_rows_left = 1;
+  leg.extra_rows_left = 1;
+  leg.is_short = true;
+  return leg;
+}
+
 void sending::pad(digest_leg& leg, std::size_t bytes_max) const {
   leg.datagrams_left = 1;
   leg.padded_bytes = std::min(first_contact_bytes(), bytes_max);

@@ -58,6 +58,13 @@ class sending {
   /// digest to an unverified address is to be padded besides.
   ///   expects: has_room_for_digest(to)
   [[nodiscard]] digest_leg& add_digest(const endpoint& to, std::size_t rows, std::size_t unwanted);
+  /// Whether a leg that asks that address for more may go: none waits, and there is room.
+  [[nodiscard]] bool has_room_for_continuation(const endpoint& to) const {
+    return outbox_.has_room_for_continuation(to);
+  }
+  /// Adds a leg that asks for more, and claims nothing.
+  ///   expects: has_room_for_continuation(to)
+  [[nodiscard]] digest_leg& add_continuation(const endpoint& to);
   /// Limits a digest to an unverified address to one datagram, padded for the 3x rule.
   ///   bytes_max: the most that this start may be padded to
   void pad(digest_leg& leg, std::size_t bytes_max) const;

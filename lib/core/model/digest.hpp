@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -155,12 +156,33 @@ struct partial_entry {
 
   std::uint64_t name_hash = 0;
   std::uint64_t generation = 0;
-  std::uint64_t version = 0;  ///< of the value; above the sender's max version of the peer
+  std::uint64_t version = 0;  ///< of the value; above the sender's max version of the peer;
+                              ///< `brought_version`: of none
   std::uint32_t offset = 0;   ///< its first bytes that are there: 1 .. offset_max
 };
 
 /// Partials that a message may tell.
 inline constexpr std::size_t partials_max = 255;
+/// In the place of a partial's version: another node brings the sender the entries of that peer, so
+/// the receiver sends none.
+inline constexpr std::uint64_t brought_version = version_max;
+
+/// Versions (after, upto] of a peer that the sender holds, though it lacks earlier ones, or that
+/// are on their way to it: they are not sent again.
+struct spared_interval {
+  spared_interval() = default;
+  spared_interval(std::uint64_t hash, std::uint64_t after_version, std::uint64_t upto_version)
+      : name_hash(hash), after(after_version), upto(upto_version) {}
+
+  friend bool operator==(const spared_interval&, const spared_interval&) = default;
+  friend std::strong_ordering operator<=>(const spared_interval&, const spared_interval&) = default;
+
+  std::uint64_t name_hash = 0;
+  std::uint64_t after = 0;
+  std::uint64_t upto = 0;  ///< > after
+};
+/// Of all peers in one message.
+inline constexpr std::size_t spared_max = 64;
 
 /// The sender's knowledge of whether one incarnation lives: the latest direct sign of life that any
 /// node had from it, and since when, later than that, it is suspected. Ages are in 16ths of the

@@ -64,6 +64,7 @@ void message::clear() {
   heartbeats.clear();
   requests.clear();
   partials.clear();
+  spared.clear();
   deltas.clear();
   entries.clear();
 }

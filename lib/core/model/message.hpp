@@ -55,7 +55,8 @@ struct message {
   digest_entry receiver;  ///< the sender's entry of the receiver; generation 0: unknown
                           ///< (a reply carries the low 32 bits of its hash only)
   std::uint32_t receiver_instance = 0;  ///< the run of the receiver that the sender holds
-  bool more = false;                    ///< replies: cut, by the 3x rule or in a value; ask again
+  bool more = false;                    ///< replies: cut, by the 3x rule or by the exchange
+                                        ///< budget within the entries of a peer; ask again
 
   interval_code interval;           ///< leg 1: how often the sender gossips
   refusal refused = refusal::none;  ///< leg 2: why the sender refuses the receiver
@@ -76,6 +77,8 @@ struct message {
   entry_list requests;                    ///< leg 2: the sender's own entries of what it lacks
   std::vector<partial_entry> partials;    ///< legs 1, 2: of peers that the digest or the requests
                                           ///< name; strictly ascending hashes
+  std::vector<spared_interval> spared;    ///< leg 1 without a claim: of peers that stand in it;
+                                          ///< ascending by hash, then by version, and disjoint
   std::vector<delta_view> deltas;         ///< legs 2, 3
   std::vector<entry_view> entries;        ///< of all deltas, in their order
 };

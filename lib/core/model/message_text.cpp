@@ -58,6 +58,7 @@ class message_text {
     add_list("heartbeats", of_.heartbeats);
     add_list("requests", of_.requests);
     add_list("partials", of_.partials);
+    add_list("spared", of_.spared);
     for (const delta_view& delta : of_.deltas) add_delta(delta);
     return std::move(text_);
   }
@@ -146,7 +147,14 @@ class message_text {
            (one.is_live ? " live " : " ") + one.address.to_string() + " silent " +
            std::to_string(one.silent.count()) + "ms";
   }
+  [[nodiscard]] std::string to_text(const spared_interval& one) const {
+    return name_of(one.name_hash) + " (" + std::to_string(one.after) + ", " +
+           std::to_string(one.upto) + "]";
+  }
   [[nodiscard]] std::string to_text(const partial_entry& one) const {
+    if (one.version == brought_version) {
+      return incarnation(one.name_hash, one.generation) + " brought by another";
+    }
     return incarnation(one.name_hash, one.generation) + " v" + std::to_string(one.version) +
            " has " + std::to_string(one.offset) + " bytes";
   }

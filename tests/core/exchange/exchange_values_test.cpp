@@ -536,7 +536,7 @@ TEST_CASE("exchange_values: a leg that asks for more names no owner whose later 
     leg.digest_rows_left = 1;
     leg.extra_rows_left = 1;
     leg.is_short = true;
-    leg.about = node.owner;
+    leg.about = {node.owner};
     message out;
 
     REQUIRE(node.machines.digests.fill(leg, out, {}));

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <vector>
 
 using namespace gossipmonger;
 
@@ -267,4 +268,18 @@ TEST_CASE("parking: one fragment is parked once, that of another version beside 
   CHECK_FALSE(park_fragment(parked, 300));
   CHECK(park_fragment(parked, 400));
   CHECK(park_fragment(parked, 300, 7));
+}
+
+TEST_CASE("parking: the versions of a slot's deltas are joined, and ascend") {
+  parking parked(100'000);
+  REQUIRE(one_delta(9, 12).park_in(parked));
+  REQUIRE(one_delta(5, 7).park_in(parked));
+  REQUIRE(one_delta(7, 8).park_in(parked));
+  REQUIRE(one_delta(20, 22, 2).park_in(parked));
+  REQUIRE(one_delta(30, 32).park_in(parked, 2));
+
+  CHECK(parked.intervals(1, 1, 0) == std::vector<spared_interval>{{0, 5, 8}, {0, 9, 12}});
+  CHECK(parked.intervals(1, 1, 8) == std::vector<spared_interval>{{0, 9, 12}});
+  CHECK(parked.intervals(1, 1, 12).empty());
+  CHECK(parked.intervals(1, 2, 0) == std::vector<spared_interval>{{0, 20, 22}});
 }

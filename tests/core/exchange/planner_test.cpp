@@ -34,6 +34,8 @@ class planning : public exchange_fixture {
     leg.bytes_left = 10'000;
     leg.datagrams_left = settings.exchange_datagrams_max;
     leg.seen_heartbeat = 2;
+    leg.spared = &spared;
+    leg.partials = &partials;
     digest_comparison seen;
     peers.compare(theirs.range, true, seen.range);
     peers.compare(theirs.extra, true, seen.extra);
@@ -42,9 +44,79 @@ class planning : public exchange_fixture {
   }
 
   planner plans;
+  std::vector<spared_interval> spared;  // beside the digest
+  std::vector<partial_entry> partials;
 };
 
 }  // namespace
+
+TEST_CASE("planner: gaps between spared versions are owed, and what lies behind the last") {
+  planning given;
+  const slot_index owner = given.begin(given.add("owner", 20));
+  const std::uint64_t hash = hash_of("owner");
+  given.spared = {{hash, 1, 2}, {hash, 5, 8}, {hash, 11, 15}, {hash + 1, 16, 18}};
+
+  const answer_leg leg = given.compare({given.entry_of("owner", 3)});
+
+  REQUIRE(leg.owed.size() == 3);
+  CHECK(leg.owed[0].slot == owner);
+  CHECK(leg.owed[0].after == 3);
+  CHECK(leg.owed[0].upto == 5);
+  CHECK(leg.owed[1].after == 8);
+  CHECK(leg.owed[1].upto == 11);
+  CHECK(leg.owed[2].after == 15);
+  CHECK(leg.owed[2].upto == 0);
+  CHECK_FALSE(leg.is_held_back);
+}
+
+TEST_CASE("planner: where nothing behind the last gap is wanted, the leg is held back") {
+  planning given;
+  given.begin(given.add("owner", 20));
+  const std::uint64_t hash = hash_of("owner");
+  given.spared = {{hash, 5, version_max}};
+
+  const answer_leg leg = given.compare({given.entry_of("owner", 3)});
+  const answer_leg whole = given.compare({given.entry_of("owner", 5)});
+
+  REQUIRE(leg.owed.size() == 1);
+  CHECK(leg.owed[0].after == 3);
+  CHECK(leg.owed[0].upto == 5);
+  CHECK(leg.is_held_back);
+  CHECK(whole.owed.empty());
+  CHECK_FALSE(whole.is_held_back);
+}
+
+TEST_CASE("planner: what another node brings the remote is not owed, not even by its owner") {
+  planning given;
+  given.begin(given.add("owner", 5));
+  given.peers.self().set_max_version(7);
+  for (const char* name : {"owner", "a"}) {
+    partial_entry brought;
+    brought.name_hash = hash_of(name);
+    brought.generation = given.entry_of(name, 0).generation;
+    brought.version = brought_version;
+    brought.offset = 1;
+    given.partials = {brought};
+
+    CHECK(given.compare({given.entry_of(name, 3)}).owed.empty());
+    given.partials.clear();
+    CHECK(given.compare({given.entry_of(name, 3)}).owed.size() == 1);
+  }
+}
+
+TEST_CASE("planner: what a sender was asked for is not requested from another") {
+  planning given;
+  transfer part;
+  part.slot = given.begin(given.add("owner", 5));
+  part.wanted = 9;
+  REQUIRE(given.compare({given.entry_of("owner", 9)}).requests.size() == 1);
+
+  given.shared.transfers.handle_part(part);
+  CHECK(given.compare({given.entry_of("owner", 9)}).requests.size() == 1);
+  given.shared.transfers.handle_asked(part.slot, 5);
+
+  CHECK(given.compare({given.entry_of("owner", 9)}).requests.empty());
+}
 
 TEST_CASE("planner: entries above the version that the remote holds are owed, and no others") {
   planning given;

@@ -133,6 +133,21 @@ TEST_CASE("message_text: an answer leg shows identities, heartbeats, requests an
         "requests [a g10 v0 h3] partials [a g10 v3 has 1024 bytes]");
 }
 
+TEST_CASE("message_text: a leg that asks for more shows what need not be sent") {
+  message sent;
+  sent.sender = make_row(2, 20, 0, 1);
+  sent.spared = {{1, 3, 5}, {1, 7, 9}};
+  partial_entry& part = sent.partials.emplace_back();
+  part.name_hash = 1;
+  part.generation = 10;
+  part.version = brought_version;
+  part.offset = 1;
+
+  CHECK(to_string(sent, letter_of) ==
+        "digest leg [b g20 v0 h1] partials [a g10 brought by another] "
+        "spared [a (3, 5], a (7, 9]]");
+}
+
 TEST_CASE("message_text: suspicions show their ages in rounds, and probes are told apart") {
   message sent;
   sent.sender = make_row(1, 10, 2, 3);
