@@ -301,6 +301,98 @@ TEST_CASE("udp transport: close and cancellation end a send that waits for room"
   CHECK(calls.sends > 1);
 }
 
+namespace {
+
+/// Sends 130 datagrams in runs of equal length to two receivers by turns, and checks what comes.
+void check_runs(asio::io_context& context, udp_transport& from, const endpoint& to_one,
+                udp_transport& one, const endpoint& to_other, udp_transport& other) {
+  constexpr std::size_t count = 130;
+  std::vector<std::vector<std::byte>> contents;
+  std::vector<outbound> out(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    // 1200 bytes; each tenth one is shorter, each 40th empty, and each 25th longer.
+    const std::size_t bytes = i % 40 == 39 ? 0 : i % 25 == 24 ? 1300 : i % 10 == 9 ? 700 : 1200;
+    contents.emplace_back(bytes, std::byte(i));
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    out[i].bytes = contents[i];
+    out[i].destination = i / 30 % 2 == 0 ? to_one : to_other;
+  }
+  for (std::size_t part = 0; part < count; part += 65) {  // within a receive buffer
+    std::optional<count_or_error> sent;
+    run(context, keep_send(from, std::span(out).subspan(part, 65), sent));
+    REQUIRE(sent.has_value());
+    CHECK(sent->value_or(0) == 65);
+    for (udp_transport* const at : {&one, &other}) {
+      std::vector<std::size_t> wanted;
+      for (std::size_t i = part; i < part + 65; ++i) {
+        const bool is_of_one = i / 30 % 2 == 0;
+        if (is_of_one == (at == &one)) wanted.push_back(i);
+      }
+      std::size_t seen = 0;
+      while (seen < wanted.size()) {
+        room space(65, 2048);
+        std::optional<count_or_error> got;
+        run(context, keep_receive(*at, space.in, got));
+        REQUIRE(got.has_value());
+        REQUIRE(got->has_value());
+        for (std::size_t i = 0; i < **got; ++i, ++seen) {
+          REQUIRE(seen < wanted.size());
+          const std::vector<std::byte>& content = contents[wanted[seen]];
+          CHECK(space.in[i].size == content.size());
+          CHECK(std::equal(content.begin(), content.end(), space.in[i].buffer.begin()));
+        }
+      }
+    }
+  }
+}
+
+/// The system's calls on sockets whose datagrams bear no checksum: Linux sends no runs of these.
+class calls_without_checksum : public udp_system_calls {
+ public:
+  int receive(int socket, std::span<mmsghdr> messages) override {
+    return system().receive(socket, messages);
+  }
+  int send(int socket, std::span<mmsghdr> messages) override {
+    const int on = 1;
+    REQUIRE(::setsockopt(socket, SOL_SOCKET, SO_NO_CHECK, &on, sizeof on) == 0);
+    return system().send(socket, messages);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("udp transport: runs of equal length arrive as they were sent, whatever lies between") {
+  for (const endpoint& listen : {loopback, endpoint::v4(0, 0, 0, 0, 0)}) {
+    asio::io_context context;
+    udp_transport from(context.get_executor());
+    udp_transport one(context.get_executor());
+    udp_transport other(context.get_executor());
+    REQUIRE(from.open(listen));
+    REQUIRE(one.open(loopback));
+    REQUIRE(other.open(loopback));
+
+    check_runs(context, from, one.local_endpoint(), one, other.local_endpoint(), other);
+
+    CHECK(from.counters().sent == 130);
+  }
+}
+
+TEST_CASE("udp transport: where the system refuses runs, datagrams go one by one") {
+  asio::io_context context;
+  calls_without_checksum calls;
+  udp_transport from(context.get_executor(), calls);
+  udp_transport one(context.get_executor());
+  udp_transport other(context.get_executor());
+  REQUIRE(from.open(loopback));
+  REQUIRE(one.open(loopback));
+  REQUIRE(other.open(loopback));
+
+  check_runs(context, from, one.local_endpoint(), one, other.local_endpoint(), other);
+
+  CHECK(from.counters().sent == 130);
+}
+
 TEST_CASE("udp transport: errors instead of datagrams are counted, and receive goes on") {
   asio::io_context context;
   planted_calls calls;
