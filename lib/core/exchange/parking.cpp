@@ -52,19 +52,26 @@ bool parking::try_park(slot_index slot, const message& from, const delta_view& d
     length += entry.key.size() + entry.value.size();
   }
   const std::size_t room = sizeof(parked_delta) + length + delta.entry_count * sizeof(entry_view);
-  const bool has_room = bytes_ + room <= bytes_max_;
-  if (!has_room) return false;
   std::size_t of_slot = 0;
-  for (const parked_delta& one : parked_) {
-    if (one.slot != slot) continue;
-    if (++of_slot == slot_deltas_max) return false;
-    if (one.delta.generation != delta.generation) continue;
+  auto furthest = parked_.end();
+  for (auto one = parked_.begin(); one != parked_.end(); ++one) {
+    if (one->slot != slot) continue;
+    ++of_slot;
+    if (one->delta.generation != delta.generation) continue;
     const bool is_of_one_value =
-        one.delta.value_bytes == 0 || delta.value_bytes == 0 ||
-        one.entries.front().version == from.entries[delta.first_entry].version;
-    if (is_of_one_value && one.delta.after <= delta.after && one.delta.upto >= delta.upto) {
+        one->delta.value_bytes == 0 || delta.value_bytes == 0 ||
+        one->entries.front().version == from.entries[delta.first_entry].version;
+    if (is_of_one_value && one->delta.after <= delta.after && one->delta.upto >= delta.upto) {
       return false;
     }
+    const position beaten = furthest == parked_.end() ? delta.after : furthest->delta.after;
+    if (one->delta.after > beaten) furthest = one;
+  }
+  if (of_slot >= slot_deltas_max || bytes_ + room > bytes_max_) {
+    // What lies far ahead gives way to what has to come before it.
+    if (furthest == parked_.end() || bytes_ - cost(*furthest) + room > bytes_max_) return false;
+    bytes_ -= cost(*furthest);
+    parked_.erase(furthest);
   }
 
   parked_delta& parked = parked_.emplace_back();

@@ -31,7 +31,8 @@ class parking {
   parking(const parking&) = delete;
   parking& operator=(const parking&) = delete;
 
-  /// Copies the delta; false if there is no room, or the same interval is parked already.
+  /// Copies the delta; false if the same interval is parked already, or there is no room. Where
+  /// there is none, one delta of the slot that lies further ahead gives way.
   [[nodiscard]] bool try_park(slot_index slot, const message& from, const delta_view& delta,
                               std::uint64_t round);
   /// Takes out one delta of the slot that follows what is held: everything up to `max_version`, and

@@ -153,6 +153,45 @@ TEST_CASE("parking: holds 256 deltas of a slot, and not one more, and as many of
   CHECK(one_delta(1001, 1002).park_in(parked));
 }
 
+TEST_CASE("parking: where there is no room, a delta further ahead of the same slot gives way") {
+  const std::size_t each = cost_of_one();
+
+  SUBCASE("for want of bytes") {
+    parking parked(3 * each);
+    REQUIRE(one_delta(50, 51).park_in(parked));
+    REQUIRE(one_delta(70, 71).park_in(parked));
+    REQUIRE(one_delta(90, 91).park_in(parked, 2));
+
+    CHECK_FALSE(one_delta(80, 81).park_in(parked));
+    CHECK(one_delta(60, 61).park_in(parked));
+
+    CHECK(parked.size() == 3);
+    CHECK(parked.bytes() == 3 * each);
+    CHECK(parked.take(1, 50).has_value());
+    CHECK(parked.take(1, 60).has_value());
+    CHECK_FALSE(parked.take(1, 70).has_value());
+    CHECK(parked.take(2, 90).has_value());
+  }
+  SUBCASE("for want of places") {
+    parking parked(1'000 * each);
+    for (std::uint64_t i = 0; i < 256; ++i) REQUIRE(one_delta(100 + i, 101 + i).park_in(parked));
+
+    CHECK_FALSE(one_delta(400, 401).park_in(parked));
+    CHECK(one_delta(50, 51).park_in(parked));
+
+    CHECK(parked.size() == 256);
+    CHECK(parked.take(1, 50).has_value());
+    CHECK_FALSE(parked.take(1, 355).has_value());
+  }
+  SUBCASE("another slot keeps what it has") {
+    parking parked(2 * each);
+    REQUIRE(one_delta(50, 51).park_in(parked, 2));
+    REQUIRE(one_delta(70, 71).park_in(parked, 2));
+
+    CHECK_FALSE(one_delta(5, 6).park_in(parked));
+  }
+}
+
 TEST_CASE("parking: what was taken, dropped or forgotten makes room") {
   parking parked(cost_of_one());
   CHECK(one_delta(1, 2).park_in(parked));
