@@ -434,7 +434,7 @@ TEST_CASE("protocol events: another's word of what a peer has makes it neither l
   change_cursor cursor;
   static_cast<void>(read_events(a, cursor));
 
-  for (std::uint64_t heartbeat : {2, 3}) {
+  for (std::uint64_t heartbeat = 2; heartbeat <= 3; ++heartbeat) {
     digest_entry told;
     told.name_hash = p.hash();
     told.generation = p.generation;

@@ -73,7 +73,7 @@ TEST_CASE("sending: the budget counts what the driver adds to each datagram") {
   config settings = make_config("a");
   settings.send_bytes_per_interval = 4000;
   std::chrono::nanoseconds opens[2];
-  for (const std::size_t added : {0, 400}) {
+  for (const std::size_t added : {std::size_t{0}, std::size_t{400}}) {
     sending queue(settings);
     queue.set_frame_bytes(added);
     queue.add_answer(make_answer(1));
@@ -93,7 +93,7 @@ TEST_CASE("sending: the budget counts what the driver adds to each datagram") {
 TEST_CASE("sending: membership needs what the driver adds to each datagram, too") {
   const config settings = make_config("a");
   std::size_t needed[2];
-  for (const std::size_t added : {0, 40}) {
+  for (const std::size_t added : {std::size_t{0}, std::size_t{40}}) {
     sending queue(settings);
     queue.set_frame_bytes(added);
     for (int round = 0; round < 100; ++round) {
