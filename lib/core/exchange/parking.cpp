@@ -68,7 +68,7 @@ bool parking::try_park(slot_index slot, const message& from, const delta_view& d
     if (one->delta.after > beaten) furthest = one;
   }
   if (of_slot >= slot_deltas_max || bytes_ + room > bytes_max_) {
-    // What lies far ahead gives way to what has to come before it.
+    // A delta far ahead gives way to one that has to come before it.
     if (furthest == parked_.end() || bytes_ - cost(*furthest) + room > bytes_max_) return false;
     bytes_ -= cost(*furthest);
     parked_.erase(furthest);
