@@ -177,7 +177,7 @@ std::string_view to_string(udp_send_error error) {
 }
 
 struct udp_transport::state {
-  state(asio::any_io_executor executor, udp_system_calls& system_calls)
+  state(const asio::any_io_executor& executor, udp_system_calls& system_calls)
       : descriptor(executor), pause(executor), calls(system_calls) {}
 
   enum class phase { unopened, open, closed };
