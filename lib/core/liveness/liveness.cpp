@@ -441,7 +441,7 @@ bool liveness::try_settle(probe& one) {
 void liveness::want(slot_index slot, wanted_probe::cause why, std::optional<suspicion_entry> told) {
   wanted_.emplace_back(peers_.details(slot).way(), peers_[slot].name_hash());
   wanted_.back().why = why;
-  wanted_.back().told = std::move(told);
+  wanted_.back().told = told;
 }
 
 void liveness::handle_started(const wanted_probe& one, bool is_waiting) {

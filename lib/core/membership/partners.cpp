@@ -30,6 +30,7 @@ void partners::set_seeds(const std::vector<endpoint>& seeds) {
 
 std::vector<endpoint> partners::seeds() const {
   std::vector<endpoint> all;
+  all.reserve(seeds_.size());
   for (const known_seed& one : seeds_) all.push_back(one.at);
   return all;
 }
