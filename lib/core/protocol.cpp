@@ -203,6 +203,17 @@ std::optional<event_view> protocol::poll_event(change_cursor& cursor) {
   return change_reader(node_.changes, node_.entries, node_.peers).poll(cursor);
 }
 
+bool protocol::has_event(change_cursor& cursor) {
+  // A cursor that has not begun stays so, and pins nothing: its snapshot begins when it is read.
+  if (!cursor.has_begun) {
+    change_cursor ahead = cursor;
+    const bool is_found = poll_event(ahead).has_value();
+    if (!is_found) cursor = std::move(ahead);
+    return is_found;
+  }
+  return change_reader(node_.changes, node_.entries, node_.peers).has_next(cursor);
+}
+
 void protocol::release_changes(std::uint64_t sequence) {
   change_reader(node_.changes, node_.entries, node_.peers)
       .release(sequence, node_.settings.retired_max);

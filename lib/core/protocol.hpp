@@ -168,6 +168,9 @@ class protocol {
   [[nodiscard]] const endpoint& transmit_source() const { return node_.sending.source(); }
   /// The next event above the cursor; its view is valid until the next call.
   [[nodiscard]] std::optional<event_view> poll_event(change_cursor& cursor);
+  /// Whether `poll_event` has an event above the cursor. Moves it behind changes that are not
+  /// shown.
+  [[nodiscard]] bool has_event(change_cursor& cursor);
   /// The sequence of the latest change: a cursor below it has something to read, or to skip.
   [[nodiscard]] std::uint64_t last_change() const { return node_.changes.last(); }
   /// No cursor is below `sequence`.

@@ -31,14 +31,7 @@ struct subscription::state final : wakeable {
 
   std::optional<event_view> take() { return node->core->poll_event(cursor); }
 
-  /// Leaves the cursor in front of the event that it finds, behind those that the filter leaves
-  /// out.
-  bool has_event() {
-    change_cursor ahead = cursor;
-    const bool is_found = node->core->poll_event(ahead).has_value();
-    if (!is_found) cursor = std::move(ahead);
-    return is_found;
-  }
+  bool has_event() { return node->core->has_event(cursor); }
 
   std::shared_ptr<node_state> node;
   change_cursor cursor;

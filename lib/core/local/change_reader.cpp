@@ -1,8 +1,10 @@
 #include "core/local/change_reader.hpp"
 
+#include <cassert>
 #include <limits>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace gossipmonger {
 
@@ -28,6 +30,36 @@ std::optional<event_view> change_reader::poll(change_cursor& cursor) const {
       if (std::optional<event_view> shown = show_item(*item, cursor)) return shown;
     }
   }
+}
+
+bool change_reader::has_next(change_cursor& cursor) const {
+  assert(cursor.has_begun);
+  if (changes_->has_lost(cursor)) return true;
+  for (;;) {
+    std::uint64_t item_at = std::numeric_limits<std::uint64_t>::max();
+    const change_item* item = changes_->first_above(cursor.sequence, item_at);
+    const std::optional<changed_entry> changed = entries_.first_changed(cursor.sequence);
+    if (item == nullptr && !changed) return false;
+
+    if (item == nullptr || (changed && changed->entry.sequence < item_at)) {
+      if (show_entry(*changed, cursor)) return true;
+      cursor.sequence = changed->entry.sequence;
+    } else {
+      const std::uint64_t sequence = std::exchange(cursor.sequence, item_at);
+      const change_cursor::shown_peer last = last_shown(*item, cursor);
+      if (show_item(*item, cursor)) {
+        cursor.sequence = sequence;
+        last_shown(*item, cursor) = last;
+        return true;
+      }
+    }
+  }
+}
+
+change_cursor::shown_peer& change_reader::last_shown(const change_item& item,
+                                                     change_cursor& cursor) {
+  if (cursor.shown.size() <= item.slot) cursor.shown.resize(item.slot + std::size_t{1});
+  return cursor.shown[item.slot];
 }
 
 std::optional<event_view> change_reader::show_entry(const changed_entry& changed,
@@ -62,8 +94,7 @@ std::optional<event_view> change_reader::show_item(const change_item& item,
     shown.generation = (*peers_)[item.slot].generation();
   }
 
-  if (cursor.shown.size() <= item.slot) cursor.shown.resize(item.slot + std::size_t{1});
-  change_cursor::shown_peer& last = cursor.shown[item.slot];
+  change_cursor::shown_peer& last = last_shown(item, cursor);
   switch (item.kind) {
     case change_item::what::introduced:
       // If nothing was shown of the peer, the subscriber has no former run to clear.

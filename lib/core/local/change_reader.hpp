@@ -22,11 +22,18 @@ class change_reader {
   /// Moves the cursor to the next event that its subscription wants; nullopt if there is none. A
   /// cursor that lost a change gets `lagged`, and begins anew.
   [[nodiscard]] std::optional<event_view> poll(change_cursor& cursor) const;
+  /// Moves the cursor in front of the event that `poll` gives next, behind those that the
+  /// subscription does not want. Whether there is one.
+  ///   expects: cursor.has_begun
+  [[nodiscard]] bool has_next(change_cursor& cursor) const;
   /// Frees changes up to `sequence`: no cursor is below it. If more than `retired_max` retired
   /// entries remain, the reader frees them too, and cursors that have not read them begin anew.
   void release(std::uint64_t sequence, std::size_t retired_max);
 
  private:
+  /// The place of what was shown last of the item's peer.
+  [[nodiscard]] static change_cursor::shown_peer& last_shown(const change_item& item,
+                                                             change_cursor& cursor);
   [[nodiscard]] std::optional<event_view> show_entry(const changed_entry& changed,
                                                      const change_cursor& cursor) const;
   [[nodiscard]] std::optional<event_view> show_item(const change_item& item,

@@ -55,15 +55,11 @@ class small_node {
     reader().release(sequence, retired_max);
   }
   /// The events above the cursor, each with its text, or with key and value; ", " between them.
+  /// They are the same for a cursor that looks ahead before each.
   std::string read(change_cursor& cursor) {
-    std::string all;
-    while (const std::optional<event_view> seen = reader().poll(cursor)) {
-      all += (all.empty() ? "" : ", ") + std::string(to_string(seen->kind));
-      if (!seen->peer.empty()) all += " " + std::string(seen->peer);
-      if (!seen->key.empty()) all += " " + std::string(seen->key);
-      if (!seen->value.empty()) all += "=" + std::string(seen->value);
-      if (!seen->text.empty()) all += " " + std::string(seen->text);
-    }
+    change_cursor looking = cursor;
+    const std::string all = read(cursor, false);
+    CHECK(read(looking, true) == all);
     return all;
   }
 
@@ -72,6 +68,23 @@ class small_node {
   peer_table peers{4};
 
  private:
+  std::string read(change_cursor& cursor, bool is_looking) {
+    std::string all;
+    for (;;) {
+      const bool is_checked = is_looking && cursor.has_begun;
+      const bool has_next = is_checked && reader().has_next(cursor);
+      if (is_checked) CHECK(reader().has_next(cursor) == has_next);
+      const std::optional<event_view> seen = reader().poll(cursor);
+      if (is_checked) CHECK(seen.has_value() == has_next);
+      if (!seen) return all;
+      all += (all.empty() ? "" : ", ") + std::string(to_string(seen->kind));
+      if (!seen->peer.empty()) all += " " + std::string(seen->peer);
+      if (!seen->key.empty()) all += " " + std::string(seen->key);
+      if (!seen->value.empty()) all += "=" + std::string(seen->value);
+      if (!seen->text.empty()) all += " " + std::string(seen->text);
+    }
+  }
+
   change_reader reader() { return {changes, storage_ref(entries), peers}; }
 
   std::uint64_t next_hash_ = 1;
