@@ -46,6 +46,8 @@ struct node_state : std::enable_shared_from_this<node_state> {
 
   /// The end of a wait that begins now: max() where that is beyond what the clock can say.
   [[nodiscard]] std::chrono::nanoseconds after(std::chrono::nanoseconds timeout) const {
+    // Most waits have no end, and an event is there: reading the clock would cost more than that.
+    if (timeout == std::chrono::nanoseconds::max()) return timeout;
     const std::chrono::nanoseconds begin = now().steady;
     const bool is_for_ever = timeout >= std::chrono::nanoseconds::max() - begin;
     return is_for_ever ? std::chrono::nanoseconds::max() : begin + timeout;
