@@ -433,9 +433,9 @@ class Hosts(unittest.TestCase):
         b = self.node(right, "b", "--listen", "10.78.2.2:7000", "--seed", "10.78.1.2:7000")
         self.wait_until(lambda: self.are_live([a, b]), "both are live")
         inside(router, *narrow)
-        # Each alone is more than the path carries: many small ones may go as fast as they come. Each
-        # is longer than the one before. A run of equal ones is one packet to the kernel, which goes
-        # without the bit that forbids a router to cut it.
+        # Each alone is more than the path carries: many small ones may go as fast as they come.
+        # Each is longer than the one before. A run of equal ones is one packet to the kernel, which
+        # goes without the bit that forbids a router to cut it.
         for key in range(3):
             a.ask(f"set later{key} " + (930 + 10 * key) * "x")
 
