@@ -28,6 +28,8 @@ CHECKS = [
     "misc-coroutine-hostile-raii",
     # Versions, generations and heartbeats are all plain integers.
     "-bugprone-easily-swappable-parameters",
+    # Executors are handed over by value, as in Asio.
+    "-performance-unnecessary-value-param",
     # Enumerations that many rows hold have a small type; the others may have the usual one.
     "-performance-enum-size",
     # Asio returns the error code that it also sets; our own functions are [[nodiscard]].
