@@ -18,7 +18,7 @@ namespace gossipmonger {
 enum class event_kind : std::uint8_t {
   new_peer,        ///< a peer became known
   peer_live,       ///< it makes progress
-  peer_complete,   ///< all that it had when it turned live is here, and was shown
+  peer_complete,   ///< everything that it had when it turned live is here, and was shown
   peer_dead,       ///< it makes none; follows peer_live, or closes a new_peer
   peer_left,       ///< it said that it leaves
   peer_restarted,  ///< a higher generation took its place: clear what you hold of it
@@ -99,8 +99,7 @@ struct member {
   bool is_reachable = false;      ///< it answered me itself lately; not suspect, dead or left
   bool is_suspect = false;        ///< somebody could not reach it: dead soon, unless it is heard
   std::uint64_t max_version = 0;  ///< everything that it wrote up to there is here
-  /// Versions above that, up to the highest that the peer itself was heard to have lately; 0 for
-  /// self. `peer_complete` says when those are here that it had as it turned live.
+  /// Versions that the peer itself said it has, and that are not here yet. 0 for self.
   std::uint64_t lacks = 0;
   std::uint64_t heartbeat = 0;  ///< rounds that it counted, as far as heard
   /// From the sending of a leg to the peer's answer, queues included, smoothed as in RFC 6298. None

@@ -60,11 +60,9 @@ struct backlog_part {
 ///   4 L + 10   news takes about L rounds there and L back; twice that, and a margin
 [[nodiscard]] std::size_t address_rounds_max(const scenario& of);
 
-/// Until each node holds a peer as complete, once they agree: until the two met, and that peer said
-/// itself what it has. With the least fan-out f it is the sum of
-///   2 (n - 1) / f   two turns of one node's ring
-///   4               for the round under way, and margin
-/// times 1 + jitter.
+/// Until each node holds a peer as complete, once they agree: the two have to meet. It is
+///   (2 (n - 1) / f + 4) (1 + jitter)
+/// with the least fan-out f: two turns of one node's ring, the round under way, and a margin.
 [[nodiscard]] std::size_t completion_rounds_max(const scenario& of);
 
 /// The longest interval between two advances of a heartbeat that counts. A run whose heartbeat
