@@ -54,17 +54,13 @@ class applier {
     return parked.empty() ? 0 : parked.back().upto;
   }
   /// Whether there is little room left to park deltas.
-  [[nodiscard]] bool is_half_parked() const {
-    return parked_.bytes() > settings_.parked_bytes_max / 2 || parked_.size() >= parked_half;
-  }
+  [[nodiscard]] bool is_half_parked() const { return parked_.is_half_full(); }
   [[nodiscard]] std::size_t parked_bytes() const { return parked_.bytes(); }
   /// Sets the sizes of its own tables.
   void count_tables(table_sizes& out) const;
   [[nodiscard]] const counters& counted() const { return counted_; }
 
  private:
-  static constexpr std::size_t parked_half = 128;
-
   /// The state of an owner of entries.
   struct owner {
     owner() = default;

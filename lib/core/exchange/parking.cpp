@@ -5,14 +5,6 @@
 
 namespace gossipmonger {
 
-namespace {
-
-// Each that comes is compared with those of its slot: of empty ones, the bound on bytes would let
-// in thousands.
-constexpr std::size_t slot_deltas_max = 256;
-
-}  // namespace
-
 parking::parking(std::size_t bytes_max) : bytes_max_(bytes_max) {}
 
 std::size_t parking::cost(const parked_delta& parked) {

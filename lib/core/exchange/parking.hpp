@@ -27,6 +27,10 @@ struct parked_delta {
 
 class parking {
  public:
+  /// Deltas of a slot. Each that comes is compared with them: of empty ones, the bound on bytes
+  /// would let in thousands (I5).
+  static constexpr std::size_t slot_deltas_max = 256;
+
   explicit parking(std::size_t bytes_max);
   parking(const parking&) = delete;
   parking& operator=(const parking&) = delete;
@@ -51,6 +55,10 @@ class parking {
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
   [[nodiscard]] std::size_t size() const { return parked_.size(); }
   [[nodiscard]] bool is_empty() const { return parked_.empty(); }
+  /// Whether half of the bytes are taken, or as many places as are half of a slot's.
+  [[nodiscard]] bool is_half_full() const {
+    return bytes_ > bytes_max_ / 2 || parked_.size() >= slot_deltas_max / 2;
+  }
 
  private:
   [[nodiscard]] static std::size_t cost(const parked_delta& parked);

@@ -192,6 +192,22 @@ TEST_CASE("parking: where there is no room, a delta further ahead of the same sl
   }
 }
 
+TEST_CASE("parking: is half full by bytes, or by places") {
+  const std::size_t each = cost_of_one();
+  parking few_bytes(4 * each);
+  parking few_places(1'000 * each);
+
+  for (std::uint64_t i = 1; i <= 2; ++i) REQUIRE(one_delta(10 * i, 10 * i + 1).park_in(few_bytes));
+  CHECK_FALSE(few_bytes.is_half_full());
+  REQUIRE(one_delta(30, 31).park_in(few_bytes));
+  CHECK(few_bytes.is_half_full());
+
+  for (std::uint64_t i = 1; i <= 127; ++i) REQUIRE(one_delta(i, i + 1).park_in(few_places));
+  CHECK_FALSE(few_places.is_half_full());
+  REQUIRE(one_delta(200, 201).park_in(few_places));
+  CHECK(few_places.is_half_full());
+}
+
 TEST_CASE("parking: what was taken, dropped or forgotten makes room") {
   parking parked(cost_of_one());
   CHECK(one_delta(1, 2).park_in(parked));
