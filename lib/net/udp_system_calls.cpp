@@ -1,4 +1,5 @@
 // The calls of the system that carry datagrams: one by one, in batches, and in runs.
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -149,6 +150,37 @@ class segmented_batch {
   std::size_t size_ = 0;
 };
 
+/// While it lives, the datagrams of a run go uncut, as single ones do: Linux forbids routers to cut
+/// a packet if it fits the path, and a run as a whole does not. Else a narrow path would let runs
+/// through and swallow single datagrams, and a copy would never end. A resource.
+class uncut_runs {
+ public:
+  explicit uncut_runs(int socket) : socket_(socket) {
+    socklen_t size = sizeof(usual_);
+    is_sure_ = ::getsockopt(socket, IPPROTO_IP, IP_MTU_DISCOVER, &usual_, &size) == 0 &&
+               (usual_ != IP_PMTUDISC_WANT || try_set(IP_PMTUDISC_DO));
+  }
+  uncut_runs(const uncut_runs&) = delete;
+  uncut_runs& operator=(const uncut_runs&) = delete;
+  ~uncut_runs() {
+    const int error = errno;
+    if (is_sure_ && usual_ == IP_PMTUDISC_WANT) try_set(usual_);
+    errno = error;
+  }
+
+  /// False: the system does not say, or does not allow it.
+  [[nodiscard]] bool is_sure() const { return is_sure_; }
+
+ private:
+  bool try_set(int discovery) const {
+    return ::setsockopt(socket_, IPPROTO_IP, IP_MTU_DISCOVER, &discovery, sizeof(discovery)) == 0;
+  }
+
+  int socket_;
+  int usual_ = 0;
+  bool is_sure_ = false;
+};
+
 /// The batch calls, for as long as the system knows and allows them.
 class batch_calls : public udp_system_calls {
  public:
@@ -195,6 +227,8 @@ class batch_calls : public udp_system_calls {
     }
     segmented_batch batch(messages.first(std::min(messages.size(), batch_datagrams)));
     if (!batch.has_runs()) return 0;
+    const uncut_runs uncut(socket);
+    if (!uncut.is_sure()) return 0;
     const std::span<mmsghdr> runs = batch.messages();
     const int went =
         ::sendmmsg(socket, runs.data(), static_cast<unsigned int>(runs.size()), send_flags);

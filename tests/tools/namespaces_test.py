@@ -422,22 +422,34 @@ class Hosts(unittest.TestCase):
                        b"  }\n}\n")
         return router, *spaces_of
 
-    def assert_told_of_the_path(self, is_from_the_start):
+    NARROW = ("ip", "link", "set", "side2", "mtu", "1000")  # in the router
+
+    def test_a_copy_over_a_path_that_begins_to_swallow_large_datagrams_is_told(self):
         router, left, right = self.routed()
-        narrow = ("ip", "link", "set", "side2", "mtu", "1000")
         a = self.node(left, "a", "--listen", "10.78.1.2:7000")
-        if is_from_the_start:
-            inside(router, *narrow)
-            for key in range(3):
-                a.ask(f"set k{key} " + (930 + 10 * key) * "x")
         b = self.node(right, "b", "--listen", "10.78.2.2:7000", "--seed", "10.78.1.2:7000")
         self.wait_until(lambda: self.are_live([a, b]), "both are live")
-        inside(router, *narrow)
+        inside(router, *self.NARROW)
+        for key in range(200):
+            a.ask(f"set k{key} " + 100 * "x")
+
+        told = a.event("error", peer="b")
+
+        self.assertIn("a path must carry packets of 1228 bytes", told["message"])
+
+    def assert_told_of_the_path(self, is_from_the_start):
+        router, left, right = self.routed()
+        a = self.node(left, "a", "--listen", "10.78.1.2:7000")
+        if is_from_the_start:
+            inside(router, *self.NARROW)
+            for key in range(3):
+                a.ask(f"set k{key} " + 950 * "x")
+        b = self.node(right, "b", "--listen", "10.78.2.2:7000", "--seed", "10.78.1.2:7000")
+        self.wait_until(lambda: self.are_live([a, b]), "both are live")
+        inside(router, *self.NARROW)
         # Each alone is more than the path carries: many small ones may go as fast as they come.
-        # Each is longer than the one before. A run of equal ones is one packet to the kernel, which
-        # goes without the bit that forbids a router to cut it.
         for key in range(3):
-            a.ask(f"set later{key} " + (930 + 10 * key) * "x")
+            a.ask(f"set later{key} " + 950 * "x")
 
         told = a.event("error", peer="b")
 
