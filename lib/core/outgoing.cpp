@@ -14,7 +14,6 @@ using std::chrono::nanoseconds;
 constexpr int stall_part = 16;
 /// Entries of a datagram beside sender and receiver, at the smallest size.
 constexpr std::size_t continuation_places = 40;
-constexpr std::size_t spared_of_owner_max = 24;
 
 }  // namespace
 
@@ -124,27 +123,14 @@ void outgoing::try_continue(const endpoint& source, bool is_stalled) {
   });
 }
 
-std::vector<spared_interval> outgoing::plan_spared(const transfer& one, bool is_stalled) {
+std::vector<spared_interval> outgoing::plan_spared(const transfer& one, bool is_stalled) const {
   // A value that is under way holds back all that follows it.
   if (node_.exchange.shared.partial_of(one.slot)) return {};
-  std::vector<spared_interval> held = node_.exchange.deltas.parked_intervals(one.slot);
-  if (held.empty()) return held;
-  const peer_view row = node_.peers[one.slot];
+  const applier& deltas = node_.exchange.deltas;
   // Entries sent since the last question may have been overtaken: they are not lost yet.
-  const std::uint64_t upto = held.back().upto;
-  const std::uint64_t asked = is_stalled ? upto : std::max(row.max_version(), one.asked_upto);
-  if (asked < upto) {
-    std::erase_if(held, [asked](const spared_interval& each) { return each.after >= asked; });
-    if (held.empty() || held.back().upto < asked) {
-      held.emplace_back(row.name_hash(), asked, upto);
-    }
-    held.back().upto = upto;
-  }
-  // Where much is lost, or parked, the first gaps are filled before anything further comes.
-  const bool is_crowded = held.size() > spared_of_owner_max;
-  if (is_crowded) held.resize(spared_of_owner_max);
-  if (is_crowded || node_.exchange.deltas.is_half_parked()) held.back().upto = version_max;
-  return held;
+  const std::uint64_t lost_upto =
+      is_stalled ? version_max : std::max(node_.peers[one.slot].max_version(), one.asked_upto);
+  return spared_of(deltas.parked_intervals(one.slot), lost_upto, deltas.is_half_parked());
 }
 
 void outgoing::continue_stalled() {

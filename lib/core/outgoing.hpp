@@ -58,7 +58,8 @@ class outgoing {
   void begin_digest(digest_leg& leg, std::uint64_t remote_hash);
   /// The versions of that transfer that need not be sent again, as far as they have a place in a
   /// datagram.
-  [[nodiscard]] std::vector<spared_interval> plan_spared(const transfer& one, bool is_stalled);
+  [[nodiscard]] std::vector<spared_interval> plan_spared(const transfer& one,
+                                                         bool is_stalled) const;
   /// A leg 1 without a claim, to hear whether a peer answers, or to tell it something.
   void start_short(const wanted_probe& wanted);
   /// A digest to that address; null where it may not go, or one waits, or too many do.

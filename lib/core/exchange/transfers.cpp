@@ -5,6 +5,24 @@
 
 namespace gossipmonger {
 
+std::vector<spared_interval> spared_of(std::vector<spared_interval> parked, std::uint64_t lost_upto,
+                                       bool is_crowded) {
+  if (parked.empty()) return parked;
+  const std::uint64_t hash = parked.front().name_hash;
+  const std::uint64_t upto = parked.back().upto;
+  if (lost_upto < upto) {
+    std::erase_if(parked, [=](const spared_interval& one) { return one.after >= lost_upto; });
+    if (parked.empty() || parked.back().upto < lost_upto)
+      parked.emplace_back(hash, lost_upto, upto);
+    parked.back().upto = upto;
+  }
+  // Where much is lost, or parked, the first gaps are filled before anything further comes.
+  const bool has_many = parked.size() > spared_of_owner_max;
+  if (has_many) parked.resize(spared_of_owner_max);
+  if (has_many || is_crowded) parked.back().upto = version_max;
+  return parked;
+}
+
 transfer* transfers::find(slot_index slot) {
   const auto place = std::find_if(transfers_.begin(), transfers_.end(),
                                   [slot](const transfer& one) { return one.slot == slot; });

@@ -12,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "core/model/digest.hpp"
 #include "gossipmonger/endpoint.hpp"
 #include "gossipmonger/types.hpp"
 
@@ -32,6 +33,16 @@ struct transfer {
   /// The highest version that had come when it was asked last. Entries missing below were lost.
   std::uint64_t asked_upto = 0;
 };
+
+/// What a reader names to a sender that it asks for more of one owner: versions that it holds
+/// behind a gap, or that may be on their way. The sender fills the gaps, and goes on behind them.
+///   parked:      of that owner, ascending
+///   lost_upto:   what is missing up to this version was lost; later ones may be on their way
+///   is_crowded:  little room is left to park, so nothing behind the last gap is wanted yet
+///   shape:       at most `spared_of_owner_max` intervals, ascending
+[[nodiscard]] std::vector<spared_interval> spared_of(std::vector<spared_interval> parked,
+                                                     std::uint64_t lost_upto, bool is_crowded);
+inline constexpr std::size_t spared_of_owner_max = 24;
 
 class transfers {
  public:

@@ -87,6 +87,44 @@ TEST_CASE("answer_writer: an answer whose bytes run out within entries says `mor
   }
 }
 
+TEST_CASE(
+    "answer_writer: an answer that fills gaps alone says `more`, where the rest is held back") {
+  exchange_fixture given;
+  given.add("b", 0);
+  const slot_index owner = given.add_with_entries("owner", 9, std::string(100, 'v'));
+  for (const bool is_held_back : {false, true}) {
+    CAPTURE(is_held_back);
+    answer_writer writer(given.shared);
+    answer_leg leg = make_leg();
+    leg.is_held_back = is_held_back;
+    leg.owed.emplace_back(owner, 7, 2).upto = 4;
+    message out;
+
+    REQUIRE(writer.fill(leg, out, {}));
+
+    REQUIRE(out.deltas.size() == 1);
+    CHECK(out.deltas[0].upto == position(4));
+    CHECK(out.more == is_held_back);
+  }
+}
+
+TEST_CASE("answer_writer: a gap that is filled is not remembered as on its way") {
+  exchange_fixture given;
+  given.add("b", 0);
+  const slot_index owner = given.add_with_entries("owner", 9, std::string(400, 'v'));
+  for (const bool is_gap : {true, false}) {
+    answer_writer writer(given.shared);
+    answer_leg leg = make_leg();
+    leg.owed.emplace_back(owner, 7, 0).upto = is_gap ? 8 : 0;
+    message out;
+
+    while (writer.fill(leg, out, {})) {
+    }
+
+    CHECK(given.shared.flights.has_any(hash_of("b")) != is_gap);
+  }
+}
+
 TEST_CASE("answer_writer: a leg echoes the run and the heartbeat that it answers") {
   exchange_fixture given;
   given.add("b", 0);

@@ -337,4 +337,8 @@ TEST_CASE("parking: the versions of a slot's deltas are joined, and ascend") {
   CHECK(parked.intervals(1, 1, 8) == std::vector<spared_interval>{{0, 9, 12}});
   CHECK(parked.intervals(1, 1, 12).empty());
   CHECK(parked.intervals(1, 2, 0) == std::vector<spared_interval>{{0, 20, 22}});
+
+  // A fragment is no version that is held.
+  REQUIRE(park_fragment(parked, 300));
+  CHECK(parked.intervals(1, 0, 0).empty());
 }

@@ -39,11 +39,12 @@ class planning : public exchange_fixture {
     digest_comparison seen;
     peers.compare(theirs.range, true, seen.range);
     peers.compare(theirs.extra, true, seen.extra);
-    plans.compare(theirs, seen, hash_of("b"), 10s, leg);
+    plans.compare(theirs, seen, hash_of("b"), now, leg);
     return leg;
   }
 
   planner plans;
+  std::chrono::nanoseconds now{10s};
   std::vector<spared_interval> spared;  // beside the digest
   std::vector<partial_entry> partials;
 };
@@ -84,6 +85,24 @@ TEST_CASE("planner: where nothing behind the last gap is wanted, the leg is held
   CHECK(leg.is_held_back);
   CHECK(whole.owed.empty());
   CHECK_FALSE(whole.is_held_back);
+}
+
+TEST_CASE(
+    "planner: a reader that tells its losses makes the window smaller each eighth of a round") {
+  planning given;
+  given.begin(given.add("owner", 20));
+  given.spared = {{hash_of("owner"), 5, 8}};
+  given.shared.flights.handle_sent(hash_of("b"), hash_of("owner"), 7, flight_place(20), 5, 60s);
+  const auto ask_at = [&given](std::chrono::nanoseconds at) {
+    given.now = at;
+    static_cast<void>(given.compare({given.entry_of("owner", 3)}));
+    return given.plans.counted().windows_halved;
+  };
+  const std::chrono::nanoseconds part = given.settings.gossip_interval / 8;
+
+  CHECK(ask_at(10s) == 1);
+  CHECK(ask_at(10s + part - 1ns) == 1);
+  CHECK(ask_at(10s + part) == 2);
 }
 
 TEST_CASE("planner: what another node brings the remote is not owed, not even by its owner") {

@@ -148,4 +148,36 @@ TEST_CASE("transfers: 256 legs a round ask for more, and the next round as many 
   CHECK(all.may_continue());
 }
 
+TEST_CASE("spared_of: all that is parked, where every gap was lost") {
+  const std::vector<spared_interval> parked = {{9, 5, 10}, {9, 12, 20}};
+
+  CHECK(spared_of(parked, 20, false) == parked);
+  CHECK(spared_of(parked, version_max, false) == parked);
+  CHECK(spared_of({}, 7, true).empty());
+}
+
+TEST_CASE("spared_of: what is missing above the lost versions may be on its way") {
+  const std::vector<spared_interval> parked = {{9, 5, 10}, {9, 12, 20}};
+
+  // (10, 11] was lost.
+  CHECK(spared_of(parked, 11, false) == std::vector<spared_interval>{{9, 5, 10}, {9, 11, 20}});
+  // Of (10, 12] nothing was.
+  CHECK(spared_of(parked, 7, false) == std::vector<spared_interval>{{9, 5, 20}});
+  CHECK(spared_of(parked, 3, false) == std::vector<spared_interval>{{9, 3, 20}});
+}
+
+TEST_CASE(
+    "spared_of: without room, or beyond 24 intervals, nothing behind the last gap is wanted") {
+  const std::vector<spared_interval> parked = {{9, 5, 10}, {9, 12, 20}};
+  std::vector<spared_interval> many;
+  for (std::uint64_t i = 1; i <= 25; ++i) many.emplace_back(9, 10 * i, 10 * i + 5);
+  std::vector<spared_interval> first(many.begin(), many.begin() + 24);
+
+  CHECK(spared_of(first, version_max, false) == first);
+  first.back().upto = version_max;
+  CHECK(spared_of(many, version_max, false) == first);
+  CHECK(spared_of(parked, version_max, true) ==
+        std::vector<spared_interval>{{9, 5, 10}, {9, 12, version_max}});
+}
+
 }  // namespace gossipmonger
