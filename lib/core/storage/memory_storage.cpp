@@ -42,10 +42,20 @@ struct memory_storage::state {
            (at == nowhere && keys.count() >= limits.keys_total_max);
   }
 
+  /// The record of a key, or where it would be, as one probe finds it.
+  struct position_of_key {
+    std::uint32_t tag;
+    key_table::found found;
+  };
+  [[nodiscard]] position_of_key look_up(slot_index slot, std::string_view key) const {
+    const std::uint32_t tag = keys.tag_of(slot, key);
+    return {tag, keys.find(records, tag, slot, key)};
+  }
+
   /// Gets all the memory that putting an entry takes; returns its new block, or none where the one
   /// it has will do. May throw, and changes nothing that can be seen.
-  [[nodiscard]] std::unique_ptr<char[]> prepare_put(slot_index slot, place at, std::size_t bytes,
-                                                    bool is_changed) {
+  [[nodiscard]] std::unique_ptr<char[]> prepare_put(position_of_key& of, slot_index slot,
+                                                    std::size_t bytes, bool is_changed) {
     if (slot >= slots.size()) {
       slots.resize(std::size_t{slot} + 1);
     }
@@ -53,9 +63,10 @@ struct memory_storage::state {
     if (is_changed) {
       changes.prepare(records);
     }
+    const place at = of.found.record_at;
     if (at == nowhere) {
       records.prepare();
-      keys.prepare();
+      keys.prepare(of.tag, of.found.bucket_at);
     } else if (fits_block(records[at], bytes)) {
       return nullptr;
     }
@@ -101,14 +112,15 @@ struct memory_storage::state {
     return seen;
   }
 
-  /// Puts the entry at `sequence` into the record that `find` gave, or into a new one.
-  [[nodiscard]] result<void> put(place at, std::uint32_t tag, slot_index slot,
-                                 const entry_view& entry, std::uint64_t sequence) {
+  /// Puts the entry at `sequence` where `look_up` found its key.
+  [[nodiscard]] result<void> put(position_of_key of, slot_index slot, const entry_view& entry,
+                                 std::uint64_t sequence) {
     const std::string_view value = entry.is_tombstone ? std::string_view() : entry.value;
     const std::size_t bytes = entry.key.size() + value.size();
     if (entry.key.size() > key_bytes_max || value.size() > value_bytes_max) {
       return fail(errc::storage_failed);
     }
+    place at = of.found.record_at;
     const bool is_new = at == nowhere;
     const bool is_changed = is_new || records[at].sequence != sequence;
     if (exceeds_limits(at, bytes)) {
@@ -116,7 +128,7 @@ struct memory_storage::state {
     }
     std::unique_ptr<char[]> block;
     try {
-      block = prepare_put(slot, at, bytes, is_changed);
+      block = prepare_put(of, slot, bytes, is_changed);
     } catch (const std::exception&) {  // bad_alloc; length_error for a slot beyond all memory
       return fail(errc::storage_failed);
     }
@@ -146,7 +158,7 @@ struct memory_storage::state {
       changes.append(records, at, false);
     }
     if (is_new) {
-      keys.insert(tag, at);
+      keys.insert(of.tag, at, of.found.bucket_at);
     }
     ++(entry.is_tombstone ? owner.used.tombstones : owner.used.live_keys);
     owner.used.bytes += bytes;
@@ -195,28 +207,24 @@ memory_storage& memory_storage::operator=(memory_storage&& other) noexcept = def
 memory_storage::~memory_storage() = default;
 
 result<void> memory_storage::put(slot_index slot, const entry_view& entry) {
-  const std::uint32_t tag = state_->keys.tag_of(slot, entry.key);
-  return state_->put(state_->keys.find(state_->records, tag, slot, entry.key), tag, slot, entry,
-                     entry.sequence);
+  return state_->put(state_->look_up(slot, entry.key), slot, entry, entry.sequence);
 }
 
 result<bool> memory_storage::put(slot_index slot, const entry_view& entry,
                                  const sequence_choice& choose) {
-  const std::uint32_t tag = state_->keys.tag_of(slot, entry.key);
-  const place at = state_->keys.find(state_->records, tag, slot, entry.key);
-  const std::uint64_t sequence = choose(state_->show(at));
+  const state::position_of_key of = state_->look_up(slot, entry.key);
+  const std::uint64_t sequence = choose(state_->show(of.found.record_at));
   if (sequence == 0) {
     return false;
   }
-  if (const result<void> put = state_->put(at, tag, slot, entry, sequence); !put) {
+  if (const result<void> put = state_->put(of, slot, entry, sequence); !put) {
     return tl::unexpected<std::error_code>(put.error());
   }
   return true;
 }
 
 std::optional<entry_view> memory_storage::find(slot_index slot, std::string_view key) const {
-  return state_->show(
-      state_->keys.find(state_->records, state_->keys.tag_of(slot, key), slot, key));
+  return state_->show(state_->look_up(slot, key).found.record_at);
 }
 
 std::optional<entry_view> memory_storage::first_above(slot_index slot,
