@@ -1,7 +1,6 @@
 #include "core/exchange/packer.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cassert>
 
 namespace gossipmonger {
@@ -58,10 +57,6 @@ std::size_t column_bytes(const message& m, const delta_view& delta) {
 }
 
 }  // namespace
-
-std::size_t varint_bytes(std::uint64_t number) {
-  return (static_cast<std::size_t>(std::bit_width(number | 1)) + 6) / 7;
-}
 
 std::size_t encoded_bytes(const message& m) {
   if (m.kind == message_kind::digest) {

@@ -73,12 +73,18 @@ struct sip_state {
 std::uint64_t siphash(const hash_key& key, std::string_view bytes) {
   sip_state state(key);
   std::uint64_t last = static_cast<std::uint64_t>(bytes.size()) << 56;
-  while (bytes.size() >= 8) {
-    state.absorb(load_word(bytes.data()));
-    bytes.remove_prefix(8);
+  const std::size_t rest = bytes.size() % 8;
+  const std::size_t whole = bytes.size() - rest;
+  for (std::size_t at = 0; at < whole; at += 8) {
+    state.absorb(load_word(bytes.data() + at));
   }
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    last |= static_cast<std::uint64_t>(static_cast<unsigned char>(bytes[i])) << (8 * i);
+  if (whole != 0 && rest != 0) {
+    // The last word overlaps the one before, of which the shift leaves nothing.
+    last |= load_word(bytes.data() + bytes.size() - 8) >> (64 - 8 * rest);
+  } else {
+    for (std::size_t i = 0; i < rest; ++i) {
+      last |= static_cast<std::uint64_t>(static_cast<unsigned char>(bytes[i])) << (8 * i);
+    }
   }
   state.absorb(last);
   return state.finish();
