@@ -22,6 +22,8 @@ struct hash_key {
 /// The hash of `bytes`.
 ///   source: Aumasson, Bernstein, SipHash, INDOCRYPT 2012
 [[nodiscard]] std::uint64_t siphash(const hash_key& key, std::string_view bytes);
+/// SipHash with fewer rounds: for tables of one process, whose hashes nobody else sees.
+[[nodiscard]] std::uint64_t siphash_1_3(const hash_key& key, std::string_view bytes);
 /// The hash of address, port and scope.
 [[nodiscard]] std::uint64_t siphash(const hash_key& key, const endpoint& address);
 

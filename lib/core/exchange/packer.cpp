@@ -84,7 +84,11 @@ std::size_t encoded_bytes(const message& m) {
 }
 
 std::size_t datagram_bytes(const message& m) {
-  return std::max(encoded_bytes(m), padded(m.padded_bytes));
+  return datagram_bytes(m, encoded_bytes(m));
+}
+
+std::size_t datagram_bytes(const message& m, std::size_t encoded) {
+  return std::max(encoded, padded(m.padded_bytes));
 }
 
 std::size_t entry_bytes_limit(std::size_t datagram_bytes_max) {

@@ -23,6 +23,8 @@ namespace gossipmonger {
 /// padding. A multiple of 8.
 ///   expects: as encoded_bytes
 [[nodiscard]] std::size_t datagram_bytes(const message& m);
+/// The same of a message of which `encoded_bytes` is known.
+[[nodiscard]] std::size_t datagram_bytes(const message& m, std::size_t encoded);
 
 /// The largest key + value that travels whole: the entry alone with its delta frame fits into a
 /// datagram together with header and seal, whatever its version gap. A larger entry travels

@@ -22,7 +22,7 @@ class key_table {
 
   /// The slot goes into the key, so that one name under two slots has two unrelated hashes.
   [[nodiscard]] std::uint32_t tag_of(slot_index slot, std::string_view key) const {
-    return static_cast<std::uint32_t>(siphash(hash_key(key_.k0 ^ slot, key_.k1), key) >> 32);
+    return static_cast<std::uint32_t>(siphash_1_3(hash_key(key_.k0 ^ slot, key_.k1), key) >> 32);
   }
 
   /// What a look-up gives. A value.
