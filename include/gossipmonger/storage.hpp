@@ -46,7 +46,7 @@ class sequence_choice {
           return (*static_cast<const Choose*>(of))(held);
         }) {}
 
-  /// What `find` returns of the key goes in.
+  /// Takes the result of `find` for the key.
   [[nodiscard]] std::uint64_t operator()(const std::optional<entry_view>& held) const {
     return call_(choose_, held);
   }

@@ -286,9 +286,8 @@ class storage_pair {
   [[nodiscard]] static bool is_equal(const std::optional<entry_view>& one,
                                      const std::optional<entry_view>& other) {
     if (!one || !other) return one.has_value() == other.has_value();
-    return one->key == other->key && one->value == other->value &&
-           one->version == other->version && one->sequence == other->sequence &&
-           one->is_tombstone == other->is_tombstone;
+    return one->key == other->key && one->value == other->value && one->version == other->version &&
+           one->sequence == other->sequence && one->is_tombstone == other->is_tombstone;
   }
 
   S checked;                                     ///< the storage under test

@@ -83,9 +83,7 @@ std::size_t encoded_bytes(const message& m) {
   return bytes;
 }
 
-std::size_t datagram_bytes(const message& m) {
-  return datagram_bytes(m, encoded_bytes(m));
-}
+std::size_t datagram_bytes(const message& m) { return datagram_bytes(m, encoded_bytes(m)); }
 
 std::size_t datagram_bytes(const message& m, std::size_t encoded) {
   return std::max(encoded, padded(m.padded_bytes));

@@ -25,7 +25,7 @@ class key_table {
     return static_cast<std::uint32_t>(siphash_1_3(hash_key(key_.k0 ^ slot, key_.k1), key) >> 32);
   }
 
-  /// What a look-up gives. A value.
+  /// The result of a look-up. A value.
   struct found {
     found(place record, std::size_t bucket) : record_at(record), bucket_at(bucket) {}
 

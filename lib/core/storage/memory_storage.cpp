@@ -42,19 +42,22 @@ struct memory_storage::state {
            (at == nowhere && keys.count() >= limits.keys_total_max);
   }
 
-  /// The record of a key, or where it would be, as one probe finds it.
-  struct position_of_key {
+  /// The record of a key, or the place for it, as one probe finds it. A value.
+  struct looked_up {
+    looked_up(std::uint32_t tag_of_key, const key_table::found& of_key)
+        : tag(tag_of_key), found(of_key) {}
+
     std::uint32_t tag;
     key_table::found found;
   };
-  [[nodiscard]] position_of_key look_up(slot_index slot, std::string_view key) const {
+  [[nodiscard]] looked_up look_up(slot_index slot, std::string_view key) const {
     const std::uint32_t tag = keys.tag_of(slot, key);
     return {tag, keys.find(records, tag, slot, key)};
   }
 
   /// Gets all the memory that putting an entry takes; returns its new block, or none where the one
   /// it has will do. May throw, and changes nothing that can be seen.
-  [[nodiscard]] std::unique_ptr<char[]> prepare_put(position_of_key& of, slot_index slot,
+  [[nodiscard]] std::unique_ptr<char[]> prepare_put(looked_up& of, slot_index slot,
                                                     std::size_t bytes, bool is_changed) {
     if (slot >= slots.size()) {
       slots.resize(std::size_t{slot} + 1);
@@ -113,7 +116,7 @@ struct memory_storage::state {
   }
 
   /// Puts the entry at `sequence` where `look_up` found its key.
-  [[nodiscard]] result<void> put(position_of_key of, slot_index slot, const entry_view& entry,
+  [[nodiscard]] result<void> put(looked_up of, slot_index slot, const entry_view& entry,
                                  std::uint64_t sequence) {
     const std::string_view value = entry.is_tombstone ? std::string_view() : entry.value;
     const std::size_t bytes = entry.key.size() + value.size();
@@ -212,7 +215,7 @@ result<void> memory_storage::put(slot_index slot, const entry_view& entry) {
 
 result<bool> memory_storage::put(slot_index slot, const entry_view& entry,
                                  const sequence_choice& choose) {
-  const state::position_of_key of = state_->look_up(slot, entry.key);
+  const state::looked_up of = state_->look_up(slot, entry.key);
   const std::uint64_t sequence = choose(state_->show(of.found.record_at));
   if (sequence == 0) {
     return false;
