@@ -51,6 +51,8 @@ class memory_storage {
   /// @{
   /// As the concept `storage` says.
   [[nodiscard]] result<void> put(slot_index slot, const entry_view& entry);
+  [[nodiscard]] result<bool> put(slot_index slot, const entry_view& entry,
+                                 const sequence_choice& choose);
   [[nodiscard]] std::optional<entry_view> find(slot_index slot, std::string_view key) const;
   [[nodiscard]] std::optional<entry_view> first_above(slot_index slot, std::uint64_t version) const;
   [[nodiscard]] std::optional<changed_entry> first_changed(std::uint64_t sequence) const;
@@ -67,6 +69,6 @@ class memory_storage {
   std::unique_ptr<state> state_;
 };
 
-static_assert(storage<memory_storage>);
+static_assert(choosing_storage<memory_storage>);
 
 }  // namespace gossipmonger

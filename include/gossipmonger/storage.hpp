@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <type_traits>
 
 #include "gossipmonger/error.hpp"
 #include "gossipmonger/types.hpp"
@@ -30,6 +31,29 @@ struct changed_entry {
 
   slot_index slot = 0;  ///< of the owner
   entry_view entry;     ///< retired ones as tombstones
+};
+
+/// Chooses the sequence of an entry by what the storage holds of its key; 0: the storage keeps
+/// that. A reference to a callable, for the time of one call.
+class sequence_choice {
+ public:
+  /// `choose(held)` returns the sequence; it outlives this.
+  template <class Choose>
+    requires std::is_invocable_r_v<std::uint64_t, const Choose&, const std::optional<entry_view>&>
+  explicit sequence_choice(const Choose& choose)
+      : choose_(&choose),
+        call_([](const void* of, const std::optional<entry_view>& held) -> std::uint64_t {
+          return (*static_cast<const Choose*>(of))(held);
+        }) {}
+
+  /// Takes the result of `find` for the key.
+  [[nodiscard]] std::uint64_t operator()(const std::optional<entry_view>& held) const {
+    return call_(choose_, held);
+  }
+
+ private:
+  const void* choose_;
+  std::uint64_t (*call_)(const void*, const std::optional<entry_view>&);
 };
 
 /// A storage keeps, per slot, at most one entry a key, in two orders: by version within the slot,
@@ -63,6 +87,12 @@ struct changed_entry {
 ///   - `usage(slot)`: zeros for a slot never used.
 /// Slots are dense from 0; any slot may be used first by a `put`.
 ///
+/// The storage MAY, so that a key is looked up once,
+///   - `put(slot, entry, choose)`: call `choose` once, with what `find` returns of the key, and put
+///     the entry at the sequence that it returns, as `put` does. 0: change nothing, and return
+///     false. Before `choose` returns, the storage has changed nothing: `choose` may call const
+///     members. Without this member, the protocol calls `find` and `put`.
+///
 /// Views that a member returns stay valid until the next call of a non-const member: a const member
 /// changes no bytes that an earlier one showed.
 ///
@@ -87,6 +117,13 @@ concept storage = requires(S s, const S c, slot_index slot, const entry_view& en
   { c.usage(slot) } -> std::same_as<storage_usage>;
 };
 
+/// A storage with the member that it may have.
+template <class S>
+concept choosing_storage = storage<S> && requires(S s, slot_index slot, const entry_view& entry,
+                                                  const sequence_choice& choose) {
+  { s.put(slot, entry, choose) } -> std::same_as<result<bool>>;
+};
+
 /// A storage of any type, by reference: lets the protocol be compiled once. A value that refers;
 /// the storage outlives it.
 class storage_ref {
@@ -100,6 +137,9 @@ class storage_ref {
   /// As the concept `storage` says.
   result<void> put(slot_index slot, const entry_view& entry) {
     return calls_->put(object_, slot, entry);
+  }
+  result<bool> put(slot_index slot, const entry_view& entry, const sequence_choice& choose) {
+    return calls_->put_chosen(object_, slot, entry, choose);
   }
   [[nodiscard]] std::optional<entry_view> find(slot_index slot, std::string_view key) const {
     return calls_->find(object_, slot, key);
@@ -123,6 +163,7 @@ class storage_ref {
  private:
   struct calls {
     result<void> (*put)(void*, slot_index, const entry_view&);
+    result<bool> (*put_chosen)(void*, slot_index, const entry_view&, const sequence_choice&);
     std::optional<entry_view> (*find)(const void*, slot_index, std::string_view);
     std::optional<entry_view> (*first_above)(const void*, slot_index, std::uint64_t);
     std::optional<changed_entry> (*first_changed)(const void*, std::uint64_t);
@@ -134,9 +175,25 @@ class storage_ref {
   };
 
   template <class S>
+  static result<bool> put_chosen(S& to, slot_index slot, const entry_view& entry,
+                                 const sequence_choice& choose) {
+    if constexpr (choosing_storage<S>) {
+      return to.put(slot, entry, choose);
+    } else {
+      entry_view placed = entry;
+      placed.sequence = choose(to.find(slot, entry.key));
+      if (placed.sequence == 0) return false;
+      return to.put(slot, placed).map([] { return true; });
+    }
+  }
+
+  template <class S>
   static constexpr calls calls_of = {
       [](void* s, slot_index slot, const entry_view& entry) {
         return static_cast<S*>(s)->put(slot, entry);
+      },
+      [](void* s, slot_index slot, const entry_view& entry, const sequence_choice& choose) {
+        return put_chosen(*static_cast<S*>(s), slot, entry, choose);
       },
       [](const void* s, slot_index slot, std::string_view key) {
         return static_cast<const S*>(s)->find(slot, key);

@@ -524,7 +524,7 @@ codec::codec(std::uint32_t cluster_id, std::size_t datagram_bytes_max, wire_rang
 
 std::size_t codec::encode(const message& m, std::span<std::byte> buffer) const {
   const std::size_t written_bytes = encoded_bytes(m);
-  const std::size_t size = datagram_bytes(m);
+  const std::size_t size = datagram_bytes(m, written_bytes);
   assert(is_word_aligned(buffer.data()) && size <= buffer.size());
   const std::span datagram = buffer.first(size);
   // The entries of a digest stand at its end, and each of their bytes is written below.

@@ -191,6 +191,25 @@ struct moves_to_the_tail_always : storage_model {
   std::uint64_t last = 0;
 };
 
+struct shows_no_choice : storage_model {
+  using storage_model::put;
+  result<bool> put(slot_index slot, entry_view entry, const sequence_choice& choose) {
+    entry.sequence = choose(std::nullopt);
+    return entry.sequence != 0 && put(slot, entry);
+  }
+};
+
+struct puts_without_choice : storage_model {
+  using storage_model::put;
+  result<bool> put(slot_index slot, entry_view entry, const sequence_choice& choose) {
+    entry.sequence = choose(find(slot, entry.key));
+    const bool is_chosen = entry.sequence != 0;
+    if (!is_chosen) entry.sequence = 99;
+    (void)put(slot, entry);
+    return is_chosen;
+  }
+};
+
 struct drops_below_the_version_only : storage_model {
   std::uint64_t drop_upto(slot_index slot, std::uint64_t version, std::uint64_t sequence) {
     return storage_model::drop_upto(slot, version - 1, sequence);
@@ -294,6 +313,9 @@ TEST_CASE("storage_suite: each claim fails on its broken twin") {
       "first_changed walks all slots in the order of changes"));
   CHECK(is_caught<moves_to_the_tail_always>(
       "a put with the sequence that the key has keeps its place among the changes"));
+  CHECK(is_caught<shows_no_choice>(
+      "a put with a choice shows it what find shows, and takes the sequence that it returns"));
+  CHECK(is_caught<puts_without_choice>("a put whose choice is 0 changes nothing"));
   CHECK(is_caught<drops_below_the_version_only>(
       "drop_upto takes entries out of find and first_above"));
   CHECK(is_caught<frees_what_it_drops>(
@@ -390,4 +412,59 @@ TEST_CASE("storage: one is empty without changes, retired entries and usage") {
   entry.sequence = 1;
   REQUIRE(hidden.put(4, entry));
   CHECK_FALSE(is_empty(storage_ref(hidden), 5));
+}
+
+namespace {
+
+/// A storage as users wrote them before there was a choice, which counts its calls.
+struct plain_storage : storage_model {
+  result<void> put(slot_index slot, const entry_view& entry) {
+    ++puts;
+    return is_failing ? fail(errc::storage_failed) : storage_model::put(slot, entry);
+  }
+  [[nodiscard]] std::optional<entry_view> find(slot_index slot, std::string_view key) const {
+    ++finds;
+    return storage_model::find(slot, key);
+  }
+  int puts = 0;
+  mutable int finds = 0;
+  bool is_failing = false;
+};
+static_assert(!choosing_storage<plain_storage>);
+static_assert(choosing_storage<storage_ref>);
+
+/// One that hides the member of memory_storage by a put of its own.
+struct failing_storage : memory_storage {
+  result<void> put(slot_index, const entry_view&) { return fail(errc::storage_failed); }
+};
+static_assert(!choosing_storage<failing_storage>);
+
+}  // namespace
+
+TEST_CASE("storage: a put with a choice is a find and a put where the storage lacks the member") {
+  plain_storage entries;
+  storage_ref any(entries);
+  entry_view entry;
+  entry.key = "k";
+  entry.value = "1";
+  entry.version = 1;
+  std::uint64_t chosen = 7;
+  const auto choose = [&chosen](const std::optional<entry_view>&) { return chosen; };
+
+  CHECK(any.put(0, entry, sequence_choice(choose)) == true);
+  CHECK(entries.storage_model::find(0, "k")->sequence == 7);
+  chosen = 0;
+  CHECK(any.put(0, entry, sequence_choice(choose)) == false);
+  CHECK(entries.puts == 1);
+  CHECK(entries.finds == 2);
+  chosen = 8;
+  entries.is_failing = true;
+  CHECK(any.put(0, entry, sequence_choice(choose)).error() == errc::storage_failed);
+}
+
+TEST_CASE("storage: a put of a derived storage is not passed over") {
+  failing_storage entries;
+  const auto choose = [](const std::optional<entry_view>&) { return std::uint64_t{1}; };
+
+  CHECK_FALSE(storage_ref(entries).put(0, entry_view(), sequence_choice(choose)).has_value());
 }

@@ -239,6 +239,32 @@ class storage_pair {
     (void)model.put(slot, entry);
     return checked.put(slot, entry).has_value();
   }
+  /// The same through the member that a storage may have: whether it took the entry, asked `choose`
+  /// once and showed it what `find` shows.
+  bool put_chosen(slot_index slot, entry_view entry, bool keeps_sequence)
+    requires choosing_storage<S>
+  {
+    const std::optional<entry_view> before = model.find(slot, entry.key);
+    versions[slot] += version_step;
+    entry.version = versions[slot];
+    entry.sequence = keeps_sequence && before ? before->sequence : ++sequence;
+    std::size_t asked = 0;
+    bool is_shown = false;
+    const auto choose = [&](const std::optional<entry_view>& held) {
+      ++asked;
+      is_shown = is_equal(held, before) && is_equal(held, checked.find(slot, entry.key));
+      return entry.sequence;
+    };
+    entry_view unplaced = entry;
+    unplaced.sequence = 0;
+    const std::string key(entry.key);
+    const std::string value(entry.value);
+    const result<bool> stored = checked.put(slot, unplaced, sequence_choice(choose));
+    entry.key = key;
+    entry.value = value;
+    (void)model.put(slot, entry);
+    return stored && *stored && asked == 1 && is_shown;
+  }
   /// The two last sequences given; they should be equal.
   std::pair<std::uint64_t, std::uint64_t> drop_upto(slot_index slot, std::uint64_t version) {
     const std::uint64_t given = checked.drop_upto(slot, version, sequence);
@@ -255,6 +281,13 @@ class storage_pair {
     checked.forget(slot);
     model.forget(slot);
     versions[slot] = 0;
+  }
+
+  [[nodiscard]] static bool is_equal(const std::optional<entry_view>& one,
+                                     const std::optional<entry_view>& other) {
+    if (!one || !other) return one.has_value() == other.has_value();
+    return one->key == other->key && one->value == other->value && one->version == other->version &&
+           one->sequence == other->sequence && one->is_tombstone == other->is_tombstone;
   }
 
   S checked;                                     ///< the storage under test
@@ -285,6 +318,10 @@ class storage_suite {
     attempt([this] { check_any_version(); });
     attempt([this] { check_change_order(); });
     attempt([this] { check_kept_sequence(); });
+    if constexpr (choosing_storage<S>) {
+      attempt([this] { check_choice(); });
+      attempt([this] { check_no_choice(); });
+    }
     attempt([this] { check_drop(); });
     attempt([this] { check_retired(); });
     attempt([this] { check_drop_sequences(); });
@@ -566,6 +603,60 @@ class storage_suite {
            "the last version is not the key with its old sequence");
   }
 
+  void check_choice()
+    requires choosing_storage<S>
+  {
+    claim_ = "a put with a choice shows it what find shows, and takes the sequence that it returns";
+    storage_pair<S> pair(make_);
+    pair.put(0, "retired", "v");
+    pair.drop_upto(0, 1);
+    pair.put(0, "a", "the value of a, too long for a short string");
+    pair.put(0, "b", "the value of b, too long for a short string");
+    pair.erase(0, "erased");
+    for (const std::string_view key : {"a", "erased", "retired", "new"}) {
+      entry_view entry;
+      entry.key = key;
+      entry.value = "another value";
+      expect(pair.put_chosen(0, entry, false), "put of " + std::string(key) + " with a choice");
+      expect(pair.put_chosen(0, entry, true), "put of " + std::string(key) + " where it stands");
+    }
+    entry_view entry;
+    entry.key = "first of its slot";
+    expect(pair.put_chosen(3, entry, false), "put into a slot never used");
+    expect_same(pair, 4, "after nine puts with a choice");
+
+    const std::optional<entry_view> source = pair.checked.find(0, "b");
+    const std::optional<entry_view> target = pair.checked.find(0, "a");
+    if (source && target) {
+      entry.key = target->key;
+      entry.value = source->value.substr(4);
+      expect(pair.put_chosen(0, entry, false), "put of views of the storage's own entries");
+    }
+    expect_same(pair, 4, "after a put of another entry's value");
+  }
+
+  void check_no_choice()
+    requires choosing_storage<S>
+  {
+    claim_ = "a put whose choice is 0 changes nothing";
+    storage_pair<S> pair(make_);
+    pair.put(0, "a", "one");
+    const auto choose = [](const std::optional<entry_view>&) { return std::uint64_t{0}; };
+    for (const slot_index slot : {0U, 5U}) {
+      for (const std::string_view key : {"a", "new"}) {
+        entry_view entry;
+        entry.key = key;
+        entry.value = "other";
+        entry.version = 2;
+        const result<bool> stored = pair.checked.put(slot, entry, sequence_choice(choose));
+        expect(stored && !*stored, "says something else than that nothing was put");
+      }
+    }
+    expect_same(pair, 6, "after four puts whose choice was 0");
+    expect(pair.put(0, "new", "two"), "put of a key that was not chosen before failed");
+    expect_same(pair, 6, "after one of the keys was put");
+  }
+
   void check_drop() {
     claim_ = "drop_upto takes entries out of find and first_above";
     storage_pair<S> pair(make_);
@@ -738,6 +829,13 @@ class storage_suite {
     pair.version_step = 1 + draw.below(8) / 7 * draw.below(1'000);
     if (kind < 50) {
       const std::string value(static_cast<std::size_t>(draw.below(80)), 'a');
+      if constexpr (choosing_storage<S>) {
+        entry_view entry;
+        entry.key = key;
+        entry.value = value;
+        if (kind < 25) expect(pair.put_chosen(slot, entry, false), "put with a choice failed");
+        if (kind < 25) return "put " + key + " with a choice in " + std::to_string(slot);
+      }
       expect(pair.put(slot, key, value), "put failed");
       return "put " + key + " in " + std::to_string(slot);
     }
@@ -805,6 +903,11 @@ class storage_suite {
       expect(stored.error() == errc::capacity_reached || stored.error() == errc::storage_failed,
              "refused by " + stored.error().message());
       expect_same(pair, 1, "after put " + std::to_string(i) + " was refused");
+      if constexpr (choosing_storage<S>) {
+        const auto choose = [&entry](const std::optional<entry_view>&) { return entry.sequence; };
+        expect(!pair.checked.put(0, entry, sequence_choice(choose)), "takes it with a choice");
+        expect_same(pair, 1, "after a put with a choice was refused");
+      }
       expect(i > 0, "refused the very first put");
       pair.drop_upto(0, all);
       pair.purge(all);

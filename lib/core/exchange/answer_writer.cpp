@@ -177,9 +177,11 @@ bool answer_writer::fill_turn(answer_leg& leg, packer& pack, const message& out)
 
   const peer_view row = peers_[turn.slot];
   if (turn.deficit == 0) turn.deficit = shared_.message_bytes_max();
-  const auto next_of = [this, upto = upto_of(turn)](const owed_delta& of) {
-    const std::optional<entry_view> above = entries_.first_above(of.slot, of.after);
-    return above && above->version <= upto ? above : std::nullopt;
+  const std::uint64_t upto = upto_of(turn);
+  const auto next_of = [this, upto](const owed_delta& of) {
+    std::optional<entry_view> above = entries_.first_above(of.slot, of.after);
+    if (above && above->version > upto) above.reset();
+    return above;
   };
   const std::optional<entry_view> next = next_of(turn);
   if (next && is_large(*next, leg)) return fill_fragment(leg, pack, out, *next);
@@ -196,33 +198,33 @@ bool answer_writer::fill_turn(answer_leg& leg, packer& pack, const message& out)
     if (is_gap && out.deltas.size() > place) filled_gaps_.push_back(place);
   };
   std::uint64_t sent = 0;
-  bool is_full = false;
-  for (std::optional<entry_view> entry = next;; entry = next_of(turn)) {
-    if (!entry) {
-      pack.extend_delta(upto_of(turn));
-      drop_turn();
-      break;
-    }
+  enum class outcome : std::uint8_t { taken, none_left, others_turn, large, full };
+  const auto try_send = [&](const std::optional<entry_view>& entry) {
+    if (!entry) return outcome::none_left;
     if (leg.owed.size() > 1 && before - pack.bytes_left() >= turn.deficit) {
-      turn.deficit = 0;
-      leg.turn += 1;
-      break;
+      return outcome::others_turn;
     }
-    if (is_large(*entry, leg)) {
-      close();
-      spend(leg, before - pack.bytes_left());
-      counted_.entries_sent += sent;
-      return true;
-    }
-    if (!pack.try_add_entry(*entry)) {
-      is_full = true;
-      break;
-    }
+    if (is_large(*entry, leg)) return outcome::large;
+    if (!pack.try_add_entry(*entry)) return outcome::full;
     turn.after = entry->version;
     ++sent;
+    return outcome::taken;
+  };
+  // Each view is read where the storage wrote it: a copy would cost as much as the look-up.
+  outcome last = try_send(next);
+  while (last == outcome::taken) last = try_send(next_of(turn));
+
+  const bool is_full = last == outcome::full;
+  if (last == outcome::none_left) {
+    pack.extend_delta(upto);
+    drop_turn();
+  } else if (last == outcome::others_turn) {
+    turn.deficit = 0;
+    leg.turn += 1;
+  } else if (last == outcome::large || sent > 0) {
+    spend(leg, before - pack.bytes_left());
   }
   counted_.entries_sent += sent;
-  if (is_full && sent > 0) spend(leg, before - pack.bytes_left());
   close();
   return !is_full;
 }

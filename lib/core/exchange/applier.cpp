@@ -87,12 +87,13 @@ void applier::apply_parked(slot_index slot) {
 void applier::apply_entries(slot_index slot, const std::vector<entry_view>& entries,
                             std::size_t first, std::size_t count, std::uint64_t upto) {
   const peer row = peers_[slot];
+  const bool may_exceed = may_exceed_capacity(slot, std::span(entries).subspan(first, count));
   for (std::size_t i = first; i < first + count; ++i) {
     if (entries[i].version <= row.max_version()) {
       ++counted_.entries_skipped;
       continue;
     }
-    if (!try_put(slot, entries[i])) return;
+    if (!try_put(slot, entries[i], may_exceed)) return;
     row.set_max_version(entries[i].version);  // a prefix, at every step (I2)
     ++counted_.entries_applied;
   }
@@ -100,6 +101,17 @@ void applier::apply_entries(slot_index slot, const std::vector<entry_view>& entr
   shared_.raise_top(slot, row.max_version());
   if (!partials_.is_empty()) partials_.drop_upto(slot, row.max_version());
   peers_.touch(slot);
+}
+
+bool applier::may_exceed_capacity(slot_index slot, std::span<const entry_view> added) const {
+  const storage_usage used = entries_.usage(slot);
+  const std::size_t keys = used.live_keys + used.tombstones + added.size();
+  std::size_t bytes = used.bytes;
+  for (const entry_view& entry : added) {
+    if (entry.value.size() > settings_.value_bytes_max) return true;
+    bytes += entry.key.size() + entry.value.size();
+  }
+  return keys > settings_.keys_per_peer_max || bytes > settings_.bytes_per_peer_max;
 }
 
 bool applier::exceeds_capacity(slot_index slot, const entry_view& entry, std::size_t value_bytes,
@@ -132,21 +144,23 @@ bool applier::exceeds_capacity(slot_index slot, const entry_view& entry, std::si
   return true;
 }
 
-bool applier::try_put(slot_index slot, const entry_view& entry) {
+bool applier::try_put(slot_index slot, const entry_view& entry, bool may_exceed) {
   // A floor is the version before a compaction, of which the marker is the last.
   if (entry.key == floor_key && read_floor(entry.value) >= entry.version) {
     drop(drop_reason::field);
     return false;
   }
-  const std::optional<entry_view> held = entries_.find(slot, entry.key);
-  if (exceeds_capacity(slot, entry, entry.value.size(), held)) return false;
-  const std::uint64_t held_at = held ? held->sequence : 0;
-  entry_view placed = entry;
-  const bool is_same =
-      held && held->value == entry.value && held->is_tombstone == entry.is_tombstone;
-  // The marker is no content: it takes its place in the version order only.
-  placed.sequence = is_same ? held->sequence : changes_.take();
-  if (const result<void> put = entries_.put(slot, placed); !put) {
+  std::uint64_t moved_from = 0;
+  const auto choose = [&](const std::optional<entry_view>& held) -> std::uint64_t {
+    if (may_exceed && exceeds_capacity(slot, entry, entry.value.size(), held)) return 0;
+    const bool is_same =
+        held && held->value == entry.value && held->is_tombstone == entry.is_tombstone;
+    if (held && !is_same) moved_from = held->sequence;
+    // The marker is no content: it takes its place in the version order only.
+    return is_same ? held->sequence : changes_.take();
+  };
+  const result<bool> put = entries_.put(slot, entry, sequence_choice(choose));
+  if (!put) {
     drop(drop_reason::storage);
     // An event tells it once, until the storage works.
     if (owners_[slot].put_off_rounds == 0) {
@@ -156,7 +170,8 @@ bool applier::try_put(slot_index slot, const entry_view& entry) {
     if (slot != self_slot) put_off(slot);
     return false;
   }
-  if (held && !is_same) changes_.handle_moved(slot, held_at);
+  if (!*put) return false;
+  if (moved_from != 0) changes_.handle_moved(slot, moved_from);
   owner& of = owners_[slot];
   of.put_off_rounds = 0;
   if (entry.key == floor_key) of.floor = std::max(of.floor, read_floor(entry.value));
@@ -214,7 +229,7 @@ void applier::take_fragment(slot_index slot, const delta_view& delta, const entr
       break;
   }
   const entry_view entry = partials_.whole(slot);
-  if (try_put(slot, entry)) {
+  if (try_put(slot, entry, true)) {
     row.set_max_version(entry.version);
     shared_.raise_top(slot, row.max_version());
     ++counted_.entries_applied;

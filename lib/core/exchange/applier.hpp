@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "core/exchange/exchange_tables.hpp"
@@ -78,7 +79,10 @@ class applier {
   void take_fragment(slot_index slot, const delta_view& delta, const entry_view& part);
   void apply_parked(slot_index slot);
   void apply_floor(slot_index slot);
-  [[nodiscard]] bool try_put(slot_index slot, const entry_view& entry);
+  /// Asks for the capacity of the peer only where the entry may exceed it.
+  [[nodiscard]] bool try_put(slot_index slot, const entry_view& entry, bool may_exceed);
+  /// Whether so many entries might exceed a capacity. A bound: as if they replaced none.
+  [[nodiscard]] bool may_exceed_capacity(slot_index slot, std::span<const entry_view> added) const;
   /// Whether the peer would exceed a capacity with a value of so many bytes in place of `held`. An
   /// event tells it once.
   [[nodiscard]] bool exceeds_capacity(slot_index slot, const entry_view& entry,

@@ -1,7 +1,6 @@
 #include "core/exchange/packer.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cassert>
 
 namespace gossipmonger {
@@ -59,10 +58,6 @@ std::size_t column_bytes(const message& m, const delta_view& delta) {
 
 }  // namespace
 
-std::size_t varint_bytes(std::uint64_t number) {
-  return (static_cast<std::size_t>(std::bit_width(number | 1)) + 6) / 7;
-}
-
 std::size_t encoded_bytes(const message& m) {
   if (m.kind == message_kind::digest) {
     const digest& known = m.known;
@@ -88,8 +83,10 @@ std::size_t encoded_bytes(const message& m) {
   return bytes;
 }
 
-std::size_t datagram_bytes(const message& m) {
-  return std::max(encoded_bytes(m), padded(m.padded_bytes));
+std::size_t datagram_bytes(const message& m) { return datagram_bytes(m, encoded_bytes(m)); }
+
+std::size_t datagram_bytes(const message& m, std::size_t encoded) {
+  return std::max(encoded, padded(m.padded_bytes));
 }
 
 std::size_t entry_bytes_limit(std::size_t datagram_bytes_max) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -22,6 +23,8 @@ namespace gossipmonger {
 /// padding. A multiple of 8.
 ///   expects: as encoded_bytes
 [[nodiscard]] std::size_t datagram_bytes(const message& m);
+/// The same of a message of which `encoded_bytes` is known.
+[[nodiscard]] std::size_t datagram_bytes(const message& m, std::size_t encoded);
 
 /// The largest key + value that travels whole: the entry alone with its delta frame fits into a
 /// datagram together with header and seal, whatever its version gap. A larger entry travels
@@ -32,7 +35,9 @@ namespace gossipmonger {
 inline constexpr std::size_t fragment_bytes_min = 256;
 
 /// Bytes of `number` as LEB128 (DWARF 5, section 7.6): 1 to 10.
-[[nodiscard]] std::size_t varint_bytes(std::uint64_t number);
+[[nodiscard]] constexpr std::size_t varint_bytes(std::uint64_t number) {
+  return (static_cast<std::size_t>(std::bit_width(number | 1)) + 6) / 7;
+}
 
 /// Fills one message up to a budget. Sender, receiver, cookies and flags cost nothing extra: the
 /// frame counts them from the start. Each `try_add` either adds and returns true, or returns

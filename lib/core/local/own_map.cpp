@@ -126,10 +126,32 @@ result<std::uint64_t> own_map::write(const entry_view& entry) {
   if (const result<void> put = entries_.put(self_slot, placed); !put) {
     return tl::unexpected<std::error_code>(put.error());
   }
-  rate_.spend(entry.key.size() + entry.value.size() + entry_overhead_bytes, placed.version);
-  peers_.self().set_max_version(placed.version);
-  peers_.touch(self_slot);
+  handle_written(placed);
   return placed.version;
+}
+
+result<std::uint64_t> own_map::write_unless_same(std::string_view key, std::string_view value) {
+  entry_view entry;
+  entry.key = key;
+  entry.value = value;
+  entry.version = version() + 1;
+  std::uint64_t version_held = 0;
+  const auto choose = [&](const std::optional<entry_view>& held) -> std::uint64_t {
+    if (!held || held->is_tombstone || held->value != value) return changes_.take();
+    version_held = held->version;
+    return 0;
+  };
+  const result<bool> put = entries_.put(self_slot, entry, sequence_choice(choose));
+  if (!put) return tl::unexpected<std::error_code>(put.error());
+  if (!*put) return version_held;
+  handle_written(entry);
+  return entry.version;
+}
+
+void own_map::handle_written(const entry_view& entry) {
+  rate_.spend(entry.key.size() + entry.value.size() + entry_overhead_bytes, entry.version);
+  peers_.self().set_max_version(entry.version);
+  peers_.touch(self_slot);
 }
 
 result<std::uint64_t> own_map::set(pair_views pairs, std::optional<nanoseconds> deadline) {
@@ -159,17 +181,9 @@ result<std::uint64_t> own_map::set(pair_views pairs, std::optional<nanoseconds> 
   std::string written_key;
   for (const auto& [key, value] : pairs) {
     written_key = key;
-    const std::optional<entry_view> held = entries_.find(self_slot, key);
-    if (held && !held->is_tombstone && held->value == value) {
-      last = std::max(last, held->version);
-    } else {
-      entry_view entry;
-      entry.key = key;
-      entry.value = value;
-      const result<std::uint64_t> written = write(entry);
-      if (!written) return written;
-      last = *written;
-    }
+    const result<std::uint64_t> written = write_unless_same(key, value);
+    if (!written) return written;
+    last = std::max(last, *written);
     if (deadline) {
       expiry_.set(written_key, *deadline);
     } else {

@@ -109,6 +109,11 @@ class own_map {
   [[nodiscard]] storage_usage usage_without_tombstones() const;
   /// Puts `entry` at the next version; at the tail of the change list unless it names its place.
   [[nodiscard]] result<std::uint64_t> write(const entry_view& entry);
+  /// Puts the pair at the next version unless the key holds that value; returns its version.
+  [[nodiscard]] result<std::uint64_t> write_unless_same(std::string_view key,
+                                                        std::string_view value);
+  /// `entry` was put: its bytes go into the rate, and its version is the highest.
+  void handle_written(const entry_view& entry);
   /// Gives live keys new versions, and drops everything below (lib/core/ALGORITHM.md, "Deletes").
   void compact();
 

@@ -29,59 +29,74 @@ std::uint64_t load_word(const char* from) {
   }
 }
 
-struct sip_state {
+/// SipHash with so many rounds a word, and so many at the end.
+template <int Compression, int Finalization>
+class sip_state {
+ public:
   explicit sip_state(const hash_key& key)
-      : v0(key.k0 ^ 0x736f6d6570736575),
-        v1(key.k1 ^ 0x646f72616e646f6d),
-        v2(key.k0 ^ 0x6c7967656e657261),
-        v3(key.k1 ^ 0x7465646279746573) {}
-
-  void mix() {
-    v0 += v1;
-    v2 += v3;
-    v1 = std::rotl(v1, 13) ^ v0;
-    v3 = std::rotl(v3, 16) ^ v2;
-    v0 = std::rotl(v0, 32);
-    v2 += v1;
-    v0 += v3;
-    v1 = std::rotl(v1, 17) ^ v2;
-    v3 = std::rotl(v3, 21) ^ v0;
-    v2 = std::rotl(v2, 32);
-  }
+      : v0_(key.k0 ^ 0x736f6d6570736575),
+        v1_(key.k1 ^ 0x646f72616e646f6d),
+        v2_(key.k0 ^ 0x6c7967656e657261),
+        v3_(key.k1 ^ 0x7465646279746573) {}
 
   void absorb(std::uint64_t word) {
-    v3 ^= word;
-    mix();
-    mix();
-    v0 ^= word;
+    v3_ ^= word;
+    for (int i = 0; i < Compression; ++i) mix();
+    v0_ ^= word;
   }
 
   [[nodiscard]] std::uint64_t finish() {
-    v2 ^= 0xff;
-    mix();
-    mix();
-    mix();
-    mix();
-    return v0 ^ v1 ^ v2 ^ v3;
+    v2_ ^= 0xff;
+    for (int i = 0; i < Finalization; ++i) mix();
+    return v0_ ^ v1_ ^ v2_ ^ v3_;
   }
 
-  std::uint64_t v0, v1, v2, v3;
+ private:
+  void mix() {
+    v0_ += v1_;
+    v2_ += v3_;
+    v1_ = std::rotl(v1_, 13) ^ v0_;
+    v3_ = std::rotl(v3_, 16) ^ v2_;
+    v0_ = std::rotl(v0_, 32);
+    v2_ += v1_;
+    v0_ += v3_;
+    v1_ = std::rotl(v1_, 17) ^ v2_;
+    v3_ = std::rotl(v3_, 21) ^ v0_;
+    v2_ = std::rotl(v2_, 32);
+  }
+
+  std::uint64_t v0_, v1_, v2_, v3_;
 };
+
+template <class State>
+std::uint64_t hash_bytes(const hash_key& key, std::string_view bytes) {
+  State state(key);
+  std::uint64_t last = static_cast<std::uint64_t>(bytes.size()) << 56;
+  const std::size_t rest = bytes.size() % 8;
+  const std::size_t whole = bytes.size() - rest;
+  for (std::size_t at = 0; at < whole; at += 8) {
+    state.absorb(load_word(bytes.data() + at));
+  }
+  if (whole != 0 && rest != 0) {
+    // The last word overlaps the one before, of which the shift leaves nothing.
+    last |= load_word(bytes.data() + bytes.size() - 8) >> (64 - 8 * rest);
+  } else {
+    for (std::size_t i = 0; i < rest; ++i) {
+      last |= static_cast<std::uint64_t>(static_cast<unsigned char>(bytes[i])) << (8 * i);
+    }
+  }
+  state.absorb(last);
+  return state.finish();
+}
 
 }  // namespace
 
 std::uint64_t siphash(const hash_key& key, std::string_view bytes) {
-  sip_state state(key);
-  std::uint64_t last = static_cast<std::uint64_t>(bytes.size()) << 56;
-  while (bytes.size() >= 8) {
-    state.absorb(load_word(bytes.data()));
-    bytes.remove_prefix(8);
-  }
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    last |= static_cast<std::uint64_t>(static_cast<unsigned char>(bytes[i])) << (8 * i);
-  }
-  state.absorb(last);
-  return state.finish();
+  return hash_bytes<sip_state<2, 4>>(key, bytes);
+}
+
+std::uint64_t siphash_1_3(const hash_key& key, std::string_view bytes) {
+  return hash_bytes<sip_state<1, 3>>(key, bytes);
 }
 
 std::uint64_t siphash(const hash_key& key, const endpoint& address) {

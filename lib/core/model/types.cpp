@@ -45,15 +45,19 @@ bool is_printable_word(std::uint64_t word) {
 
 /// Nearly every name and key is: eight bytes at a time.
 bool is_printable_ascii(std::string_view text) {
-  std::uint64_t word = 0;
-  for (; text.size() >= sizeof word; text.remove_prefix(sizeof word)) {
-    std::memcpy(&word, text.data(), sizeof word);
+  std::uint64_t word = 0x2020202020202020;
+  if (text.size() < sizeof word) {
+    std::memcpy(&word, text.data(), text.size());
+    return is_printable_word(word);
+  }
+  const std::size_t last = text.size() - sizeof word;  // overlaps the word before
+  for (std::size_t at = 0; at < last; at += sizeof word) {
+    std::memcpy(&word, text.data() + at, sizeof word);
     if (!is_printable_word(word)) {
       return false;
     }
   }
-  word = 0x2020202020202020;
-  std::memcpy(&word, text.data(), text.size());
+  std::memcpy(&word, text.data() + last, sizeof word);
   return is_printable_word(word);
 }
 

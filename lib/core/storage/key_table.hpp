@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -21,26 +22,36 @@ class key_table {
 
   /// The slot goes into the key, so that one name under two slots has two unrelated hashes.
   [[nodiscard]] std::uint32_t tag_of(slot_index slot, std::string_view key) const {
-    return static_cast<std::uint32_t>(siphash(hash_key(key_.k0 ^ slot, key_.k1), key) >> 32);
+    return static_cast<std::uint32_t>(siphash_1_3(hash_key(key_.k0 ^ slot, key_.k1), key) >> 32);
   }
 
-  [[nodiscard]] place find(const record_slab& records, std::uint32_t tag, slot_index slot,
+  /// The result of a look-up. A value.
+  struct found {
+    found(place record, std::size_t bucket) : record_at(record), bucket_at(bucket) {}
+
+    place record_at;        ///< `nowhere` where the key has none
+    std::size_t bucket_at;  ///< where the probe ended: of the record, or free for it
+  };
+
+  [[nodiscard]] found find(const record_slab& records, std::uint32_t tag, slot_index slot,
                            std::string_view key) const {
     if (buckets_.empty()) {
-      return nowhere;
+      return {nowhere, 0};
     }
-    for (std::size_t at = tag & mask_; buckets_[at].record_at != nowhere; at = (at + 1) & mask_) {
+    std::size_t at = tag & mask_;
+    for (; buckets_[at].record_at != nowhere; at = (at + 1) & mask_) {
       const bucket& seen = buckets_[at];
       if (seen.tag == tag && records[seen.record_at].slot == slot &&
           records[seen.record_at].key() == key) {
-        return seen.record_at;
+        return {seen.record_at, at};
       }
     }
-    return nowhere;
+    return {nowhere, at};
   }
 
-  /// Makes room for one `insert`. May throw.
-  void prepare() {
+  /// Makes room for one `insert` of the tag. `free_at` is where its probe ended; a table that grows
+  /// changes it. May throw.
+  void prepare(std::uint32_t tag, std::size_t& free_at) {
     // At four fifths a miss looks at 13 buckets on average (Knuth, volume 3, section 6.4).
     if ((count_ + 1) * 5 <= buckets_.size() * 4) {
       return;
@@ -50,13 +61,16 @@ class key_table {
     mask_ = buckets_.size() - 1;
     for (const bucket& moved : grown) {
       if (moved.record_at != nowhere) {
-        place_bucket(moved);
+        buckets_[free_bucket(moved.tag)] = moved;
       }
     }
+    free_at = free_bucket(tag);
   }
 
-  void insert(std::uint32_t tag, place at) noexcept {
-    place_bucket(bucket(tag, at));
+  /// expects: `free_at` is of `prepare`, and the table is as it was then
+  void insert(std::uint32_t tag, place at, std::size_t free_at) noexcept {
+    assert(buckets_[free_at].record_at == nowhere);
+    buckets_[free_at] = bucket(tag, at);
     ++count_;
   }
 
@@ -88,12 +102,13 @@ class key_table {
     place record_at = nowhere;
   };
 
-  void place_bucket(const bucket& placed) noexcept {
-    std::size_t at = placed.tag & mask_;
+  /// Where the probe of a tag that is not there ends.
+  [[nodiscard]] std::size_t free_bucket(std::uint32_t tag) const noexcept {
+    std::size_t at = tag & mask_;
     while (buckets_[at].record_at != nowhere) {
       at = (at + 1) & mask_;
     }
-    buckets_[at] = placed;
+    return at;
   }
 
   hash_key key_;

@@ -42,10 +42,23 @@ struct memory_storage::state {
            (at == nowhere && keys.count() >= limits.keys_total_max);
   }
 
+  /// The record of a key, or the place for it, as one probe finds it. A value.
+  struct looked_up {
+    looked_up(std::uint32_t tag_of_key, const key_table::found& of_key)
+        : tag(tag_of_key), found(of_key) {}
+
+    std::uint32_t tag;
+    key_table::found found;
+  };
+  [[nodiscard]] looked_up look_up(slot_index slot, std::string_view key) const {
+    const std::uint32_t tag = keys.tag_of(slot, key);
+    return {tag, keys.find(records, tag, slot, key)};
+  }
+
   /// Gets all the memory that putting an entry takes; returns its new block, or none where the one
   /// it has will do. May throw, and changes nothing that can be seen.
-  [[nodiscard]] std::unique_ptr<char[]> prepare_put(slot_index slot, place at, std::size_t bytes,
-                                                    bool is_changed) {
+  [[nodiscard]] std::unique_ptr<char[]> prepare_put(looked_up& of, slot_index slot,
+                                                    std::size_t bytes, bool is_changed) {
     if (slot >= slots.size()) {
       slots.resize(std::size_t{slot} + 1);
     }
@@ -53,9 +66,10 @@ struct memory_storage::state {
     if (is_changed) {
       changes.prepare(records);
     }
+    const place at = of.found.record_at;
     if (at == nowhere) {
       records.prepare();
-      keys.prepare();
+      keys.prepare(of.tag, of.found.bucket_at);
     } else if (fits_block(records[at], bytes)) {
       return nullptr;
     }
@@ -90,6 +104,69 @@ struct memory_storage::state {
     }
     --(entry.kind == record_kind::live ? used.live_keys : used.tombstones);
     used.bytes -= entry.bytes();
+  }
+
+  /// The entry at `at`, as `find` shows it.
+  [[nodiscard]] std::optional<entry_view> show(place at) const {
+    std::optional<entry_view> seen;
+    if (at != nowhere && records[at].kind != record_kind::retired) {
+      records[at].show_in(seen.emplace());
+    }
+    return seen;
+  }
+
+  /// Puts the entry at `sequence` where `look_up` found its key.
+  [[nodiscard]] result<void> put(looked_up of, slot_index slot, const entry_view& entry,
+                                 std::uint64_t sequence) {
+    const std::string_view value = entry.is_tombstone ? std::string_view() : entry.value;
+    const std::size_t bytes = entry.key.size() + value.size();
+    if (entry.key.size() > key_bytes_max || value.size() > value_bytes_max) {
+      return fail(errc::storage_failed);
+    }
+    place at = of.found.record_at;
+    const bool is_new = at == nowhere;
+    const bool is_changed = is_new || records[at].sequence != sequence;
+    if (exceeds_limits(at, bytes)) {
+      return fail(errc::capacity_reached);
+    }
+    std::unique_ptr<char[]> block;
+    try {
+      block = prepare_put(of, slot, bytes, is_changed);
+    } catch (const std::exception&) {  // bad_alloc; length_error for a slot beyond all memory
+      return fail(errc::storage_failed);
+    }
+
+    // Nothing below fails.
+    slot_state& owner = slots[slot];
+    if (is_new) {
+      at = records.take();
+    } else {
+      uncount(records[at]);
+      bytes_total -= records[at].bytes();
+      owner.versions.remove(records[at]);
+    }
+    record& stored = records[at];
+    if (is_changed && !is_new) {
+      changes.remove(stored);
+    } else if (!is_new) {
+      changes.unmark(stored);
+    }
+    write_block(stored, std::move(block), entry.key, value);
+    stored.slot = slot;
+    stored.kind = entry.is_tombstone ? record_kind::tombstone : record_kind::live;
+    stored.version = entry.version;
+    stored.sequence = sequence;
+    owner.versions.append(records, at, true);
+    if (is_changed) {
+      changes.append(records, at, false);
+    }
+    if (is_new) {
+      keys.insert(of.tag, at, of.found.bucket_at);
+    }
+    ++(entry.is_tombstone ? owner.used.tombstones : owner.used.live_keys);
+    owner.used.bytes += bytes;
+    bytes_total += bytes;
+    return {};
   }
 
   void retire(record& entry, place at, std::uint64_t& sequence) noexcept {
@@ -133,66 +210,24 @@ memory_storage& memory_storage::operator=(memory_storage&& other) noexcept = def
 memory_storage::~memory_storage() = default;
 
 result<void> memory_storage::put(slot_index slot, const entry_view& entry) {
-  state& s = *state_;
-  const std::string_view value = entry.is_tombstone ? std::string_view() : entry.value;
-  const std::size_t bytes = entry.key.size() + value.size();
-  if (entry.key.size() > key_bytes_max || value.size() > value_bytes_max) {
-    return fail(errc::storage_failed);
-  }
-  const std::uint32_t tag = s.keys.tag_of(slot, entry.key);
-  place at = s.keys.find(s.records, tag, slot, entry.key);
-  const bool is_new = at == nowhere;
-  const bool is_changed = is_new || s.records[at].sequence != entry.sequence;
-  if (s.exceeds_limits(at, bytes)) {
-    return fail(errc::capacity_reached);
-  }
-  std::unique_ptr<char[]> block;
-  try {
-    block = s.prepare_put(slot, at, bytes, is_changed);
-  } catch (const std::exception&) {  // bad_alloc; length_error for a slot beyond all memory
-    return fail(errc::storage_failed);
-  }
+  return state_->put(state_->look_up(slot, entry.key), slot, entry, entry.sequence);
+}
 
-  // Nothing below fails.
-  slot_state& owner = s.slots[slot];
-  if (is_new) {
-    at = s.records.take();
-  } else {
-    s.uncount(s.records[at]);
-    s.bytes_total -= s.records[at].bytes();
-    owner.versions.remove(s.records[at]);
+result<bool> memory_storage::put(slot_index slot, const entry_view& entry,
+                                 const sequence_choice& choose) {
+  const state::looked_up of = state_->look_up(slot, entry.key);
+  const std::uint64_t sequence = choose(state_->show(of.found.record_at));
+  if (sequence == 0) {
+    return false;
   }
-  record& stored = s.records[at];
-  if (is_changed && !is_new) {
-    s.changes.remove(stored);
-  } else if (!is_new) {
-    s.changes.unmark(stored);
+  if (const result<void> put = state_->put(of, slot, entry, sequence); !put) {
+    return tl::unexpected<std::error_code>(put.error());
   }
-  s.write_block(stored, std::move(block), entry.key, value);
-  stored.slot = slot;
-  stored.kind = entry.is_tombstone ? record_kind::tombstone : record_kind::live;
-  stored.version = entry.version;
-  stored.sequence = entry.sequence;
-  owner.versions.append(s.records, at, true);
-  if (is_changed) {
-    s.changes.append(s.records, at, false);
-  }
-  if (is_new) {
-    s.keys.insert(tag, at);
-  }
-  ++(entry.is_tombstone ? owner.used.tombstones : owner.used.live_keys);
-  owner.used.bytes += bytes;
-  s.bytes_total += bytes;
-  return {};
+  return true;
 }
 
 std::optional<entry_view> memory_storage::find(slot_index slot, std::string_view key) const {
-  const place at = state_->keys.find(state_->records, state_->keys.tag_of(slot, key), slot, key);
-  std::optional<entry_view> seen;
-  if (at != nowhere && state_->records[at].kind != record_kind::retired) {
-    state_->records[at].show_in(seen.emplace());
-  }
-  return seen;
+  return state_->show(state_->look_up(slot, key).found.record_at);
 }
 
 std::optional<entry_view> memory_storage::first_above(slot_index slot,

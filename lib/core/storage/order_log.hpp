@@ -29,7 +29,12 @@ class bit_index {
 
   void set(place at) noexcept {
     for (std::vector<std::uint64_t>& words : levels_) {
-      words[at / 64] |= std::uint64_t{1} << at % 64;
+      std::uint64_t& word = words[at / 64];
+      const bool is_known_above = word != 0;
+      word |= std::uint64_t{1} << at % 64;
+      if (is_known_above) {
+        return;
+      }
       at /= 64;
     }
   }
@@ -41,6 +46,16 @@ class bit_index {
         return;
       }
       at /= 64;
+    }
+  }
+
+  /// Adds the place after the last one, `at`. Within what was reserved, hence without throwing.
+  void append(place at, bool is_set) noexcept {
+    if (at % 64 == 0) {
+      resize(std::size_t{at} + 1);
+    }
+    if (is_set) {
+      set(at);
     }
   }
 
@@ -134,20 +149,17 @@ class order_log {
     if (records_.size() == capacity_) {
       compact(records);
     }
-    assert(records_.size() < capacity_ && records[at].*Number > last_number_);
+    record& last = records[at];
+    assert(records_.size() < capacity_ && last.*Number > last_number_);
     const auto added = static_cast<place>(records_.size());
-    last_number_ = records[at].*Number;
+    last_number_ = last.*Number;
     if (added % 64 == 0) {
       firsts_.push_back(last_number_);
     }
     records_.push_back(at);
-    present_.resize(records_.size());
-    marked_.resize(records_.size());
-    present_.set(added);
-    if (is_marked) {
-      marked_.set(added);
-    }
-    records[at].*Place = added;
+    present_.append(added, true);
+    marked_.append(added, is_marked);
+    last.*Place = added;
     ++present_count_;
   }
 

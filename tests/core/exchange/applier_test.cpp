@@ -21,6 +21,10 @@ class applying : public exchange_fixture {
 
   void apply(std::uint64_t after, std::uint64_t upto, std::initializer_list<entry_view> written,
              std::uint64_t top = 0) {
+    apply(deltas, after, upto, written, top);
+  }
+  static void apply(applier& to, std::uint64_t after, std::uint64_t upto,
+                    std::initializer_list<entry_view> written, std::uint64_t top = 0) {
     message from;
     delta_view delta;
     delta.name_hash = hash_of("owner");
@@ -30,7 +34,7 @@ class applying : public exchange_fixture {
     delta.top = std::max(top, upto);
     delta.entry_count = written.size();
     from.entries.assign(written.begin(), written.end());
-    deltas.apply(from, delta);
+    to.apply(from, delta);
   }
   [[nodiscard]] std::uint64_t version() const { return peers[1].max_version(); }
   [[nodiscard]] std::uint64_t drops(drop_reason reason) const {
@@ -40,6 +44,21 @@ class applying : public exchange_fixture {
 
   applier deltas;
 };
+
+/// Counts the calls that ask.
+struct asked_storage : memory_storage {
+  [[nodiscard]] std::optional<entry_view> find(slot_index slot, std::string_view key) const {
+    ++finds;
+    return memory_storage::find(slot, key);
+  }
+  [[nodiscard]] storage_usage usage(slot_index slot) const {
+    ++usages;
+    return memory_storage::usage(slot);
+  }
+  mutable int finds = 0;
+  mutable int usages = 0;
+};
+static_assert(choosing_storage<asked_storage>);
 
 }  // namespace
 
@@ -115,6 +134,48 @@ TEST_CASE("applier: a peer that exceeds its capacity is refused from then on") {
   CHECK(given.version() == 1);
   CHECK(given.peers[1].is_over_capacity());
   CHECK(given.drops(drop_reason::capacity) == 2);
+}
+
+TEST_CASE("applier: a delta that replaces entries within the capacity is taken") {
+  applying given;
+  given.settings.keys_per_peer_max = 2;
+  given.settings.bytes_per_peer_max = 10;
+  given.apply(0, 2, {make_entry("k", "1234", 1), make_entry("l", "1234", 2)});
+  REQUIRE(given.version() == 2);
+
+  given.apply(2, 4, {make_entry("k", "4321", 3), make_entry("l", "4321", 4)});
+  CHECK(given.version() == 4);
+  CHECK_FALSE(given.peers[1].is_over_capacity());
+  given.settings.keys_per_peer_max = 100;
+  given.apply(4, 5, {make_entry("l", "54321", 5)});
+
+  CHECK(given.version() == 4);
+  CHECK(given.peers[1].is_over_capacity());
+}
+
+TEST_CASE("applier: a value above the limit is refused, however little the peer has") {
+  applying given;
+  given.settings.value_bytes_max = 4;
+
+  given.apply(0, 2, {make_entry("k", "1234", 1), make_entry("l", "12345", 2)});
+
+  CHECK(given.version() == 1);
+  CHECK(given.peers[1].is_over_capacity());
+}
+
+TEST_CASE("applier: of a storage that is far from a capacity it asks once a delta") {
+  applying given;
+  asked_storage entries;
+  given.shared.entries = storage_ref(entries);
+  applier deltas(given.shared, given.changes);
+  deltas.begin(1);
+
+  applying::apply(deltas, 0, 3,
+                  {make_entry("k", "1", 1), make_entry("l", "1", 2), make_entry("m", "1", 3)});
+
+  CHECK(given.version() == 3);
+  CHECK(entries.usages == 1);
+  CHECK(entries.finds == 0);
 }
 
 TEST_CASE("applier: a storage that refuses is tried again after one round, then after two") {

@@ -52,6 +52,16 @@ class map_owner {
   own_map map{settings, peers, storage_ref(entries), changes, 100s};
 };
 
+/// Counts the look-ups that are not part of a put.
+struct asked_storage : memory_storage {
+  [[nodiscard]] std::optional<entry_view> find(slot_index slot, std::string_view key) const {
+    ++finds;
+    return memory_storage::find(slot, key);
+  }
+  mutable int finds = 0;
+};
+static_assert(choosing_storage<asked_storage>);
+
 }  // namespace
 
 TEST_CASE("own_map: each write takes the next version, and equal bytes take none") {
@@ -64,6 +74,18 @@ TEST_CASE("own_map: each write takes the next version, and equal bytes take none
 
   CHECK(node.peers.self().max_version() == 3);
   CHECK(node.changes.last() == 3);
+}
+
+TEST_CASE("own_map: a set looks each key up once") {
+  map_owner node;
+  asked_storage entries;
+  own_map map(node.settings, node.peers, storage_ref(entries), node.changes, 100s);
+  const std::array<pair_view, 2> pairs{pair_view("k", "1"), pair_view("l", "1")};
+
+  CHECK(map.set(pairs, std::nullopt) == 2);
+  CHECK(map.set(pairs, std::nullopt) == 2);
+
+  CHECK(entries.finds == 0);
 }
 
 TEST_CASE("own_map: of several pairs nothing is written where one of them is refused") {

@@ -11,6 +11,7 @@ using gossipmonger::hash_key;
 using gossipmonger::make_cluster_id;
 using gossipmonger::make_cluster_key;
 using gossipmonger::siphash;
+using gossipmonger::siphash_1_3;
 
 namespace {
 
@@ -38,6 +39,12 @@ TEST_CASE("hash: SipHash gives its authors' vectors at the edges of a word") {
   CHECK(siphash(paper_key, ascending_bytes(8)) == 0x93f5f5799a932462);
   CHECK(siphash(paper_key, ascending_bytes(16)) == 0x3f2acc7f57c29bdb);
   CHECK(siphash(paper_key, ascending_bytes(63)) == 0x958a324ceb064572);
+}
+
+TEST_CASE("hash: SipHash-1-3 gives the vectors of its reference implementation") {
+  CHECK(siphash_1_3(hash_key(), "") == 0xd1fba762150c532c);
+  CHECK(siphash_1_3(hash_key(), ascending_bytes(1)) == 0x68a914128e01e473);
+  CHECK(siphash_1_3(paper_key, "") == 0xabac0158050fc4dc);
 }
 
 TEST_CASE("hash: bytes above 127 are not sign-extended") {
