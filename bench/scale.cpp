@@ -1,11 +1,14 @@
 // The cost of gossip as the cluster grows, in the simulated world. Measured are the bytes that a
-// node sends in a round, at rest and with one write a round in the whole cluster. Further, in how
-// many rounds such a write is everywhere, and the CPU that the simulation takes.
+// node sends in a round, at rest and with one write a round in the whole cluster, or W writes, each
+// of another node. Further, in how many rounds such a write is everywhere, and the CPU that the
+// simulation takes.
 //
 //     scale [--nodes N,N,...] [--rounds R] [--digest-datagrams D] [--loss P] [--seeds S]
-//           [--budget BYTES]
+//           [--budget BYTES] [--writes W] [--sums-peers-min P] [--cut ROUNDS]
 //
-// Prints one line for each size. All nodes know each other before the count begins.
+// Prints one line for each size. All nodes know each other before the count begins. With --cut the
+// cluster falls into two halves for so many rounds: without writes, and again with W a round. The
+// line then says after how many rounds it is one again.
 
 #include <algorithm>
 #include <charconv>
@@ -38,6 +41,9 @@ struct options {
   double loss = 0;
   std::size_t seeds = 1;   ///< each of which is a seed of all
   std::size_t budget = 0;  ///< send_bytes_per_interval, once all know each other
+  std::size_t writes = 1;  ///< a round
+  std::size_t sums_peers_min = config().sums_peers_min;
+  std::size_t cut = 0;  ///< rounds
 };
 
 double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
@@ -52,6 +58,7 @@ bool start_cluster(world& where, std::size_t nodes, const options& chosen) {
     config settings;
     settings.name = name_of(node);
     settings.digest_datagrams_max = chosen.digest_datagrams;
+    settings.sums_peers_min = chosen.sums_peers_min;
     settings.detector_window = 16;  // memory: there are nodes * nodes of them
     where.add_stopped(settings);
     where.set_seeds(node, seeds);
@@ -127,9 +134,9 @@ figures measure(world& where, const options& chosen) {
   std::uint64_t bytes_after = bytes_at_rest;
   for (std::size_t round = 0; round < chosen.rounds + 40; ++round) {
     if (round == chosen.rounds) bytes_after = where.counters().bytes;
-    if (round < chosen.rounds) {
-      news& one =
-          on_its_way.emplace_back(static_cast<std::size_t>(draws.below(where.size())), round);
+    const std::size_t first = static_cast<std::size_t>(draws.below(where.size()));
+    for (std::size_t i = 0; i < chosen.writes && round < chosen.rounds; ++i) {
+      news& one = on_its_way.emplace_back((first + i) % where.size(), round);
       one.version = where[one.writer].set("key", std::to_string(round)).value_or(0);
     }
     where.run_for(1s);
@@ -138,6 +145,69 @@ figures measure(world& where, const options& chosen) {
   seen.missing = on_its_way.size();
   seen.write_bytes = static_cast<double>(bytes_after - bytes_at_rest) / node_rounds;
   std::sort(seen.rounds.begin(), seen.rounds.end());
+  return seen;
+}
+
+/// How long a cluster takes to be one again.
+struct heal {
+  heal() = default;
+
+  std::size_t values = 0;  ///< rounds until all nodes hold the same
+  std::size_t live = 0;    ///< and until all are live for all
+  double bytes = 0;        ///< that a node sent in the `live` rounds, a round
+};
+
+bool is_same_everywhere(const world& where) {
+  // Tables stand in the order of hashes, which is the same on all nodes that know each other.
+  std::vector<std::uint64_t> written;
+  for (const peer_view row : where[0].peers().by_hash()) {
+    const std::string& name = where[0].peers().details(row.slot()).name;
+    written.push_back(where[std::stoul(name.substr(1))].version());
+  }
+  for (std::size_t node = 0; node < where.size(); ++node) {
+    std::size_t place = 0;
+    for (const peer_view row : where[node].peers().by_hash()) {
+      if (row.max_version() != written[place++]) return false;
+    }
+  }
+  return true;
+}
+
+bool is_all_live(const world& where) {
+  for (std::size_t node = 0; node < where.size(); ++node) {
+    if (where[node].stats().peers_live != where.size() - 1) return false;
+  }
+  return true;
+}
+
+heal measure_heal(world& where, const options& chosen, std::size_t writes) {
+  constexpr std::size_t rounds_max = 300;
+  random_source draws(where.size());
+  where.is_cut = [](std::size_t from, std::size_t to) { return from % 2 != to % 2; };
+  for (std::size_t round = 0; round < chosen.cut; ++round) {
+    for (std::size_t i = 0; i < writes; ++i) {
+      const auto writer = static_cast<std::size_t>(draws.below(where.size()));
+      static_cast<void>(where[writer].set("key", std::to_string(round)));
+    }
+    where.run_for(1s);
+  }
+  where.is_cut = nullptr;
+  heal seen;
+  const std::uint64_t before = where.counters().bytes;
+  bool is_same = false;
+  std::size_t round = 0;
+  for (; round < rounds_max; ++round) {
+    if (!is_same && is_same_everywhere(where)) {
+      is_same = true;
+      seen.values = round;
+    }
+    if (is_same && is_all_live(where)) break;
+    where.run_for(1s);
+  }
+  seen.live = round;
+  seen.bytes = static_cast<double>(where.counters().bytes - before) /
+               static_cast<double>(where.size() * std::max<std::size_t>(1, round));
+  where.run_for(60s);
   return seen;
 }
 
@@ -156,6 +226,17 @@ int run(const options& chosen) {
       return 1;
     }
     where.conditions.loss = chosen.loss;
+    if (chosen.cut != 0) {
+      for (const std::size_t writes : {std::size_t{0}, chosen.writes}) {
+        const heal seen = measure_heal(where, chosen, writes);
+        std::printf(
+            "%5zu cut for %zu rounds, %zu writes a round: values agree after %zu, all live "
+            "after %zu, %.0f bytes/node/round\n",
+            nodes, chosen.cut, writes, seen.values, seen.live, seen.bytes);
+        std::fflush(stdout);
+      }
+      continue;
+    }
     const figures seen = measure(where, chosen);
     std::printf("%5zu %22.0f %10.2f %21.0f %17zu %3zu %3zu %7zu %14.1f\n", nodes, seen.idle_bytes,
                 seen.idle_datagrams, seen.write_bytes, quantile(seen.rounds, 50),
@@ -194,6 +275,9 @@ std::optional<options> parse(int count, char** arguments) {
     if (option == "--loss") is_good = try_parse(value, chosen.loss);
     if (option == "--seeds") is_good = try_parse(value, chosen.seeds) && chosen.seeds > 0;
     if (option == "--budget") is_good = try_parse(value, chosen.budget);
+    if (option == "--writes") is_good = try_parse(value, chosen.writes) && chosen.writes > 0;
+    if (option == "--cut") is_good = try_parse(value, chosen.cut);
+    if (option == "--sums-peers-min") is_good = try_parse(value, chosen.sums_peers_min);
     if (!is_good) return std::nullopt;
   }
   if (count % 2 == 0) return std::nullopt;
@@ -208,7 +292,8 @@ int main(int count, char** arguments) {
   if (!chosen) {
     std::fprintf(stderr,
                  "usage: scale [--nodes N,N,...] [--rounds R] [--digest-datagrams D] [--loss P] "
-                 "[--seeds S] [--budget BYTES]\n");
+                 "[--seeds S] [--budget BYTES] [--writes W] [--sums-peers-min P] "
+                 "[--cut ROUNDS]\n");
     return 2;
   }
   return gossipmonger::run(*chosen);

@@ -60,6 +60,8 @@ struct config {
   std::size_t datagram_bytes_max = 1200;     ///< 1200 - 65504, a multiple of 8; of what is sent:
                                              ///< datagrams of any size are read
   std::size_t digest_datagrams_max = 8;      ///< 1 - 1024 a digest; a cursor covers the rest
+  std::size_t sums_peers_min = 17;           ///< 1 - 65536: with so many peers, digests tell sums
+                                             ///< first; above peers_max: never
   std::size_t exchange_bytes_max = 131072;   ///< 1200 - 2^30 in answer to one datagram
   std::size_t exchange_datagrams_max = 128;  ///< 1 - 65536 likewise; less while datagrams are lost
   std::size_t send_bytes_per_interval = 0;

@@ -12,6 +12,8 @@ using std::chrono::nanoseconds;
 // Peers that were refused for want of room are unwanted too, besides the forgotten.
 constexpr std::size_t refused_max = 1024;
 constexpr std::size_t kept_changes_max = 1024;
+// Two nodes of one name hear of each other by whoever meets both, whatever digests tell.
+constexpr int heartbeat_wait_rounds = 64;
 
 }  // namespace
 
@@ -81,6 +83,12 @@ nanoseconds node_parts::silence_max() const {
   return settings.gossip_interval * rounds;
 }
 
+nanoseconds node_parts::heartbeat_wait_max() const {
+  const nanoseconds most = liveness.expected().maximum;
+  if (!exchange.shared.tells_sums()) return most;
+  return std::min<nanoseconds>(most, heartbeat_wait_rounds * settings.gossip_interval);
+}
+
 std::uint64_t node_parts::seen_heartbeat(const message& received) const {
   const peer_view self = peers.self();
   const bool is_of_this_run = received.receiver.generation == self.generation() &&
@@ -90,7 +98,7 @@ std::uint64_t node_parts::seen_heartbeat(const message& received) const {
 
 std::error_code node_parts::write_refusal() const {
   if (has_left()) return make_error_code(errc::has_left);
-  const bool is_displaced = incarnation.is_displaced(liveness.expected().maximum, clock.now());
+  const bool is_displaced = incarnation.is_displaced(heartbeat_wait_max(), clock.now());
   if (is_displaced) return make_error_code(errc::name_taken);
   return {};
 }
@@ -102,7 +110,9 @@ void node_parts::report(std::string text) {
 void node_parts::observe_time(moment now) {
   // The first round may be late: before it, this node awaits nothing of its peers.
   const nanoseconds late_max = stats.rounds > 0 ? settings.gossip_interval : nanoseconds::max();
-  if (!clock.observe(now, partners.next_round(), late_max)) return;
+  const bool was_paused = clock.observe(now, partners.next_round(), late_max);
+  exchange.shared.generation_limit = clock.generation_limit();
+  if (!was_paused) return;
   partners.set_next_round(now.steady);
   ++stats.pauses;
   // The round that was due in the pause is due from now on: it counts as late here.
@@ -111,17 +121,25 @@ void node_parts::observe_time(moment now) {
 }
 
 void node_parts::update_expectation() {
-  liveness.update_expectation(exchange.digests.rows_min(settings.digest_datagrams_max,
-                                                        sending.digest_bytes(settings.fanout)));
+  std::size_t rows = exchange.digests.rows_min(settings.digest_datagrams_max,
+                                               sending.digest_bytes(settings.fanout));
+  // Of the rows beside a root, the answer tells those of which it knows a later heartbeat.
+  if (exchange.shared.tells_sums()) rows = std::min(rows, digest_writer::root_rows / 2);
+  liveness.update_expectation(rows);
 }
 
 void node_parts::set_status(slot_index slot, peer_status status) {
   if (status == peer_status::dead) liveness.handle_death(slot);
+  const bool is_back = peers[slot].status() == peer_status::dead && status == peer_status::live;
+  if (is_back) returned_in = stats.rounds;
   membership.set_status(slot, status, clock.now(), random);
   completeness.handle_status(slot, status, peers[slot].heartbeat());
 }
 
 void node_parts::try_complete(slot_index slot) {
+  // A sender leaves out what was written again above the entries that it sent so far: a key that
+  // the peer has had for long may come last.
+  if (peers[slot].max_version() < exchange.shared.top_of(slot)) return;
   if (completeness.try_complete(slot, peers[slot].max_version())) {
     changes.complete(slot);
   }

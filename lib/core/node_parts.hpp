@@ -53,6 +53,8 @@ struct node_parts {
   [[nodiscard]] replication replicated(std::uint64_t version, bool leave) const;
   /// A peer that is met once in a turn of the ring is silent for longer: two turns, and some more.
   [[nodiscard]] std::chrono::nanoseconds silence_max() const;
+  /// The longest wait for a heartbeat of a node that is there, as a rival of a name is.
+  [[nodiscard]] std::chrono::nanoseconds heartbeat_wait_max() const;
   /// Which heartbeat of this run of mine the sender has seen; 0: none.
   [[nodiscard]] std::uint64_t seen_heartbeat(const message& received) const;
   /// Why this node may not write now; no error: it may.
@@ -95,6 +97,7 @@ struct node_parts {
   gossipmonger::liveness liveness;
   gossipmonger::round_trips round_trips;
   own_incarnation incarnation;
+  std::optional<std::uint64_t> returned_in;  ///< the round in which a dead peer came back last
 };
 
 /// How long the secrets behind cookies hold: two turns of the ring.

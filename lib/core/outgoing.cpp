@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
 #include <utility>
+
+#include "core/membership/news_rounds.hpp"
+#include "core/model/size_limits.hpp"
 
 namespace gossipmonger {
 
@@ -35,10 +39,9 @@ void outgoing::start_short(const wanted_probe& wanted) {
     return;
   }
   if (!node_.sending.may_start_short()) return;
-  digest_leg* started = try_start(wanted.to, wanted.remote_hash);
-  if (started == nullptr) return;
+  if (!may_start(wanted.to)) return;
+  digest_leg& leg = add_digest(wanted.to, wanted.remote_hash, false);
   node_.sending.handle_short_started();
-  digest_leg& leg = *started;
   leg.is_short = true;
   leg.digest_rows_left = 1;
   leg.datagrams_left = 1;
@@ -48,33 +51,39 @@ void outgoing::start_short(const wanted_probe& wanted) {
 
 start_outcome outgoing::start(const partner& chosen) {
   if (is_started(chosen.to)) return start_outcome::waiting;
-  digest_leg* leg = try_start(chosen.to, chosen.name_hash);
-  if (leg == nullptr) return start_outcome::refused;
+  if (!may_start(chosen.to)) return start_outcome::refused;
+  digest_leg& leg = start_exchange(chosen.to, chosen.name_hash);
   if (chosen.reason != partner::why::member) return start_outcome::started;
   const peer_view row = node_.peers[chosen.slot];
   // Under a byte budget few first contacts are answered: their silence shows nothing.
   const bool is_answer_due = node_.settings.send_bytes_per_interval == 0 ||
                              node_.peers.details(chosen.slot).last_reply.has_value();
   if (row.may_die() && is_answer_due && node_.settings.suspicion_rounds > 0) {
-    leg->awaited = chosen.slot;
-    leg->awaited_generation = row.generation();
+    leg.awaited = chosen.slot;
+    leg.awaited_generation = row.generation();
   }
   return start_outcome::started;
 }
 
-digest_leg* outgoing::try_start(const endpoint& to, std::uint64_t remote_hash) {
-  if (!node_.partners.is_partner(to) || !node_.sending.has_room_for_digest(to)) return nullptr;
-  if (!node_.addresses.try_start(to, node_.stats.rounds, node_.settings.unverified_addresses_max))
-    return nullptr;
-  return &start_exchange(to, remote_hash);
+bool outgoing::may_start(const endpoint& to) {
+  return node_.partners.is_partner(to) && node_.sending.has_room_for_digest(to) &&
+         node_.addresses.try_start(to, node_.stats.rounds, node_.settings.unverified_addresses_max);
 }
 
 digest_leg& outgoing::start_exchange(const endpoint& to, std::uint64_t remote_hash) {
+  return add_digest(to, remote_hash, tells_root(remote_hash));
+}
+
+digest_leg& outgoing::add_digest(const endpoint& to, std::uint64_t remote_hash, bool is_root) {
   digest_leg& leg =
       node_.sending.add_digest(to, node_.peers.by_hash().size(), node_.unwanted.all().size());
   begin_digest(leg, remote_hash);
   const bool is_verified = node_.addresses.is_verified(to);
-  if (!is_verified) {
+  // A root is short, and so is its answer: it needs no padding. But a byte budget leaves a first
+  // contact less than a root takes.
+  if (is_root && (is_verified || !node_.sending.has_byte_budget())) {
+    node_.sending.make_root(leg);
+  } else if (!is_verified) {
     const bool is_short_turn = node_.addresses.unanswered(to) % address_book::short_starts ==
                                address_book::short_starts - 1;
     node_.sending.pad(leg, is_short_turn ? address_book::unverified_bytes_short
@@ -83,6 +92,56 @@ digest_leg& outgoing::start_exchange(const endpoint& to, std::uint64_t remote_ha
   leg.is_sign_due = is_verified;
   if (is_verified) node_.liveness.plan_suspicions(leg.suspicions);
   return leg;
+}
+
+bool outgoing::tells_root(std::uint64_t remote_hash) const {
+  if (!node_.exchange.shared.tells_sums()) return false;
+  const std::optional<slot_index> slot = node_.peers.find(remote_hash);
+  if (!slot) return false;
+  const bool is_news =
+      node_.returned_in &&
+      *node_.returned_in + news_rounds(node_.peers.by_hash().size()) >= node_.stats.rounds;
+  const peer_details& of = node_.peers.details(*slot);
+  return !is_news && (!of.last_reply || (of.features & feature_sums) != 0);
+}
+
+bool outgoing::try_tell_rows(const endpoint& to, std::uint64_t remote_hash,
+                             const std::optional<bucket_set>& in, unsigned part) {
+  if (!node_.addresses.is_verified(to)) return false;
+  // The leg for another part of the sums may wait.
+  digest_leg* const waiting = node_.sending.find_digest(to);
+  if (in && waiting != nullptr && waiting->buckets && waiting->has_extra) {
+    bucket_set both = *waiting->buckets;
+    both.add(*in);
+    limit_buckets(*waiting, both);
+    return true;
+  }
+  if (!node_.sending.try_restart(to, part)) return false;
+  digest_leg& leg = add_digest(to, remote_hash, false);
+  leg.is_sign_due = false;
+  if (in) {
+    limit_buckets(leg, *in);
+    node_.sending.count_membership(digest_frame_bytes +
+                                   (leg.digest_rows_left + leg.digest_unwanted_left) * entry_bytes);
+  } else {
+    node_.sending.count_membership(
+        node_.exchange.digests.bytes_whole(node_.settings.digest_datagrams_max));
+  }
+  return true;
+}
+
+void outgoing::limit_buckets(digest_leg& leg, const bucket_set& in) {
+  const auto is_in = [&in](const auto& one) { return in.has_hash(one.name_hash); };
+  leg.buckets = in;
+  leg.digest_rows_left =
+      static_cast<std::size_t>(std::ranges::count_if(node_.peers.entries(), is_in));
+  leg.digest_unwanted_left =
+      static_cast<std::size_t>(std::ranges::count_if(node_.unwanted.all(), is_in));
+  // Where not all of them have a place, the next such digest begins with others.
+  const std::size_t places =
+      node_.exchange.digests.rows_a_datagram() * node_.settings.digest_datagrams_max;
+  const bool has_place = leg.digest_rows_left + leg.digest_unwanted_left < places / 2;
+  leg.digest_from = has_place ? 0 : node_.random.next();
 }
 
 void outgoing::begin_digest(digest_leg& leg, std::uint64_t remote_hash) {
@@ -152,7 +211,7 @@ void outgoing::plan_sign(const message& received, std::size_t bytes, answer_leg&
     is_first = !given || node_.clock.now() - *given >= node_.settings.gossip_interval / 2;
     if (is_first) given = node_.clock.now();
   }
-  const bool is_short = received.known.lo > received.known.hi;
+  const bool is_short = !received.known.has_claim() && !received.known.root;
   node_.sending.plan_sign(answer, bytes, is_first, is_short);
 }
 
@@ -177,6 +236,7 @@ std::optional<endpoint> outgoing::poll(moment now, message& out) {
     const leg_base& leg = turn->leg();
     out.cookie = node_.addresses.cookie_for(leg.to, now.steady);
     out.versions = node_.spoken;
+    out.features = feature_sums;
     out.wire_version = version_for(leg, is_digest ? turn->digest->unanswered : 0);
     if (const std::optional<slot_index> remote = node_.peers.find(leg.remote_hash)) {
       path_watch& path = node_.exchange.shared.paths[*remote].watch;

@@ -38,8 +38,15 @@ class outgoing {
   [[nodiscard]] bool is_started(const endpoint& to) const {
     return node_.sending.find_digest(to) != nullptr;
   }
-  /// A digest to that address.  expects: the outbox has room for it
+  /// A digest to that address, of rows or of sums.  expects: the outbox has room for it
   digest_leg& start_exchange(const endpoint& to, std::uint64_t remote_hash);
+  /// Whether a digest to that peer tells a root: it is known, and reads roots as far as it said,
+  /// and no peer came back of late. The news that it lives again stands in rows alone.
+  [[nodiscard]] bool tells_root(std::uint64_t remote_hash) const;
+  /// A digest to that address of the rows in these buckets, or of all: its answer to a root showed
+  /// that they differ. False: one went there in this round already, for that part of its sums.
+  [[nodiscard]] bool try_tell_rows(const endpoint& to, std::uint64_t remote_hash,
+                                   const std::optional<bucket_set>& in, unsigned part = 0);
   /// Asks a sender for more of the owners that it brings, by a short leg 1, if this round has one
   /// left. `is_stalled`: nothing is on its way from there.
   void try_continue(const endpoint& source, bool is_stalled);
@@ -62,8 +69,11 @@ class outgoing {
                                                          bool is_stalled) const;
   /// A leg 1 without a claim, to hear whether a peer answers, or to tell it something.
   void start_short(const wanted_probe& wanted);
-  /// A digest to that address; null where it may not go, or one waits, or too many do.
-  [[nodiscard]] digest_leg* try_start(const endpoint& to, std::uint64_t remote_hash);
+  /// Whether a digest may go to that address: none waits there, and there is room for it.
+  [[nodiscard]] bool may_start(const endpoint& to);
+  digest_leg& add_digest(const endpoint& to, std::uint64_t remote_hash, bool is_root);
+  /// The leg tells of the peers in these buckets alone.
+  void limit_buckets(digest_leg& leg, const bucket_set& in);
   /// Whether that peer is live, and spoke to this node: it reads what this node writes to it. One
   /// that others vouch for may not.
   [[nodiscard]] bool is_heard(slot_index slot) const;

@@ -26,7 +26,7 @@ void own_name::handle_namesake(const digest_entry& theirs) {
   is_by_peer_ = false;
   handle_own_entry(theirs, 0);
   if (theirs.generation >= node_.generation()) return;
-  if (node_.incarnation.handle_older(theirs.generation, node_.liveness.expected().maximum,
+  if (node_.incarnation.handle_older(theirs.generation, node_.heartbeat_wait_max(),
                                      node_.settings.dead_peer_grace, node_.clock.now())) {
     tell_older_run(theirs.generation);
   }
@@ -37,9 +37,9 @@ void own_name::handle_older_run(const message& received, slot_index slot) {
   if (received.sender.generation >= row.generation()) return;
   if (row.status() != peer_status::live) return;
   peer_details& of = node_.peers.details(slot);
-  const bool is_shared = of.namesake.hear(
-      node_.seen_heartbeat(received), node_.peers.detector(slot).last_advance(),
-      node_.liveness.expected().maximum / 2, node_.silence_max(), node_.clock.now());
+  const bool is_shared =
+      of.namesake.hear(node_.seen_heartbeat(received), node_.peers.detector(slot).last_advance(),
+                       node_.heartbeat_wait_max() / 2, node_.silence_max(), node_.clock.now());
   if (!is_shared || !of.namesake.may_tell(node_.clock.now(), node_.settings.dead_peer_grace))
     return;
   node_.changes.notice(
@@ -68,7 +68,7 @@ void own_name::handle_own_entry(const digest_entry& mine, std::uint32_t instance
   word.instance = instance;
   word.is_by_peer = is_by_peer_;
   const own_name_outcome outcome =
-      node_.incarnation.handle(word, run, node_.liveness.expected().maximum, node_.clock.now());
+      node_.incarnation.handle(word, run, node_.heartbeat_wait_max(), node_.clock.now());
   using what = own_name_outcome::what;
   switch (outcome.kind) {
     case what::nothing:

@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "core/model/size_limits.hpp"
+
 namespace gossipmonger {
 
 namespace {
@@ -55,17 +57,23 @@ void receiving::handle_message(const message& received, const endpoint& source, 
     return node_.drop(drop_reason::unverified);
   }
   ++node_.stats.replies_received;
-  if (is_heard && received.kind == message_kind::reply) measure(received, now);
+  const bool is_leg_2 =
+      received.kind == message_kind::reply && !has(received.of_root, root_answer::leg_3);
+  if (is_heard && is_leg_2) measure(received, now);
+  const bool is_root_unread =
+      outgoing_.tells_root(received.sender.name_hash) && (received.features & feature_sums) == 0;
   handle_reply(received, source, is_heard);
   // To an unverified address went one datagram only: now the rest may follow, at once.
-  const bool was_partial =
-      !was_verified && node_.peers.by_hash().size() + node_.unwanted.all().size() >
-                           node_.exchange.digests.rows_a_datagram();
+  const bool was_partial = !was_verified && received.of_root == root_answer::none &&
+                           node_.peers.by_hash().size() + node_.unwanted.all().size() >
+                               node_.exchange.digests.rows_a_datagram();
   // The 3x rule may have cut an answer, here or there: it is asked for anew. Entries go on.
   const bool goes_on = handle_parts(received, source) && was_verified;
   if (received.more && goes_on) outgoing_.try_continue(source, false);
   const bool is_cut = (received.more && !goes_on) || was_partial;
-  if (received.kind == message_kind::reply && is_cut) {
+  if (is_leg_2 && is_root_unread) {
+    static_cast<void>(outgoing_.try_tell_rows(source, received.sender.name_hash, std::nullopt));
+  } else if (is_leg_2 && is_cut) {
     begin_anew(source, received.sender.name_hash);
   }
 }
@@ -179,11 +187,15 @@ void receiving::handle_digest(const message& received, const endpoint& source, s
                                leg);
   leg.partials = nullptr;
   leg.spared = nullptr;
+  answer_root(received, is_verified && is_fresh, leg);
   node_.exchange.plans.limit_window(leg);
   node_.exchange.plans.shuffle(leg, node_.random);
   if (is_verified) {
     node_.sending.supersede(leg, node_.peers.slots());
     leg.suspicions = node_.liveness.answers();
+  }
+  if (received.known.root) node_.liveness.tell_dead(seen_.extra.others(), leg.suspicions);
+  if (is_verified) {
     const bool is_told = !received.suspicions.empty() || node_.liveness.is_to_be_told(source);
     if (is_told) node_.liveness.plan_suspicions(leg.suspicions);
     outgoing_.plan_sign(received, bytes, leg);
@@ -208,7 +220,26 @@ void receiving::handle_reply(const message& received, const endpoint& source, bo
     if (slot && *slot != self_slot) node_.try_complete(*slot);
   }
 
-  if (received.kind != message_kind::reply || received.requests.empty()) return;
+  if (received.kind == message_kind::reply) answer_reply(received, source);
+}
+
+void receiving::answer_root(const message& received, bool is_fresh, answer_leg& leg) {
+  if (received.known.has_claim() || (received.features & feature_sums) == 0) return;
+  if (received.known.root) {
+    leg.of_root = root_answer::leg_2;
+    node_.exchange.plans.answer_root(received.known, node_.clock.now(), leg);
+  }
+  // Rows go round in a turn of the ring, so a sender that hears well may know an old heartbeat of
+  // mine. This answer tells it the present one, and leg 3 shows that it came.
+  if (!is_fresh && node_.exchange.shared.tells_sums()) {
+    leg.of_root = leg.of_root | root_answer::is_stale;
+  }
+}
+
+void receiving::answer_reply(const message& received, const endpoint& source) {
+  const bool is_of_root = has(received.of_root, root_answer::leg_2);
+  const bool is_due = has(received.of_root, root_answer::is_stale);
+  if (received.requests.empty() && !is_of_root && !is_due) return;
   answer_leg leg;
   leg.to = source;
   leg.kind = message_kind::deltas;
@@ -222,11 +253,35 @@ void receiving::handle_reply(const message& received, const endpoint& source, bo
   leg.datagrams_left = node_.settings.exchange_datagrams_max;
   leg.seen_heartbeat = node_.seen_heartbeat(received);
   leg.partials = &received.partials;
-  for (const packed_entry& request : received.requests) {
-    node_.exchange.plans.compare_request(request, node_.clock.now(), leg);
+  bool is_told = false;  // rows go, or a short leg again: either shows what a bare leg would
+  if (is_of_root) {
+    const bucket_set rest = node_.exchange.plans.compare_root(received, node_.clock.now(), leg);
+    const bool wants_rows = has(received.of_root, root_answer::wants_rows);
+    if (wants_rows || !rest.is_empty()) {
+      is_told = outgoing_.try_tell_rows(source, leg.remote_hash,
+                                        wants_rows ? std::nullopt : std::optional(rest),
+                                        wants_rows ? 0U : received.sum_part);
+    }
+  } else {
+    for (const packed_entry& request : received.requests) {
+      node_.exchange.plans.compare_request(request, node_.clock.now(), leg);
+    }
   }
   leg.partials = nullptr;
-  if (leg.identities.empty() && leg.owed.empty()) return;
+  if (is_due && node_.liveness.try_tell_again(leg.remote_hash)) {
+    outgoing_.start_probes();
+    is_told = true;
+  }
+  const bool is_bare = leg.identities.empty() && leg.owed.empty() && leg.requests.empty();
+  if (is_bare && (!is_due || is_told)) return;
+  if (is_of_root || is_due) {
+    leg.of_root = root_answer::leg_3;
+    leg.is_first = true;
+    if (!leg.requests.empty()) leg.kind = message_kind::reply;
+    if (is_due) node_.liveness.plan_suspicions(leg.suspicions);
+    node_.sending.count_membership(reply_frame_bytes +
+                                   (leg.requests.size() + leg.suspicions.size()) * entry_bytes);
+  }
   node_.exchange.plans.limit_window(leg);
   node_.exchange.plans.shuffle(leg, node_.random);
   node_.sending.supersede(leg, node_.peers.slots());

@@ -45,6 +45,11 @@ class receiving {
   void handle_digest(const message& received, const endpoint& source, std::size_t bytes,
                      bool is_verified, bool is_fresh);
   void handle_reply(const message& received, const endpoint& source, bool is_fresh);
+  /// Says in the answer to a digest without a claim what its root shows, and whether it was stale.
+  void answer_root(const message& received, bool is_fresh, answer_leg& leg);
+  /// Leg 3: what the reply requests; and what the answer to a root shows to be lacking here or
+  /// there.
+  void answer_reply(const message& received, const endpoint& source);
   /// Notes the sender of entries of which there are more. True: it sent some.
   bool handle_parts(const message& received, const endpoint& source);
   /// A fresh leg 1, at once, but once a round and address.

@@ -15,6 +15,7 @@ void rounds::run(moment now) {
   ++node_.stats.rounds;
   const peer self = node_.peers.self();
   self.set_heartbeat(std::min(self.heartbeat() + 1, heartbeat_max));
+  node_.peers.begin_round(node_.stats.rounds);
   node_.update_expectation();
   node_.exchange.begin_round(node_.stats.rounds);
   node_.unwanted.expire(node_.clock.now());
@@ -26,6 +27,7 @@ void rounds::run(moment now) {
   choose_partners();
   node_.sending.plan_digests();
   outgoing_.continue_stalled();
+  node_.liveness.ask_more();
   node_.liveness.spread_suspicions();
   outgoing_.start_probes();
   declare_dead();
@@ -80,7 +82,8 @@ void rounds::handle_delayed_probe() {
 }
 
 void rounds::end_budget_round() {
-  const std::size_t whole = node_.exchange.digests.bytes_whole(node_.settings.digest_datagrams_max);
+  std::size_t whole = node_.exchange.digests.bytes_whole(node_.settings.digest_datagrams_max);
+  if (node_.exchange.shared.tells_sums()) whole = std::min(whole, digest_writer::bytes_root());
   const std::size_t budget = node_.settings.send_bytes_per_interval;
   const membership_need::outcome outcome = node_.sending.end_round(whole);
   node_.liveness.handle_budget(budget != 0 && node_.sending.membership_bytes() > budget);

@@ -122,27 +122,48 @@ def house():
     return to
 
 
-def legs():
-    to = Picture(760, 420, "The three legs of an exchange between two nodes")
+def exchange(title, height, legs_told, last):
+    """Two nodes, and the legs between them: (colour, from A, head, first line, second line)."""
+    to = Picture(760, height, title)
     to.box(30, 15, 130, 40, ["node A"], BLUE)
     to.box(600, 15, 130, 40, ["node B"], GREEN)
-    to.line([(95, 55), (95, 405)], is_arrow=False, dash="4 4")
-    to.line([(665, 55), (665, 405)], is_arrow=False, dash="4 4")
-    for y, colour, right, head, first, second in (
-            (110, BLUE, True, "1  digest leg", "A knows: name hash, generation, max version,",
-             "heartbeat of each peer"),
-            (220, GREEN, False, "2  answer leg", "deltas that A lacks, newer heartbeats,",
-             "requests for what B lacks"),
-            (330, BLUE, True, "3  delta leg", "deltas that B requested", "")):
-        ends = [(98, y), (662, y + 14)] if right else [(662, y), (98, y + 14)]
+    to.line([(95, 55), (95, height - 15)], is_arrow=False, dash="4 4")
+    to.line([(665, 55), (665, height - 15)], is_arrow=False, dash="4 4")
+    for i, (colour, is_from_a, head, first, second) in enumerate(legs_told):
+        y = 110 + 110 * i
+        ends = [(98, y), (662, y + 14)] if is_from_a else [(662, y), (98, y + 14)]
         to.line(ends, colour, width=2)
         to.text(380, y - 12, head, SIZE, colour, weight=600)
         to.text(380, y + 38, first, SMALL, GREY)
         if second:
             to.text(380, y + 54, second, SMALL, GREY)
-    to.text(380, 398, "Each leg carries its sender's entry of the receiver: the echo.", SMALL, GREY,
-            weight=600)
+    to.text(380, height - 22, last, SMALL, GREY, weight=600)
     return to
+
+
+def legs():
+    return exchange(
+        "The three legs of an exchange between two nodes", 420, (
+            (BLUE, True, "1  digest leg", "A knows: name hash, generation, max version,",
+             "heartbeat of each peer"),
+            (GREEN, False, "2  answer leg", "deltas that A lacks, newer heartbeats,",
+             "requests for what B lacks"),
+            (BLUE, True, "3  delta leg", "deltas that B requested", "")),
+        "Each leg carries its sender's entry of the receiver: the echo.")
+
+
+def sums():
+    return exchange(
+        "An exchange by sums between two nodes of a large cluster", 530, (
+            (BLUE, True, "1  digest leg", "the rows that changed last, 7 others,",
+             "and a root: the sum of all rows"),
+            (GREEN, False, "2  answer leg",
+             "what A lacks of these rows; and if the root is not B's:",
+             "sums of 8 to 512 buckets of rows, and B's latest rows"),
+            (BLUE, True, "3  delta leg, digest leg", "what one row explains, at once;",
+             "the rows of other buckets that differ"),
+            (GREEN, False, "4  answer leg", "as to any digest", "")),
+        "Where the root is B's too, the exchange ends with leg 2.")
 
 
 def states():
@@ -282,7 +303,7 @@ def datagram():
     return to
 
 
-PICTURES = {"house": house, "legs": legs, "states": states, "interval": interval,
+PICTURES = {"house": house, "legs": legs, "sums": sums, "states": states, "interval": interval,
             "changes": changes, "datagram": datagram}
 
 

@@ -678,7 +678,9 @@ void checker::check_vouched(node_index node, slot_index slot) {
     if (other == node || !watches_[other] || !world_.is_running(other)) continue;
     const peer_table& known = world_[other].peers();
     const std::optional<slot_index> held = known.find(row.name_hash());
-    if (!held || known[*held].generation() != row.generation()) continue;
+    if (!held || known[*held].generation() < row.generation()) continue;
+    // It may have vouched for the run before it heard of a later one.
+    if (known[*held].generation() > row.generation()) return;
     if (known[*held].status() == peer_status::live) return;
     if (watches_[other]->row(*held).died_at >= since) return;
   }

@@ -137,6 +137,7 @@ const std::vector<config_option>& config_options() {
       number_option("retired", &config::retired_max),
       number_option("seed_rounds", &config::seed_every_rounds),
       number_option("window", &config::detector_window),
+      number_option("sums", &config::sums_peers_min),
   };
   return options;
 }

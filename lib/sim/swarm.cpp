@@ -70,6 +70,10 @@ class swarm_drawing {
     has_mutator_ = chance(12);
     has_short_grace_ = chance(3);
     has_quick_restarts_ = chance(6);
+    has_sums_ = chance(3);
+    // Where one node alone reads the versions of two others, and bears the name of one of them, it
+    // does not relay that one.
+    if (has_duplicate_) has_wire_mix_ = false;
   }
 
   void draw_nodes() {
@@ -87,6 +91,10 @@ class swarm_drawing {
       if (has_small_tables_) shrink_tables(node.settings, count);
       if (has_crowds_ && chance(2)) prepare_for_crowds(node.settings, count);
       if (has_wire_mix_) node.wire = any_release();
+      // Small clusters tell sums too, and some of their nodes rows.
+      if (has_sums_ && !chance(6)) {
+        node.settings.sums_peers_min = 1 + static_cast<std::size_t>(below(3));
+      }
       if (has_large_values_ && chance(2)) {
         node.settings.partial_bytes_max = node.settings.value_bytes_max;
       }
@@ -572,6 +580,7 @@ class swarm_drawing {
   bool has_mutator_ = false;
   bool has_short_grace_ = false;
   bool has_quick_restarts_ = false;
+  bool has_sums_ = false;
   bool has_advertised_ = false;
 };
 

@@ -83,11 +83,15 @@ identity_body read_identity(schema::Identity::Reader reader) {
 read_result read_news(schema::News::Reader news, reply_sink& sink) {
   entry_run entries;
   if (!read_entries(news.getEntries(), entries)) return read_result::malformed;
-  if (!sink.take_entries(entries, news.getHeartbeatCount(), news.getPartialCount(),
-                         news.getSuspicionCount())) {
-    return read_result::field;
-  }
-  sink.take_refusal(news.getRefusal());
+  news_body body;
+  body.heartbeat_count = news.getHeartbeatCount();
+  body.partial_count = news.getPartialCount();
+  body.suspicion_count = news.getSuspicionCount();
+  body.refusal = news.getRefusal();
+  body.of_root = news.getOfRoot();
+  body.sum_bits = news.getSumBits();
+  body.sum_part = news.getSumPart();
+  if (!sink.take_news(body, entries)) return read_result::field;
   for (const schema::Identity::Reader identity : news.getIdentities()) {
     if (!sink.take_identity(read_identity(identity))) return read_result::field;
   }
@@ -110,10 +114,13 @@ read_result read_deltas(capnp::List<schema::Delta>::Reader deltas, reply_sink& s
 }
 
 void write_news(schema::News::Builder news, reply_source& source) {
-  news.setHeartbeatCount(source.heartbeat_count);
-  news.setPartialCount(source.partial_count);
-  news.setSuspicionCount(source.suspicion_count);
-  news.setRefusal(source.refusal);
+  news.setHeartbeatCount(source.news.heartbeat_count);
+  news.setPartialCount(source.news.partial_count);
+  news.setSuspicionCount(source.news.suspicion_count);
+  news.setRefusal(source.news.refusal);
+  news.setOfRoot(source.news.of_root);
+  news.setSumBits(source.news.sum_bits);
+  news.setSumPart(source.news.sum_part);
   if (source.entry_count != 0) {
     source.write_entries(entry_room(news.initEntries(static_cast<unsigned>(source.entry_count))));
   }
@@ -185,7 +192,8 @@ std::size_t write_reply(unsigned char* segment, std::size_t segment_bytes, const
   if (source.delta_count != 0) {
     write_deltas(reply.initDeltas(static_cast<unsigned>(source.delta_count)), source);
   }
-  if (source.entry_count + source.identity_count + source.refusal != 0) {
+  const bool is_bare = source.news.refusal == 0 && source.news.of_root == 0;
+  if (source.entry_count + source.identity_count != 0 || !is_bare) {
     write_news(reply.initNews(), source);
   }
   return used_bytes(message);

@@ -57,6 +57,16 @@ struct reply_body {
   std::uint32_t receiver_instance = 0;
 };
 
+struct news_body {
+  std::uint16_t heartbeat_count = 0;
+  std::uint8_t partial_count = 0;
+  std::uint8_t suspicion_count = 0;
+  std::uint8_t refusal = 0;
+  std::uint8_t of_root = 0;
+  std::uint8_t sum_bits = 0;
+  std::uint8_t sum_part = 0;
+};
+
 struct identity_body {
   std::uint64_t generation = 0;
   std::uint64_t heartbeat = 0;
@@ -81,11 +91,8 @@ struct delta_body {
 class reply_source {
  public:
   std::size_t delta_count = 0;
-  std::size_t entry_count = 0;  ///< of the news: heartbeats, requests, partials and suspicions
-  std::uint16_t heartbeat_count = 0;
-  std::uint8_t partial_count = 0;
-  std::uint8_t suspicion_count = 0;
-  std::uint8_t refusal = 0;
+  std::size_t entry_count = 0;  ///< of the news: heartbeats, requests, partials, suspicions, sums
+  news_body news;
   std::size_t identity_count = 0;
 
   virtual delta_body delta(std::size_t index) = 0;
@@ -104,9 +111,7 @@ class reply_source {
 class reply_sink {
  public:
   virtual bool take_root(const reply_body& root) = 0;
-  virtual bool take_entries(const entry_run& entries, std::size_t heartbeat_count,
-                            std::size_t partial_count, std::size_t suspicion_count) = 0;
-  virtual void take_refusal(std::uint8_t reason) = 0;
+  virtual bool take_news(const news_body& news, const entry_run& entries) = 0;
   /// The number of identities, at most one for each word of the segment.
   virtual bool take_identity(const identity_body& identity) = 0;
   virtual bool take_delta(const delta_body& delta, const byte_run& columns) = 0;

@@ -5,10 +5,12 @@
 #include <cassert>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <string_view>
 #include <type_traits>
 
 #include "core/exchange/packer.hpp"
+#include "core/model/row_sum.hpp"
 #include "wire/capnp_body.hpp"
 #include "wire/columns.hpp"
 #include "wire/header.hpp"
@@ -89,8 +91,9 @@ unsigned char* write_suspicions(const std::vector<suspicion_entry>& suspicions, 
   return to;
 }
 
-bool read_suspicions(const entry_run& run, std::size_t first, std::vector<suspicion_entry>& out) {
-  out.resize(run.count - first);
+bool read_suspicions(const entry_run& run, std::size_t first, std::size_t count,
+                     std::vector<suspicion_entry>& out) {
+  out.resize(count);
   bool is_good = out.size() <= suspicion_entry::suspicions_max;
   const unsigned char* at = run.first + first * run.stride;
   for (suspicion_entry& suspicion : out) {
@@ -217,8 +220,52 @@ std::size_t index_of(const digest& known, const packed_entry& entry) {
   return static_cast<std::size_t>(in_range - known.range.begin());
 }
 
-/// In a digest's count of suspicions.
+// In a digest's count of suspicions.
 constexpr std::size_t name_shared_bit = 0x80;
+constexpr std::size_t sums_bit = 0x40;
+constexpr std::size_t suspicions_mask = 0x3f;
+
+// A root stands in the place of an entry, and buckets in that of three.
+unsigned char* write_root(const std::optional<root_sum>& root, unsigned char* to) {
+  if (!root) return to;
+  store(to, root->parts);
+  store(to + 8, std::uint64_t{root->nodes});
+  store(to + 16, std::uint64_t{0});
+  return to + capnp_body::entry_bytes;
+}
+
+unsigned char* write_buckets(const std::optional<bucket_set>& buckets, unsigned char* to) {
+  if (!buckets) return to;
+  assert(!buckets->is_empty());
+  for (const std::uint64_t word : buckets->as_words()) {
+    store(to, word);
+    to += sizeof(word);
+  }
+  store(to, std::uint64_t{0});
+  return to + sizeof(std::uint64_t);
+}
+
+/// Word `index` of elements that stand in the place of entries from element `first` on.
+std::uint64_t read_word(const entry_run& run, std::size_t first, std::size_t index) {
+  constexpr std::size_t a_entry = capnp_body::entry_bytes / sizeof(std::uint64_t);
+  return load<std::uint64_t>(run.first + (first + index / a_entry) * run.stride +
+                             index % a_entry * sizeof(std::uint64_t));
+}
+
+/// The same of a sum, of 6 bytes.
+std::uint64_t read_sum(const entry_run& run, std::size_t first, std::size_t index) {
+  constexpr std::size_t a_entry = capnp_body::entry_bytes / sum_bytes;
+  const unsigned char* at =
+      run.first + (first + index / a_entry) * run.stride + index % a_entry * sum_bytes;
+  return load<std::uint32_t>(at) | std::uint64_t{load<std::uint16_t>(at + 4)} << 32;
+}
+
+bool read_buckets(const entry_run& run, std::size_t first, std::optional<bucket_set>& out) {
+  bucket_set::words words;
+  for (std::size_t i = 0; i < words.size(); ++i) words[i] = read_word(run, first, i);
+  out = bucket_set::of_words(words);
+  return !out->is_empty();
+}
 
 std::size_t write_digest(const message& m, std::span<std::byte> segment) {
   const digest& known = m.known;
@@ -238,12 +285,15 @@ std::size_t write_digest(const message& m, std::span<std::byte> segment) {
          m.suspicions.size() <= suspicion_entry::suspicions_max);
   body.partial_count = static_cast<std::uint8_t>(m.partials.size());
   body.suspicion_count =
-      static_cast<std::uint8_t>(m.suspicions.size() | (m.is_name_shared ? name_shared_bit : 0U));
+      static_cast<std::uint8_t>(m.suspicions.size() | (m.is_name_shared ? name_shared_bit : 0U) |
+                                (known.root || known.buckets ? sums_bit : 0U));
+  assert(known.has_claim() ? !known.root : !known.buckets);
   body.interval = m.interval.bits();
   body.largest_received = m.largest_received;
 
   const std::size_t count = known.range.size() + known.extra.size() + known.unwanted.size() +
-                            m.spared.size() + m.partials.size() + m.suspicions.size();
+                            m.spared.size() + m.partials.size() + m.suspicions.size() +
+                            (known.root ? root_entries : 0) + (known.buckets ? bucket_entries : 0);
   std::size_t used = 0;
   unsigned char* room = capnp_body::write_digest(reinterpret_cast<unsigned char*>(segment.data()),
                                                  segment.size(), body, count, used);
@@ -252,7 +302,9 @@ std::size_t write_digest(const message& m, std::span<std::byte> segment) {
   room = write_entries(known.unwanted, room);
   room = write_spared(m.spared, room);
   room = write_partials(m.partials, room);
-  write_suspicions(m.suspicions, room);
+  room = write_suspicions(m.suspicions, room);
+  room = write_root(known.root, room);
+  write_buckets(known.buckets, room);
   return used;
 }
 
@@ -265,12 +317,18 @@ bool is_ascending_within(std::span<const packed_entry> list, std::uint64_t lo, s
   return std::adjacent_find(list.begin(), list.end(), is_not_below) == list.end();
 }
 
+bool is_of_claim(const digest& known, const entry_list& list) {
+  if (!is_ascending_within({list.begin(), list.end()}, known.lo, known.hi)) return false;
+  return !known.buckets || std::all_of(list.begin(), list.end(), [&known](const packed_entry& one) {
+    return known.buckets->has_hash(one.name_hash);
+  });
+}
+
 bool has_valid_claim(const digest& known) {
-  if (known.lo > known.hi) {
+  if (!known.has_claim()) {
     return known.lo == 1 && known.hi == 0 && known.range.empty() && known.unwanted.empty();
   }
-  return is_ascending_within(known.range, known.lo, known.hi) &&
-         is_ascending_within(known.unwanted, known.lo, known.hi);
+  return is_of_claim(known, known.range) && is_of_claim(known, known.unwanted);
 }
 
 bool read_unwanted(const entry_run& run, std::size_t first, std::size_t count, message& out) {
@@ -279,9 +337,12 @@ bool read_unwanted(const entry_run& run, std::size_t first, std::size_t count, m
 }
 
 bool take_digest(const digest_body& body, const entry_run& run, message& out) {
-  const std::size_t suspicions = body.suspicion_count & ~name_shared_bit;
+  const std::size_t suspicions = body.suspicion_count & suspicions_mask;
+  const bool has_sums = (body.suspicion_count & sums_bit) != 0;
+  const bool has_root = has_sums && body.lo > body.hi;
+  const std::size_t words = has_root ? root_entries : has_sums ? bucket_entries : 0;
   const std::size_t unclaimed =
-      std::size_t{body.extra_count} + body.unwanted_count + body.partial_count + suspicions;
+      std::size_t{body.extra_count} + body.unwanted_count + body.partial_count + suspicions + words;
   if (body.extra_count > digest::extra_max || unclaimed > run.count) return false;
   const std::size_t in_range = run.count - unclaimed;
   const std::size_t known_count = in_range + body.extra_count;
@@ -296,7 +357,14 @@ bool take_digest(const digest_body& body, const entry_run& run, message& out) {
       !read_entries(run, in_range, body.extra_count, unknown_peers::refused, known.extra) ||
       !read_unwanted(run, known_count, body.unwanted_count, out) ||
       !read_partials(run, known_count + body.unwanted_count, body.partial_count, out.partials) ||
-      !read_suspicions(run, run.count - suspicions, out.suspicions)) {
+      !read_suspicions(run, run.count - words - suspicions, suspicions, out.suspicions)) {
+    return false;
+  }
+  if (has_root) {
+    root_sum& root = known.root.emplace();
+    root.parts = read_word(run, run.count - words, 0);
+    root.nodes = static_cast<std::uint32_t>(read_word(run, run.count - words, 1) & 0xffffffff);
+  } else if (has_sums && !read_buckets(run, run.count - words, known.buckets)) {
     return false;
   }
   out.sender = read_entry(run.first + body.sender_index * run.stride);
@@ -326,11 +394,17 @@ class message_source final : public capnp_body::reply_source {
     delta_count = m.deltas.size();
     assert(m.partials.size() <= partials_max &&
            m.suspicions.size() <= suspicion_entry::suspicions_max);
-    entry_count = m.heartbeats.size() + m.requests.size() + m.partials.size() + m.suspicions.size();
-    partial_count = static_cast<std::uint8_t>(m.partials.size());
-    heartbeat_count = static_cast<std::uint16_t>(m.heartbeats.size());
-    suspicion_count = static_cast<std::uint8_t>(m.suspicions.size());
-    refusal = static_cast<std::uint8_t>(m.refused);
+    entry_count = m.heartbeats.size() + m.requests.size() + m.partials.size() +
+                  m.suspicions.size() + sum_entries(m.sums.size());
+    news.partial_count = static_cast<std::uint8_t>(m.partials.size());
+    news.heartbeat_count = static_cast<std::uint16_t>(m.heartbeats.size());
+    news.suspicion_count = static_cast<std::uint8_t>(m.suspicions.size());
+    news.refusal = static_cast<std::uint8_t>(m.refused);
+    news.of_root = static_cast<std::uint8_t>(m.of_root);
+    assert(m.sums.empty() ||
+           (m.sums.size() == sums_in_part(m.sum_bits) && m.of_root != root_answer::none));
+    news.sum_bits = m.sum_bits;
+    news.sum_part = m.sum_part;
     identity_count = m.identities.size();
   }
 
@@ -370,7 +444,12 @@ class message_source final : public capnp_body::reply_source {
     room = gossipmonger::write_entries(m_.heartbeats, room);
     room = gossipmonger::write_entries(m_.requests, room);
     room = write_partials(m_.partials, room);
-    write_suspicions(m_.suspicions, room);
+    room = write_suspicions(m_.suspicions, room);
+    for (const std::uint64_t sum : m_.sums) {
+      store(room, static_cast<std::uint32_t>(sum));
+      store(room + 4, static_cast<std::uint16_t>(sum >> 32));
+      room += sum_bytes;
+    }
   }
 
   identity_body identity(std::size_t index) override {
@@ -415,20 +494,28 @@ class message_sink final : public capnp_body::reply_sink {
            (out_.receiver.generation != 0 || out_.receiver == digest_entry());
   }
 
-  bool take_entries(const entry_run& run, std::size_t heartbeat_count, std::size_t partial_count,
-                    std::size_t suspicion_count) override {
-    if (heartbeat_count + partial_count + suspicion_count > run.count) return false;
-    const std::size_t suspicions_at = run.count - suspicion_count;
-    const std::size_t partials_at = suspicions_at - partial_count;
-    return read_entries(run, 0, heartbeat_count, unknown_peers::refused, out_.heartbeats) &&
-           read_entries(run, heartbeat_count, partials_at - heartbeat_count, unknown_peers::allowed,
+  bool take_news(const capnp_body::news_body& news, const entry_run& run) override {
+    const bool has_sums = news.sum_bits != 0;
+    if (has_sums && (news.sum_bits < sum_bits_min || news.sum_bits > sum_bits_max)) return false;
+    if (has_sums && (news.of_root == 0 || news.sum_part >= sum_parts(news.sum_bits))) return false;
+    if (!has_sums && news.sum_part != 0) return false;
+    const std::size_t sums = has_sums ? sums_in_part(news.sum_bits) : 0;
+    const std::size_t heartbeats = news.heartbeat_count;
+    const std::size_t others = news.partial_count + news.suspicion_count + sum_entries(sums);
+    if (heartbeats + others > run.count) return false;
+    const std::size_t sums_at = run.count - sum_entries(sums);
+    const std::size_t suspicions_at = sums_at - news.suspicion_count;
+    const std::size_t partials_at = suspicions_at - news.partial_count;
+    out_.refused = static_cast<gossipmonger::refusal>(news.refusal);
+    out_.of_root = static_cast<root_answer>(news.of_root);
+    out_.sum_bits = news.sum_bits;
+    out_.sum_part = news.sum_part;
+    for (std::size_t i = 0; i < sums; ++i) out_.sums.push_back(read_sum(run, sums_at, i));
+    return read_entries(run, 0, heartbeats, unknown_peers::refused, out_.heartbeats) &&
+           read_entries(run, heartbeats, partials_at - heartbeats, unknown_peers::allowed,
                         out_.requests) &&
-           read_partials(run, partials_at, partial_count, out_.partials) &&
-           read_suspicions(run, suspicions_at, out_.suspicions);
-  }
-
-  void take_refusal(std::uint8_t reason) override {
-    out_.refused = static_cast<gossipmonger::refusal>(reason);
+           read_partials(run, partials_at, news.partial_count, out_.partials) &&
+           read_suspicions(run, suspicions_at, news.suspicion_count, out_.suspicions);
   }
 
   bool take_identity(const identity_body& from) override {

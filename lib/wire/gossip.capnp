@@ -88,7 +88,10 @@ struct Digest {
   # that are there, 1 to 2^24 - 1; the left bit is 0. The version 2^47 - 1 is of no value: another
   # node brings the sender the entries of that peer, and the receiver sends none.
   suspicionCount @9 :UInt8;
-  # Bits 0-6: so many elements of `entries`, at most 32, the last of all, are of the form Suspicion.
+  # Bits 0-5: so many elements of `entries`, at most 32, the last of all but for those of bit 6, are
+  # of the form Suspicion.
+  # Bit 6: of a digest without a claim, the last element is of the form Root; of one with a claim,
+  # the last three are of the form Buckets.
   # Bit 7: the sender heard, lately, an older run of the receiver's name that lives beside the
   # receiver.
   interval @10 :UInt8;
@@ -98,6 +101,36 @@ struct Digest {
   # How large the largest datagram was that came from the receiver of late; 0: none came. With e
   # the exponent of two in its size, 16 * (e - 3) and the four bits below the highest; 1 for less
   # than 16 bytes.
+}
+
+struct Root {
+  # The sum of all rows that the sender tells of, in the place of an Entry. All rows count that
+  # digests tell of, and all that stand in this digest. The sum is modulo 2^64. Of each row: the
+  # SipHash-2-4 of 24 bytes, and 1 in place of 0. The bytes are name hash, generation, and max
+  # version with bit 47 for `left`. The key is "smus wor", "ompissog": two little-endian numbers,
+  # 0x726f772073756d73 and 0x676f737369706d6f.
+  parts @0 :UInt64;
+  nodes @1 :UInt64;
+  # Bits 0-31: how many nodes the sender knows, itself included.
+  none @2 :UInt64;
+}
+
+struct Buckets {
+  # The claim is of these buckets alone, in the place of three Entries. Bucket i is the hashes with
+  # the top nine bits i. Bit i % 64 of word i / 64 names it. Word 8 is 0. At least one is named.
+  word0 @0 :UInt64;
+  word1 @1 :UInt64;
+  word2 @2 :UInt64;
+}
+
+struct Sums {
+  # Sums over the sender's rows in 2^b buckets by the top b bits of their hashes, six bytes each, in
+  # the place of 2^b / 4 Entries, at most 32. Bits 0-35: the sum of what Root says of each row; bits
+  # 36-47: the sum of their max versions; each modulo its width. All rows count that digests tell
+  # of, and all that the requests here name.
+  sums0 @0 :UInt64;
+  sums1 @1 :UInt64;
+  sums2 @2 :UInt64;
 }
 
 struct Spared {
@@ -155,6 +188,14 @@ struct News {
   # does. 1: The receiver's generation is more than a day ahead of the sender's clock. 2: The sender
   # knows as many peers as it may. 3: The receiver's entries exceed what the sender takes of a peer.
   # 4: The sender's storage refused one. Others are ignored.
+  ofRoot @6 :UInt8;
+  # 0: leg 1 was no Root. Bit 0: this answers a Root. Bit 1: leg 1 was no sign of life, so its
+  # sender is to send leg 3 in any case. Bit 2: the sender knows little, so leg 3 is to tell all
+  # rows. Bit 3: this is leg 3 after such an answer.
+  sumBits @7 :UInt8;
+  # 0: no sums. 3 to 9: the last elements of `entries` are of the form Sums, of 2^sumBits buckets.
+  sumPart @8 :UInt8;
+  # Of more than 128 buckets, the 128 from 128 * sumPart on stand here; else it is 0.
 }
 
 struct Identity {

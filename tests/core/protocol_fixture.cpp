@@ -18,8 +18,6 @@ letter::letter(const message& original, const endpoint& sender, const endpoint& 
   content.cookie_echo = original.cookie_echo;
   content.cookie = original.cookie;
   content.padded_bytes = original.padded_bytes;
-  content.versions = original.versions;
-  content.wire_version = original.wire_version;
   content.sender = original.sender;
   content.receiver = original.receiver;
   content.receiver_instance = original.receiver_instance;
@@ -35,6 +33,10 @@ letter::letter(const message& original, const endpoint& sender, const endpoint& 
   content.requests = original.requests;
   content.partials = original.partials;
   content.spared = original.spared;
+  content.sums = original.sums;
+  content.sum_bits = original.sum_bits;
+  content.sum_part = original.sum_part;
+  content.of_root = original.of_root;
   content.deltas = original.deltas;
   content.entries = original.entries;
   for (identity_view& who : content.identities) who.name = keep(who.name);

@@ -386,12 +386,18 @@ class ordeal {
     demand(me_.live_peers() == 3, "all three are live");
   }
 
-  /// Where flow control and suspicion come soon.
+  /// Where flow control, suspicion and sums come soon.
   void choose_begin() {
     const std::uint8_t choice = from_.byte();
     config wanted = shared_.own_settings;
     if ((choice & 1) != 0) wanted.send_bytes_per_interval = (choice & 2) != 0 ? 1200 : 3000;
     if ((choice & 4) != 0) wanted.suspicion_rounds = 4;
+    if ((choice & 32) != 0) {
+      wanted.sums_peers_min = 1;
+      config others = shared_.honest_settings;
+      others.sums_peers_min = 1;
+      demand(honest_.change(others, now_).has_value(), "options of the peer are changed");
+    }
     demand(me_.change(wanted, now_).has_value(), "options are changed");
     spent_since_ = now_.steady;
     spent_bytes_ = 0;

@@ -17,6 +17,7 @@ void check_size(const message& m, std::size_t bytes) {
   const std::size_t entries = m.known.range.size() + m.known.extra.size() +
                               m.known.unwanted.size() + m.heartbeats.size() + m.requests.size();
   demand(24 * entries <= bytes, "no more digest entries than the datagram has room for");
+  demand(sum_bytes * m.sums.size() <= bytes, "no more sums than the datagram has room for");
   demand(2 * m.entries.size() <= bytes, "no more entries than the datagram has room for");
   demand(8 * (m.identities.size() + m.deltas.size()) <= bytes, "no list without a size");
 }

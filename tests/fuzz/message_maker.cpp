@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/exchange/value_checksums.hpp"
+#include "core/model/row_sum.hpp"
 #include "gossipmonger/hash.hpp"
 
 namespace gossipmonger {
@@ -14,6 +15,20 @@ namespace {
 constexpr std::uint64_t any = ~std::uint64_t{0};
 constexpr std::uint64_t cookie_max = (std::uint64_t{1} << 48) - 1;
 constexpr std::size_t text_bytes_max = 30'000;
+
+// Of few buckets mostly, among them those of all that the claim names.
+void fill_buckets(byte_source& from, digest& known) {
+  bucket_set& buckets = known.buckets.emplace();
+  for (const entry_list* list : {&known.range, &known.unwanted}) {
+    for (const packed_entry& one : *list) {
+      buckets.add(bucket_of(one.name_hash, bucket_set::bits));
+    }
+  }
+  const unsigned bits = from.flag() ? bucket_set::bits : static_cast<unsigned>(from.below(9));
+  for (std::size_t left = 1 + from.below(4); left > 0; --left) {
+    buckets.add(from.number(any) % (std::size_t{1} << bits), bits);
+  }
+}
 
 }  // namespace
 
@@ -266,6 +281,34 @@ void message_maker::fill_reply(byte_source& from, message& m) {
   }
 }
 
+// A kept input mostly lacks these features, and goes on to mean what it meant.
+void message_maker::fill_sums(byte_source& from, message& m) {
+  constexpr unsigned flags = 0xc0;
+  if ((m.features & flags) != flags) return;
+  m.features |= feature_sums;
+  if (m.kind != message_kind::digest) {
+    m.of_root = static_cast<root_answer>(from.below(16));
+    if (m.of_root == root_answer::none || !from.flag()) return;
+    m.sum_bits =
+        static_cast<std::uint8_t>(sum_bits_min + from.below(1 + sum_bits_max - sum_bits_min));
+    m.sum_part = static_cast<std::uint8_t>(from.below(sum_parts(m.sum_bits)));
+    m.sums.resize(sums_in_part(m.sum_bits));
+    for (std::size_t left = from.below(16); left > 0; --left) {
+      const std::size_t place = from.number(any) % m.sums.size();
+      m.sums[place] = from.number((std::uint64_t{1} << 48) - 1);
+    }
+    return;
+  }
+  if (!from.flag()) return;
+  if (m.known.has_claim()) {
+    fill_buckets(from, m.known);
+  } else {
+    root_sum& root = m.known.root.emplace();
+    root.parts = from.number(any);
+    root.nodes = static_cast<std::uint32_t>(from.number(0xffffffff));
+  }
+}
+
 void message_maker::fill(byte_source& from, message& m) {
   m.clear();
   texts_.clear();
@@ -290,6 +333,7 @@ void message_maker::fill(byte_source& from, message& m) {
     m.largest_received = from.byte();
     m.is_name_shared = from.below(2) == 1;
   }
+  fill_sums(from, m);
 }
 
 }  // namespace gossipmonger

@@ -55,6 +55,7 @@ class message_maker {
   void fill_fragment(byte_source& from, message& m);
   void fill_delta(byte_source& from, message& m);
   void fill_reply(byte_source& from, message& m);
+  void fill_sums(byte_source& from, message& m);
 
   vocabulary words_;
   std::deque<std::string> texts_;

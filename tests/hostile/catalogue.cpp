@@ -35,6 +35,12 @@ config arena::small() {
   return common;
 }
 
+config arena::with_sums() {
+  config common = small();
+  common.sums_peers_min = 1;
+  return common;
+}
+
 arena::arena(config common) : where(1), heard_(4, datagram(0)) {
   where.on_delivery = [this](std::size_t to, std::span<const std::byte> bytes) {
     if (to == 0) overhear(bytes);
@@ -43,6 +49,7 @@ arena::arena(config common) : where(1), heard_(4, datagram(0)) {
     if (from != 0) return;
     if (to == enemy || to == outsider) {
       answered_bytes += bytes.size();
+      if (on_answered) on_answered(bytes);
     } else {
       ++asked;
     }

@@ -28,6 +28,8 @@ class arena {
 
   /// Capacities that one datagram can fill.
   [[nodiscard]] static config small();
+  /// The same, and digests tell sums before rows.
+  [[nodiscard]] static config with_sums();
 
   [[nodiscard]] protocol& node() { return where[0]; }
   [[nodiscard]] const protocol& node() const { return where[0]; }
@@ -59,6 +61,8 @@ class arena {
 
   /// Sees each datagram of the row.
   std::function<void(std::span<const std::byte>)> on_sent;
+  /// Sees each datagram that the node sends to where those come from.
+  std::function<void(std::span<const std::byte>)> on_answered;
 
   world where;
   endpoint enemy = endpoint::v4(203, 0, 113, 66, 6666);
@@ -89,6 +93,7 @@ struct bad_input {
   std::vector<drop_reason> counters;  ///< those that rise: together once a datagram
   outcome what;
   void (*provoke)(arena&);
+  config (*common)() = &arena::small;
 };
 
 /// Damage to header and datagram as a whole.
@@ -97,7 +102,9 @@ struct bad_input {
 [[nodiscard]] std::vector<bad_input> body_rows();
 /// Fields outside their ranges.
 [[nodiscard]] std::vector<bad_input> field_rows();
+[[nodiscard]] std::vector<bad_input> sum_field_rows();  ///< of roots, buckets and sums
 /// Well-formed lies.
 [[nodiscard]] std::vector<bad_input> meaning_rows();
+[[nodiscard]] std::vector<bad_input> sum_meaning_rows();
 
 }  // namespace gossipmonger

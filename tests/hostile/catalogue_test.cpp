@@ -44,7 +44,7 @@ void check_counters(const bad_input& row, const drop_counters& before, const dro
 void check_rows(const std::vector<bad_input>& rows) {
   for (const bad_input& row : rows) {
     CAPTURE(std::string(row.name));
-    arena field;
+    arena field(row.common());
     event_log events(field.where, 0);
     const std::string known = field.fingerprint();
     const drop_counters before = field.node().stats().drops;
@@ -118,7 +118,9 @@ std::string table() {
   add("datagram", datagram_rows());
   add("Cap'n Proto", body_rows());
   add("field", field_rows());
+  add("field", sum_field_rows());
   add("digest and delta", meaning_rows());
+  add("digest of sums", sum_meaning_rows());
   return text;
 }
 
@@ -133,6 +135,17 @@ TEST_CASE("catalogue: bodies that are no message of ours") { check_rows(body_row
 TEST_CASE("catalogue: fields outside their range") { check_rows(field_rows()); }
 
 TEST_CASE("catalogue: well-formed lies") { check_rows(meaning_rows()); }
+
+TEST_CASE("catalogue: what is wrong with roots, buckets and sums") {
+  check_rows(sum_field_rows());
+  check_rows(sum_meaning_rows());
+}
+
+TEST_CASE("catalogue: a node that tells sums withstands the other lies, too") {
+  std::vector<bad_input> rows = meaning_rows();
+  for (bad_input& row : rows) row.common = &arena::with_sums;
+  check_rows(rows);
+}
 
 TEST_CASE("catalogue: its README lists these rows (rewritten where CATALOGUE_REWRITE is set)") {
   std::string text;

@@ -32,7 +32,7 @@ tried try_rows(const std::vector<bad_input>& rows) {
     return !content && content.error() == reason;
   };
   for (const bad_input& row : rows) {
-    arena field;
+    arena field(row.common());
     field.on_sent = [&](std::span<const std::byte> bytes) {
       const byte_list plain(bytes.begin(), bytes.end());
       const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -68,6 +68,8 @@ TEST_CASE("sealed rows: bodies, fields and lies are refused without the key, and
   check_rows(body_rows());
   check_rows(field_rows());
   check_rows(meaning_rows());
+  check_rows(sum_field_rows());
+  check_rows(sum_meaning_rows());
 }
 
 }  // namespace

@@ -226,9 +226,6 @@ TEST_CASE("codec: a refusal is any number, and alone makes the news") {
     REQUIRE(wire.decode(out).has_value());
     CHECK(static_cast<unsigned>(out.refused) == reason);
   }
-  message out;
-  wire.word(9) = 4 * (one << 32) | one << 40;  // bits that no comment names
-  CHECK(wire.outcome() == "ok");
 }
 
 TEST_CASE("codec: a reply's sender has a generation") {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/model/row_sum.hpp"
+
 namespace gossipmonger {
 namespace {
 
@@ -74,6 +76,19 @@ void fill_spared(message& m, random_source& numbers) {
   }
 }
 
+// Buckets with all that the claim names, and at least one other.
+void fill_buckets(digest& known, random_source& numbers) {
+  bucket_set& buckets = known.buckets.emplace();
+  for (const entry_list* list : {&known.range, &known.unwanted}) {
+    for (const packed_entry& one : *list) {
+      buckets.add(bucket_of(one.name_hash, bucket_set::bits));
+    }
+  }
+  for (std::uint64_t left = 1 + numbers.below(20); left > 0; --left) {
+    buckets.add(numbers.below(bucket_set::count));
+  }
+}
+
 void fill_random_digest(message& m, random_source& numbers) {
   digest& known = m.known;
   if (numbers.below(4) != 0) {
@@ -81,6 +96,11 @@ void fill_random_digest(message& m, random_source& numbers) {
     known.hi = known.lo + draw(numbers, ~known.lo);
     fill_list(known.range, numbers.below(60), known.lo, known.hi, numbers);
     fill_list(known.unwanted, numbers.below(5), known.lo, known.hi, numbers);
+    if (numbers.below(2) != 0) fill_buckets(known, numbers);
+  } else if (numbers.below(2) != 0) {
+    root_sum& root = known.root.emplace();
+    root.parts = draw(numbers, ~std::uint64_t{0});
+    root.nodes = static_cast<std::uint32_t>(draw(numbers, 0xffffffff));
   }
   const std::size_t extra = (known.range.empty() ? 1 : 0) + numbers.below(digest::extra_max);
   for (std::size_t i = 0; i < extra; ++i) {
@@ -149,6 +169,17 @@ void add_random_delta(message& m, std::vector<std::string>& texts, random_source
   delta.top = std::min(version_max, delta.upto.version + draw(numbers, version_max / 4));
 }
 
+void fill_random_sums(message& m, random_source& numbers) {
+  if (numbers.below(3) == 0) return;
+  m.of_root = static_cast<root_answer>(numbers.below(256));  // bits of a later schema, too
+  if (m.of_root == root_answer::none || numbers.below(2) == 0) return;
+  m.sum_bits =
+      static_cast<std::uint8_t>(sum_bits_min + numbers.below(1 + sum_bits_max - sum_bits_min));
+  m.sum_part = static_cast<std::uint8_t>(numbers.below(sum_parts(m.sum_bits)));
+  m.sums.resize(sums_in_part(m.sum_bits));
+  for (std::uint64_t& sum : m.sums) sum = draw(numbers, (std::uint64_t{1} << 48) - 1);
+}
+
 void fill_random_reply(message& m, std::vector<std::string>& texts, random_source& numbers) {
   m.sender = draw_entry(numbers, numbers.next());
   if (numbers.below(3) != 0) m.receiver = draw_entry(numbers, numbers.next());
@@ -169,6 +200,7 @@ void fill_random_reply(message& m, std::vector<std::string>& texts, random_sourc
                                     : draw_entry(numbers, numbers.next()));
   }
   fill_partials(m, numbers);
+  fill_random_sums(m, numbers);
   for (std::size_t left = numbers.below(4); left != 0; --left) {
     identity_view& who = m.identities.emplace_back();
     who.name = draw_text(numbers, texts, 1, 255);
@@ -328,10 +360,13 @@ bool is_same(const message& a, const message& b) {
          a.receiver_instance == b.receiver_instance && a.more == b.more &&
          a.interval == b.interval && a.refused == b.refused &&
          a.largest_received == b.largest_received && a.is_name_shared == b.is_name_shared &&
-         a.known.lo == b.known.lo && a.known.hi == b.known.hi && a.known.range == b.known.range &&
-         a.known.extra == b.known.extra && a.known.unwanted == b.known.unwanted &&
-         a.heartbeats == b.heartbeats && a.requests == b.requests && a.partials == b.partials &&
-         a.spared == b.spared && a.suspicions == b.suspicions &&
+         a.known.lo == b.known.lo && a.known.hi == b.known.hi &&
+         a.known.buckets == b.known.buckets && a.known.root == b.known.root && a.sums == b.sums &&
+         a.of_root == b.of_root && a.sum_bits == b.sum_bits && a.sum_part == b.sum_part &&
+         a.known.range == b.known.range && a.known.extra == b.known.extra &&
+         a.known.unwanted == b.known.unwanted && a.heartbeats == b.heartbeats &&
+         a.requests == b.requests && a.partials == b.partials && a.spared == b.spared &&
+         a.suspicions == b.suspicions &&
          std::equal(a.identities.begin(), a.identities.end(), b.identities.begin(),
                     b.identities.end(), is_same_identity) &&
          std::equal(a.deltas.begin(), a.deltas.end(), b.deltas.begin(), b.deltas.end(),

@@ -27,7 +27,7 @@ struct option {
   field where;
 };
 
-constexpr std::size_t option_count = 19;
+constexpr std::size_t option_count = 20;
 
 const std::array<option, option_count>& all_options() {
   static const std::array<option, option_count> options{{
@@ -43,6 +43,7 @@ const std::array<option, option_count>& all_options() {
       {"keys_per_peer_max", &config::keys_per_peer_max},
       {"bytes_per_peer_max", &config::bytes_per_peer_max},
       {"digest_datagrams_max", &config::digest_datagrams_max},
+      {"sums_peers_min", &config::sums_peers_min},
       {"exchange_bytes_max", &config::exchange_bytes_max},
       {"exchange_datagrams_max", &config::exchange_datagrams_max},
       {"send_bytes_per_interval", &config::send_bytes_per_interval},

@@ -6,6 +6,7 @@
 #include <span>
 #include <utility>
 
+#include "core/exchange/row_sums.hpp"
 #include "gossipmonger/hash.hpp"
 
 namespace gossipmonger {
@@ -56,14 +57,16 @@ bool answer_writer::fill(answer_leg& leg, message& out, nanoseconds now) {
     static_cast<void>(pack.try_set_refusal(leg.refused));
   }
   shared_.add_suspicions(leg, pack, leg.suspicions.size());
+  begin_sums(leg, pack);
 
   fill_identities(leg, pack, now);
   fill_requests(leg, pack, out);
   fill_heartbeats(leg, pack);
   if (leg.identities.empty() && leg.requests.empty()) fill_deltas(leg, pack, out);
 
+  if (!out.sums.empty()) fill_sums(out, now);
   const bool is_empty = out.identities.empty() && out.requests.empty() && out.heartbeats.empty() &&
-                        out.deltas.empty() && out.suspicions.empty();
+                        out.deltas.empty() && out.suspicions.empty() && out.sums.empty();
   if (is_empty && !is_first && !leg.is_unverified) return false;
   // A reply of one datagram costs little to send again. A leg that goes on is remembered.
   if (!is_first && !leg.is_unverified && leg.remote_hash != 0) note_flights(leg, out, now);
@@ -84,6 +87,30 @@ bool answer_writer::fill(answer_leg& leg, message& out, nanoseconds now) {
   }
   if (leg.is_held_back && !leg.has_more()) out.more = true;
   return true;
+}
+
+void answer_writer::begin_sums(answer_leg& leg, packer& pack) {
+  if (leg.of_root == root_answer::none || !pack.try_answer_root(leg.of_root)) return;
+  // Each datagram says what it belongs to: one may overtake another. The rest is said once.
+  leg.of_root = which_leg(leg.of_root);
+  // Where little may be sent, coarse sums are better than none.
+  const bool is_begun = leg.sum_part != 0;
+  for (unsigned bits = std::exchange(leg.sum_bits, 0U); bits >= sum_bits_min; --bits) {
+    if (pack.try_reserve_sums(bits, leg.sum_part)) {
+      if (++leg.sum_part < sum_parts(bits)) leg.sum_bits = bits;
+      return;
+    }
+    if (is_begun) return;
+  }
+}
+
+void answer_writer::fill_sums(message& out, nanoseconds now) {
+  std::vector<packed_entry> named(out.requests.begin(), out.requests.end());
+  named.emplace_back(out.sender);
+  sum_rows(shared_, now, named, out.sum_bits, sums_);
+  const std::size_t first = out.sum_part * sums_in_part(out.sum_bits);
+  std::ranges::transform(std::span(sums_).subspan(first, out.sums.size()), out.sums.begin(),
+                         &row_sum::packed);
 }
 
 void answer_writer::add_echo(const answer_leg& leg, message& out) {

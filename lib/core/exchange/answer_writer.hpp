@@ -14,6 +14,7 @@
 #include "core/exchange/value_checksums.hpp"
 #include "core/membership/peer_table.hpp"
 #include "core/model/message.hpp"
+#include "core/model/row_sum.hpp"
 
 namespace gossipmonger {
 
@@ -40,6 +41,10 @@ class answer_writer {
   [[nodiscard]] const counters& counted() const { return counted_; }
 
  private:
+  /// Says which leg of an exchange by sums this is, and makes room for sums that are due.
+  static void begin_sums(answer_leg& leg, packer& pack);
+  /// Sums the rows that I tell of, once the message names what it names.
+  void fill_sums(message& out, std::chrono::nanoseconds now);
   /// Echoes the datagram that the leg answers in the receiver's entry.
   static void add_echo(const answer_leg& leg, message& out);
   void fill_identities(answer_leg& leg, packer& pack, std::chrono::nanoseconds now) const;
@@ -73,6 +78,7 @@ class answer_writer {
   value_checksums checksums_;
   std::size_t whole_bytes_max_;
   std::size_t narrow_whole_bytes_max_;
+  std::vector<row_sum> sums_;             // of the datagram in hand, to reuse its memory
   std::vector<std::size_t> filled_gaps_;  // deltas of the datagram in hand that fill a gap
   counters counted_;
 };

@@ -4,6 +4,10 @@
 #include <cassert>
 #include <limits>
 #include <span>
+#include <utility>
+
+#include "core/exchange/row_sums.hpp"
+#include "core/membership/news_rounds.hpp"
 
 namespace gossipmonger {
 
@@ -16,6 +20,8 @@ constexpr std::uint64_t hash_max = std::numeric_limits<std::uint64_t>::max();
 constexpr std::size_t bare_digest_bytes = digest_frame_bytes + list_tag_bytes + 2 * entry_bytes;
 // In a digest that cannot tell of everything, refused peers take one place in so many.
 constexpr std::size_t unwanted_part = 4;
+// Rows beside a root are one part of all at most in so many, the latest and the silent each.
+constexpr std::size_t root_part = 4;
 // Rows that changed last, in the first datagram of a digest that cannot tell of everything.
 constexpr std::size_t latest_max = 16;
 
@@ -77,14 +83,18 @@ std::size_t digest_writer::rows_min(std::size_t datagrams, std::size_t bytes) co
 }
 
 bool digest_writer::fill(digest_leg& leg, message& out, nanoseconds now) {
-  const bool is_claimed =
-      leg.digest_rows_left == 0 && (leg.is_partial || leg.digest_unwanted_left == 0);
+  // A claim of buckets goes though no row lies in them here: the remote may know one.
+  const bool is_claimed = leg.digest_rows_left == 0 && !(leg.buckets && leg.has_extra) &&
+                          (leg.is_partial || leg.digest_unwanted_left == 0);
   if (leg.datagrams_left == 0 || is_claimed || leg.extra_rows_left == 0) return false;
   leg.is_narrow = shared_.is_narrow(leg);
   // Less than one row besides sender and receiver is not worth a datagram.
   const std::size_t budget = std::min(shared_.message_bytes_max(leg), leg.digest_bytes_left);
-  if (budget < bare_digest_bytes + entry_bytes) return false;
+  const std::size_t others = (leg.is_root ? root_entries : 0) + (leg.buckets ? bucket_entries : 0);
+  if (budget < bare_digest_bytes + (1 + others) * entry_bytes) return false;
   packer pack(out, message_kind::digest, budget);
+  if (leg.is_root) static_cast<void>(pack.try_set_root(root_sum()));  // its place
+  if (leg.buckets) static_cast<void>(pack.try_set_buckets(*leg.buckets));
   shared_.set_frame(leg, out);
   out.padded_bytes = leg.padded_bytes;
   out.interval = interval_code(settings_.gossip_interval);
@@ -93,7 +103,7 @@ bool digest_writer::fill(digest_leg& leg, message& out, nanoseconds now) {
   // kept free for each. If the leg cannot tell of everything, its first datagram also leaves room
   // for the rows that changed last.
   row_places wanted;
-  wanted.rows_max = (budget - bare_digest_bytes) / entry_bytes;
+  wanted.rows_max = (budget - bare_digest_bytes) / entry_bytes - others;
   wanted.has_receiver = out.receiver.generation == 0;
   if (const std::optional<slot_index> slot = peers_.find(out.receiver.name_hash)) {
     wanted.of_receiver =
@@ -104,14 +114,15 @@ bool digest_writer::fill(digest_leg& leg, message& out, nanoseconds now) {
         peers_[*slot].is_refused() || unwanted_.find(out.receiver.name_hash).has_value();
   }
   shared_.add_suspicions(leg, pack, wanted.rows_max - (wanted.of_receiver ? 1 : 0));
-  if (leg.has_extra && !leg.is_short) {
-    leg.is_partial =
-        leg.digest_rows_left + leg.digest_unwanted_left >
-        std::min(leg.datagrams_left * rows_a_datagram(), rows_within(leg.digest_bytes_left));
+  const bool is_unclaimed = leg.is_short || leg.is_root;
+  if (leg.has_extra && !is_unclaimed) {
+    leg.is_partial = leg.digest_rows_left + leg.digest_unwanted_left >
+                     std::min(leg.datagrams_left * (rows_a_datagram() - others),
+                              rows_within(leg.digest_bytes_left));
     if (leg.is_partial) wanted.extra = std::min(latest_max, wanted.rows_max / 2);
   }
 
-  if (leg.is_short) {
+  if (is_unclaimed) {
     leg.digest_rows_left = 0;
     leg.digest_unwanted_left = 0;
   } else {
@@ -121,6 +132,7 @@ bool digest_writer::fill(digest_leg& leg, message& out, nanoseconds now) {
   for (const slot_index slot : leg.about) {
     if (peers_.is_used(slot)) add_about(slot, leg, pack, out);
   }
+  if (leg.is_root) fill_root(leg, pack, out, now);
   leg.has_extra = false;
   leg.filled_bytes = std::max(pack.bytes(), leg.padded_bytes);
   leg.digest_bytes_left -= pack.bytes();
@@ -155,15 +167,28 @@ void digest_writer::fill_range(digest_leg& leg, packer& pack, message& out, nano
   out.known.lo = leg.digest_from;
   out.known.hi = hash_max;
   leg.digest_from = 0;
-  while (i < rows.size() || g < unwanted.size()) {
+  const auto skip_others = [&] {  // rows and refused peers of other buckets
+    while (i < rows.size() && !out.known.claims(rows[i].name_hash)) {
+      const std::uint64_t next = leg.buckets->next_hash(rows[i].name_hash);
+      i = next == 0 ? rows.size() : peers_.lower_bound(next);
+    }
+    while (g < unwanted.size() && !out.known.claims(unwanted[g].name_hash)) ++g;
+  };
+  for (skip_others(); i < rows.size() || g < unwanted.size(); skip_others()) {
     if (!shared_.has_partials()) {
       const std::size_t room = pack.bytes_left() - std::min(pack.bytes_left(), kept_free());
-      const std::uint64_t until = g < unwanted.size() ? unwanted[g].name_hash : hash_max;
-      const std::size_t seen = add_plain_rows(i, std::min(leg.digest_rows_left, room / entry_bytes),
-                                              until, pack, out, now);
+      std::uint64_t until = g < unwanted.size() ? unwanted[g].name_hash : hash_max;
+      if (leg.buckets && i < rows.size()) {
+        const std::uint64_t end = bucket_set::end_of(rows[i].name_hash);
+        if (end < until) until = end + 1;
+      }
+      // A refused peer may come first, where rows before the next one were left out.
+      const bool is_next = i < rows.size() && rows[i].name_hash <= until;
+      const std::size_t rows_max = std::min(leg.digest_rows_left, room / entry_bytes);
+      const std::size_t seen = is_next ? add_plain_rows(i, rows_max, until, pack, out, now) : 0;
       i += seen;
       leg.digest_rows_left -= seen;
-      if (i == rows.size() && g == unwanted.size()) break;
+      if (seen > 0) continue;  // to look anew at what is next
     }
     const bool is_unwanted =
         i == rows.size() || (g < unwanted.size() && unwanted[g].name_hash < rows[i].name_hash);
@@ -207,6 +232,7 @@ void digest_writer::fill_range(digest_leg& leg, packer& pack, message& out, nano
   if (out.known.lo > out.known.hi) {
     out.known.lo = 1;
     out.known.hi = 0;
+    out.known.buckets.reset();
   }
 }
 
@@ -263,8 +289,8 @@ void digest_writer::add_row(slot_index slot, const unwanted_peer* beside, packer
 bool digest_writer::try_add_unclaimed(slot_index slot, packer& pack, const message& out,
                                       nanoseconds now) const {
   const peer_view row = peers_[slot];
-  const bool is_in = row.name_hash() >= out.known.lo && row.name_hash() <= out.known.hi;
-  if (is_in || !shared_.is_advertised(row, now) || has_entry(out.known.extra, row.name_hash()))
+  if (out.known.claims(row.name_hash()) || !shared_.is_advertised(row, now) ||
+      has_entry(out.known.extra, row.name_hash()))
     return true;
   // A refused later run has a place in the range only. Without that place it would be sent.
   if (unwanted_.find(row.name_hash())) return true;
@@ -300,6 +326,51 @@ void digest_writer::fill_extra(digest_leg& leg, packer& pack, message& out, nano
     if (!try_add_unclaimed(peers_.at(i).slot(), pack, out, now)) break;
   }
   leg.extra_from = i < rows.size() ? rows[i].name_hash : 0;
+}
+
+std::size_t digest_writer::bytes_root() {
+  return bare_digest_bytes + (root_rows + latest_max + root_entries) * entry_bytes;
+}
+
+std::span<const slot_index> digest_writer::choose_silent(std::uint64_t& from, const message& out) {
+  // Of the next rows the dead are told, and the most silent. So a peer that crashed or came back
+  // while news of that was lost is soon named to others, who know better.
+  const std::span<const packed_entry> rows = peers_.entries();
+  std::size_t i = peers_.lower_bound(from);
+  silent_.clear();
+  std::size_t dead = 0;
+  for (std::size_t left = std::min(root_rows_seen, rows.size()); left > 0; --left, ++i) {
+    if (i >= rows.size()) i = 0;
+    const peer_view row = peers_.at(i);
+    if (has_own_place(out, row.name_hash())) continue;
+    // Of those held dead two a turn are enough: most are.
+    if (row.is_gone() && ++dead > root_rows_dead) continue;
+    silent_.push_back(row.slot());
+  }
+  from = i < rows.size() ? rows[i].name_hash : 0;
+  const std::size_t told = std::min({root_rows, silent_.size(), rows.size() / root_part + 1});
+  const auto order_of = [this](slot_index slot) {
+    return std::pair(!peers_[slot].is_gone(), peers_.silent_since(slot));
+  };
+  std::ranges::partial_sort(silent_, silent_.begin() + static_cast<std::ptrdiff_t>(told), {},
+                            order_of);
+  return std::span(silent_).first(told);
+}
+
+void digest_writer::fill_root(digest_leg& leg, packer& pack, message& out, nanoseconds now) {
+  // In a small cluster too, most rows are told by the sum alone.
+  const std::size_t named_max = peers_.entries().size() / root_part + 1;
+  const std::size_t latest = std::min(latest_max, named_max);
+  for (const slot_index slot : peers_.latest(latest, news_rounds(peers_.size() + 1))) {
+    if (!try_add_unclaimed(slot, pack, out, now)) break;
+  }
+  for (const slot_index slot : choose_silent(leg.extra_from, out)) {
+    if (!try_add_unclaimed(slot, pack, out, now)) break;
+  }
+  const std::span<const packed_entry> rows = peers_.entries();
+  sum_rows(shared_, now, {out.known.extra.begin(), out.known.extra.end()}, 0, sums_);
+  out.known.root->parts = sums_.front().parts;
+  out.known.root->nodes = static_cast<std::uint32_t>(rows.size());
 }
 
 void digest_writer::add_about(slot_index slot, const digest_leg& leg, packer& pack,

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <vector>
 
 #include "core/exchange/exchange_tables.hpp"
 #include "core/exchange/legs.hpp"
@@ -13,6 +15,7 @@
 #include "core/membership/peer_table.hpp"
 #include "core/membership/unwanted_peers.hpp"
 #include "core/model/message.hpp"
+#include "core/model/row_sum.hpp"
 
 namespace gossipmonger {
 
@@ -30,6 +33,13 @@ class digest_writer {
   /// Rows that a digest of so many datagrams and bytes tells at least, if there are more. Refused
   /// peers take places of them.
   [[nodiscard]] std::size_t rows_min(std::size_t datagrams, std::size_t bytes) const;
+  /// Rows, besides the latest, that a root tells of; fewer under a byte budget. They are the most
+  /// silent of the next so many in turn, with so many dead ones at most.
+  static constexpr std::size_t root_rows = 7;
+  static constexpr std::size_t root_rows_seen = 64;
+  static constexpr std::size_t root_rows_dead = 2;
+  /// Bytes of a root with all its rows.
+  [[nodiscard]] static std::size_t bytes_root();
   /// Bytes of a digest that tells of everybody, as far as `datagrams` do.
   [[nodiscard]] std::size_t bytes_whole(std::size_t datagrams) const;
 
@@ -64,6 +74,10 @@ class digest_writer {
   /// Adds a row outside the range, unless it has a place already or none is due. False: no room.
   [[nodiscard]] bool try_add_unclaimed(slot_index slot, packer& pack, const message& out,
                                        std::chrono::nanoseconds now) const;
+  /// The rows whose turn it is beside a root, from the hash `from` on, which goes on behind them.
+  [[nodiscard]] std::span<const slot_index> choose_silent(std::uint64_t& from, const message& out);
+  /// Adds the rows that a root tells of, and the root.
+  void fill_root(digest_leg& leg, packer& pack, message& out, std::chrono::nanoseconds now);
   /// Adds the row, and the part of its next value that is here, to a digest without a claim.
   void add_about(slot_index slot, const digest_leg& leg, packer& pack, const message& out) const;
 
@@ -71,6 +85,8 @@ class digest_writer {
   const config& settings_;
   peer_table& peers_;
   const unwanted_peers& unwanted_;
+  std::vector<row_sum> sums_;       // of a root, to reuse its memory
+  std::vector<slot_index> silent_;  // likewise
 };
 
 }  // namespace gossipmonger

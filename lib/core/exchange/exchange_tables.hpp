@@ -47,6 +47,11 @@ class exchange_tables {
     if (row.is_refused()) return false;
     return !row.is_gone() || now - peers.silent_since(row.slot()) < settings.dead_peer_grace / 2;
   }
+  /// Whether digests tell sums before rows. Sums tell no heartbeats, so who relies on those alone
+  /// to find crashes does not use them; and in a small cluster rows cost as little.
+  [[nodiscard]] bool tells_sums() const {
+    return settings.suspicion_rounds > 0 && peers.size() >= settings.sums_peers_min;
+  }
   /// The part of the peer's next value that this node holds, if it holds one.
   [[nodiscard]] std::optional<partial_entry> partial_of(slot_index slot) const;
   /// Whether a sender was asked for the peer's entries, so that no other one is to send them. Of a
@@ -87,7 +92,8 @@ class exchange_tables {
   flight_log flights;
   gossipmonger::transfers transfers;
   slot_column<remote_path> paths;
-  std::uint64_t round = 0;  ///< of this node
+  std::uint64_t round = 0;                          ///< of this node
+  std::uint64_t generation_limit = generation_max;  ///< a higher one is of a date too far ahead
 
  private:
   slot_column<std::uint64_t> tops_;

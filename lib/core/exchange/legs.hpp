@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/model/bucket_set.hpp"
 #include "core/model/digest.hpp"
 #include "core/model/message.hpp"
 #include "gossipmonger/endpoint.hpp"
@@ -48,7 +49,9 @@ struct leg_base {
   std::vector<suspicion_entry> suspicions;  ///< the first datagram carries these suspicions
 };
 
-/// Leg 1. The range goes round the hashes from a cursor, and each datagram claims a part of it.
+/// Leg 1. The range goes round the hashes from a cursor, and each datagram claims a part of it. Or
+/// one datagram tells a root, and some rows: where that is not what the remote knows, its answer
+/// tells sums, and a digest of some buckets follows.
 struct digest_leg : leg_base {
   digest_leg() = default;
 
@@ -67,6 +70,8 @@ struct digest_leg : leg_base {
   bool has_extra = false;   ///< the first datagram has not gone yet
   bool is_partial = false;  ///< the budget does not let it tell of everybody
   bool is_short = false;    ///< no claim: sender, receiver and suspicions only
+  bool is_root = false;     ///< no claim: the rows that changed last, some others, and a root
+  std::optional<bucket_set> buckets;  ///< the range is limited to them
   /// A short leg that asks its receiver for more of these owners, which it brings.
   bool is_continuation = false;
   std::vector<slot_index> about;
@@ -88,7 +93,8 @@ struct answer_leg : leg_base {
            !heartbeats.empty();
   }
   [[nodiscard]] bool has_more() const {
-    return !identities.empty() || !heartbeats.empty() || !requests.empty() || !owed.empty();
+    return !identities.empty() || !heartbeats.empty() || !requests.empty() || !owed.empty() ||
+           sum_bits != 0;
   }
 
   message_kind kind = message_kind::reply;
@@ -118,7 +124,10 @@ struct answer_leg : leg_base {
   const std::vector<spared_interval>* spared = nullptr;
   /// The remote asks for what it lost, and for the rest later: the leg ends with `more`.
   bool is_held_back = false;
-  bool has_flights = false;   ///< something was on its way to the remote when this was planned
+  bool has_flights = false;  ///< something was on its way to the remote when this was planned
+  root_answer of_root = root_answer::none;  ///< said by the next datagram
+  unsigned sum_bits = 0;                    ///< 2^sum_bits sums are to be told; 0: none,
+  unsigned sum_part = 0;                    ///< from this part on
   std::uint64_t lacking = 0;  ///< of all owners, when planned; 2^24 a version, less offsets
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "core/model/row_sum.hpp"
+
 namespace gossipmonger {
 
 namespace {
@@ -61,9 +63,11 @@ std::size_t column_bytes(const message& m, const delta_view& delta) {
 std::size_t encoded_bytes(const message& m) {
   if (m.kind == message_kind::digest) {
     const digest& known = m.known;
+    const std::size_t others =
+        (known.root ? root_entries : 0) + (known.buckets ? bucket_entries : 0);
     return digest_frame_bytes +
            list_bytes(known.range.size() + known.extra.size() + known.unwanted.size() +
-                      m.spared.size() + m.partials.size() + m.suspicions.size());
+                      m.spared.size() + m.partials.size() + m.suspicions.size() + others);
   }
 
   std::size_t bytes = reply_frame_bytes;
@@ -71,9 +75,10 @@ std::size_t encoded_bytes(const message& m) {
     bytes += list_tag;
     for (const delta_view& delta : m.deltas) bytes += delta_frame + padded(column_bytes(m, delta));
   }
-  const std::size_t entries =
-      m.heartbeats.size() + m.requests.size() + m.partials.size() + m.suspicions.size();
-  if (entries + m.identities.size() > 0 || m.refused != refusal::none) {
+  const std::size_t entries = m.heartbeats.size() + m.requests.size() + m.partials.size() +
+                              m.suspicions.size() + sum_entries(m.sums.size());
+  const bool is_bare = m.refused == refusal::none && m.of_root == root_answer::none;
+  if (entries + m.identities.size() > 0 || !is_bare) {
     bytes += news_frame + list_bytes(entries);
   }
   if (!m.identities.empty()) {
@@ -90,7 +95,8 @@ std::size_t datagram_bytes(const message& m, std::size_t encoded) {
 }
 
 std::size_t entry_bytes_limit(std::size_t datagram_bytes_max) {
-  const std::size_t frame = seal_bytes + reply_frame_bytes + list_tag + delta_frame;
+  // In an exchange by sums each datagram says which leg it is, as news.
+  const std::size_t frame = seal_bytes + reply_frame_bytes + news_frame + list_tag + delta_frame;
   const std::size_t lengths = varint_bytes(version_max) + 1 + varint_bytes(datagram_bytes_max);
   return (datagram_bytes_max - frame) / word * word - lengths;
 }
@@ -181,6 +187,40 @@ bool packer::try_set_refusal(refusal reason) {
   assert(out_.kind != message_kind::digest && out_.refused == refusal::none);
   if (!try_take(has_news() ? 0 : news_frame)) return false;
   out_.refused = reason;
+  return true;
+}
+
+bool packer::try_set_root(const root_sum& root) {
+  assert(out_.kind == message_kind::digest && !out_.known.has_claim() && !out_.known.root);
+  if (!try_take(entries_frame() + root_entries * entry_bytes)) return false;
+  has_entries_ = true;
+  out_.known.root = root;
+  return true;
+}
+
+bool packer::try_set_buckets(const bucket_set& buckets) {
+  assert(out_.kind == message_kind::digest && !out_.known.buckets);
+  if (!try_take(entries_frame() + bucket_entries * entry_bytes)) return false;
+  has_entries_ = true;
+  out_.known.buckets = buckets;
+  return true;
+}
+
+bool packer::try_answer_root(root_answer answer) {
+  assert(out_.kind != message_kind::digest && out_.of_root == root_answer::none);
+  if (!try_take(has_news() ? 0 : news_frame)) return false;
+  out_.of_root = answer;
+  return true;
+}
+
+bool packer::try_reserve_sums(unsigned bits, unsigned part) {
+  assert(out_.of_root != root_answer::none && out_.sums.empty() && part < sum_parts(bits));
+  const std::size_t count = sums_in_part(bits);
+  if (!try_take(entries_frame() + sum_entries(count) * entry_bytes)) return false;
+  has_entries_ = true;
+  out_.sums.resize(count);
+  out_.sum_bits = static_cast<std::uint8_t>(bits);
+  out_.sum_part = static_cast<std::uint8_t>(part);
   return true;
 }
 

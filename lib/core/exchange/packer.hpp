@@ -27,8 +27,8 @@ namespace gossipmonger {
 [[nodiscard]] std::size_t datagram_bytes(const message& m, std::size_t encoded);
 
 /// The largest key + value that travels whole: the entry alone with its delta frame fits into a
-/// datagram together with header and seal, whatever its version gap. A larger entry travels
-/// in fragments.
+/// datagram together with header and seal, whatever its version gap and its exchange. A larger
+/// entry travels in fragments.
 [[nodiscard]] std::size_t entry_bytes_limit(std::size_t datagram_bytes_max);
 
 /// Less of a value is not worth the frame of a delta.
@@ -73,6 +73,14 @@ class packer {
   [[nodiscard]] bool try_add_spared(const spared_interval& interval);
   /// In a reply, once.
   [[nodiscard]] bool try_set_refusal(refusal reason);
+  /// In a digest without a claim, once.
+  [[nodiscard]] bool try_set_root(const root_sum& root);
+  /// In a digest with a claim, once.
+  [[nodiscard]] bool try_set_buckets(const bucket_set& buckets);
+  /// In a reply, once.
+  [[nodiscard]] bool try_answer_root(root_answer answer);
+  /// Makes room for that part of 2^bits sums, zeros at first, in a reply that answers a root.
+  [[nodiscard]] bool try_reserve_sums(unsigned bits, unsigned part);
   /// In a message of either kind.
   [[nodiscard]] bool try_add_suspicion(const suspicion_entry& entry);
 
@@ -104,7 +112,8 @@ class packer {
   }
   /// Whether the frame of a reply's news is counted already.
   [[nodiscard]] bool has_news() const {
-    return has_entries_ || !out_.identities.empty() || out_.refused != refusal::none;
+    return has_entries_ || !out_.identities.empty() || out_.refused != refusal::none ||
+           out_.of_root != root_answer::none;
   }
   /// For one more entry of a digest's lists, or of a reply's news.
   [[nodiscard]] bool try_take_entry();

@@ -1,11 +1,15 @@
 #include "core/exchange/planner.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <limits>
 #include <ranges>
 #include <span>
 #include <utility>
+
+#include "core/exchange/row_sums.hpp"
+#include "core/membership/news_rounds.hpp"
 
 namespace gossipmonger {
 
@@ -16,6 +20,9 @@ using std::chrono::nanoseconds;
 constexpr std::uint64_t hash_max = std::numeric_limits<std::uint64_t>::max();
 // The least that an identity takes in a datagram.
 constexpr std::size_t identity_bytes_min = 64;
+// Rows that changed last, beside sums: so many, and one part of all at most in so many.
+constexpr std::size_t latest_max = 16;
+constexpr std::size_t latest_part = 4;
 // An exchange window is not made smaller than this. It grows by a step after each leg that came
 // whole.
 constexpr std::size_t window_datagrams_min = 32;
@@ -65,10 +72,15 @@ planner::planner(exchange_tables& shared)
 }
 
 bool planner::refuses(const digest_entry& theirs, nanoseconds now, const answer_leg& out) {
+  // Of a name, one run is remembered as too far ahead. Others that are too are no news either.
+  const std::optional<unwanted_peer> found = unwanted_.find(theirs.name_hash);
+  const bool is_early = found && found->kind == unwanted_kind::early;
+  const bool is_as_early = is_early && theirs.generation > shared_.generation_limit;
+  const std::uint64_t generation = is_as_early ? found->generation : theirs.generation;
   if (out.is_unverified) {
-    return unwanted_.refuses(theirs.name_hash, theirs.generation, theirs.heartbeat);
+    return unwanted_.refuses(theirs.name_hash, generation, theirs.heartbeat);
   }
-  return unwanted_.refuses_told(theirs.name_hash, theirs.generation, theirs.heartbeat,
+  return unwanted_.refuses_told(theirs.name_hash, generation, theirs.heartbeat,
                                 now + settings_.dead_peer_grace);
 }
 
@@ -234,7 +246,75 @@ void planner::compare(const digest& theirs, const digest_comparison& seen,
   };
   compare_all(theirs.range, seen.range);
   compare_all(theirs.extra, seen.extra);
-  if (theirs.lo <= theirs.hi) compare_absent(theirs, seen.range, now, out);
+  if (theirs.has_claim()) compare_absent(theirs, seen.range, now, out);
+  // Its root told some heartbeats, and the next ones tell others.
+  if (theirs.buckets) {
+    std::erase_if(out.heartbeats, [this](slot_index slot) { return !peers_[slot].has_left(); });
+  }
+}
+
+unsigned planner::choose_sum_bits(std::size_t bytes_max) const {
+  constexpr std::size_t many_changed = 64;
+  constexpr std::uint64_t changed_rounds = 8;
+  constexpr std::size_t part_bytes = 1000;  // of a datagram with one part
+  const auto nodes = static_cast<unsigned>(std::bit_width(peers_.entries().size()));
+  const std::size_t changed = shared_.peers.latest(many_changed, changed_rounds).size();
+  unsigned bits = std::max(static_cast<unsigned>(std::bit_width(changed)), nodes / 2);
+  // Where many rows change, few of them are to share a bucket.
+  if (changed == many_changed) bits = std::max(bits, nodes - std::min(nodes, 2U));
+  bits = std::clamp(bits, sum_bits_min, sum_bits_max);
+  while (bits > sum_bits_min && sum_parts(bits) > 1 && sum_parts(bits) * part_bytes > bytes_max) {
+    --bits;
+  }
+  return bits;
+}
+
+void planner::answer_root(const digest& theirs, nanoseconds now, answer_leg& out) {
+  const std::size_t nodes = peers_.entries().size();
+  if (!shared_.tells_sums() || 2 * nodes < theirs.root->nodes) {
+    out.of_root = out.of_root | root_answer::wants_rows;
+    return;
+  }
+  sum_rows(shared_, now, {theirs.extra.begin(), theirs.extra.end()}, 0, sums_);
+  if (sums_.front().parts == theirs.root->parts) return;
+  out.sum_bits = choose_sum_bits(out.bytes_left);
+  const std::size_t latest = std::min(latest_max, nodes / latest_part + 1);
+  for (const slot_index slot : shared_.peers.latest(latest, news_rounds(nodes))) {
+    const peer_view row = peers_[slot];
+    const bool is_named = has_entry(theirs.extra, row.name_hash());
+    if (is_named || shared_.is_brought(slot) || !shared_.is_advertised(row, now)) continue;
+    if (unwanted_.find(row.name_hash())) continue;  // a later run would be sent in answer
+    out.requests.push_back(row.entry());
+  }
+}
+
+bucket_set planner::compare_root(const message& received, nanoseconds now, answer_leg& out) {
+  static const digest none;
+  for (const packed_entry& named : received.requests) {
+    if (const std::optional<slot_index> slot = peers_.find(named.name_hash)) {
+      compare_entry(named, *slot, now, out, &none);
+    } else if (named.generation() != 0) {
+      request_unknown(named, now, out);
+    }
+  }
+  if (received.sums.empty()) return {};
+  std::vector<packed_entry> named(received.requests.begin(), received.requests.end());
+  named.emplace_back(received.sender);
+  // Entries on their way in further datagrams make sums differ, and need no question.
+  std::vector<std::uint64_t> on_their_way;
+  for (const delta_view& delta : received.deltas) {
+    if (delta.upto.version < delta.top) on_their_way.push_back(delta.name_hash);
+  }
+  sum_difference seen = compare_sums(shared_, now, received, named, on_their_way);
+  for (const decoded_row& one : seen.rows) {
+    const peer_view mine = peers_[one.slot];
+    if (one.version < mine.max_version()) {
+      if (mine.name_hash() != out.remote_hash) owe(one.slot, one.version, now, out);
+    } else if (one.slot != self_slot && !shared_.is_brought(one.slot)) {
+      out.requests.push_back(mine.entry());
+    }
+  }
+  return seen.rest;
 }
 
 void planner::compare_absent(const digest& theirs, const comparison& seen, nanoseconds now,
@@ -242,7 +322,8 @@ void planner::compare_absent(const digest& theirs, const comparison& seen, nanos
   const std::span<const packed_entry> rows = peers_.entries();
   const std::size_t first = peers_.lower_bound(theirs.lo);
   const std::size_t end = theirs.hi == hash_max ? rows.size() : peers_.lower_bound(theirs.hi + 1);
-  if (end - first == theirs.range.size() - seen.unknown()) return;  // all of them stand there
+  // All of them stand there.
+  if (!theirs.buckets && end - first == theirs.range.size() - seen.unknown()) return;
 
   // Both sides ascend by hash.
   std::size_t claimed = 0;
@@ -253,6 +334,7 @@ void planner::compare_absent(const digest& theirs, const comparison& seen, nanos
     if (claimed < theirs.range.size() && theirs.range[claimed].name_hash == rows[i].name_hash) {
       continue;
     }
+    if (!theirs.claims(rows[i].name_hash)) continue;
     const peer_view row = peers_.at(i);
     if (!shared_.is_advertised(row, now) || !is_wanted(theirs, row, out)) continue;
     // Nothing is planned beyond the budget, so an empty digest from an unverified address costs

@@ -40,6 +40,14 @@ class planner {
   ///   expects: `seen` is thorough if the sender is verified and something is on its way to it
   void compare(const digest& theirs, const digest_comparison& seen, std::uint64_t sender_hash,
                std::chrono::nanoseconds now, answer_leg& out);
+  /// Plans what the answer says of the root in `theirs`, after `compare`. Where it is not the sum
+  /// of the rows here, these are sums, and those of my rows that changed last.
+  void answer_root(const digest& theirs, std::chrono::nanoseconds now, answer_leg& out);
+  /// Plans leg 3 by the rows and the sums of an answer to a root. Returns the buckets that differ
+  /// in more than the sums can tell.
+  ///   expects: the deltas of `received` were applied
+  [[nodiscard]] bucket_set compare_root(const message& received, std::chrono::nanoseconds now,
+                                        answer_leg& out);
   /// Plans the answer to one request. An answer to requests asks for nothing back.
   void compare_request(const digest_entry& theirs, std::chrono::nanoseconds now, answer_leg& out);
   /// Limits the leg to the exchange window of its remote, which is smaller while datagrams are
@@ -66,6 +74,9 @@ class planner {
   /// Whether this incarnation, of which somebody tells, is refused here.
   [[nodiscard]] bool refuses(const digest_entry& theirs, std::chrono::nanoseconds now,
                              const answer_leg& out);
+  /// As many bits as make sums cheap beside the rows of a bucket that differs, in an answer of so
+  /// many bytes.
+  [[nodiscard]] unsigned choose_sum_bits(std::size_t bytes_max) const;
   void request_unknown(const digest_entry& theirs, std::chrono::nanoseconds now, answer_leg& out);
   /// Plans the peers that their range skips: the sender does not know them.
   void compare_absent(const digest& theirs, const comparison& seen, std::chrono::nanoseconds now,
@@ -94,6 +105,7 @@ class planner {
   const peer_table& peers_;
   unwanted_peers& unwanted_;
   slot_column<window> windows_;
+  std::vector<row_sum> sums_;  // of one root, to reuse its memory
   counters counted_;
 };
 

@@ -77,6 +77,7 @@ answer_leg take_sign(answer_leg& leg) {
   sign.bytes_left = leg.bytes_left;
   sign.is_unverified = leg.is_unverified;
   sign.refused = leg.refused;
+  sign.of_root = std::exchange(leg.of_root, which_leg(leg.of_root));
   leg.is_news_due = leg.is_first;
   leg.is_first = false;
   return sign;
@@ -111,6 +112,12 @@ void sending::pad(digest_leg& leg, std::size_t bytes_max) const {
   leg.datagrams_left = 1;
   leg.padded_bytes = std::min(first_contact_bytes(), bytes_max);
   leg.digest_bytes_left = leg.padded_bytes;
+}
+
+void sending::make_root(digest_leg& leg) const {
+  leg.is_root = true;
+  leg.datagrams_left = 1;
+  leg.extra_from = root_cursor_;
 }
 
 void sending::add_answer(answer_leg&& leg) {
@@ -160,8 +167,11 @@ void sending::supersede(const answer_leg& fresh, std::size_t slots) {
 
 void sending::plan_sign(answer_leg& answer, std::size_t digest_bytes, bool is_first,
                         bool is_short) {
-  const std::size_t entries =
-      answer.heartbeats.size() + answer.requests.size() + answer.suspicions.size();
+  const std::size_t sums = answer.sum_bits == 0 ? 0 : std::size_t{1} << answer.sum_bits;
+  // To say which leg it is takes as much as an entry.
+  const std::size_t entries = answer.heartbeats.size() + answer.requests.size() +
+                              answer.suspicions.size() + sum_entries(sums) +
+                              (answer.of_root == root_answer::none ? 0 : 1);
   const std::size_t answer_bytes =
       std::min(answer.bytes_left, reply_frame_bytes + entries * entry_bytes +
                                       answer.identities.size() * identity_bytes) +
@@ -182,11 +192,12 @@ void sending::handle_short_started() {
   count_membership(short_leg_bytes);
 }
 
-bool sending::try_restart(const endpoint& to) {
-  if (std::find(restarted_.begin(), restarted_.end(), to) != restarted_.end()) return false;
+bool sending::try_restart(const endpoint& to, unsigned part) {
+  const restart wanted(to, part);
+  if (std::find(restarted_.begin(), restarted_.end(), wanted) != restarted_.end()) return false;
   if (restarted_.size() >= settings_.unverified_addresses_max) return false;
   if (!has_room_for_digest(to)) return false;
-  restarted_.push_back(to);
+  restarted_.push_back(wanted);
   return true;
 }
 
@@ -218,7 +229,8 @@ void sending::plan_digests() {
 }
 
 void sending::keep_cursors(const digest_leg& leg) {
-  const bool is_whole = !leg.is_short && leg.padded_bytes == 0;
+  if (leg.is_root) root_cursor_ = leg.extra_from;
+  const bool is_whole = !leg.is_short && !leg.is_root && !leg.buckets && leg.padded_bytes == 0;
   if (!is_whole) return;
   digest_cursor_ = leg.digest_rows_left == 0 && !leg.is_partial ? 0 : leg.digest_from;
   extra_cursor_ = leg.extra_from;
@@ -315,6 +327,10 @@ void sending::took(const leg_turn& turn, const message& sent) {
   source_ = leg.from;
   if (std::exchange(leg.is_sign_due, false)) outbox_.end_sign(turn.lane);
   if (turn.answer != nullptr) turn.answer->is_news_due = false;
+  // In an exchange by sums, whose legs are short, a sign that goes ahead costs as much again.
+  const bool is_of_root = (digest_sign_ && outbox_.digest_turn().is_root) ||
+                          (answer_sign_ && answer_sign_->of_root != root_answer::none);
+  if (is_of_root) count_membership(leg.filled_bytes);
   // The sign and the rest of its leg share the byte budget and the limit of the 3x rule.
   if (digest_sign_) {
     std::size_t& left = outbox_.digest_turn().digest_bytes_left;

@@ -68,13 +68,16 @@ class sending {
   /// Limits a digest to an unverified address to one datagram, padded for the 3x rule.
   ///   bytes_max: the most that this start may be padded to
   void pad(digest_leg& leg, std::size_t bytes_max) const;
+  /// Makes a digest tell a root and some rows, in one datagram.
+  void make_root(digest_leg& leg) const;
   /// Whether this round has a short leg left, whatever its reason is (I5).
   [[nodiscard]] bool may_start_short() const { return short_legs_left_ != 0; }
   /// A short digest leg was added.  expects: may_start_short()
   void handle_short_started();
-  /// Whether a fresh digest leg may go to that address at once: one may in a round, and only to so
-  /// many addresses as `unverified_addresses_max` says. Notes that it goes.
-  [[nodiscard]] bool try_restart(const endpoint& to);
+  /// Whether a fresh digest leg may go to that address at once: one may in a round, and one for
+  /// each part of its sums. And only to so many addresses as `unverified_addresses_max` says. Notes
+  /// that it goes.
+  [[nodiscard]] bool try_restart(const endpoint& to, unsigned part = 0);
   void add_answer(answer_leg&& leg);
   /// Strikes the owners that `fresh` tells of out of the answers that wait for the same remote.
   ///   slots: one more than the highest slot that `fresh` names
@@ -130,6 +133,15 @@ class sending {
  private:
   static constexpr std::size_t short_legs_max = 24;
 
+  struct restart {
+    restart(const endpoint& address, unsigned of_part) : to(address), part(of_part) {}
+
+    friend bool operator==(const restart&, const restart&) = default;
+
+    endpoint to;
+    unsigned part;
+  };
+
   [[nodiscard]] std::size_t kept_from_membership() const { return kept_from_bulk() / 2; }
   [[nodiscard]] std::size_t kept_from_bulk() const;
   /// The part of the budget for answers to unverified addresses.
@@ -156,8 +168,9 @@ class sending {
   std::optional<std::chrono::nanoseconds> sends_at_;  // until when the budget is spent
   std::uint64_t digest_cursor_ = 0;
   std::uint64_t extra_cursor_ = 0;  // of the rows that are told where refused peers end the range
+  std::uint64_t root_cursor_ = 0;   // of the rows that are told beside a root
   std::size_t short_legs_left_ = short_legs_max;  // in this round
-  std::vector<endpoint> restarted_;  // addresses where a digest leg was begun anew this round
+  std::vector<restart> restarted_;                // the digest legs that were begun anew this round
   endpoint source_;
   // The bare sign of life whose turn it is.
   std::optional<digest_leg> digest_sign_;

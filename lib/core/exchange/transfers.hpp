@@ -34,10 +34,10 @@ struct transfer {
   std::uint64_t asked_upto = 0;
 };
 
-/// What a reader names to a sender that it asks for more of one owner: versions that it holds
-/// behind a gap, or that may be on their way. The sender fills the gaps, and goes on behind them.
+/// A reader that asks a sender for more of one owner names these versions: it holds them behind a
+/// gap, or they may be on their way. The sender fills the gaps, and goes on behind them.
 ///   parked:      of that owner, ascending
-///   lost_upto:   what is missing up to this version was lost; later ones may be on their way
+///   lost_upto:   missing versions up to this one were lost; later ones may be on their way
 ///   is_crowded:  little room is left to park, so nothing behind the last gap is wanted yet
 ///   shape:       at most `spared_of_owner_max` intervals, ascending
 [[nodiscard]] std::vector<spared_interval> spared_of(std::vector<spared_interval> parked,

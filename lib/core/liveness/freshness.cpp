@@ -1,7 +1,8 @@
 #include "core/liveness/freshness.hpp"
 
 #include <algorithm>
-#include <bit>
+
+#include "core/membership/news_rounds.hpp"
 
 namespace gossipmonger {
 
@@ -16,9 +17,7 @@ constexpr std::uint64_t path_rounds_max = 1000;
 
 std::uint64_t fresh_rounds_max(std::size_t nodes, std::chrono::nanoseconds interval,
                                std::uint32_t path_rounds) {
-  const auto log_nodes =
-      static_cast<std::uint64_t>(std::bit_width(std::max<std::size_t>(1, nodes) - 1));
-  const std::uint64_t at_hand = 2 * log_nodes + fresh_rounds_margin;
+  const std::uint64_t at_hand = news_rounds(nodes) + fresh_rounds_margin;
   const auto longest = static_cast<std::uint64_t>(path_max / interval);
   return std::max(at_hand, std::min(at_hand + 2 * std::uint64_t{path_rounds}, longest));
 }

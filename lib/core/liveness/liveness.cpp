@@ -17,12 +17,20 @@ using std::chrono::nanoseconds;
 
 /// Third peers that are asked beside the silent one, in each try.
 constexpr std::size_t asked_a_try = 3;
+/// Rounds in which nobody answered after which a node asks more than the ring does; and so many a
+/// round at most.
+constexpr std::size_t bad_rounds_min = 4;
+constexpr std::size_t asks_more_max = 16;
 /// More legs a round while there is something to spread.
 constexpr std::size_t spreading_legs = 2;
+/// A sign of life this old, in rounds, is no reason to leave a peer unasked that others suspect.
+constexpr int rounds_unasked = 4;
 /// Each change is told so many times log2 n.
 constexpr std::size_t told_times = 3;
 constexpr std::size_t told_addresses_max = 64;
 constexpr std::size_t draws_max = 16;
+/// So many short legs that told something are remembered, for those that leave it aside.
+constexpr std::size_t told_apart_max = 32;
 /// The suspicions in one leg take this part of the budget at most.
 constexpr std::size_t suspicions_part = 16;
 constexpr std::size_t suspicions_min = 4;
@@ -280,6 +288,14 @@ void liveness::handle_suspicion(const suspicion_entry& told, std::uint64_t from_
 }
 
 void liveness::handle_outdated(slot_index slot, const suspicion_entry& told) {
+  // Others hear nothing of it, and my own sign of life is old by now: I look for myself.
+  const peer_view row = peers_[slot];
+  const std::optional<nanoseconds> alive_at = life(slot).state.alive_at();
+  const bool is_old = !alive_at || clock_.now() - *alive_at > rounds_unasked * rules().interval;
+  if (is_old && row.may_die() && !told.is_question) {
+    want(slot);
+    prober_.expect(slot, row.generation(), clock_.now());
+  }
   // The sender's own sign of life is as late as its suspicion: it learns nothing new here.
   if (told.alive_age <= told.suspicion_age) return;
   if (answers_.size() < suspicions_a_leg()) answers_.push_back(describe(slot, std::nullopt));
@@ -351,11 +367,36 @@ void liveness::plan_suspicions(std::vector<suspicion_entry>& told) {
   }
 }
 
+void liveness::ask_more() {
+  // Where nobody answers for some rounds, many fell silent at once: the ring alone would ask them
+  // one after the other.
+  const bool is_bad = missed_ > 0 && answered_ == 0;
+  bad_rounds_ = is_bad ? bad_rounds_ + 1 : 0;
+  missed_ = 0;
+  answered_ = 0;
+  if (bad_rounds_ < bad_rounds_min || settings_.suspicion_rounds == 0 || has_byte_budget()) return;
+  asks_left_ =
+      std::min<std::size_t>(asks_more_max, std::size_t{1} << (bad_rounds_ - bad_rounds_min));
+}
+
 void liveness::spread_suspicions() {
   if (told_.empty()) return;
   const auto rounds = static_cast<std::int64_t>(std::bit_width(peers_.by_hash().size())) + 1;
   if (clock_.now() - spread_at_ > settings_.gossip_interval * rounds) return;
   spreading_left_ = spreading_legs;
+}
+
+void liveness::tell_dead(std::span<const located_entry> named,
+                         std::vector<suspicion_entry>& told) const {
+  for (const located_entry& at : named) {
+    if (at.slot == no_slot || told.size() >= suspicions_a_leg()) continue;
+    const peer_view row = peers_[at.slot];
+    const auto is_it = [&row](const suspicion_entry& one) {
+      return one.name_hash == row.name_hash();
+    };
+    const bool is_dead = row.status() == peer_status::dead && row.is_suspect();
+    if (is_dead && std::ranges::none_of(told, is_it)) told.push_back(describe(at.slot, {}));
+  }
 }
 
 bool liveness::is_to_be_told(const endpoint& address) {
@@ -373,6 +414,9 @@ void liveness::begin_round(std::uint64_t round) {
   round_ = round;
   told_addresses_.clear();
   prober_.expire_askers(round - std::min<std::uint64_t>(2, round));
+  // As long as an answer may take to say that a leg was stale.
+  const std::uint64_t kept = fresh_rounds(0);
+  while (!told_apart_.empty() && told_apart_.front().round + kept < round) told_apart_.pop_front();
   is_settling_ = true;
   settling_ = 0;
 }
@@ -382,7 +426,10 @@ void liveness::draw_leg(random_source& draws) {
   if (questions_left_ > 0) {
     --questions_left_;
     const bool is_third = other && peers_[*other].name_hash() != question_->name_hash;
-    if (is_third) want(*other, wanted_probe::cause::other, question_);
+    if (is_third) {
+      want(*other, wanted_probe::cause::other, question_);
+      wanted_.back().suspected = suspected_;
+    }
     return;
   }
   spreading_left_ = other ? spreading_left_ - 1 : 0;
@@ -392,6 +439,14 @@ void liveness::draw_leg(random_source& draws) {
 std::optional<wanted_probe> liveness::poll_probe(random_source& draws) {
   // Each leg starts before the next is drawn.
   while (wanted_.empty() && questions_left_ + spreading_left_ > 0) draw_leg(draws);
+  while (wanted_.empty() && asks_left_ > 0) {
+    --asks_left_;
+    const std::size_t rows = peers_.entries().size();
+    const peer_view row = peers_.at(static_cast<std::size_t>(draws.below(rows)));
+    if (row.slot() == self_slot || !row.may_die() || row.is_suspect()) continue;
+    want(row.slot());
+    prober_.expect(row.slot(), row.generation(), clock_.now());
+  }
   std::vector<probe>& pending = prober_.pending();
   while (wanted_.empty() && is_settling_) {
     if (settling_ >= pending.size()) {
@@ -419,12 +474,16 @@ bool liveness::try_settle(probe& one) {
                          row.heartbeat() >= held.heartbeat_after(*one.suspected, rules()));
   if (is_alive) {
     prober_.count_outcome(one.tries == 0);
+    ++answered_;
     return true;
   }
   if (one.is_public) return false;
 
   if (!one.suspected) one.suspected = clock_.now();
-  if (one.tries == 0) ++counters_.probes_unanswered;
+  if (one.tries == 0) {
+    ++counters_.probes_unanswered;
+    ++missed_;
+  }
   if (one.tries < prober_.tries_needed()) {
     want(one.slot, wanted_probe::cause::silent_peer);
     return false;
@@ -444,7 +503,30 @@ void liveness::want(slot_index slot, wanted_probe::cause why, std::optional<susp
   wanted_.back().told = told;
 }
 
+bool liveness::try_tell_again(std::uint64_t remote_hash) {
+  const auto is_there = [remote_hash](const told_leg& one) {
+    return one.what.remote_hash == remote_hash;
+  };
+  const auto place = std::find_if(told_apart_.begin(), told_apart_.end(), is_there);
+  if (place == told_apart_.end()) return false;
+  wanted_probe again = place->what;
+  told_apart_.erase(place);
+  const std::optional<slot_index> about = peers_.find(again.told->name_hash);
+  if (!about || peers_[*about].generation() != again.told->generation) return false;
+  // By the ages of now.
+  const bool is_question = again.told->is_question;
+  again.told = describe(*about, again.suspected);
+  again.told->is_question = is_question;
+  again.is_again = true;
+  wanted_.push_back(again);
+  return true;
+}
+
 void liveness::handle_started(const wanted_probe& one, bool is_waiting) {
+  if (is_waiting && one.told && !one.is_again) {
+    if (told_apart_.size() == told_apart_max) told_apart_.pop_front();
+    told_apart_.emplace_back(one, round_);
+  }
   if (one.why == wanted_probe::cause::last_word) {
     if (!is_waiting && !unasked_from_) unasked_from_ = one.remote_hash;
     return;
@@ -468,6 +550,7 @@ void liveness::ask_around(const probe& about) {
   suspicion_entry question = describe(about.slot, about.suspected);
   question.is_question = true;
   question_ = question;
+  suspected_ = about.suspected;
   questions_left_ = asked_a_try;
 }
 

@@ -40,6 +40,9 @@ struct wanted_probe {
   std::uint64_t remote_hash;
   std::optional<suspicion_entry> told;  ///< rides along, if the leg has room for it
   cause why = cause::other;
+  /// The suspicion in `told` is as old, and not public yet.
+  std::optional<std::chrono::nanoseconds> suspected;
+  bool is_again = false;  ///< its peer left it aside before
 };
 
 /// How often things happened; the conductor sums. A value.
@@ -110,6 +113,9 @@ class liveness {
                         const endpoint& source);
   /// Corrections of the suspicions in the message in hand.
   [[nodiscard]] const std::vector<suspicion_entry>& answers() const { return answers_; }
+  /// Adds what is known of the dead among these peers: the sender of a digest that names them may
+  /// not have heard.
+  void tell_dead(std::span<const located_entry> named, std::vector<suspicion_entry>& told) const;
   /// The first answer leg to an address in a round carries what is to be spread.
   [[nodiscard]] bool is_to_be_told(const endpoint& address);
 
@@ -117,7 +123,9 @@ class liveness {
   void update_expectation(std::size_t rows_a_digest);
   /// From now on `poll_probe` settles the pending probes, or asks again.
   void begin_round(std::uint64_t round);
-  /// Legs beside the usual ones, while a change is news.
+  /// Legs beside the usual ones, while nobody answers.
+  void ask_more();
+  /// The same while a change is news.
   void spread_suspicions();
   /// Begins to look at every peer; nothing if the round is too early after a pause.
   void begin_declaring();
@@ -131,6 +139,9 @@ class liveness {
   [[nodiscard]] std::optional<wanted_probe> poll_probe(random_source& draws);
   /// Whether a digest leg to that address waits now, be it this one or another.
   void handle_started(const wanted_probe& one, bool is_waiting);
+  /// That peer took a short leg for stale, and left aside what it told. True: there was something,
+  /// which is told again.
+  [[nodiscard]] bool try_tell_again(std::uint64_t remote_hash);
   /// Suspicions that the leg is to carry, beside those that it has.
   void plan_suspicions(std::vector<suspicion_entry>& told);
   /// The most suspicions that one leg carries; fewer under a byte budget.
@@ -167,6 +178,14 @@ class liveness {
     // How often it was asked since phi found that heartbeat too old; under too small a budget.
     std::uint64_t silent_heartbeat = 0;
     std::uint32_t silent_asks = 0;
+  };
+
+  /// A short leg that told something, and the round in which it went.
+  struct told_leg {
+    told_leg(const wanted_probe& leg, std::uint64_t in_round) : what(leg), round(in_round) {}
+
+    wanted_probe what;
+    std::uint64_t round;
   };
 
   [[nodiscard]] peer_life& life(slot_index slot);
@@ -220,14 +239,20 @@ class liveness {
   prober prober_;
   std::deque<wanted_probe> wanted_;
   std::optional<suspicion_entry> question_;  // of indirect probes, so many of which are left:
+  std::optional<std::chrono::nanoseconds> suspected_;  // since when it is suspected
   std::size_t questions_left_ = 0;
   std::size_t spreading_left_ = 0;  // legs of this round
+  std::size_t asks_left_ = 0;       // likewise
+  std::size_t missed_ = 0;          // answers, since the last round
+  std::size_t answered_ = 0;        // probes, likewise
+  std::size_t bad_rounds_ = 0;      // in which all were missed
   bool is_settling_ = false;        // the pending probes of a round; the next one:
   std::size_t settling_ = 0;
   std::vector<slot_index> told_;          // peers of which there is something to spread
   std::chrono::nanoseconds spread_at_{};  // when that last changed
   std::vector<endpoint> told_addresses_;  // by answer legs of this round
   std::vector<suspicion_entry> answers_;  // to the message in hand
+  std::deque<told_leg> told_apart_;       // the words of the latest short legs
   detector_expectation expected_;
   std::uint64_t round_ = 0;
   std::uint64_t decide_from_ = 0;

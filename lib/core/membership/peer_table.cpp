@@ -35,6 +35,7 @@ std::optional<slot_index> peer_table::try_add(std::string_view name, std::uint64
     places_.push_back(no_place);
     details_.emplace_back();
     silent_before_.emplace_back();
+    touched_.push_back(0);
   } else {
     slot = free_.back();
     free_.pop_back();
@@ -46,6 +47,7 @@ std::optional<slot_index> peer_table::try_add(std::string_view name, std::uint64
   states_.emplace(states_.begin() + offset)->slot = slot;
   ++irregular_;
   detectors_.emplace(detectors_.begin() + offset);
+  parts_.insert(parts_.begin() + offset, 0);
   number_from(place);
   quiet_until_.reset();
   return slot;
@@ -60,6 +62,7 @@ void peer_table::remove(slot_index slot) {
   if (!states_[place].is_plain()) --irregular_;
   states_.erase(states_.begin() + offset);
   detectors_.erase(detectors_.begin() + offset);
+  parts_.erase(parts_.begin() + offset);
   number_from(place);
   places_[slot] = no_place;
   details_[slot] = peer_details();
@@ -258,6 +261,7 @@ void peer_table::compare_usual(std::span<const packed_entry> entries, std::size_
 }
 
 void peer_table::touch(slot_index slot) {
+  touched_[slot] = round_;
   if (!recent_.empty() && recent_.back() == slot) return;
   if (recent_.size() == recent_max) {
     distinct_tail(recent_, recent_kept, latest_);
@@ -269,6 +273,15 @@ void peer_table::touch(slot_index slot) {
 std::span<const slot_index> peer_table::latest(std::size_t count) {
   distinct_tail(recent_, count, latest_);
   return latest_;
+}
+
+std::span<const slot_index> peer_table::latest(std::size_t count, std::uint64_t rounds) {
+  const auto is_older = [this, rounds](slot_index slot) {
+    return touched_[slot] + rounds < round_;
+  };
+  const std::span<const slot_index> all = latest(count);
+  return all.first(
+      static_cast<std::size_t>(std::find_if(all.begin(), all.end(), is_older) - all.begin()));
 }
 
 }  // namespace gossipmonger

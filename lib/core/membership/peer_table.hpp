@@ -19,6 +19,7 @@
 #include "core/model/digest.hpp"
 #include "core/model/failure_detector.hpp"
 #include "core/model/interval_code.hpp"
+#include "core/model/row_sum.hpp"
 #include "gossipmonger/endpoint.hpp"
 #include "gossipmonger/event.hpp"
 #include "gossipmonger/types.hpp"
@@ -97,16 +98,27 @@ class peer : public peer_view {
   /// Of as many advances a peer is live; more are not counted.
   static constexpr std::uint8_t advances_max = 2;
 
-  /// `irregular` counts the rows that are not plain.
-  peer(packed_entry& entry, row_state& state, std::size_t& irregular)
-      : peer_view(entry, state), entry_(&entry), state_(&state), irregular_(&irregular) {}
+  /// `irregular` counts the rows that are not plain. `part` is what the row adds to sums.
+  peer(packed_entry& entry, row_state& state, std::uint64_t& part, std::size_t& irregular)
+      : peer_view(entry, state),
+        entry_(&entry),
+        state_(&state),
+        part_(&part),
+        irregular_(&irregular) {}
 
   // Each expects: not above its limit (types.hpp).
-  void set_generation(std::uint64_t generation) const { entry_->set_generation(generation); }
-  void set_max_version(std::uint64_t version) const { entry_->set_max_version(version); }
+  void set_generation(std::uint64_t generation) const {
+    entry_->set_generation(generation);
+    *part_ = 0;
+  }
+  void set_max_version(std::uint64_t version) const {
+    entry_->set_max_version(version);
+    *part_ = 0;
+  }
   void set_heartbeat(std::uint64_t heartbeat) const { entry_->set_heartbeat(heartbeat); }
   void set_left() const {
     entry_->set_left();
+    *part_ = 0;
     set(row_state::left, true);
   }
 
@@ -140,6 +152,7 @@ class peer : public peer_view {
 
   packed_entry* entry_;
   row_state* state_;
+  std::uint64_t* part_;
   std::size_t* irregular_;
 };
 
@@ -263,6 +276,11 @@ class peer_table {
   [[nodiscard]] peer_view at(std::size_t place) const {
     return peer_view(entries_[place], states_[place]);
   }
+  /// The row's part of sums, as `part_of` says. It is worked out once after each change.
+  [[nodiscard]] std::uint64_t part(std::size_t place) const {
+    if (parts_[place] == 0) parts_[place] = part_of(entries_[place]);
+    return parts_[place];
+  }
   /// Of this node.
   [[nodiscard]] peer self() { return row_at(self_place_); }
   [[nodiscard]] peer_view self() const { return at(self_place_); }
@@ -353,10 +371,13 @@ class peer_table {
   /// Rows that are not plain, self's among them.
   [[nodiscard]] std::size_t irregular() const { return irregular_; }
 
-  /// Its versions changed: it is now the latest.
+  /// Its versions changed, in the round that began last: it is now the latest.
   void touch(slot_index slot);
   /// Up to `count` slots whose versions changed last, latest first.
   [[nodiscard]] std::span<const slot_index> latest(std::size_t count);
+  /// The same of those that changed in the last `rounds` rounds only.
+  [[nodiscard]] std::span<const slot_index> latest(std::size_t count, std::uint64_t rounds);
+  void begin_round(std::uint64_t round) { round_ = round; }
 
   /// Rows besides self.
   [[nodiscard]] std::size_t size() const { return entries_.size() - 1; }
@@ -369,7 +390,7 @@ class peer_table {
   static constexpr row_place no_place = ~row_place{0};
 
   [[nodiscard]] peer row_at(row_place place) {
-    return peer(entries_[place], states_[place], irregular_);
+    return peer(entries_[place], states_[place], parts_[place], irregular_);
   }
   /// Its detector changed: a look ahead holds no longer where it may exceed what was looked for.
   void note_silence(const failure_detector& changed) {
@@ -390,8 +411,9 @@ class peer_table {
   std::vector<packed_entry> entries_;
   std::vector<row_state> states_;
   std::vector<failure_detector> detectors_;
-  std::vector<row_place> places_;      // of the rows, by slot
-  std::vector<peer_details> details_;  // by slot
+  mutable std::vector<std::uint64_t> parts_;  // 0: not worked out since the row changed
+  std::vector<row_place> places_;             // of the rows, by slot
+  std::vector<peer_details> details_;         // by slot
   // Since when it is silent, by slot, where its detector has seen nothing since it was reset.
   std::vector<std::chrono::nanoseconds> silent_before_;
   std::vector<slot_index> free_;
@@ -400,6 +422,8 @@ class peer_table {
   std::size_t suspects_ = 0;
   std::vector<slot_index> recent_;  // a log, latest last; a slot may stand in it more than once
   std::vector<slot_index> latest_;
+  std::vector<std::uint64_t> touched_;  // the round of the last change, by slot
+  std::uint64_t round_ = 0;
   std::optional<phi_limit> quiet_until_;  // no peer that may die exceeds that, as it is now
   mutable std::size_t last_asked_ = 0;    // a hint, checked before use
 };

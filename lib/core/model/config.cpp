@@ -179,6 +179,7 @@ tl::expected<config, config_error> validated(config candidate) {
                 "datagram_bytes_max", std::to_string(c.datagram_bytes_max),
                 "1200 to 65504, a multiple of 8");
   check.count("digest_datagrams_max", c.digest_datagrams_max, 1, 1024);
+  check.count("sums_peers_min", c.sums_peers_min, 1, 65'536);
   check.count("exchange_bytes_max", c.exchange_bytes_max, c.datagram_bytes_max, 1ULL << 30);
   check.count("exchange_datagrams_max", c.exchange_datagrams_max, 1, 65'536);
   if (c.send_bytes_per_interval != 0) {

@@ -7,9 +7,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "core/model/bucket_set.hpp"
 #include "gossipmonger/types.hpp"
 
 namespace gossipmonger {
@@ -205,20 +207,38 @@ struct suspicion_entry {
   bool is_question = false;  ///< for the receiver alone: have you heard from it, or can you?
 };
 
+/// The sum of all rows that a node tells of, in place of the rows.
+struct root_sum {
+  root_sum() = default;
+
+  friend bool operator==(const root_sum&, const root_sum&) = default;
+
+  std::uint64_t parts = 0;  ///< of the rows of the message, and of all others told of; modulo 2^64
+  std::uint32_t nodes = 0;  ///< that the sender knows, itself included
+};
+
 /// One self-contained datagram's worth of a digest. Three lists:
-///   range     strictly ascending hashes within [lo, hi]; a peer absent inside is unknown to the
+///   range     strictly ascending hashes of the claim; a peer absent inside is unknown to the
 ///             sender, outside nothing is claimed; lo > hi is malformed, save 1 > 0: no claim
 ///   extra     up to `extra_max` entries without a claim
-///   unwanted  strictly ascending hashes within [lo, hi]; known and refused by the sender: sent
-///             only by someone who holds a higher (generation, heartbeat), never requested
+///   unwanted  strictly ascending hashes of the claim; known and refused by the sender: sent
+///             only by someone who holds a higher (generation, heartbeat), never requested.
+/// The claim is of the hashes in [lo, hi]. Where `buckets` are given, it is of these alone.
 struct digest {
   static constexpr std::size_t extra_max = 64;
 
   digest() = default;
   void clear();
+  /// Whether the claim is of that hash.
+  [[nodiscard]] bool claims(std::uint64_t name_hash) const {
+    return lo <= name_hash && name_hash <= hi && (!buckets || buckets->has_hash(name_hash));
+  }
+  [[nodiscard]] bool has_claim() const { return lo <= hi; }
 
   std::uint64_t lo = 1;
   std::uint64_t hi = 0;
+  std::optional<bucket_set> buckets;
+  std::optional<root_sum> root;  ///< only without a claim
   entry_list range;
   entry_list extra;
   entry_list unwanted;

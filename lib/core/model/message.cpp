@@ -31,6 +31,8 @@ std::vector<packed_entry>& entry_list::own() {
 void digest::clear() {
   lo = 1;
   hi = 0;
+  buckets.reset();
+  root.reset();
   range.clear();
   extra.clear();
   unwanted.clear();
@@ -65,6 +67,10 @@ void message::clear() {
   requests.clear();
   partials.clear();
   spared.clear();
+  sums.clear();
+  sum_bits = 0;
+  sum_part = 0;
+  of_root = root_answer::none;
   deltas.clear();
   entries.clear();
 }

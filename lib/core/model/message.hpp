@@ -33,9 +33,33 @@ enum class refusal : std::uint8_t {
   storage = 4,     ///< the sender's storage refused an entry of the receiver, and is tried again
 };
 inline constexpr std::size_t refusal_count = 5;  ///< those above
+
+/// The part of a reply in an exchange by sums, where leg 1 told a root. Flags.
+enum class root_answer : std::uint8_t {
+  none = 0,        ///< nothing: leg 1 told rows
+  leg_2 = 1,       ///< it answers a root
+  is_stale = 2,    ///< leg 1 was no sign of life: its sender is to send leg 3 in any case
+  wants_rows = 4,  ///< the sender knows little: leg 3 is to tell all rows
+  leg_3 = 8,       ///< it answers such an answer
+};
+[[nodiscard]] constexpr root_answer operator|(root_answer a, root_answer b) {
+  return static_cast<root_answer>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
+}
+[[nodiscard]] constexpr bool has(root_answer flags, root_answer one) {
+  return (static_cast<unsigned>(flags) & static_cast<unsigned>(one)) != 0;
+}
+
 /// Link-local addresses come without a scope, which means nothing on another host: they are on the
 /// interface that the datagram came by.
 void set_scopes(std::span<identity_view> identities, std::uint32_t interface);
+/// The same without what the first datagram of a leg alone says.
+[[nodiscard]] constexpr root_answer which_leg(root_answer flags) {
+  const auto legs = static_cast<unsigned>(root_answer::leg_2 | root_answer::leg_3);
+  return static_cast<root_answer>(static_cast<unsigned>(flags) & legs);
+}
+
+/// A feature bit: the sender answers roots.
+inline constexpr std::uint8_t feature_sums = 1;
 
 struct message {
   message() = default;
@@ -79,8 +103,16 @@ struct message {
                                           ///< name; strictly ascending hashes
   std::vector<spared_interval> spared;    ///< leg 1 without a claim: of peers that stand in it;
                                           ///< ascending by hash, then by version, and disjoint
-  std::vector<delta_view> deltas;         ///< legs 2, 3
-  std::vector<entry_view> entries;        ///< of all deltas, in their order
+  /// Leg 2: sums over the rows that the sender tells of, in 2^sum_bits buckets by the top bits of
+  /// their hashes, packed as row_sum.hpp says. Its own entry here and the requests are among them.
+  /// Of more than 128 buckets, those of one part.
+  std::vector<std::uint64_t> sums;
+  std::uint8_t sum_bits = 0;  ///< 3 to 9; 0: no sums
+  std::uint8_t sum_part = 0;
+  root_answer of_root = root_answer::none;
+
+  std::vector<delta_view> deltas;   ///< legs 2, 3
+  std::vector<entry_view> entries;  ///< of all deltas, in their order
 };
 
 }  // namespace gossipmonger

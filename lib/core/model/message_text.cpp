@@ -89,7 +89,8 @@ class message_text {
       add("wire " + std::to_string(of_.wire_version) + " of " +
           std::to_string(of_.versions.lowest) + ".." + std::to_string(of_.versions.highest));
     }
-    if (of_.features != 0) add("features 0x" + to_hex(of_.features, 2));
+    const unsigned others = of_.features & ~unsigned{feature_sums};  // each node of today has that
+    if (others != 0) add("features 0x" + to_hex(others, 2));
     if (of_.cookie_echo != 0) add("echoes cookie");
     if (of_.cookie != 0) add("gives cookie");
     if (of_.padded_bytes != 0) add("padded " + std::to_string(of_.padded_bytes));
@@ -99,6 +100,14 @@ class message_text {
     if (of_.largest_received != 0) add("largest " + std::to_string(of_.largest_received));
     if (of_.is_name_shared) add("name shared");
     if (of_.refused != refusal::none) add("refused " + std::string(to_string(of_.refused)));
+    if (has(of_.of_root, root_answer::leg_2)) add("answers root");
+    if (has(of_.of_root, root_answer::leg_3)) add("goes on from root");
+    if (has(of_.of_root, root_answer::is_stale)) add("was stale");
+    if (has(of_.of_root, root_answer::wants_rows)) add("wants rows");
+    if (!of_.sums.empty()) {
+      add("sums of " + std::to_string(of_.sums.size()) + " buckets");
+      if (of_.sum_part != 0) add("part " + std::to_string(of_.sum_part));
+    }
     if (of_.more) add("more");
   }
   void add_digest() {
@@ -107,7 +116,11 @@ class message_text {
     const bool is_all = known.lo == 0 && known.hi == std::numeric_limits<std::uint64_t>::max();
     const std::string claim =
         is_all ? "range all" : "range " + to_hex(known.lo, 16) + ".." + to_hex(known.hi, 16);
+    if (known.buckets) add("in " + std::to_string(known.buckets->size()) + " buckets");
     if (has_claim && known.range.empty()) add(claim + " []");
+    if (known.root) {
+      add("root " + to_hex(known.root->parts, 16) + " of " + std::to_string(known.root->nodes));
+    }
     add_list(claim, known.range);
     add_list("extra", known.extra);
     add_list("unwanted", known.unwanted);

@@ -12,6 +12,12 @@ inline constexpr std::size_t header_bytes = 24;
 /// more.
 inline constexpr std::size_t entry_bytes = 24;
 inline constexpr std::size_t list_tag_bytes = 8;
+/// Entries in the place of which stand the root of a digest, and the buckets of its claim.
+inline constexpr std::size_t root_entries = 1;
+inline constexpr std::size_t bucket_entries = 3;
+/// Entries in the place of which stand so many sums, of 6 bytes each; a multiple of 4.
+constexpr std::size_t sum_bytes = 6;
+constexpr std::size_t sum_entries(std::size_t sums) { return sums * sum_bytes / entry_bytes; }
 /// An empty digest; an empty reply.
 inline constexpr std::size_t digest_frame_bytes = 72;
 inline constexpr std::size_t reply_frame_bytes = 96;

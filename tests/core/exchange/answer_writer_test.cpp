@@ -2,8 +2,13 @@
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
+#include <vector>
 
+#include "core/exchange/packer.hpp"
+#include "core/exchange/row_sums.hpp"
 #include "exchange_fixture.hpp"
 
 using namespace gossipmonger;
@@ -180,5 +185,165 @@ TEST_CASE("answer_writer: a value too large for a narrow path goes in parts, who
     REQUIRE(out.deltas.size() == 1);
     CHECK((out.deltas[0].value_bytes != 0) == is_narrow);
     CHECK(encoded_bytes(out) <= (is_narrow ? 1160 : 8960));
+  }
+}
+
+// -------------------------------------------------------------------------------------- sums
+
+namespace {
+
+/// A leg that answers a root, which differs.
+answer_leg make_sums_leg(unsigned bits) {
+  answer_leg leg = make_leg();
+  leg.of_root = root_answer::leg_2 | root_answer::is_stale;
+  leg.sum_bits = bits;
+  return leg;
+}
+
+/// The sums of a node that names the same as this message.
+std::vector<std::uint64_t> sums_of(const exchange_fixture& given, const message& said) {
+  std::vector<packed_entry> named(said.requests.begin(), said.requests.end());
+  named.emplace_back(said.sender);
+  std::vector<row_sum> sums;
+  sum_rows(given.shared, {}, named, said.sum_bits, sums);
+  std::vector<std::uint64_t> packed;
+  const std::size_t first = said.sum_part * sums_in_part(said.sum_bits);
+  for (std::size_t i = 0; i < sums_in_part(said.sum_bits); ++i) {
+    packed.push_back(sums[first + i].packed());
+  }
+  return packed;
+}
+
+}  // namespace
+
+TEST_CASE("answer_writer: the first datagram tells sums, and each one which leg it belongs to") {
+  exchange_fixture given;
+  given.add("b", 0);
+  answer_leg leg = make_sums_leg(7);
+  for (int i = 0; i < 60; ++i) {
+    const slot_index slot = given.add("peer " + std::to_string(i), 1);
+    given.peers[slot].set_status(peer_status::live);
+    digest_entry known = given.peers[slot].entry();
+    if (i % 3 == 0) known.generation = 0;
+    leg.requests.push_back(known);
+  }
+  answer_writer writer(given.shared);
+  message out;
+
+  REQUIRE(writer.fill(leg, out, {}));
+
+  CHECK(out.of_root == (root_answer::leg_2 | root_answer::is_stale));
+  CHECK(out.sums.size() == 128);
+  CHECK(encoded_bytes(out) <= given.shared.message_bytes_max());
+  CHECK(out.requests.size() < 60);  // 768 bytes are of sums
+  CHECK(!out.requests.empty());
+  CHECK(out.sums == sums_of(given, out));
+  std::size_t requests = out.requests.size();
+  std::size_t more = 0;
+  for (; writer.fill(leg, out, {}); ++more) {
+    CHECK(out.of_root == root_answer::leg_2);
+    CHECK(out.sums.empty());
+    requests += out.requests.size();
+  }
+  CHECK(more > 0);
+  CHECK(requests == 60);
+}
+
+TEST_CASE("answer_writer: sums that are due go though nothing else is") {
+  exchange_fixture given;
+  given.add("b", 0);
+  for (const bool is_first : {true, false}) {  // not the first: a bare sign of life went ahead
+    CAPTURE(is_first);
+    answer_leg leg = make_sums_leg(3);
+    leg.is_first = is_first;
+    answer_writer writer(given.shared);
+    message out;
+
+    REQUIRE(writer.fill(leg, out, {}));
+
+    CHECK(out.sums.size() == 8);
+    CHECK(out.sums == sums_of(given, out));
+    CHECK(has(out.of_root, root_answer::leg_2));
+    CHECK_FALSE(writer.fill(leg, out, {}));
+  }
+}
+
+TEST_CASE("answer_writer: of more than 128 sums each datagram tells a part, until all are told") {
+  exchange_fixture given;
+  given.add("b", 0);
+  for (int i = 0; i < 90; ++i) {
+    given.peers[given.add("peer " + std::to_string(i), 3)].set_status(peer_status::live);
+  }
+  answer_leg leg = make_sums_leg(9);
+  for (slot_index slot = 5; slot < 30; ++slot) leg.requests.push_back(given.peers[slot].entry());
+  answer_writer writer(given.shared);
+  std::size_t requests = 0;
+  std::size_t parts = 0;
+
+  for (message out; writer.fill(leg, out, {});) {
+    CHECK(has(out.of_root, root_answer::leg_2));
+    CHECK(has(out.of_root, root_answer::is_stale) == (parts == 0));
+    CHECK(encoded_bytes(out) <= given.shared.message_bytes_max());
+    requests += out.requests.size();
+    if (out.sums.empty()) continue;
+    CHECK(out.sum_bits == 9);
+    CHECK(out.sum_part == parts);
+    CHECK(out.sums == sums_of(given, out));
+    ++parts;
+  }
+
+  CHECK(parts == 4);
+  CHECK(requests == 25);
+}
+
+TEST_CASE("answer_writer: an answer to a root that is equal tells no sums") {
+  exchange_fixture given;
+  given.add("b", 0);
+  answer_leg leg = make_leg();
+  leg.of_root = root_answer::leg_2;
+  answer_writer writer(given.shared);
+  message out;
+
+  REQUIRE(writer.fill(leg, out, {}));
+
+  CHECK(out.of_root == root_answer::leg_2);
+  CHECK(out.sums.empty());
+  CHECK_FALSE(writer.fill(leg, out, {}));
+}
+
+TEST_CASE("answer_writer: a leg that answers no root says nothing of one, in any datagram") {
+  exchange_fixture given;
+  given.add("b", 0);
+  answer_leg leg = make_leg();
+  leg.owed.emplace_back(given.add_with_entries("owner", 9, std::string(400, 'v')), 7, 0);
+  answer_writer writer(given.shared);
+
+  for (message out; writer.fill(leg, out, {});) {
+    CHECK(out.of_root == root_answer::none);
+    CHECK(out.sums.empty());
+  }
+}
+
+TEST_CASE("answer_writer: where little may be sent, sums are coarser, or left out") {
+  // 96 bytes of frame, 24 of news, 8 of the list's tag; and 6 of each sum.
+  for (const auto& [bytes, sums] :
+       {std::pair(128 + 8 * 6 - 1, 0), std::pair(128 + 8 * 6, 8), std::pair(128 + 16 * 6, 16),
+        std::pair(400, 32), std::pair(128 + 64 * 6, 64), std::pair(1152, 128)}) {
+    CAPTURE(bytes);
+    exchange_fixture given;
+    given.add("b", 0);
+    answer_leg leg = make_sums_leg(7);
+    leg.bytes_left = static_cast<std::size_t>(bytes);
+    leg.is_unverified = true;
+    answer_writer writer(given.shared);
+    message out;
+
+    REQUIRE(writer.fill(leg, out, {}));
+
+    CHECK(out.sums.size() == static_cast<std::size_t>(sums));
+    CHECK(has(out.of_root, root_answer::leg_2));
+    CHECK(has(out.of_root, root_answer::is_stale));
+    CHECK(encoded_bytes(out) <= static_cast<std::size_t>(bytes));
+    if (sums != 0) CHECK(out.sums == sums_of(given, out));
   }
 }

@@ -348,19 +348,21 @@ TEST_CASE("packer: only so many entries go into a delta as 16 bits count") {
   CHECK(pack.bytes() == bytes);
 }
 
-TEST_CASE("packer: the limit of key and value is 998 bytes for 1200, and 65301 for 65504") {
-  // 192 bytes of seal, frame, tag and delta; 7 of version gap, 1 of key length, 2 or 3 of value's.
-  CHECK(entry_bytes_limit(1200) == 1008 - 10);
-  CHECK(entry_bytes_limit(65504) == 65312 - 11);
+TEST_CASE("packer: the limit of key and value is 974 bytes for 1200, and 65277 for 65504") {
+  // 216 bytes of seal, frame, news, tag and delta; 7 of version gap, 1 of key length, 2 or 3 of
+  // value's.
+  CHECK(entry_bytes_limit(1200) == 984 - 10);
+  CHECK(entry_bytes_limit(65504) == 65288 - 11);
 }
 
-TEST_CASE("packer: an entry at the limit fits alone, whatever its key, gap and datagram size") {
+TEST_CASE("packer: an entry at the limit fits alone in an exchange by sums, whatever its key is") {
   const std::string text(65504, 'x');
   const auto fits = [&](std::size_t size, std::size_t key_bytes, std::size_t bytes) {
     message content;
     packer pack(content, message_kind::reply, size - seal_bytes);
     const std::string_view all = text;
-    return pack.try_open_delta(1, 1, position(0), version_max) &&
+    return pack.try_answer_root(root_answer::leg_3) &&
+           pack.try_open_delta(1, 1, position(0), version_max) &&
            pack.try_add_entry(
                make_entry(all.substr(0, key_bytes), all.substr(0, bytes - key_bytes), version_max));
   };
@@ -390,6 +392,60 @@ TEST_CASE("packer: a partial is an entry of the digest's lists, or of a reply's 
   CHECK(news.bytes() == 96 + 24 + 8 + 24);
   REQUIRE(news.try_add_request(digest_entry()));
   CHECK(news.bytes() == 152 + 24);
+}
+
+TEST_CASE("packer: a root takes the place of an entry, and buckets take that of three") {
+  message content;
+  bucket_set buckets;
+  buckets.add(7);
+  packer root(content, message_kind::digest, 72 + 8 + 24);
+  REQUIRE(root.try_set_root(root_sum()));
+  CHECK(root.bytes() == 72 + 8 + 24);
+  CHECK(encoded_bytes(content) == root.bytes());
+  CHECK_FALSE(root.try_add_extra(digest_entry()));
+
+  packer known(content, message_kind::digest, 1160);
+  REQUIRE(try_add_range(known));
+  REQUIRE(known.try_set_buckets(buckets));
+  CHECK(known.bytes() == 72 + 8 + 4 * 24);
+  CHECK(encoded_bytes(content) == known.bytes());
+
+  packer narrow(content, message_kind::digest, 72 + 8 + 3 * 24 - 1);
+  CHECK_FALSE(narrow.try_set_buckets(buckets));
+  CHECK_FALSE(content.known.buckets.has_value());
+  packer none(content, message_kind::digest, 72 + 8 + 24 - 1);
+  CHECK_FALSE(none.try_set_root(root_sum()));
+  CHECK_FALSE(content.known.root.has_value());
+}
+
+TEST_CASE("packer: to say that a reply answers a root takes 24 bytes, and four sums take as much") {
+  message content;
+  packer said(content, message_kind::reply, 1160);
+  REQUIRE(said.try_answer_root(root_answer::leg_2));
+  CHECK(said.bytes() == 96 + 24);
+  CHECK(encoded_bytes(content) == said.bytes());
+  REQUIRE(said.try_reserve_sums(3, 0));
+  CHECK(said.bytes() == 120 + 8 + 2 * 24);
+  CHECK(encoded_bytes(content) == said.bytes());
+  REQUIRE(said.try_add_request(digest_entry()));
+  CHECK(said.bytes() == 176 + 24);
+  CHECK(encoded_bytes(content) == said.bytes());
+
+  packer part(content, message_kind::reply, 120 + 8 + 32 * 24);
+  REQUIRE(part.try_answer_root(root_answer::leg_2));
+  REQUIRE(part.try_reserve_sums(9, 3));
+  CHECK(content.sums.size() == 128);
+  CHECK(content.sum_bits == 9);
+  CHECK(content.sum_part == 3);
+
+  packer narrow(content, message_kind::reply, 120 + 8 + 32 * 24 - 1);
+  REQUIRE(narrow.try_answer_root(root_answer::leg_2));
+  CHECK_FALSE(narrow.try_reserve_sums(7, 0));
+  CHECK(content.sums.empty());
+  CHECK(narrow.try_reserve_sums(6, 0));
+  packer none(content, message_kind::reply, 119);
+  CHECK_FALSE(none.try_answer_root(root_answer::leg_2));
+  CHECK(content.of_root == root_answer::none);
 }
 
 TEST_CASE("packer: a second partial of one peer adds nothing") {

@@ -124,6 +124,8 @@ TEST_CASE("sending: a sign of life goes bare where the budget has no room for it
   answer_leg signing = make_answer(2);
   signing.is_sign_due = true;
   signing.owed.emplace_back(slot_index{3}, 1, 0);
+  signing.of_root = root_answer::leg_2 | root_answer::is_stale;
+  signing.sum_bits = 5;
   queue.add_answer(std::move(signing));
 
   const std::optional<leg_turn> turn = queue.next(0s);
@@ -133,6 +135,8 @@ TEST_CASE("sending: a sign of life goes bare where the budget has no room for it
   CHECK(turn->answer->to == address_of(2));
   CHECK(turn->answer->owed.empty());
   CHECK(turn->answer->datagrams_left == 1);
+  CHECK(turn->answer->of_root == (root_answer::leg_2 | root_answer::is_stale));
+  CHECK(turn->answer->sum_bits == 0);
   turn->answer->bytes_left = 900;
   fill(out, 100);
   queue.took(*turn, out);
@@ -147,6 +151,8 @@ TEST_CASE("sending: a sign of life goes bare where the budget has no room for it
   CHECK(rest->answer->owed.size() == 1);
   CHECK(rest->answer->bytes_left == 900);
   CHECK_FALSE(rest->answer->is_sign_due);
+  CHECK(rest->answer->of_root == root_answer::leg_2);  // the rest was said
+  CHECK(rest->answer->sum_bits == 5);
 }
 
 TEST_CASE("sending: a fresh answer strikes its owners out of those that wait for the same remote") {

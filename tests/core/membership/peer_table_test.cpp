@@ -631,3 +631,91 @@ TEST_CASE("peer_table: a row that was only added counts as silent, whatever was 
 
   CHECK(table.peers.may_exceed(phi_limit(8, 101s, expected), 8s));
 }
+
+TEST_CASE("peer_table: latest of some rounds leaves out what changed before them") {
+  table_with_self table(8);
+  for (const std::uint64_t hash : {1U, 2U, 3U}) REQUIRE(table.add(hash));
+  const auto latest = [&table](std::size_t count, std::uint64_t rounds) {
+    const auto found = table.peers.latest(count, rounds);
+    return std::vector<slot_index>(found.begin(), found.end());
+  };
+  table.peers.begin_round(4);
+  table.peers.touch(1);
+  table.peers.begin_round(6);
+  table.peers.touch(2);
+  table.peers.touch(2);
+  table.peers.begin_round(7);
+  table.peers.touch(3);
+  table.peers.touch(1);
+  table.peers.touch(3);
+
+  CHECK(latest(10, 0) == std::vector<slot_index>{3, 1});
+  CHECK(latest(10, 1) == std::vector<slot_index>{3, 1, 2});
+  CHECK(latest(1, 1) == std::vector<slot_index>{3});
+  table.peers.begin_round(8);
+  CHECK(latest(10, 0).empty());
+  CHECK(latest(10, 1) == std::vector<slot_index>{3, 1});
+  CHECK(latest(10, 2) == std::vector<slot_index>{3, 1, 2});
+  CHECK(table.latest(10) == std::vector<slot_index>{3, 1, 2});
+  table.peers.remove(3);
+  table.peers.begin_round(10);
+  CHECK(latest(10, 3) == std::vector<slot_index>{1});
+  CHECK(latest(10, 100) == std::vector<slot_index>{1, 2});
+}
+
+TEST_CASE("peer_table: what a row adds to sums is as its entry is, whatever happened to it") {
+  random_source draws(5);
+  table_with_self table(40);
+  std::vector<slot_index> known{self_slot};
+  const detector_expectation expected;
+  for (int step = 0; step < 3000; ++step) {
+    CAPTURE(step);
+    const slot_index slot = known[draws.below(known.size())];
+    const peer row = table.peers[slot];
+    switch (draws.below(12)) {
+      case 0:
+        if (const auto added = table.add(draws.next())) known.push_back(*added);
+        break;
+      case 1:
+        if (slot == self_slot || draws.below(2) == 0) break;
+        table.peers.remove(slot);
+        std::erase(known, slot);
+        break;
+      case 2:
+        table.peers.begin(slot, 1 + draws.below(100), draws.below(100), 0s, 0s);
+        break;
+      case 3:
+        row.set_generation(draws.below(100));
+        break;
+      case 4:
+        row.set_max_version(draws.below(100));
+        break;
+      case 5:
+        row.set_left();
+        break;
+      case 6:
+        row.set_heartbeat(draws.below(heartbeat_max));
+        break;
+      case 7:
+        table.peers.advance(slot, row.heartbeat() + 1, nanoseconds(step), expected, 10);
+        break;
+      case 8:
+        table.peers.advance_anew(slot, row.heartbeat() + 1, nanoseconds(step));
+        break;
+      case 9:
+        table.peers.set_suspect(slot, draws.below(2) == 0);
+        break;
+      case 10:
+        row.set_status(draws.below(2) == 0 ? peer_status::live : peer_status::dead);
+        row.set_over_capacity(draws.below(2) == 0);
+        break;
+      default:
+        table.peers.touch(slot);
+        break;
+    }
+
+    for (std::size_t place = 0; place < table.peers.entries().size(); ++place) {
+      REQUIRE(table.peers.part(place) == part_of(table.peers.entries()[place]));
+    }
+  }
+}

@@ -38,6 +38,8 @@ TEST_CASE("message: clear leaves nothing of the datagram before") {
   used.largest_received = 7;
   used.known.lo = 8;
   used.known.hi = 9;
+  used.known.buckets.emplace().add(3);
+  used.known.root.emplace().parts = 5;
   used.known.range.push_back({});
   used.known.extra.push_back({});
   used.known.unwanted.push_back({});
@@ -45,6 +47,10 @@ TEST_CASE("message: clear leaves nothing of the datagram before") {
   used.identities.resize(1);
   used.heartbeats.push_back({});
   used.requests.push_back({});
+  used.sums.resize(8);
+  used.sum_bits = 3;
+  used.sum_part = 1;
+  used.of_root = root_answer::leg_2 | root_answer::wants_rows;
   used.deltas.resize(1);
   used.entries.resize(1);
 
@@ -62,6 +68,8 @@ TEST_CASE("message: clear leaves nothing of the datagram before") {
   CHECK(used.largest_received == 0);
   CHECK(used.known.lo == 1);
   CHECK(used.known.hi == 0);
+  CHECK_FALSE(used.known.buckets.has_value());
+  CHECK_FALSE(used.known.root.has_value());
   CHECK(used.known.range.empty());
   CHECK(used.known.extra.empty());
   CHECK(used.known.unwanted.empty());
@@ -69,6 +77,10 @@ TEST_CASE("message: clear leaves nothing of the datagram before") {
   CHECK(used.identities.empty());
   CHECK(used.heartbeats.empty());
   CHECK(used.requests.empty());
+  CHECK(used.sums.empty());
+  CHECK(used.sum_bits == 0);
+  CHECK(used.sum_part == 0);
+  CHECK(used.of_root == root_answer::none);
   CHECK(used.deltas.empty());
   CHECK(used.entries.empty());
 }
@@ -135,6 +147,45 @@ TEST_CASE("message: what lies behind its list in memory is not copied, and anyth
   }
   rows[1].name_hash = 100;
   CHECK((list.empty() || list.front().name_hash != 100));
+}
+
+TEST_CASE("message: a claim is of its interval, and there of its buckets where it names some") {
+  digest known;
+  CHECK_FALSE(known.has_claim());
+  for (const std::uint64_t hash : {std::uint64_t{0}, std::uint64_t{1}, ~std::uint64_t{0}}) {
+    CHECK_FALSE(known.claims(hash));
+  }
+  constexpr std::uint64_t bucket = std::uint64_t{1} << 55;
+  known.lo = bucket + 4;
+  known.hi = 5 * bucket;
+  CHECK(known.has_claim());
+  CHECK(known.claims(bucket + 4));
+  CHECK(known.claims(5 * bucket));
+  CHECK_FALSE(known.claims(bucket + 3));
+  CHECK_FALSE(known.claims(5 * bucket + 1));
+
+  known.buckets.emplace().add(1);
+  known.buckets->add(3);
+  CHECK(known.claims(bucket + 4));
+  CHECK_FALSE(known.claims(bucket + 3));  // in the bucket, before the interval
+  CHECK_FALSE(known.claims(2 * bucket));
+  CHECK(known.claims(4 * bucket - 1));
+  CHECK_FALSE(known.claims(5 * bucket));
+}
+
+TEST_CASE("message: the flags of an answer to a root are told apart, and a leg goes on alone") {
+  using enum root_answer;
+  const root_answer all = leg_2 | is_stale | wants_rows | leg_3;
+  for (const root_answer one : {leg_2, is_stale, wants_rows, leg_3}) {
+    CHECK(has(one, one));
+    CHECK(has(all, one));
+    CHECK_FALSE(has(none, one));
+  }
+  CHECK_FALSE(has(leg_2 | wants_rows, is_stale));
+  CHECK_FALSE(has(is_stale, leg_3));
+  CHECK(which_leg(all) == (leg_2 | leg_3));
+  CHECK(which_leg(leg_2 | is_stale | wants_rows) == leg_2);
+  CHECK(which_leg(is_stale) == none);
 }
 
 TEST_CASE("message: each reason to drop has a name of its own, and no other number has one") {

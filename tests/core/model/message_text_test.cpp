@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/model/row_sum.hpp"
+
 namespace gossipmonger {
 
 namespace {
@@ -93,6 +95,63 @@ TEST_CASE("message_text: each flag is shown where it is set") {
   CHECK(to_string(sent, letter_of) ==
         "digest leg [a g10 v2 h3] echo [b unknown] wire 2 of 1..2 features 0x0a padded 400 "
         "largest 97 name shared refused capacity more");
+}
+
+TEST_CASE(
+    "message_text: the feature of each node of today is not shown, and others beside it are") {
+  message sent;
+  sent.features = feature_sums;
+  CHECK(to_string(sent) == "digest leg [#00000000 g0 v0 h0]");
+  sent.features = feature_sums | 0x0a;
+  CHECK(to_string(sent) == "digest leg [#00000000 g0 v0 h0] features 0x0a");
+}
+
+TEST_CASE("message_text: a digest leg shows its root, and the rows beside it") {
+  message sent;
+  sent.sender = make_row(1, 10, 2, 3);
+  sent.known.root.emplace().parts = 0x0123456789abcdef;
+  sent.known.root->nodes = 17;
+  sent.known.extra.push_back(make_row(1, 10, 2, 3));
+
+  CHECK(to_string(sent, letter_of) ==
+        "digest leg [a g10 v2 h3] root 0123456789abcdef of 17 extra [a g10 v2 h3]");
+}
+
+TEST_CASE("message_text: a digest leg shows of how many buckets its claim is") {
+  message sent;
+  sent.sender = make_row(1, 10, 2, 3);
+  sent.known.lo = 0;
+  sent.known.hi = std::numeric_limits<std::uint64_t>::max();
+  sent.known.buckets.emplace().add(0);
+  sent.known.buckets->add(3, 8);
+  CHECK(to_string(sent, letter_of) == "digest leg [a g10 v2 h3] in 3 buckets range all []");
+
+  sent.known.range.push_back(make_row(1, 10, 2, 3));
+  CHECK(to_string(sent, letter_of) ==
+        "digest leg [a g10 v2 h3] in 3 buckets range all [a g10 v2 h3]");
+}
+
+TEST_CASE("message_text: a leg shows what it is in an exchange by sums, and each flag of it") {
+  using enum root_answer;
+  message sent;
+  sent.kind = message_kind::reply;
+  sent.sender = make_row(1, 10, 2, 3);
+  const auto text_of = [&sent](root_answer answer) {
+    sent.of_root = answer;
+    return to_string(sent, letter_of).substr(25);
+  };
+  REQUIRE(to_string(sent, letter_of).size() == 24);
+  CHECK(text_of(leg_2) == "answers root");
+  CHECK(text_of(leg_3) == "goes on from root");
+  CHECK(text_of(is_stale) == "was stale");
+  CHECK(text_of(wants_rows) == "wants rows");
+  sent.sums.resize(64);
+  sent.more = true;
+  CHECK(text_of(leg_2 | is_stale | wants_rows) ==
+        "answers root was stale wants rows sums of 64 buckets more");
+  sent.sums.resize(sums_a_part);
+  sent.sum_part = 3;
+  CHECK(text_of(leg_2) == "answers root sums of 128 buckets part 3 more");
 }
 
 TEST_CASE("message_text: a cookie is never shown") {
