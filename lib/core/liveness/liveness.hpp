@@ -245,7 +245,7 @@ class liveness {
   std::size_t asks_left_ = 0;       // likewise
   std::size_t missed_ = 0;          // answers, since the last round
   std::size_t answered_ = 0;        // probes, likewise
-  std::size_t bad_rounds_ = 0;      // in which all were missed
+  std::size_t bad_rounds_ = 0;      // since one of them was answered
   bool is_settling_ = false;        // the pending probes of a round; the next one:
   std::size_t settling_ = 0;
   std::vector<slot_index> told_;          // peers of which there is something to spread

@@ -52,6 +52,8 @@ class watcher {
     static_cast<void>(clock.observe(moment(now, 0s), now, 1h));
     alive.begin_round(++round);
     std::string probed = start_probes();
+    alive.ask_more();
+    probed += start_probes();
     alive.begin_declaring();
     while (alive.is_declaring()) {
       if (const std::optional<slot_index> dead = alive.poll_dead()) {
@@ -102,7 +104,7 @@ class watcher {
   }
 
   config settings;
-  peer_table peers{16};
+  peer_table peers{64};
   address_book addresses{64, 1h, 1};
   node_clock clock{moment(100s, 0s)};
   random_source draws{1};
@@ -242,6 +244,64 @@ TEST_CASE("liveness: the answer to a question goes to the asker once there is a 
   node.hear(peer, 11);
 
   CHECK(node.start_probes() == "9");
+}
+
+TEST_CASE("liveness: a peer that others suspect is asked, if the own sign of its life is old") {
+  for (const int rounds : {2, 6}) {
+    CAPTURE(rounds);
+    watcher given;
+    const slot_index silent = given.add(2, peer_status::live);
+    given.hear(silent, 11);
+    for (int i = 0; i < rounds; ++i) given.run();
+
+    // Suspected for a round longer than since that sign.
+    given.tell(given.suspicion_of(silent, static_cast<std::uint16_t>(16 * (rounds + 1))));
+
+    CHECK(given.start_probes() == (rounds == 6 ? "2" : ""));
+    CHECK(given.alive.pending_probes() == (rounds == 6 ? 1 : 0));
+  }
+}
+
+TEST_CASE("liveness: who names the dead is told of their suspicions, and of nobody else's") {
+  watcher given;
+  const slot_index dead = given.add(2, peer_status::live);
+  const slot_index suspect = given.add(3, peer_status::live);
+  given.add(4, peer_status::dead);  // by phi: there is no suspicion
+  given.tell(given.suspicion_of(dead, 16));
+  for (int i = 0; i < 12 && given.peers[dead].status() == peer_status::live; ++i) given.run();
+  REQUIRE(given.peers[dead].status() == peer_status::dead);
+  given.tell(given.suspicion_of(suspect, 16));
+  std::vector<located_entry> named(4);
+  for (slot_index slot = 1; slot < 4; ++slot) named[slot].slot = slot;
+  named[0].slot = no_slot;
+
+  std::vector<suspicion_entry> told;
+  given.alive.tell_dead(named, told);
+  given.alive.tell_dead(named, told);  // once each
+
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].name_hash == 2);
+  CHECK(told[0].suspicion_age != suspicion_entry::no_suspicion);
+}
+
+TEST_CASE("liveness: where nobody answers for four rounds, more are asked than the ring does") {
+  for (const bool is_answered : {false, true}) {
+    CAPTURE(is_answered);
+    watcher given;
+    std::vector<slot_index> ring;
+    for (std::size_t host = 2; host < 40; ++host) {
+      ring.push_back(given.add(host, peer_status::live));
+    }
+    // Two are asked a round; one of them answers, or none.
+    for (std::size_t i = 0; i < 12; i += 2) {
+      given.alive.expect_answer(ring[i], peer_generation);
+      given.alive.expect_answer(ring[i + 1], peer_generation);
+      if (is_answered) given.hear(ring[i], 12);
+      given.run();
+    }
+
+    CHECK((given.alive.pending_probes() > (is_answered ? 6 : 12)) == !is_answered);
+  }
 }
 
 TEST_CASE("liveness: a pause ends what was awaited, and no peer dies before two rounds") {
