@@ -57,7 +57,7 @@ def measure():
             "nodes": nodes, "p50": float(words[words.index("median") + 1]),
             "p99": float(words[words.index("p99") + 1]),
             "worst": float(words[words.index("worst") + 1])})
-    for sizes, rounds in ((SIZES, 50), ((3000,), 20)):
+    for sizes, rounds in ((SIZES, 100), ((3000,), 100)):
         for line in run("scale", "--nodes", ",".join(map(str, sizes)), "--rounds",
                         rounds).splitlines()[1:]:
             words = [float(word) for word in line.split()]
