@@ -16,7 +16,9 @@ using namespace std::chrono_literals;
 class swarm_drawing {
  public:
   explicit swarm_drawing(std::uint64_t seed)
-      : draws_(seed * 0x9e3779b97f4a7c15 + 1), address_draws_(seed * 0x9e3779b97f4a7c15 + 2) {
+      : draws_(seed * 0x9e3779b97f4a7c15 + 1),
+        address_draws_(seed * 0x9e3779b97f4a7c15 + 2),
+        sums_draws_(seed * 0x9e3779b97f4a7c15 + 7) {
     drawn_.seed = seed;
   }
 
@@ -70,7 +72,7 @@ class swarm_drawing {
     has_mutator_ = chance(12);
     has_short_grace_ = chance(3);
     has_quick_restarts_ = chance(6);
-    has_sums_ = chance(3);
+    has_sums_ = sums_draws_.below(3) == 0;
     // Where one node alone reads the versions of two others, and bears the name of one of them, it
     // does not relay that one.
     if (has_duplicate_) has_wire_mix_ = false;
@@ -92,8 +94,8 @@ class swarm_drawing {
       if (has_crowds_ && chance(2)) prepare_for_crowds(node.settings, count);
       if (has_wire_mix_) node.wire = any_release();
       // Small clusters tell sums too, and some of their nodes rows.
-      if (has_sums_ && !chance(6)) {
-        node.settings.sums_peers_min = 1 + static_cast<std::size_t>(below(3));
+      if (has_sums_ && sums_draws_.below(6) != 0) {
+        node.settings.sums_peers_min = 1 + static_cast<std::size_t>(sums_draws_.below(3));
       }
       if (has_large_values_ && chance(2)) {
         node.settings.partial_bytes_max = node.settings.value_bytes_max;
@@ -551,6 +553,7 @@ class swarm_drawing {
   random_source draws_;
   // Addresses that running nodes advertise are drawn apart: seeds without them keep their traces.
   random_source address_draws_;
+  random_source sums_draws_;  // apart too: all else that a seed draws stays as it was
   milliseconds now_{};
   std::uint64_t keys_ = 0;
   std::vector<std::size_t> late_;
