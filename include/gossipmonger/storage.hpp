@@ -87,11 +87,11 @@ class sequence_choice {
 ///   - `usage(slot)`: zeros for a slot never used.
 /// Slots are dense from 0; any slot may be used first by a `put`.
 ///
-/// The storage MAY, so that a key is looked up once,
-///   - `put(slot, entry, choose)`: call `choose` once, with what `find` returns of the key, and put
-///     the entry at the sequence that it returns, as `put` does. 0: change nothing, and return
-///     false. Before `choose` returns, the storage has changed nothing: `choose` may call const
-///     members. Without this member, the protocol calls `find` and `put`.
+/// The storage MAY have `put(slot, entry, choose)`, so that a key is looked up once. It calls
+/// `choose` once, with the result of `find` for the key. Then it puts the entry at the sequence
+/// that `choose` returned. At 0 it changes nothing, and returns false. Before `choose` returns,
+/// the storage has changed nothing: `choose` may call const members. Without this member, the
+/// protocol calls `find` and `put`.
 ///
 /// Views that a member returns stay valid until the next call of a non-const member: a const member
 /// changes no bytes that an earlier one showed.

@@ -16,11 +16,12 @@
 namespace gossipmonger {
 
 /// Sums in 2^bits buckets: the rows here, but for a peer of `named` the entry there. Where those
-/// are entries of my own, this is what I tell; where they are another node's, what it tells if it
-/// differs from me in nothing else. A peer that `named` has twice counts once, by the first entry.
-///   bits:  0 to sum_bits_max
-///   named: an entry of generation 0 says that its peer is not among the rows
-///   out:   its former content is lost
+/// are entries of my own, this is what I tell. Where they are another node's, it is what that node
+/// tells if it differs from me in nothing else. A peer that `named` has twice counts once.
+///
+///   bits:  0 to `sum_bits_max`.
+///   named: an entry of generation 0 says that its peer is not among the rows.
+///   out:   its former content is lost.
 void sum_rows(const exchange_tables& shared, std::chrono::nanoseconds now,
               std::span<const packed_entry> named, unsigned bits, std::vector<row_sum>& out);
 
@@ -41,9 +42,10 @@ struct sum_difference {
 };
 
 /// Compares the sums that another node told with the rows here.
-///   told:         its message, whose sums are of `sum_bits` and `sum_part`
-///   named:        its entries in that message
-///   on_their_way: hashes of peers of which entries come: their buckets count as equal
+///
+///   told:         its message, with the sums.
+///   named:        its entries in that message.
+///   on_their_way: hashes of peers of which entries come: their buckets count as equal.
 [[nodiscard]] sum_difference compare_sums(const exchange_tables& shared,
                                           std::chrono::nanoseconds now, const message& told,
                                           std::span<const packed_entry> named,

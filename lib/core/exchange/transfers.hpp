@@ -36,10 +36,11 @@ struct transfer {
 
 /// A reader that asks a sender for more of one owner names these versions: it holds them behind a
 /// gap, or they may be on their way. The sender fills the gaps, and goes on behind them.
-///   parked:      of that owner, ascending
-///   lost_upto:   missing versions up to this one were lost; later ones may be on their way
-///   is_crowded:  little room is left to park, so nothing behind the last gap is wanted yet
-///   shape:       at most `spared_of_owner_max` intervals, ascending
+///
+///   parked:      of that owner, ascending.
+///   lost_upto:   missing versions up to this one were lost; later ones may be on their way.
+///   is_crowded:  little room is left to park, so nothing behind the last gap is wanted yet.
+///   shape:       at most `spared_of_owner_max` intervals, ascending.
 [[nodiscard]] std::vector<spared_interval> spared_of(std::vector<spared_interval> parked,
                                                      std::uint64_t lost_upto, bool is_crowded);
 inline constexpr std::size_t spared_of_owner_max = 24;

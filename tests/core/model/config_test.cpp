@@ -165,6 +165,7 @@ TEST_CASE("config: counts are held to their bounds") {
   check_count(&config::seed_every_rounds, "seed_every_rounds", 1, 10'000);
   check_count(&config::unverified_addresses_max, "unverified_addresses_max", 1, 256);
   check_count(&config::digest_datagrams_max, "digest_datagrams_max", 1, 1024);
+  check_count(&config::sums_peers_min, "sums_peers_min", 1, 65'536);
   check_count(&config::exchange_bytes_max, "exchange_bytes_max", 1200, std::size_t{1} << 30);
   check_count(&config::exchange_datagrams_max, "exchange_datagrams_max", 1, 65'536);
   check_count(&config::detector_window, "detector_window", 4, 1000);
