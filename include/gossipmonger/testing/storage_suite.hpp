@@ -283,6 +283,7 @@ class storage_pair {
     versions[slot] = 0;
   }
 
+  /// Whether both are nothing, or entries that are equal in every field.
   [[nodiscard]] static bool is_equal(const std::optional<entry_view>& one,
                                      const std::optional<entry_view>& other) {
     if (!one || !other) return one.has_value() == other.has_value();

@@ -20,8 +20,6 @@ constexpr std::uint64_t hash_max = std::numeric_limits<std::uint64_t>::max();
 constexpr std::size_t bare_digest_bytes = digest_frame_bytes + list_tag_bytes + 2 * entry_bytes;
 // In a digest that cannot tell of everything, refused peers take one place in so many.
 constexpr std::size_t unwanted_part = 4;
-// Rows beside a root are one part of all at most in so many, the latest and the silent each.
-constexpr std::size_t root_part = 4;
 // Rows that changed last, in the first datagram of a digest that cannot tell of everything.
 constexpr std::size_t latest_max = 16;
 
@@ -348,7 +346,7 @@ std::span<const slot_index> digest_writer::choose_silent(std::uint64_t& from, co
     silent_.push_back(row.slot());
   }
   from = i < rows.size() ? rows[i].name_hash : 0;
-  const std::size_t told = std::min({root_rows, silent_.size(), rows.size() / root_part + 1});
+  const std::size_t told = std::min({root_rows, silent_.size(), latest_rows_max(rows.size())});
   const auto order_of = [this](slot_index slot) {
     return std::pair(!peers_[slot].is_gone(), peers_.silent_since(slot));
   };
@@ -358,19 +356,16 @@ std::span<const slot_index> digest_writer::choose_silent(std::uint64_t& from, co
 }
 
 void digest_writer::fill_root(digest_leg& leg, packer& pack, message& out, nanoseconds now) {
-  // In a small cluster too, most rows are told by the sum alone.
-  const std::size_t named_max = peers_.entries().size() / root_part + 1;
-  const std::size_t latest = std::min(latest_max, named_max);
-  for (const slot_index slot : peers_.latest(latest, news_rounds(peers_.size() + 1))) {
+  const std::size_t nodes = peers_.entries().size();
+  for (const slot_index slot : peers_.latest(latest_rows_max(nodes), news_rounds(nodes))) {
     if (!try_add_unclaimed(slot, pack, out, now)) break;
   }
   for (const slot_index slot : choose_silent(leg.extra_from, out)) {
     if (!try_add_unclaimed(slot, pack, out, now)) break;
   }
-  const std::span<const packed_entry> rows = peers_.entries();
   sum_rows(shared_, now, {out.known.extra.begin(), out.known.extra.end()}, 0, sums_);
   out.known.root->parts = sums_.front().parts;
-  out.known.root->nodes = static_cast<std::uint32_t>(rows.size());
+  out.known.root->nodes = static_cast<std::uint32_t>(nodes);
 }
 
 void digest_writer::add_about(slot_index slot, const digest_leg& leg, packer& pack,

@@ -20,9 +20,6 @@ using std::chrono::nanoseconds;
 constexpr std::uint64_t hash_max = std::numeric_limits<std::uint64_t>::max();
 // The least that an identity takes in a datagram.
 constexpr std::size_t identity_bytes_min = 64;
-// Rows that changed last, beside sums: so many, and one part of all at most in so many.
-constexpr std::size_t latest_max = 16;
-constexpr std::size_t latest_part = 4;
 // An exchange window is not made smaller than this. It grows by a step after each leg that came
 // whole.
 constexpr std::size_t window_datagrams_min = 32;
@@ -278,8 +275,7 @@ void planner::answer_root(const digest& theirs, nanoseconds now, answer_leg& out
   sum_rows(shared_, now, {theirs.extra.begin(), theirs.extra.end()}, 0, sums_);
   if (sums_.front().parts == theirs.root->parts) return;
   out.sum_bits = choose_sum_bits(out.bytes_left);
-  const std::size_t latest = std::min(latest_max, nodes / latest_part + 1);
-  for (const slot_index slot : shared_.peers.latest(latest, news_rounds(nodes))) {
+  for (const slot_index slot : shared_.peers.latest(latest_rows_max(nodes), news_rounds(nodes))) {
     const peer_view row = peers_[slot];
     const bool is_named = has_entry(theirs.extra, row.name_hash());
     if (is_named || shared_.is_brought(slot) || !shared_.is_advertised(row, now)) continue;

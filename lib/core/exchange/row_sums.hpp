@@ -2,7 +2,9 @@
 // with the rows here. Functions over the tables of the exchange; no state of their own.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -14,6 +16,12 @@
 #include "core/model/row_sum.hpp"
 
 namespace gossipmonger {
+
+/// The most of the latest rows that a message names beside a root or sums, where the sender knows
+/// so many nodes. Most rows are told by the sums alone, in a small cluster too.
+[[nodiscard]] constexpr std::size_t latest_rows_max(std::size_t nodes) {
+  return std::min<std::size_t>(16, nodes / 4 + 1);
+}
 
 /// Sums in 2^bits buckets: the rows here, but for a peer of `named` the entry there. Where those
 /// are entries of my own, this is what I tell. Where they are another node's, it is what that node

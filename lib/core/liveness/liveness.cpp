@@ -17,10 +17,10 @@ using std::chrono::nanoseconds;
 
 /// Third peers that are asked beside the silent one, in each try.
 constexpr std::size_t asked_a_try = 3;
-/// Rounds in which nobody answered after which a node asks more than the ring does; and so many a
-/// round at most.
+/// After so many rounds in which nobody answered, a node asks one more peer than the ring does. The
+/// number doubles each round, so many times at most.
 constexpr std::size_t bad_rounds_min = 4;
-constexpr std::size_t asks_more_max = 16;
+constexpr std::size_t asks_doubled_max = 4;
 /// More legs a round while there is something to spread.
 constexpr std::size_t spreading_legs = 2;
 /// A sign of life this old, in rounds, is no reason to leave a peer unasked that others suspect.
@@ -293,8 +293,7 @@ void liveness::handle_outdated(slot_index slot, const suspicion_entry& told) {
   const std::optional<nanoseconds> alive_at = life(slot).state.alive_at();
   const bool is_old = !alive_at || clock_.now() - *alive_at > rounds_unasked * rules().interval;
   if (is_old && row.may_die() && !told.is_question) {
-    want(slot);
-    prober_.expect(slot, row.generation(), clock_.now());
+    want(slot, wanted_probe::cause::awaited);
   }
   // The sender's own sign of life is as late as its suspicion: it learns nothing new here.
   if (told.alive_age <= told.suspicion_age) return;
@@ -375,8 +374,7 @@ void liveness::ask_more() {
   missed_ = 0;
   answered_ = 0;
   if (bad_rounds_ < bad_rounds_min || settings_.suspicion_rounds == 0 || has_byte_budget()) return;
-  asks_left_ =
-      std::min<std::size_t>(asks_more_max, std::size_t{1} << (bad_rounds_ - bad_rounds_min));
+  asks_left_ = std::size_t{1} << std::min(bad_rounds_ - bad_rounds_min, asks_doubled_max);
 }
 
 void liveness::spread_suspicions() {
@@ -444,8 +442,7 @@ std::optional<wanted_probe> liveness::poll_probe(random_source& draws) {
     const std::size_t rows = peers_.entries().size();
     const peer_view row = peers_.at(static_cast<std::size_t>(draws.below(rows)));
     if (row.slot() == self_slot || !row.may_die() || row.is_suspect()) continue;
-    want(row.slot());
-    prober_.expect(row.slot(), row.generation(), clock_.now());
+    want(row.slot(), wanted_probe::cause::awaited);
   }
   std::vector<probe>& pending = prober_.pending();
   while (wanted_.empty() && is_settling_) {
@@ -526,6 +523,11 @@ void liveness::handle_started(const wanted_probe& one, bool is_waiting) {
   if (is_waiting && one.told && !one.is_again) {
     if (told_apart_.size() == told_apart_max) told_apart_.pop_front();
     told_apart_.emplace_back(one, round_);
+  }
+  if (one.why == wanted_probe::cause::awaited) {
+    const std::optional<slot_index> asked = peers_.find(one.remote_hash);
+    if (asked && is_waiting) prober_.expect(*asked, peers_[*asked].generation(), clock_.now());
+    return;
   }
   if (one.why == wanted_probe::cause::last_word) {
     if (!is_waiting && !unasked_from_) unasked_from_ = one.remote_hash;

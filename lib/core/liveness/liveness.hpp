@@ -32,6 +32,7 @@ struct wanted_probe {
     other,        ///< nothing depends on whether it goes
     silent_peer,  ///< asks the peer of a pending probe again; indirect probes follow if it goes
     last_word,    ///< asks a suspect before it is declared dead
+    awaited,      ///< asks a peer whose silence will show, if it goes
   };
 
   wanted_probe(const endpoint& address, std::uint64_t hash) : to(address), remote_hash(hash) {}

@@ -304,6 +304,19 @@ TEST_CASE("liveness: where nobody answers for four rounds, more are asked than t
   }
 }
 
+TEST_CASE("liveness: a peer that could not be asked is not missed") {
+  watcher given;
+  const slot_index silent = given.add(2, peer_status::live);
+  given.hear(silent, 11);
+  for (int i = 0; i < 6; ++i) given.run();
+  given.is_sending = false;
+
+  given.tell(given.suspicion_of(silent, 16 * 7));
+
+  CHECK(given.start_probes() == "2");
+  CHECK(given.alive.pending_probes() == 0);
+}
+
 TEST_CASE("liveness: a pause ends what was awaited, and no peer dies before two rounds") {
   watcher node;
   const slot_index peer = node.add(2, peer_status::live);
