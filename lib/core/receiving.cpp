@@ -194,7 +194,7 @@ void receiving::handle_digest(const message& received, const endpoint& source, s
     node_.sending.supersede(leg, node_.peers.slots());
     leg.suspicions = node_.liveness.answers();
   }
-  if (received.known.root) node_.liveness.tell_dead(seen_.extra.others(), leg.suspicions);
+  if (received.known.root) node_.liveness.tell_dead(received.known.extra, leg.suspicions);
   if (is_verified) {
     const bool is_told = !received.suspicions.empty() || node_.liveness.is_to_be_told(source);
     if (is_told) node_.liveness.plan_suspicions(leg.suspicions);

@@ -16,6 +16,8 @@
 #include <doctest/doctest.h>
 
 #include "core/model/row_sum.hpp"
+#include "core/node_parts.hpp"
+#include "gossipmonger/memory_storage.hpp"
 #include "gossipmonger/testing/random.hpp"
 #include "protocol_fixture.hpp"
 
@@ -207,6 +209,78 @@ TEST_CASE("sums: when a dead peer comes back, rows are told for as long as news 
     const letters sent = given.round();
     CHECK((count(sent, tells_rows) > 0) == (round <= 4));
     CHECK((count(sent, tells_root) > 0) == (round > 4));
+  }
+}
+
+TEST_CASE("sums: heartbeats are awaited as long as sums let them be rare, a rival's no longer") {
+  for (const bool has_sums : {true, false}) {
+    CAPTURE(has_sums);
+    config settings = make_sums_config("a");
+    if (!has_sums) settings.suspicion_rounds = 0;
+    memory_storage entries;
+    node_parts parts(settings, storage_ref(entries), endpoint::v4(10, 0, 0, 1, 7000), 1,
+                     moment(100s, 0s));
+    for (int i = 0; i < 59; ++i) {
+      const std::string name = "p" + std::to_string(i);
+      REQUIRE(parts.peers.try_add(name, hash_of(name)));
+    }
+
+    parts.update_expectation();
+
+    // 16 times the gap: 60 nodes by 3 rows a round, or all of them.
+    const std::chrono::nanoseconds longest = parts.liveness.expected().maximum;
+    CHECK(longest / settings.gossip_interval == (has_sums ? 320 : 16));
+    CHECK(parts.heartbeat_wait_max() == (has_sums ? 64 * settings.gossip_interval : longest));
+  }
+}
+
+TEST_CASE("sums: membership needs as much as roots take, however many peers are known") {
+  for (const bool has_sums : {true, false}) {
+    CAPTURE(has_sums);
+    config settings = make_sums_config("a");
+    if (!has_sums) settings.sums_peers_min = 1000;
+    sums_node given(settings);
+    for (int i = 0; i < 100; ++i) {
+      puppet known(given.world, "a", "q" + std::to_string(i), 3);
+      begin(given.p, message_kind::reply).identities.push_back(known.identity());
+      static_cast<void>(given.p.send());
+    }
+
+    for (int i = 0; i < 30; ++i) static_cast<void>(given.round());
+
+    CHECK((given.node.stats().membership_bytes_per_interval < 1500) == has_sums);
+  }
+}
+
+TEST_CASE("sums: who names a dead peer beside a root is told that it was suspected") {
+  config settings = make_sums_config("a");
+  settings.suspicion_rounds = 12;
+  sums_node given(settings);
+  const auto is_dead = [&given] {
+    return given.node.find_member("p", given.world.now())->status == peer_status::dead;
+  };
+  // Long enough that the usual legs tell of it no more.
+  for (int i = 0; i < 300 && !is_dead(); ++i) {
+    static_cast<void>(given.world.collect_round("a"));
+    static_cast<void>(beat(given.other));
+  }
+  REQUIRE(is_dead());
+  for (int i = 0; i < 30; ++i) {
+    static_cast<void>(given.world.collect_round("a"));
+    static_cast<void>(beat(given.other));
+  }
+  for (const bool is_named : {false, true}) {
+    CAPTURE(is_named);
+    message& told = begin_root(given.other, given.node);
+    const digest_entry dead = given.node.peers()[*given.node.peers().find(given.p.hash())].entry();
+    if (is_named) told.known.extra.push_back(dead);
+
+    const letters sent = given.other.send();
+
+    REQUIRE(!sent.empty());
+    const std::vector<suspicion_entry>& said = sent.front().content.suspicions;
+    CHECK(said.size() == (is_named ? 1 : 0));
+    if (is_named && !said.empty()) CHECK(said.front().name_hash == given.p.hash());
   }
 }
 
@@ -421,6 +495,28 @@ TEST_CASE("sums: an answer to a stale root is answered by one bare leg 3, anothe
       CHECK(leg.receiver.heartbeat == given.p.heartbeat);
     }
   }
+}
+
+TEST_CASE("sums: leg 3 after a stale leg tells the suspicions that were left aside") {
+  sums_node given;
+  suspicion_entry suspected;
+  suspected.name_hash = given.other.hash();
+  suspected.generation = given.other.generation;
+  suspected.heartbeat = given.other.heartbeat;
+  suspected.suspicion_age = 16;
+  given.world.steady += 3s;
+  given.world.wall += 3s;
+  begin(given.p, message_kind::reply).suspicions.push_back(suspected);
+  static_cast<void>(given.p.send());
+  begin(given.p, message_kind::reply).of_root = root_answer::is_stale;
+
+  const letters sent = given.p.send();
+
+  const auto is_leg_3 = [](const letter& one) { return one.content.kind == message_kind::deltas; };
+  REQUIRE(count(sent, is_leg_3) == 1);
+  const message& leg = std::find_if(sent.begin(), sent.end(), is_leg_3)->content;
+  REQUIRE(leg.suspicions.size() == 1);
+  CHECK(leg.suspicions.front().name_hash == given.other.hash());
 }
 
 TEST_CASE("sums: leg 3 that requests is a reply, which is not taken for an answer to a leg 1") {

@@ -384,16 +384,19 @@ void liveness::spread_suspicions() {
   spreading_left_ = spreading_legs;
 }
 
-void liveness::tell_dead(std::span<const located_entry> named,
+void liveness::tell_dead(std::span<const packed_entry> named,
                          std::vector<suspicion_entry>& told) const {
-  for (const located_entry& at : named) {
-    if (at.slot == no_slot || told.size() >= suspicions_a_leg()) continue;
-    const peer_view row = peers_[at.slot];
-    const auto is_it = [&row](const suspicion_entry& one) {
-      return one.name_hash == row.name_hash();
+  if (!peers_.has_suspects()) return;
+  for (const packed_entry& one : named) {
+    const std::optional<slot_index> slot = peers_.find(one.name_hash);
+    if (!slot || told.size() >= suspicions_a_leg()) continue;
+    const peer_view row = peers_[*slot];
+    const auto is_it = [&one](const suspicion_entry& each) {
+      return each.name_hash == one.name_hash;
     };
-    const bool is_dead = row.status() == peer_status::dead && row.is_suspect();
-    if (is_dead && std::ranges::none_of(told, is_it)) told.push_back(describe(at.slot, {}));
+    const bool is_dead = row.status() == peer_status::dead && row.is_suspect() &&
+                         row.generation() == one.generation();
+    if (is_dead && std::ranges::none_of(told, is_it)) told.push_back(describe(*slot, {}));
   }
 }
 

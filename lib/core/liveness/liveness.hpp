@@ -116,7 +116,7 @@ class liveness {
   [[nodiscard]] const std::vector<suspicion_entry>& answers() const { return answers_; }
   /// Adds what is known of the dead among these peers: the sender of a digest that names them may
   /// not have heard.
-  void tell_dead(std::span<const located_entry> named, std::vector<suspicion_entry>& told) const;
+  void tell_dead(std::span<const packed_entry> named, std::vector<suspicion_entry>& told) const;
   /// The first answer leg to an address in a round carries what is to be spread.
   [[nodiscard]] bool is_to_be_told(const endpoint& address);
 

@@ -62,7 +62,7 @@ class exchange_fixture {
   }
 
   config settings;
-  peer_table peers{100};
+  peer_table peers{700};
   unwanted_peers unwanted{32};
   memory_storage entries;
   change_list changes{64};

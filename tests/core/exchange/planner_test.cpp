@@ -80,10 +80,10 @@ class summing : public planning {
     told.root->nodes = static_cast<std::uint32_t>(other.peers.entries().size());
     return told;
   }
-  [[nodiscard]] answer_leg answer(const digest& theirs) {
+  [[nodiscard]] answer_leg answer(const digest& theirs, std::size_t bytes = 100'000) {
     answer_leg leg;
     leg.of_root = root_answer::leg_2;
-    leg.bytes_left = 100'000;
+    leg.bytes_left = bytes;
     plans.answer_root(theirs, now, leg);
     return leg;
   }
@@ -393,6 +393,22 @@ TEST_CASE("planner: there are as many buckets as rows changed of late, within li
     CHECK(given.answer(given.root_of(there)).sum_bits == bits);
     given.peers.begin_round(1009);
     CHECK(given.answer(given.root_of(there)).sum_bits == 3);
+  }
+}
+
+TEST_CASE(
+    "planner: where many rows of 600 changed, there are 256 buckets, if the answer may be long") {
+  for (const std::size_t bytes : {1900U, 2000U}) {
+    for (const slot_index changed : {slot_index{63}, slot_index{64}}) {
+      CAPTURE(bytes);
+      CAPTURE(changed);
+      summing given(600);
+      summing there(599);
+      for (slot_index slot = 1; slot <= changed; ++slot) given.peers.touch(slot);
+
+      const unsigned of_many = bytes == 2000 ? 8 : 7;
+      CHECK(given.answer(given.root_of(there), bytes).sum_bits == (changed == 64 ? of_many : 6));
+    }
   }
 }
 

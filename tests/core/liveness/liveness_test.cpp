@@ -271,9 +271,9 @@ TEST_CASE("liveness: who names the dead is told of their suspicions, and of nobo
   for (int i = 0; i < 12 && given.peers[dead].status() == peer_status::live; ++i) given.run();
   REQUIRE(given.peers[dead].status() == peer_status::dead);
   given.tell(given.suspicion_of(suspect, 16));
-  std::vector<located_entry> named(4);
-  for (slot_index slot = 1; slot < 4; ++slot) named[slot].slot = slot;
-  named[0].slot = no_slot;
+  std::vector<packed_entry> named;
+  for (slot_index slot = 1; slot < 4; ++slot) named.push_back(given.peers[slot].entry());
+  named.emplace_back().name_hash = 99;  // unknown
 
   std::vector<suspicion_entry> told;
   given.alive.tell_dead(named, told);
