@@ -1,12 +1,9 @@
 #include "core/liveness/liveness.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cassert>
 #include <ranges>
-#include <tuple>
 
-#include "core/liveness/freshness.hpp"
 #include "core/model/size_limits.hpp"
 
 namespace gossipmonger {
@@ -17,20 +14,9 @@ using std::chrono::nanoseconds;
 
 /// Third peers that are asked beside the silent one, in each try.
 constexpr std::size_t asked_a_try = 3;
-/// After so many rounds in which nobody answered, a node asks one more peer than the ring does. The
-/// number doubles each round, so many times at most.
-constexpr std::size_t bad_rounds_min = 4;
-constexpr std::size_t asks_doubled_max = 4;
-/// More legs a round while there is something to spread.
-constexpr std::size_t spreading_legs = 2;
 /// A sign of life this old, in rounds, is no reason to leave a peer unasked that others suspect.
 constexpr int rounds_unasked = 4;
-/// Each change is told so many times log2 n.
-constexpr std::size_t told_times = 3;
-constexpr std::size_t told_addresses_max = 64;
 constexpr std::size_t draws_max = 16;
-/// So many short legs that told something are remembered, for those that leave it aside.
-constexpr std::size_t told_apart_max = 32;
 /// The suspicions in one leg take this part of the budget at most.
 constexpr std::size_t suspicions_part = 16;
 constexpr std::size_t suspicions_min = 4;
@@ -64,60 +50,27 @@ suspicion_rules liveness::rules() const {
 // ------------------------------------------------------------------------------ life of a row
 
 void liveness::begin(slot_index slot) {
-  std::erase(told_, slot);
-  peer_life& fresh = life(slot);
-  const std::uint32_t path_rounds = fresh.path_rounds;
-  fresh = peer_life();
-  fresh.path_rounds = path_rounds;
+  spreading_.forget(slot);
+  freshness_.begin(slot);
+  life(slot) = peer_life();
 }
 
 void liveness::forget(slot_index slot) {
-  std::erase(told_, slot);
+  spreading_.forget(slot);
+  freshness_.forget(slot);
   life(slot) = peer_life();
 }
 
 void liveness::handle_death(slot_index slot) {
-  peer_life& of = life(slot);
   // A node that was told since that the peer is live hears of the suspicion now.
-  if (peers_[slot].is_suspect()) tell_anew(slot);
-  of.died_at_heartbeat = peers_.self().heartbeat();
-  of.died_at_own_heartbeat = reachable_heartbeat(slot);
+  if (peers_[slot].is_suspect()) spreading_.tell_anew(slot);
+  freshness_.handle_death(slot, reachable_heartbeat(slot));
   // Without a suspicion nobody knows when it fell silent; its last word is as old as a fresh echo.
-  of.returns_from = peers_[slot].is_suspect() ? 0 : credible_heartbeat(slot) + fresh_rounds(0);
+  life(slot).returns_from =
+      peers_[slot].is_suspect() ? 0 : credible_heartbeat(slot) + freshness_.rounds_max();
 }
 
-// ------------------------------------------------------------------------------------ freshness
-
-std::uint64_t liveness::fresh_rounds(std::uint32_t path_rounds) const {
-  return fresh_rounds_max(peers_.by_hash().size(), settings_.gossip_interval, path_rounds);
-}
-
-bool liveness::is_fresh(const message& received) {
-  echo of_me;
-  of_me.generation = received.receiver.generation;
-  of_me.heartbeat = received.receiver.heartbeat;
-  of_me.instance = received.receiver_instance;
-  of_me.is_answer = received.kind != message_kind::digest;
-  const peer_view self = peers_.self();
-  std::uint32_t path_rounds = 0;
-  std::uint64_t after = 0;
-  if (const std::optional<slot_index> sender = peers_.find(received.sender.name_hash)) {
-    peer_life& of = life(*sender);
-    const bool is_of_this_run = of_me.generation == self.generation();
-    if (of_me.is_answer && is_of_this_run && of_me.heartbeat <= self.heartbeat()) {
-      of.path_rounds = smoothed_path_rounds(of.path_rounds, self.heartbeat() - of_me.heartbeat);
-    }
-    path_rounds = of.path_rounds;
-    const bool is_dead = peers_[*sender].status() == peer_status::dead;
-    // An answer that names a higher run of mine bears no heartbeat of mine: its own tells its age.
-    const bool is_of_higher_run = of_me.is_answer && of_me.generation > self.generation();
-    const bool is_from_after =
-        is_of_higher_run && received.sender.heartbeat > of.died_at_own_heartbeat;
-    if (is_dead && !is_from_after) after = of.died_at_heartbeat;
-  }
-  return gossipmonger::is_fresh(of_me, self.entry(), peers_.details(self_slot).instance,
-                                fresh_rounds(path_rounds), after);
-}
+// ----------------------------------------------------------------------------------- heartbeats
 
 void liveness::handle_stale(slot_index slot, std::uint64_t heartbeat, const endpoint& source) {
   const peer_view row = peers_[slot];
@@ -126,8 +79,6 @@ void liveness::handle_stale(slot_index slot, std::uint64_t heartbeat, const endp
   if (!is_open || heartbeat <= row.heartbeat()) return;
   wanted_.emplace_back(source, row.name_hash());
 }
-
-// ----------------------------------------------------------------------------------- heartbeats
 
 void liveness::handle_ahead(std::span<const packed_entry> entries,
                             std::span<const placed_entry> ahead) {
@@ -177,7 +128,7 @@ std::uint64_t liveness::credible_heartbeat(slot_index slot) const {
 std::uint64_t liveness::reachable_heartbeat(slot_index slot) const {
   const suspicion& heard = life(slot).state;
   const std::uint64_t held = credible_heartbeat(slot);
-  if (!heard.was_heard()) return held + fresh_rounds(0);
+  if (!heard.was_heard()) return held + freshness_.rounds_max();
   suspicion_rules slowest = rules();
   const interval_code& interval = peers_.details(slot).interval;
   if (interval.is_said()) {
@@ -298,7 +249,7 @@ void liveness::handle_outdated(slot_index slot, const suspicion_entry& told) {
   // The sender's own sign of life is as late as its suspicion: it learns nothing new here.
   if (told.alive_age <= told.suspicion_age) return;
   if (answers_.size() < suspicions_a_leg()) answers_.push_back(describe(slot, std::nullopt));
-  if (!told.is_question && life(slot).state.told >= told_max()) spread(slot);
+  if (!told.is_question && spreading_.is_done(slot, peers_.by_hash().size())) spread(slot);
 }
 
 void liveness::handle_alive(slot_index slot, std::uint64_t heartbeat) {
@@ -325,20 +276,7 @@ void liveness::refute(slot_index slot) {
 
 // ----------------------------------------------------------------------------------- spreading
 
-void liveness::spread(slot_index slot) {
-  spread_at_ = clock_.now();
-  tell_anew(slot);
-}
-
-void liveness::tell_anew(slot_index slot) {
-  life(slot).state.told = 0;
-  if (std::find(told_.begin(), told_.end(), slot) == told_.end()) told_.push_back(slot);
-}
-
-std::uint32_t liveness::told_max() const {
-  return static_cast<std::uint32_t>(
-      told_times * static_cast<std::size_t>(std::bit_width(peers_.by_hash().size())));
-}
+void liveness::spread(slot_index slot) { spreading_.spread(slot, clock_.now()); }
 
 std::size_t liveness::suspicions_a_leg() const {
   if (!has_byte_budget()) return suspicion_entry::suspicions_max;
@@ -347,41 +285,25 @@ std::size_t liveness::suspicions_a_leg() const {
 }
 
 void liveness::plan_suspicions(std::vector<suspicion_entry>& told) {
-  if (told_.empty()) return;
-  std::erase_if(told_, [this, most = told_max()](slot_index slot) {
-    if (!peers_.is_used(slot)) return true;
-    const peer_view row = peers_[slot];
-    return life(slot).state.told >= most || row.status() == peer_status::left;
+  if (spreading_.is_empty()) return;
+  spreading_.expire(peers_.by_hash().size(), [this](slot_index slot) {
+    return !peers_.is_used(slot) || peers_[slot].status() == peer_status::left;
   });
-  std::sort(told_.begin(), told_.end(), [this](slot_index one, slot_index other) {
-    return std::tie(life(one).state.told, one) < std::tie(life(other).state.told, other);
-  });
-  const std::size_t most_a_leg = suspicions_a_leg();
-  for (const slot_index slot : told_) {
-    if (told.size() >= most_a_leg) return;
-    // Counted now, not when the datagram goes: legs that are planned before any of them goes are to
-    // tell of different peers. A leg that is struck out of a full queue counts as lost on the way.
-    ++life(slot).state.told;
+  const std::size_t most = suspicions_a_leg();
+  if (told.size() >= most) return;
+  for (const slot_index slot : spreading_.choose(most - told.size())) {
     told.push_back(describe(slot, std::nullopt));
   }
 }
 
 void liveness::ask_more() {
-  // Where nobody answers for some rounds, many fell silent at once: the ring alone would ask them
-  // one after the other.
-  const bool is_bad = missed_ > 0 && answered_ == 0;
-  bad_rounds_ = is_bad ? bad_rounds_ + 1 : 0;
-  missed_ = 0;
-  answered_ = 0;
-  if (bad_rounds_ < bad_rounds_min || settings_.suspicion_rounds == 0 || has_byte_budget()) return;
-  asks_left_ = std::size_t{1} << std::min(bad_rounds_ - bad_rounds_min, asks_doubled_max);
+  const std::size_t asks = prober_.end_round();
+  if (asks == 0 || settings_.suspicion_rounds == 0 || has_byte_budget()) return;
+  asks_left_ = asks;
 }
 
 void liveness::spread_suspicions() {
-  if (told_.empty()) return;
-  const auto rounds = static_cast<std::int64_t>(std::bit_width(peers_.by_hash().size())) + 1;
-  if (clock_.now() - spread_at_ > settings_.gossip_interval * rounds) return;
-  spreading_left_ = spreading_legs;
+  spreading_.plan_legs(clock_.now(), settings_.gossip_interval, peers_.by_hash().size());
 }
 
 void liveness::tell_dead(std::span<const packed_entry> named,
@@ -400,24 +322,13 @@ void liveness::tell_dead(std::span<const packed_entry> named,
   }
 }
 
-bool liveness::is_to_be_told(const endpoint& address) {
-  if (told_.empty()) return false;
-  if (std::find(told_addresses_.begin(), told_addresses_.end(), address) != told_addresses_.end()) {
-    return false;
-  }
-  if (told_addresses_.size() < told_addresses_max) told_addresses_.push_back(address);
-  return true;
-}
-
 // -------------------------------------------------------------------------------------- probes
 
 void liveness::begin_round(std::uint64_t round) {
   round_ = round;
-  told_addresses_.clear();
   prober_.expire_askers(round - std::min<std::uint64_t>(2, round));
   // As long as an answer may take to say that a leg was stale.
-  const std::uint64_t kept = fresh_rounds(0);
-  while (!told_apart_.empty() && told_apart_.front().round + kept < round) told_apart_.pop_front();
+  spreading_.begin_round(round - std::min(freshness_.rounds_max(), round));
   is_settling_ = true;
   settling_ = 0;
 }
@@ -433,13 +344,14 @@ void liveness::draw_leg(random_source& draws) {
     }
     return;
   }
-  spreading_left_ = other ? spreading_left_ - 1 : 0;
-  if (other) want(*other);
+  if (!other) return spreading_.end_legs();
+  spreading_.count_leg();
+  want(*other);
 }
 
 std::optional<wanted_probe> liveness::poll_probe(random_source& draws) {
   // Each leg starts before the next is drawn.
-  while (wanted_.empty() && questions_left_ + spreading_left_ > 0) draw_leg(draws);
+  while (wanted_.empty() && questions_left_ + spreading_.legs_left() > 0) draw_leg(draws);
   while (wanted_.empty() && asks_left_ > 0) {
     --asks_left_;
     const std::size_t rows = peers_.entries().size();
@@ -474,7 +386,6 @@ bool liveness::try_settle(probe& one) {
                          row.heartbeat() >= held.heartbeat_after(*one.suspected, rules()));
   if (is_alive) {
     prober_.count_outcome(one.tries == 0);
-    ++answered_;
     return true;
   }
   if (one.is_public) return false;
@@ -482,7 +393,7 @@ bool liveness::try_settle(probe& one) {
   if (!one.suspected) one.suspected = clock_.now();
   if (one.tries == 0) {
     ++counters_.probes_unanswered;
-    ++missed_;
+    prober_.count_missed();
   }
   if (one.tries < prober_.tries_needed()) {
     want(one.slot, wanted_probe::cause::silent_peer);
@@ -504,13 +415,9 @@ void liveness::want(slot_index slot, wanted_probe::cause why, std::optional<susp
 }
 
 bool liveness::try_tell_again(std::uint64_t remote_hash) {
-  const auto is_there = [remote_hash](const told_leg& one) {
-    return one.what.remote_hash == remote_hash;
-  };
-  const auto place = std::find_if(told_apart_.begin(), told_apart_.end(), is_there);
-  if (place == told_apart_.end()) return false;
-  wanted_probe again = place->what;
-  told_apart_.erase(place);
+  std::optional<wanted_probe> leg = spreading_.take_leg(remote_hash);
+  if (!leg) return false;
+  wanted_probe& again = *leg;
   const std::optional<slot_index> about = peers_.find(again.told->name_hash);
   if (!about || peers_[*about].generation() != again.told->generation) return false;
   // By the ages of now.
@@ -524,8 +431,7 @@ bool liveness::try_tell_again(std::uint64_t remote_hash) {
 
 void liveness::handle_started(const wanted_probe& one, bool is_waiting) {
   if (is_waiting && one.told && !one.is_again) {
-    if (told_apart_.size() == told_apart_max) told_apart_.pop_front();
-    told_apart_.emplace_back(one, round_);
+    spreading_.remember(one, round_);
   }
   if (one.why == wanted_probe::cause::awaited) {
     const std::optional<slot_index> asked = peers_.find(one.remote_hash);
@@ -671,7 +577,7 @@ void liveness::suspend(std::uint64_t decide_from) {
 
 void liveness::end_suspicion() {
   prober_.clear();
-  told_.clear();
+  spreading_.clear();
   for (const peer_view one : peers_.by_hash()) {
     peers_.set_suspect(one.slot(), false);
     life(one.slot()).state.end();

@@ -14,8 +14,11 @@
 #include <span>
 #include <vector>
 
+#include "core/liveness/dissemination.hpp"
+#include "core/liveness/freshness_watch.hpp"
 #include "core/liveness/prober.hpp"
 #include "core/liveness/suspicion.hpp"
+#include "core/liveness/wanted_probe.hpp"
 #include "core/membership/address_book.hpp"
 #include "core/membership/peer_table.hpp"
 #include "core/model/failure_detector.hpp"
@@ -25,26 +28,6 @@
 #include "gossipmonger/testing/random.hpp"
 
 namespace gossipmonger {
-
-/// A short leg that liveness wants: a digest leg that claims nothing, which asks or tells. A value.
-struct wanted_probe {
-  enum class cause : std::uint8_t {
-    other,        ///< nothing depends on whether it goes
-    silent_peer,  ///< asks the peer of a pending probe again; indirect probes follow if it goes
-    last_word,    ///< asks a suspect before it is declared dead
-    awaited,      ///< asks a peer whose silence will show, if it goes
-  };
-
-  wanted_probe(const endpoint& address, std::uint64_t hash) : to(address), remote_hash(hash) {}
-
-  endpoint to;
-  std::uint64_t remote_hash;
-  std::optional<suspicion_entry> told;  ///< rides along, if the leg has room for it
-  cause why = cause::other;
-  /// The suspicion in `told` is as old, and not public yet.
-  std::optional<std::chrono::nanoseconds> suspected;
-  bool is_again = false;  ///< its peer left it aside before
-};
 
 /// How often things happened; the conductor sums. A value.
 struct liveness_counters {
@@ -62,7 +45,11 @@ class liveness {
   /// All references outlive the machine. `settings` may change between calls.
   liveness(const config& settings, peer_table& peers, address_book& addresses,
            const node_clock& clock)
-      : settings_(settings), peers_(peers), addresses_(addresses), clock_(clock) {}
+      : settings_(settings),
+        peers_(peers),
+        addresses_(addresses),
+        clock_(clock),
+        freshness_(settings, peers) {}
   liveness(const liveness&) = delete;
   liveness& operator=(const liveness&) = delete;
 
@@ -71,8 +58,8 @@ class liveness {
   [[nodiscard]] const liveness_counters& counters() const { return counters_; }
   [[nodiscard]] std::size_t pending_probes() const { return prober_.pending().size(); }
   [[nodiscard]] std::size_t askers() const { return prober_.asker_count(); }
-  [[nodiscard]] std::size_t suspicions_told() const { return told_.size(); }
-  [[nodiscard]] std::size_t told_addresses() const { return told_addresses_.size(); }
+  [[nodiscard]] std::size_t suspicions_told() const { return spreading_.size(); }
+  [[nodiscard]] std::size_t told_addresses() const { return spreading_.addresses(); }
   /// The heartbeat above which a forgotten peer comes back: the one held, but no more than it can
   /// have reached by what was heard of it directly. A relayed claim alone does not keep it away.
   [[nodiscard]] std::uint64_t credible_heartbeat(slot_index slot) const;
@@ -88,7 +75,7 @@ class liveness {
   // Receiving. A returned status is the one that the conductor must set.
   /// Whether a datagram from a verified address is fresh: its sender hears this node, lately. A
   /// stale one is no sign of life, and its sender vouches for nobody.
-  [[nodiscard]] bool is_fresh(const message& received);
+  [[nodiscard]] bool is_fresh(const message& received) { return freshness_.is_fresh(received); }
   /// A fresh datagram bears `entry`, of the peer itself or of one that `accepts`.
   [[nodiscard]] std::optional<peer_status> handle_heartbeat(slot_index slot,
                                                             const digest_entry& entry);
@@ -118,7 +105,9 @@ class liveness {
   /// not have heard.
   void tell_dead(std::span<const packed_entry> named, std::vector<suspicion_entry>& told) const;
   /// The first answer leg to an address in a round carries what is to be spread.
-  [[nodiscard]] bool is_to_be_told(const endpoint& address);
+  [[nodiscard]] bool is_to_be_told(const endpoint& address) {
+    return spreading_.try_visit(address);
+  }
 
   // The round, in this order.
   void update_expectation(std::size_t rows_a_digest);
@@ -170,9 +159,6 @@ class liveness {
     peer_life() = default;
 
     suspicion state;
-    std::uint32_t path_rounds = 0;        // from a leg of mine to its answer, smoothed; 0: at hand
-    std::uint64_t died_at_heartbeat = 0;  // mine, when I declared it dead; 0: I never did
-    std::uint64_t died_at_own_heartbeat = 0;  // the highest of its own that it can have had then
     // When it died without a suspicion: the least of its own that others may tell of as a sign of
     // life.
     std::uint64_t returns_from = 0;
@@ -181,19 +167,10 @@ class liveness {
     std::uint32_t silent_asks = 0;
   };
 
-  /// A short leg that told something, and the round in which it went.
-  struct told_leg {
-    told_leg(const wanted_probe& leg, std::uint64_t in_round) : what(leg), round(in_round) {}
-
-    wanted_probe what;
-    std::uint64_t round;
-  };
-
   [[nodiscard]] peer_life& life(slot_index slot);
   [[nodiscard]] const peer_life& life(slot_index slot) const;
   [[nodiscard]] bool has_byte_budget() const { return settings_.send_bytes_per_interval != 0; }
   [[nodiscard]] suspicion_rules rules() const;
-  [[nodiscard]] std::uint64_t fresh_rounds(std::uint32_t path_rounds) const;
   /// Whether it can have beaten so often since the heartbeat that the row has.
   [[nodiscard]] bool is_plausible(peer_view row, std::uint64_t heartbeat) const;
   /// The highest heartbeat that a peer can have by now, by what was heard of it.
@@ -211,9 +188,6 @@ class liveness {
   void refute(slot_index slot);
   /// The state of that peer has changed: it is to be told, by legs beside the usual ones too.
   void spread(slot_index slot);
-  /// It is to be told by the usual legs.
-  void tell_anew(slot_index slot);
-  [[nodiscard]] std::uint32_t told_max() const;
   /// Whether nothing more is to be awaited; else what follows from the silence.
   [[nodiscard]] bool try_settle(probe& one);
   /// Indirect probes: other peers are asked for a sign of life.
@@ -237,23 +211,17 @@ class liveness {
   address_book& addresses_;
   const node_clock& clock_;
   std::vector<peer_life> lives_;  // by slot
+  freshness_watch freshness_;
   prober prober_;
+  dissemination spreading_;
   std::deque<wanted_probe> wanted_;
   std::optional<suspicion_entry> question_;  // of indirect probes, so many of which are left:
   std::optional<std::chrono::nanoseconds> suspected_;  // since when it is suspected
   std::size_t questions_left_ = 0;
-  std::size_t spreading_left_ = 0;  // legs of this round
-  std::size_t asks_left_ = 0;       // likewise
-  std::size_t missed_ = 0;          // answers, since the last round
-  std::size_t answered_ = 0;        // probes, likewise
-  std::size_t bad_rounds_ = 0;      // since one of them was answered
-  bool is_settling_ = false;        // the pending probes of a round; the next one:
+  std::size_t asks_left_ = 0;  // of this round
+  bool is_settling_ = false;   // the pending probes of a round; the next one:
   std::size_t settling_ = 0;
-  std::vector<slot_index> told_;          // peers of which there is something to spread
-  std::chrono::nanoseconds spread_at_{};  // when that last changed
-  std::vector<endpoint> told_addresses_;  // by answer legs of this round
   std::vector<suspicion_entry> answers_;  // to the message in hand
-  std::deque<told_leg> told_apart_;       // the words of the latest short legs
   detector_expectation expected_;
   std::uint64_t round_ = 0;
   std::uint64_t decide_from_ = 0;

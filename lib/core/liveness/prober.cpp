@@ -7,6 +7,10 @@ namespace gossipmonger {
 
 namespace {
 
+// After so many rounds in which nobody answered, a node asks one more peer than the ring does. The
+// number doubles each round, so many times at most.
+constexpr std::size_t bad_rounds_min = 4;
+constexpr std::size_t asks_doubled_max = 4;
 // An outcome weighs 1/64 when it comes in.
 constexpr int outcome_shift = 6;
 constexpr std::uint32_t whole = 65536;
@@ -30,6 +34,18 @@ void prober::expect(slot_index slot, std::uint64_t generation, std::chrono::nano
 void prober::count_outcome(bool was_answered) {
   failures_ -= failures_ >> outcome_shift;
   if (!was_answered) failures_ += whole >> outcome_shift;
+  ++answered_;
+}
+
+std::size_t prober::end_round() {
+  // Where nobody answers for some rounds, many fell silent at once: the ring alone would ask them
+  // one after the other.
+  const bool is_bad = missed_ > 0 && answered_ == 0;
+  bad_rounds_ = is_bad ? bad_rounds_ + 1 : 0;
+  missed_ = 0;
+  answered_ = 0;
+  if (bad_rounds_ < bad_rounds_min) return 0;
+  return std::size_t{1} << std::min(bad_rounds_ - bad_rounds_min, asks_doubled_max);
 }
 
 std::size_t prober::tries_needed() const {

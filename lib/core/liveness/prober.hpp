@@ -74,6 +74,11 @@ class prober {
 
   /// A peer that lives, as I know by now, answered at once, or did not.
   void count_outcome(bool was_answered);
+  /// The first answer of a peer did not come.
+  void count_missed() { ++missed_; }
+  /// A round ends. Returns how many peers more than the ring this node asks in the next one: 0,
+  /// unless answers were missed and none came for some rounds.
+  [[nodiscard]] std::size_t end_round();
   /// So many rounds a node asks again, and third peers too, before it suspects aloud. At the
   /// failures seen of late, fewer than one probe in 10,000 of a live peer then ends in a false
   /// suspicion.
@@ -97,6 +102,9 @@ class prober {
   std::vector<probe> pending_;
   std::vector<asker> askers_;
   std::uint32_t failures_ = 6554;  // of 65536 probes of live peers; at first one in ten
+  std::size_t missed_ = 0;         // answers, since the last round
+  std::size_t answered_ = 0;       // probes, likewise
+  std::size_t bad_rounds_ = 0;     // since one of them was answered
 };
 
 }  // namespace gossipmonger

@@ -99,8 +99,6 @@ class suspicion {
       std::chrono::nanoseconds now, std::chrono::nanoseconds interval,
       std::optional<std::chrono::nanoseconds> suspected_at = std::nullopt) const;
 
-  std::uint32_t told = 0;  ///< how often, since the last change
-
  private:
   [[nodiscard]] bool try_end();
 

@@ -114,3 +114,19 @@ TEST_CASE("prober: at most 64 askers wait") {
   while (probes.take_asker(3, 1, 9s)) ++taken;
   CHECK(taken == prober::askers_max);
 }
+
+TEST_CASE("prober: where answers were missed and none came for four rounds, it asks more") {
+  prober probes;
+  const auto end_bad_round = [&probes] {
+    probes.count_missed();
+    return probes.end_round();
+  };
+  for (int round = 0; round < 3; ++round) CHECK(end_bad_round() == 0);
+  for (const std::size_t asks : {1U, 2U, 4U, 8U, 16U, 16U}) CHECK(end_bad_round() == asks);
+
+  CHECK(probes.end_round() == 0);  // nobody was asked
+  for (int round = 0; round < 3; ++round) CHECK(end_bad_round() == 0);
+  probes.count_outcome(true);
+  CHECK(end_bad_round() == 0);
+  CHECK(end_bad_round() == 0);
+}
