@@ -226,7 +226,9 @@ void liveness::handle_suspicion(const suspicion_entry& told, std::uint64_t from_
       clock_.now() - age_unit(settings_.gossip_interval) * told.suspicion_age;
   if (held.is_alive_after(suspected)) return handle_outdated(*slot, told);
   if (!row.may_die()) return;
-  if (held.was_heard() && row.heartbeat() >= held.heartbeat_after(suspected, rules())) return;
+  if (held.was_heard() && row.heartbeat() >= held.heartbeat_after(suspected, rules())) {
+    return look_again(*slot, told);
+  }
   if (told.is_question) {
     prober_.add_asker(asker(*slot, row.generation(), suspected, source, from_hash, round_));
     return want(*slot);
@@ -238,14 +240,15 @@ void liveness::handle_suspicion(const suspicion_entry& told, std::uint64_t from_
   if (clock_.now() - suspected <= 2 * rules().interval) want(*slot);
 }
 
-void liveness::handle_outdated(slot_index slot, const suspicion_entry& told) {
-  // Others hear nothing of it, and my own sign of life is old by now: I look for myself.
-  const peer_view row = peers_[slot];
+void liveness::look_again(slot_index slot, const suspicion_entry& told) {
   const std::optional<nanoseconds> alive_at = life(slot).state.alive_at();
   const bool is_old = !alive_at || clock_.now() - *alive_at > rounds_unasked * rules().interval;
-  if (is_old && row.may_die() && !told.is_question) {
-    want(slot, wanted_probe::cause::awaited);
-  }
+  if (!is_old || !peers_[slot].may_die() || told.is_question) return;
+  want(slot, wanted_probe::cause::awaited);
+}
+
+void liveness::handle_outdated(slot_index slot, const suspicion_entry& told) {
+  look_again(slot, told);
   // The sender's own sign of life is as late as its suspicion: it learns nothing new here.
   if (told.alive_age <= told.suspicion_age) return;
   if (answers_.size() < suspicions_a_leg()) answers_.push_back(describe(slot, std::nullopt));

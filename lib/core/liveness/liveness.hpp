@@ -182,6 +182,9 @@ class liveness {
                                          std::optional<std::chrono::nanoseconds> suspected) const;
   /// The peer that `told` is of, if a suspicion may concern it.
   [[nodiscard]] std::optional<slot_index> find_subject(const suspicion_entry& told) const;
+  /// The peer lived after it fell silent for the sender of `told`, but may have died since, where
+  /// nobody will suspect it anew: this node looks for itself if its own sign of life is old.
+  void look_again(slot_index slot, const suspicion_entry& told);
   /// Answers a suspicion that was outdated when its sender began to suspect.
   void handle_outdated(slot_index slot, const suspicion_entry& told);
   void answer_askers(slot_index slot);

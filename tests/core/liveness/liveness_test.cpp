@@ -262,6 +262,23 @@ TEST_CASE("liveness: a peer that others suspect is asked, if the own sign of its
   }
 }
 
+TEST_CASE("liveness: a suspicion that a heartbeat outran makes this node look for itself") {
+  watcher node;
+  const slot_index silent = node.add(2, peer_status::live);
+  node.hear(silent, 11);
+  for (int round = 0; round < 8; ++round) node.run();
+  // It beat nine times since the sign of life, so it lived well after it was suspected.
+  static_cast<void>(node.alive.handle_heartbeat(silent, node.entry_of(silent, 20)));
+
+  node.tell(node.suspicion_of(silent, 16 * 6));
+
+  CHECK(node.start_probes() == "2");
+  CHECK(node.alive.pending_probes() == 1);
+  node.run();
+  node.run();
+  CHECK(node.peers[silent].is_suspect());  // since now
+}
+
 TEST_CASE("liveness: who names the dead is told of their suspicions, and of nobody else's") {
   watcher given;
   const slot_index dead = given.add(2, peer_status::live);
