@@ -199,24 +199,24 @@ void protocol::handle_foreign(const endpoint& source) {
   node_.notices.handle_foreign(source, node_.clock.now());
 }
 
-std::optional<event_view> protocol::poll_event(change_cursor& cursor) {
+std::optional<event_view> protocol::poll_event(change_cursor& cursor) const {
   return change_reader(node_.changes, node_.entries, node_.peers).poll(cursor);
 }
 
-bool protocol::has_event(change_cursor& cursor) {
+bool protocol::peek_event(change_cursor& cursor, peeked_entry& entry) const {
   // A cursor that has not begun stays so, and pins nothing: its snapshot begins when it is read.
   if (!cursor.has_begun) {
+    entry = peeked_entry();
     change_cursor ahead = cursor;
     const bool is_found = poll_event(ahead).has_value();
     if (!is_found) cursor = std::move(ahead);
     return is_found;
   }
-  return change_reader(node_.changes, node_.entries, node_.peers).has_next(cursor);
+  return change_reader(node_.changes, node_.entries, node_.peers).peek(cursor, entry);
 }
 
 void protocol::release_changes(std::uint64_t sequence) {
-  change_reader(node_.changes, node_.entries, node_.peers)
-      .release(sequence, node_.settings.retired_max);
+  gossipmonger::release_changes(node_.changes, node_.entries, sequence, node_.settings.retired_max);
 }
 
 // ----------------------------------------------------------------------------------- commands

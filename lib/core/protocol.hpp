@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/local/change_reader.hpp"
 #include "core/node_parts.hpp"
 #include "core/outgoing.hpp"
 #include "core/receiving.hpp"
@@ -167,10 +168,10 @@ class protocol {
   /// The local address that the latest of them leaves from; a wildcard: the driver's choice.
   [[nodiscard]] const endpoint& transmit_source() const { return node_.sending.source(); }
   /// The next event above the cursor; its view is valid until the next call.
-  [[nodiscard]] std::optional<event_view> poll_event(change_cursor& cursor);
+  [[nodiscard]] std::optional<event_view> poll_event(change_cursor& cursor) const;
   /// Whether `poll_event` has an event above the cursor. Moves it behind changes that are not
-  /// shown.
-  [[nodiscard]] bool has_event(change_cursor& cursor);
+  /// shown. Fills `entry` if an entry is behind that event.
+  [[nodiscard]] bool peek_event(change_cursor& cursor, peeked_entry& entry) const;
   /// The sequence of the latest change: a cursor below it has something to read, or to skip.
   [[nodiscard]] std::uint64_t last_change() const { return node_.changes.last(); }
   /// No cursor is below `sequence`.

@@ -78,7 +78,7 @@ asio::awaitable<result<replication>> node_driver::replicated(std::shared_ptr<nod
   const std::uint64_t run = of->core->generation();
   const preference preferred(*of, version);
   auto is_done = [of, version, policy, run] {
-    const protocol& node = *of->core;
+    const protocol& node = of->core.see();
     if (node.generation() != run) return true;
     const replication reached = node.replicated(version);
     if (policy.copies > 0) return reached.holding >= policy.copies;

@@ -125,7 +125,7 @@ tl::expected<void, keyring_error> node_driver::set_keyring(keyring ring) {
 }
 
 std::vector<member> node_driver::members() const {
-  std::vector<member> all = core->members(now());
+  std::vector<member> all = core.see().members(now());
   const hash_key cluster = make_cluster_key(settings().cluster_name);
   for (member& one : all) {
     if (one.status != peer_status::self)

@@ -111,7 +111,7 @@ class node_driver final : public node_state {
                                                      IsDone is_done, duration timeout,
                                                      NextLook next_look);
   [[nodiscard]] std::shared_ptr<node_driver> self();
-  [[nodiscard]] const config& settings() const { return core->settings(); }
+  [[nodiscard]] const config& settings() const { return core.see().settings(); }
 
   static constexpr std::size_t batch = 32;
 

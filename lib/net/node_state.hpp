@@ -35,6 +35,31 @@ class wakeable {
   std::weak_ptr<node_state> of_;
 };
 
+/// The node's protocol, which counts how often it may have changed: each access but `see` counts.
+/// A resource.
+class counted_protocol {
+ public:
+  counted_protocol() = default;
+
+  counted_protocol& operator=(std::unique_ptr<protocol> made) {
+    ++turn_;
+    made_ = std::move(made);
+    return *this;
+  }
+  [[nodiscard]] protocol* operator->() {
+    ++turn_;
+    return made_.get();
+  }
+  /// For what changes nothing.
+  [[nodiscard]] const protocol& see() const { return *made_; }
+  /// While this stays the same, views of what the protocol holds stay valid.
+  [[nodiscard]] std::uint64_t turn() const { return turn_; }
+
+ private:
+  std::unique_ptr<protocol> made_;
+  std::uint64_t turn_ = 0;
+};
+
 struct node_state : std::enable_shared_from_this<node_state> {
   /// `entries` keeps the storage of the protocol.
   node_state(transport_ref over, std::shared_ptr<void> entries)
@@ -59,7 +84,7 @@ struct node_state : std::enable_shared_from_this<node_state> {
   }
 
   void release_changes() {
-    std::uint64_t read = core->last_change();
+    std::uint64_t read = core.see().last_change();
     for (const wakeable* one : waiting) read = std::min(read, one->position());
     core->release_changes(read);
   }
@@ -67,7 +92,7 @@ struct node_state : std::enable_shared_from_this<node_state> {
   /// Not to be touched once the node is stopped, but for its clock and timers.
   transport_ref transport;
   std::shared_ptr<void> storage;
-  std::unique_ptr<protocol> core;
+  counted_protocol core;
   std::vector<wakeable*> waiting;
   bool is_stopped = false;
 };

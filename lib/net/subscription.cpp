@@ -21,7 +21,7 @@ struct subscription::state final : wakeable {
   explicit state(std::shared_ptr<node_state> of) : wakeable(*of), node(std::move(of)) {}
 
   void wake() override {
-    if (node->core->last_change() > cursor.sequence || node->is_stopped) signal.wake();
+    if (node->core.see().last_change() > cursor.sequence || node->is_stopped) signal.wake();
   }
 
   [[nodiscard]] std::uint64_t position() const override {
@@ -29,12 +29,25 @@ struct subscription::state final : wakeable {
     return cursor.has_begun ? cursor.sequence : std::numeric_limits<std::uint64_t>::max();
   }
 
-  std::optional<event_view> take() { return node->core->poll_event(cursor); }
+  std::optional<event_view> take() {
+    if (!is_ahead()) return node->core.see().poll_event(cursor);
+    cursor.sequence = std::exchange(ahead.sequence, 0);
+    return ahead.view;
+  }
 
-  bool has_event() { return node->core->has_event(cursor); }
+  bool has_event() {
+    if (is_ahead()) return true;
+    turn = node->core.turn();
+    return node->core.see().peek_event(cursor, ahead);
+  }
+
+  /// Whether `ahead` still holds the next event.
+  [[nodiscard]] bool is_ahead() const { return ahead.sequence != 0 && turn == node->core.turn(); }
 
   std::shared_ptr<node_state> node;
   change_cursor cursor;
+  peeked_entry ahead;  // found by a wait, in that turn of the node
+  std::uint64_t turn = 0;
   wake_signal signal;  // of the pending wait
 };
 

@@ -1,6 +1,7 @@
 #include "gossipmonger/subscription.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -139,6 +140,81 @@ TEST_CASE("subscription: a moved one goes on where it stood") {
   REQUIRE(node.set("b", "2"));
 
   CHECK(drain(moved) == lines{"update n0 b=2"});
+}
+
+TEST_CASE("subscription: whatever happens after a wait, it shows what one that never waited does") {
+  struct change {
+    std::string what;
+    std::function<void(node_world&)> make;
+  };
+  const std::vector<change> changes = {
+      {"nothing", [](node_world&) {}},
+      {"another key", [](node_world& at) { CHECK(at.nodes[0]->set("b", "2")); }},
+      {"the same key", [](node_world& at) { CHECK(at.nodes[0]->set("a", "22")); }},
+      {"the key goes", [](node_world& at) { CHECK(at.nodes[0]->erase("a")); }},
+      {"enough to move all",
+       [](node_world& at) {
+         for (int i = 0; i < 3000; ++i) CHECK(at.nodes[0]->set("k" + std::to_string(i % 90), "x"));
+       }},
+      {"more removals than are kept",
+       [](node_world& at) {
+         for (int i = 0; i < 200; ++i) CHECK(at.nodes[0]->set("k" + std::to_string(i), "x"));
+         for (int i = 0; i < 200; ++i) CHECK(at.nodes[0]->erase("k" + std::to_string(i)));
+       }},
+      {"another option",
+       [](node_world& at) {
+         config wanted = at.nodes[0]->settings();
+         wanted.fanout = 2;
+         CHECK(at.nodes[0]->change(wanted));
+       }},
+      {"a round", [](node_world& at) { at.driver.run_for(1s); }},
+      {"a stop", [](node_world& at) { at.nodes[0]->stop(); }},
+  };
+  for (const change& then : changes) {
+    CAPTURE(then.what);
+    node_world world;
+    config settings = node_world::settings(0);
+    settings.retired_max = 64;
+    memory_node& node = world.add(settings);
+    REQUIRE(node.set("a", "0"));
+    subscription events = node.subscribe();
+    subscription never_waited = node.subscribe();
+    CHECK(drain(events) == drain(never_waited));
+    REQUIRE(node.set("a", "1"));
+    const auto wait = [](subscription& of) -> asio::awaitable<void> {
+      const result<void> ready = co_await of.wait();
+      CHECK(ready);
+    };
+    world.run(wait(events));
+
+    then.make(world);
+
+    subscription moved = std::move(events);
+    CHECK(drain(moved) == drain(never_waited));
+    CHECK(drain(moved).empty());
+  }
+}
+
+TEST_CASE("subscription: a peer forgotten after a wait takes its event along") {
+  node_world world;
+  memory_node& one = world.add();
+  memory_node& other = world.add();
+  world.driver.run_for(5s);
+  subscription events = one.subscribe();
+  CHECK_FALSE(drain(events).empty());
+  REQUIRE(other.set("a", "1"));
+  world.driver.run_for(1s);
+  const auto wait = [](subscription& of) -> asio::awaitable<void> {
+    const result<void> ready = co_await of.wait();
+    CHECK(ready);
+  };
+  other.stop();
+  world.run(wait(events));
+
+  world.driver.run_for(60s);  // it is dead
+  REQUIRE(one.forget("n1"));
+
+  CHECK(drain(events) == lines{"peer_forgotten n1"});
 }
 
 }  // namespace gossipmonger

@@ -84,13 +84,6 @@ void change_list::keep(change_item item) {
   items_.emplace(sequence, std::move(item));
 }
 
-const change_item* change_list::first_above(std::uint64_t sequence, std::uint64_t& at) const {
-  const auto place = items_.upper_bound(sequence);
-  if (place == items_.end()) return nullptr;
-  at = place->first;
-  return &place->second;
-}
-
 void change_list::release(std::uint64_t sequence) {
   const auto end = kept_.upper_bound(sequence);
   for (auto place = kept_.begin(); place != end;) {

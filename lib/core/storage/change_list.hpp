@@ -112,7 +112,13 @@ class change_list {
   void notice(event_kind kind, std::string_view name, std::uint64_t generation, std::string text);
 
   /// The first item above `sequence`, nullptr if none.
-  [[nodiscard]] const change_item* first_above(std::uint64_t sequence, std::uint64_t& at) const;
+  [[nodiscard]] const change_item* first_above(std::uint64_t sequence, std::uint64_t& at) const {
+    // Mostly entries alone are new.
+    if (items_.empty() || items_.rbegin()->first <= sequence) return nullptr;
+    const auto place = items_.upper_bound(sequence);
+    at = place->first;
+    return &place->second;
+  }
 
   [[nodiscard]] std::size_t size() const { return items_.size(); }
   /// Of them, forgettings and notices.

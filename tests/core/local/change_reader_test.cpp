@@ -52,7 +52,7 @@ class small_node {
   }
 
   void release(std::uint64_t sequence, std::size_t retired_max) {
-    reader().release(sequence, retired_max);
+    release_changes(changes, storage_ref(entries), sequence, retired_max);
   }
   /// The events above the cursor, each with its text, or with key and value; ", " between them.
   /// They are the same for a cursor that looks ahead before each.
@@ -72,10 +72,11 @@ class small_node {
     std::string all;
     for (;;) {
       const bool is_checked = is_looking && cursor.has_begun;
-      const bool has_next = is_checked && reader().has_next(cursor);
-      if (is_checked) CHECK(reader().has_next(cursor) == has_next);
+      peeked_entry ahead;
+      const bool has_next = is_checked && reader().peek(cursor, ahead);
+      if (is_checked) CHECK(reader().peek(cursor, ahead) == has_next);
       const std::optional<event_view> seen = reader().poll(cursor);
-      if (is_checked) CHECK(seen.has_value() == has_next);
+      if (is_checked) check_peeked(cursor, has_next, ahead, seen);
       if (!seen) return all;
       all += (all.empty() ? "" : ", ") + std::string(to_string(seen->kind));
       if (!seen->peer.empty()) all += " " + std::string(seen->peer);
@@ -83,6 +84,19 @@ class small_node {
       if (!seen->value.empty()) all += "=" + std::string(seen->value);
       if (!seen->text.empty()) all += " " + std::string(seen->text);
     }
+  }
+
+  /// What was peeked is what is shown, if it is an entry.
+  static void check_peeked(const change_cursor& cursor, bool has_next, const peeked_entry& ahead,
+                           const std::optional<event_view>& seen) {
+    CHECK(seen.has_value() == has_next);
+    const bool is_entry =
+        seen && (seen->kind == event_kind::update || seen->kind == event_kind::removed);
+    CHECK((ahead.sequence != 0) == is_entry);
+    if (!is_entry) return;
+    CHECK(ahead.sequence == cursor.sequence);
+    CHECK(to_string(ahead.view) == to_string(*seen));
+    CHECK(ahead.view.generation == seen->generation);
   }
 
   change_reader reader() { return {changes, storage_ref(entries), peers}; }
