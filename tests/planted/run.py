@@ -11,6 +11,9 @@ within N seeds (200). Without a patch it has to find none in 20. The simulator r
 a defect of lib/seal has to fail a test of tests/seal/seal_test. Prints a table; exit status 1
 where a patch does not apply or compile, or where a defect is not found.
 
+Each endured/NAME.patch is a weakness that the protocol has to make up for, so no seed may fail. Its
+runs must differ from those without it, else it would show nothing.
+
 A hunk applies only where all its lines stand, and they must stand at one place: no fuzz.
 """
 import argparse
@@ -27,9 +30,11 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEFECTS = ROOT / "tests/planted/defects"
+ENDURED = ROOT / "tests/planted/endured"
 PROGRAM = "tools/gossip_sim"
 SEAL_TEST = "tests/seal/seal_test"
 SEEDS_WITHOUT_DEFECT = 20
+SEEDS_COMPARED = 40  # a third of them exchange sums
 COMPILE_SECONDS_MAX = 600
 RUN_SECONDS_MAX = 900  # 200 seeds take five on an idle machine
 HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+\d+(?:,\d+)? @@")
@@ -43,7 +48,7 @@ class Refused(Exception):
 
 
 class Patch:
-    """A file of defects/: its sentence, the one source that it changes, and its hunks."""
+    """A file of defects/ or endured/: its sentence, the one source that it changes, and its hunks."""
 
     def __init__(self, path):
         self.name = path.stem
@@ -164,9 +169,19 @@ def program_for(source):
     return SEAL_TEST if source.startswith("lib/seal/") else PROGRAM
 
 
+def hashes(program):
+    """Of the runs of some seeds, none of which fails."""
+    done = run([str(program), "--seeds", f"1..{SEEDS_COMPARED}", "--hashes"], program.parent,
+               RUN_SECONDS_MAX)
+    if done.returncode != 0:
+        raise Refused(f"exit status {done.returncode}:\n{done.stderr[-3000:]}")
+    return re.findall(r"^\d+ [0-9a-f]{16}$", done.stdout, re.MULTILINE)
+
+
 def try_patch(build, path, seeds):
-    """A row of the table, and whether the defect was found."""
+    """A row of the table, and whether the patch did as its folder says."""
     name = path.stem
+    is_endured = path.parent.name == ENDURED.name
     try:
         patch = Patch(path)
         folder = build.folder / "planted" / name
@@ -178,12 +193,16 @@ def try_patch(build, path, seeds):
         build.compile(patch.source, copy, made)
         build.link_with(made, like, program)
         found = first_failed_test(program) if like == SEAL_TEST else first_failure(program, seeds)
+        is_compared = is_endured and found is None
+        if is_compared and hashes(program) == hashes(build.folder / PROGRAM):
+            raise Refused(f"changes nothing in {SEEDS_COMPARED} seeds")
         program.unlink()
     except Refused as why:
         return f"{path.name}: {why}", False
     if found is None:
-        return ROW.format(name, "-", "", "nothing found"), False
-    return ROW.format(name, found[0], found[1], found[2][:60]), True
+        said = f"endured for {seeds} seeds" if is_endured else "nothing found"
+        return ROW.format(name, "-", "", said), is_endured
+    return ROW.format(name, found[0], found[1], found[2][:60]), not is_endured
 
 
 def try_none(build):
@@ -204,7 +223,7 @@ def try_all(build, paths, seeds, jobs):
             row, is_good = one.result()
             print(row.rstrip(), flush=True)
             failed += not is_good
-    print(f"{len(paths)} defects, {failed} failed")
+    print(f"{len(paths)} patches, {failed} failed")
     return failed
 
 
@@ -228,20 +247,30 @@ WRONG = {
 def self_test(build):
     """Patches that fail one by one; returns what was not refused."""
     missed = []
-    with tempfile.TemporaryDirectory() as folder:
-        for name, (text, reason) in WRONG.items():
-            path = pathlib.Path(folder) / f"{name}.patch"
-            path.write_text(text)
-            row, is_good = try_patch(build, path, 2)
-            if is_good or reason not in row or name not in row:
-                missed.append(f"{name}: {row}")
+
+    def expect_refused(path, text, reason, seeds):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        row, is_good = try_patch(build, path, seeds)
+        if is_good or reason not in row or path.stem not in row:
+            missed.append(f"{path.stem}: {row}")
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        for wrong, (text, reason) in WRONG.items():
+            expect_refused(folder / f"{wrong}.patch", text, reason, 2)
+        endured = folder / ENDURED.name
+        expect_refused(endured / "idle.patch", WRONG["harmless"][0], "changes nothing", 2)
+        defect = (DEFECTS / "gap_applied.patch").read_text()
+        expect_refused(endured / "deadly.patch", defect, "I2 prefix", 20)
     return missed
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
-    parser.add_argument("--seeds", type=int, default=200, help="within which each is found")
+    parser.add_argument("--seeds", type=int, default=200,
+                        help="within which a defect is found, and a weakness endured")
     parser.add_argument("--jobs", type=int, default=2, help="defects at a time")
     parser.add_argument("--third", metavar="COMMIT", help="try a third, picked by its hash")
     parser.add_argument("--self-test", action="store_true")
@@ -251,12 +280,12 @@ def main():
         if asked.self_test:
             build = Build(asked.build.resolve(), [PROGRAM])
             missed = self_test(build)
-            print("\n".join(missed) or f"{len(WRONG)} patches refused")
+            print("\n".join(missed) or f"{len(WRONG) + 2} patches refused")
             return 1 if missed else 0
-        every = sorted(DEFECTS.glob("*.patch"))
+        every = sorted(DEFECTS.glob("*.patch")) + sorted(ENDURED.glob("*.patch"))
         unknown = set(asked.names) - {path.stem for path in every}
         if unknown:
-            raise Refused(f"no such defect: {', '.join(sorted(unknown))}")
+            raise Refused(f"no such patch: {', '.join(sorted(unknown))}")
         paths = [path for path in every if not asked.names or path.stem in asked.names]
         if asked.third:
             for path in every:  # all of them still apply
