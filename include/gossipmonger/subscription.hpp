@@ -75,6 +75,7 @@ class subscription {
  private:
   struct state;
   static asio::awaitable<result<void>> wait(std::shared_ptr<state> of, duration timeout);
+  static asio::awaitable<result<void>> wait_for_event(std::shared_ptr<state> of, duration timeout);
   static asio::awaitable<result<event>> next(std::shared_ptr<state> of, duration timeout);
 
   std::shared_ptr<state> state_;

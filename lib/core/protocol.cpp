@@ -206,7 +206,7 @@ std::optional<event_view> protocol::poll_event(change_cursor& cursor) const {
 bool protocol::peek_event(change_cursor& cursor, peeked_entry& entry) const {
   // A cursor that has not begun stays so, and pins nothing: its snapshot begins when it is read.
   if (!cursor.has_begun) {
-    entry = peeked_entry();
+    entry.sequence = 0;
     change_cursor ahead = cursor;
     const bool is_found = poll_event(ahead).has_value();
     if (!is_found) cursor = std::move(ahead);

@@ -79,15 +79,19 @@ asio::awaitable<result<event>> subscription::next(duration timeout) {
 
 asio::awaitable<result<void>> subscription::wait(std::shared_ptr<state> of, duration timeout) {
   if (of->signal.is_awaited()) co_return fail(errc::already_waiting);
+  // A coroutine may have been cancelled long ago, and go on.
+  const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+  if (cancellation.cancelled() != asio::cancellation_type::none) co_return fail(errc::cancelled);
+  // Mostly an event is there: what a wait needs is made only where there is none.
+  if (of->has_event()) co_return result<void>();
+  co_return co_await wait_for_event(of, timeout);
+}
+
+asio::awaitable<result<void>> subscription::wait_for_event(std::shared_ptr<state> of,
+                                                           duration timeout) {
   const duration end = of->node->after(timeout);
   std::unique_ptr<node_timer> timer;
-  for (;;) {
-    // Also before the first wait: a coroutine may have been cancelled long ago, and go on.
-    const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
-    if (cancellation.cancelled() != asio::cancellation_type::none) {
-      co_return fail(errc::cancelled);
-    }
-    if (of->has_event()) co_return result<void>();
+  while (!of->has_event()) {
     if (of->node->is_stopped) co_return fail(errc::stopped);
     if (of->node->now().steady >= end) co_return fail(errc::timed_out);
 
@@ -95,9 +99,16 @@ asio::awaitable<result<void>> subscription::wait(std::shared_ptr<state> of, dura
       const asio::any_io_executor executor = co_await asio::this_coro::executor;
       timer = of->node->transport.make_timer(executor);
     }
-    const wake_signal::waiter here(of->signal, *timer);
-    co_await timer->wait_until(end);
+    {
+      const wake_signal::waiter here(of->signal, *timer);
+      co_await timer->wait_until(end);
+    }
+    const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+    if (cancellation.cancelled() != asio::cancellation_type::none) {
+      co_return fail(errc::cancelled);
+    }
   }
+  co_return result<void>();
 }
 
 asio::awaitable<result<event>> subscription::next(std::shared_ptr<state> of, duration timeout) {

@@ -20,6 +20,25 @@ change_reader::look_result change_reader::look_above(std::uint64_t sequence, OnE
   return is_shown ? look_result::shown : look_result::unwanted;
 }
 
+inline bool change_reader::show_entry(const changed_entry& changed, const change_cursor& cursor,
+                                      event_view& shown) const {
+  const std::string& peer_name = peers_->details(changed.slot).name;
+  const entry_view& entry = changed.entry;
+  if (entry.key == floor_key || !entry.key.starts_with(cursor.key_prefix)) return false;
+  if (!cursor.peer.empty() && peer_name != cursor.peer) return false;
+  if (cursor.is_without_self && changed.slot == self_slot) return false;
+  // The entry was removed before the snapshot began: this subscription never showed it.
+  if (entry.is_tombstone && entry.sequence <= cursor.snapshot_upto) return false;
+
+  shown.kind = entry.is_tombstone ? event_kind::removed : event_kind::update;
+  shown.peer = peer_name;
+  shown.generation = (*peers_)[changed.slot].generation();
+  shown.key = entry.key;
+  shown.value = entry.value;
+  shown.version = entry.version;
+  return true;
+}
+
 std::optional<event_view> change_reader::poll(change_cursor& cursor) const {
   // One variable, made where the caller wants it: this is the inner loop of every reader.
   std::optional<event_view> shown;
@@ -45,7 +64,7 @@ std::optional<event_view> change_reader::poll(change_cursor& cursor) const {
 
 bool change_reader::peek(change_cursor& cursor, peeked_entry& entry) const {
   assert(cursor.has_begun);
-  entry = peeked_entry();
+  entry.sequence = 0;  // an entry sets all that an entry set before
   if (changes_->has_lost(cursor)) return true;
   const auto on_entry = [&](const changed_entry& changed) {
     const bool is_shown = show_entry(changed, cursor, entry.view);
@@ -70,25 +89,6 @@ change_cursor::shown_peer& change_reader::last_shown(const change_item& item,
                                                      change_cursor& cursor) {
   if (cursor.shown.size() <= item.slot) cursor.shown.resize(item.slot + std::size_t{1});
   return cursor.shown[item.slot];
-}
-
-bool change_reader::show_entry(const changed_entry& changed, const change_cursor& cursor,
-                               event_view& shown) const {
-  const std::string& peer_name = peers_->details(changed.slot).name;
-  const entry_view& entry = changed.entry;
-  if (entry.key == floor_key || !entry.key.starts_with(cursor.key_prefix)) return false;
-  if (!cursor.peer.empty() && peer_name != cursor.peer) return false;
-  if (cursor.is_without_self && changed.slot == self_slot) return false;
-  // The entry was removed before the snapshot began: this subscription never showed it.
-  if (entry.is_tombstone && entry.sequence <= cursor.snapshot_upto) return false;
-
-  shown.kind = entry.is_tombstone ? event_kind::removed : event_kind::update;
-  shown.peer = peer_name;
-  shown.generation = (*peers_)[changed.slot].generation();
-  shown.key = entry.key;
-  shown.value = entry.value;
-  shown.version = entry.version;
-  return true;
 }
 
 bool change_reader::show_item(const change_item& item, change_cursor& cursor,

@@ -189,13 +189,13 @@ class order_log {
     if (number >= last_number_) {
       return nowhere;
     }
-    const bool is_step = last_answer_ < records_.size() && kind.test(last_answer_) &&
-                         records[records_[last_answer_]].*Number == number;
+    const bool is_step = number == last_answered_ && last_answer_ != nowhere;
     const place found = kind.next(is_step ? last_answer_ + 1 : lower_place(records, number, kind));
     if (found == nowhere) {
       return nowhere;
     }
     last_answer_ = found;
+    last_answered_ = records[records_[found]].*Number;
     return records_[found];
   }
 
@@ -221,6 +221,7 @@ class order_log {
   }
 
   void compact(record_slab& records) noexcept {
+    last_answer_ = nowhere;
     place kept = 0;
     for (place from = present_.next(0); from != nowhere; from = present_.next(from + 1), ++kept) {
       record& moved = records[records_[from]];
@@ -252,7 +253,10 @@ class order_log {
   std::size_t capacity_ = 0;  // places that all four have room for
   std::size_t present_count_ = 0;
   std::uint64_t last_number_ = 0;
-  mutable place last_answer_ = nowhere;  // a hint, checked before use: makes a walk O(1) a step
+  // The place answered last, and its number: makes a walk O(1) a step. A place keeps its number
+  // until the holes are squeezed out.
+  mutable place last_answer_ = nowhere;
+  mutable std::uint64_t last_answered_ = 0;
 };
 
 /// Entries that `find` sees are marked; retired ones are present only.
