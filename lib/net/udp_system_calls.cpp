@@ -13,6 +13,7 @@
 #include <span>
 
 #include "gossipmonger/udp_transport.hpp"
+#include "net/fragments.hpp"
 #include "net/udp_batch.hpp"
 
 namespace gossipmonger {
@@ -46,13 +47,22 @@ class single_calls : public udp_system_calls {
 
   int send(int socket, std::span<mmsghdr> messages) override {
     for (std::size_t i = 0; i < messages.size(); ++i) {
-      const ssize_t length = ::sendmsg(socket, &messages[i].msg_hdr, send_flags);
+      const ssize_t length = send_one(socket, messages[i].msg_hdr);
       if (length < 0) {
         return i == 0 ? -1 : static_cast<int>(i);
       }
       messages[i].msg_len = static_cast<unsigned int>(length);
     }
     return static_cast<int>(messages.size());
+  }
+
+ private:
+  /// A datagram beyond what its path carries goes in fragments, as by the system's default.
+  static ssize_t send_one(int socket, const msghdr& message) {
+    const ssize_t length = ::sendmsg(socket, &message, send_flags);
+    if (length >= 0 || errno != EMSGSIZE) return length;
+    const fragments_allowed allowed(socket);
+    return allowed.is_changed() ? ::sendmsg(socket, &message, send_flags) : length;
   }
 };
 
@@ -150,37 +160,6 @@ class segmented_batch {
   std::size_t size_ = 0;
 };
 
-/// While it lives, the datagrams of a run go uncut, as single ones do: Linux forbids routers to cut
-/// a packet if it fits the path, and a run as a whole does not. Else a narrow path would let runs
-/// through and swallow single datagrams, and a copy would never end. A resource.
-class uncut_runs {
- public:
-  explicit uncut_runs(int socket) : socket_(socket) {
-    socklen_t size = sizeof(usual_);
-    is_sure_ = ::getsockopt(socket, IPPROTO_IP, IP_MTU_DISCOVER, &usual_, &size) == 0 &&
-               (usual_ != IP_PMTUDISC_WANT || try_set(IP_PMTUDISC_DO));
-  }
-  uncut_runs(const uncut_runs&) = delete;
-  uncut_runs& operator=(const uncut_runs&) = delete;
-  ~uncut_runs() {
-    const int error = errno;
-    if (is_sure_ && usual_ == IP_PMTUDISC_WANT) try_set(usual_);
-    errno = error;
-  }
-
-  /// False: the system does not say, or does not allow it.
-  [[nodiscard]] bool is_sure() const { return is_sure_; }
-
- private:
-  bool try_set(int discovery) const {
-    return ::setsockopt(socket_, IPPROTO_IP, IP_MTU_DISCOVER, &discovery, sizeof(discovery)) == 0;
-  }
-
-  int socket_;
-  int usual_ = 0;
-  bool is_sure_ = false;
-};
-
 /// The batch calls, for as long as the system knows and allows them.
 class batch_calls : public udp_system_calls {
  public:
@@ -205,6 +184,7 @@ class batch_calls : public udp_system_calls {
         ::sendmmsg(socket, messages.data(), static_cast<unsigned int>(messages.size()), send_flags);
     // It was the run that was refused: no checksums, smaller packets, a filter of system calls.
     if (is_refused && went > 0 && ++refusals_ >= refusals_max) segments_ = support::no;
+    if (went < 0 && errno == EMSGSIZE) return one_by_one().send(socket, messages.first(1));
     if (went >= 0 || (errno != ENOSYS && errno != EPERM)) return went;
     const bool is_unknown = errno == ENOSYS;
     // A packet filter says EPERM too, of a datagram: then the single call says the same.
@@ -227,8 +207,6 @@ class batch_calls : public udp_system_calls {
     }
     segmented_batch batch(messages.first(std::min(messages.size(), batch_datagrams)));
     if (!batch.has_runs()) return 0;
-    const uncut_runs uncut(socket);
-    if (!uncut.is_sure()) return 0;
     const std::span<mmsghdr> runs = batch.messages();
     const int went =
         ::sendmmsg(socket, runs.data(), static_cast<unsigned int>(runs.size()), send_flags);

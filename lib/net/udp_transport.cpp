@@ -23,6 +23,7 @@
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include "net/fragments.hpp"
 #include "net/socket_address.hpp"
 #include "net/udp_batch.hpp"
 
@@ -141,6 +142,7 @@ bool try_configure(int socket, int family, const udp_options& options) {
   // A buffer that the kernel cuts is no error: receive_buffer_bytes() tells.
   const int asked = static_cast<int>(std::min<std::size_t>(options.receive_buffer_bytes, INT_MAX));
   ::setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &asked, sizeof(asked));
+  forbid_fragments(socket);
   if (family != AF_INET6) {
     return true;
   }

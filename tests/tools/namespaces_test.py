@@ -116,6 +116,13 @@ def drop_from(indices):
     return "ip saddr { " + ", ".join(address_of(one) for one in indices) + " } drop"
 
 
+def fragments_made(space):
+    snmp = subprocess.run(["ip", "netns", "exec", space, "cat", "/proc/net/snmp"], check=True,
+                          capture_output=True, text=True)
+    names, values = [line.split() for line in snmp.stdout.splitlines() if line.startswith("Ip:")]
+    return int(dict(zip(names, values))["FragCreates"])
+
+
 class Namespaces(unittest.TestCase):
     nodes = []
 
@@ -175,11 +182,7 @@ class Namespaces(unittest.TestCase):
         for index in range(COUNT):
             stats = self.nodes[index].ask("stats")
             self.assertEqual(stats["udp_send_error_message_size"], 0)
-            snmp = subprocess.run(["ip", "netns", "exec", space_of(index), "cat",
-                                   "/proc/net/snmp"], check=True, capture_output=True, text=True)
-            names, values = [line.split() for line in snmp.stdout.splitlines()
-                             if line.startswith("Ip:")]
-            self.assertEqual(dict(zip(names, values))["FragCreates"], "0")
+            self.assertEqual(fragments_made(space_of(index)), 0)
 
     def test_loss_of_a_fifth(self):
         for index in range(COUNT):
@@ -404,8 +407,8 @@ class Hosts(unittest.TestCase):
         self.assertEqual(self.here[1].member("n3")["status"], "live")
         self.assertEqual(self.here[2].member("n2")["status"], "live")
 
-    def routed(self):
-        """Two hosts with a router between them, that tells nobody what it cannot pass on."""
+    def routed(self, is_silent=True):
+        """Two hosts with a router between them, which may tell nobody what it cannot pass on."""
         spaces_of = [self.space("left"), self.space("right")]
         router = self.space("router")
         for side, space in enumerate(spaces_of, 1):
@@ -416,10 +419,11 @@ class Hosts(unittest.TestCase):
                 inside(where, "ip", "link", "set", device, "up")
             inside(space, "ip", "route", "add", "default", "via", f"10.78.{side}.1")
         inside(router, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
-        subprocess.run(["ip", "netns", "exec", router, "nft", "-f", "-"], check=True,
-                       capture_output=True, input=b"table ip gossip {\n  chain out {\n"
-                       b"    type filter hook output priority 0;\n    ip protocol icmp drop\n"
-                       b"  }\n}\n")
+        if is_silent:
+            subprocess.run(["ip", "netns", "exec", router, "nft", "-f", "-"], check=True,
+                           capture_output=True, input=b"table ip gossip {\n  chain out {\n"
+                           b"    type filter hook output priority 0;\n    ip protocol icmp drop\n"
+                           b"  }\n}\n")
         return router, *spaces_of
 
     NARROW = ("ip", "link", "set", "side2", "mtu", "1000")  # in the router
@@ -436,6 +440,23 @@ class Hosts(unittest.TestCase):
         told = a.event("error", peer="b")
 
         self.assertIn("a path must carry packets of 1228 bytes", told["message"])
+
+    def test_a_path_that_says_what_it_carries_gets_fragments(self):
+        router, left, right = self.routed(is_silent=False)
+        inside(router, *self.NARROW)
+        a = self.node(left, "a", "--listen", "10.78.1.2:7000")
+        for key in range(200):
+            a.ask(f"set k{key} " + 950 * "x")
+
+        b = self.node(right, "b", "--listen", "10.78.2.2:7000", "--seed", "10.78.1.2:7000")
+
+        self.wait_until(lambda: len(self.keys_of(b, "a")) == 200, "all keys are there")
+        self.assertGreater(fragments_made(left), 0)
+        self.assertEqual(a.ask("stats")["udp_send_error_message_size"], 0)
+        self.assertNotIn("error", [one["event"] for one in a.events + b.events])
+
+    def keys_of(self, node, owner):
+        return node.ask("state")["peers"].get(owner, {})
 
     def assert_told_of_the_path(self, is_from_the_start):
         router, left, right = self.routed()
