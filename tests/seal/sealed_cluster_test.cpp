@@ -717,6 +717,93 @@ TEST_CASE("sealed cluster: two halves that rotate in turn under a partition meet
   }
 }
 
+TEST_CASE("sealed cluster: a key is rotated while nodes join and restart at each stage") {
+  simulated_cluster cluster(23);
+  add_sealed(cluster, 4, ring_of({old_key}));
+  keyring before = ring_of({old_key});
+  const auto give_all = [&](const keyring& ring) {
+    for (std::size_t i = 0; i < cluster.size(); ++i) {
+      cluster.set_keyring(i, ring);
+      REQUIRE(cluster[i].set("stage", cluster[i].get(cluster[i].name(), keyring_key)->value));
+      cluster.run_for(2s);
+      if (i != 1) continue;
+      // In the midst of a stage: one starts anew with the new file, one with the old, one joins.
+      cluster.restart(1);
+      cluster.restart(3);
+      cluster.set_keyring(cluster.add(), before);
+      REQUIRE(cluster.run_until([&] { return cluster.has_agreed(); }, 120s));
+    }
+    cluster.restart(2);
+    cluster.set_keyring(cluster.add(), ring);
+    REQUIRE(cluster.run_until([&] { return cluster.has_agreed(); }, 120s));
+    before = ring;
+  };
+
+  give_all(ring_of({old_key, new_key}));  // install
+  give_all(ring_of({new_key, old_key}));  // use
+  cluster.run_for(10s);
+  give_all(ring_of({new_key}));  // remove
+
+  CHECK(cluster.size() == 10);
+  for (std::size_t i = 0; i < cluster.size(); ++i) {
+    CAPTURE(i);
+    CHECK(all_seal_drops(cluster, i) == 0);
+    for (std::size_t peer = 0; peer < cluster.size(); ++peer) {
+      const std::string name = "n" + std::to_string(peer);
+      CHECK(stage_at(cluster, i, name) == "seal 37f07ee9");
+      if (peer == i) continue;
+      CHECK(member_at(cluster, i, name)->status == peer_status::live);
+      // Of a peer that never spoke to this one itself there is none.
+      CHECK(member_at(cluster, i, name)->sealed_with.value_or(sample_key(new_key)->id()) ==
+            sample_key(new_key)->id());
+    }
+  }
+}
+
+TEST_CASE(
+    "sealed cluster: two halves that remove the old key in turn under a partition meet again") {
+  for (const std::size_t first : {std::size_t{0}, std::size_t{2}}) {
+    CAPTURE(first);
+    simulated_cluster cluster(24 + first);
+    add_sealed(cluster, 4, ring_of({new_key, old_key}));
+    cluster.partition({0, 1});
+    for (std::size_t i = first; i < first + 2; ++i) cluster.set_keyring(i, ring_of({new_key}));
+    cluster.run_for(120s);  // longer than it takes to declare the others dead
+    cluster.heal();
+    REQUIRE(cluster.run_until([&] { return cluster.has_agreed(); }, 120s));
+    for (std::size_t i = 2 - first; i < 4 - first; ++i) cluster.set_keyring(i, ring_of({new_key}));
+    REQUIRE(cluster.run_until([&] { return cluster.has_agreed(); }, 120s));
+
+    for (std::size_t i = 0; i < 4; ++i) {
+      CHECK(all_seal_drops(cluster, i) == 0);
+      CHECK(stage_at(cluster, 3 - i, "n" + std::to_string(i)) == "seal 37f07ee9");
+    }
+  }
+}
+
+TEST_CASE(
+    "sealed cluster: a half that removes the old key too early hears the other half no more") {
+  simulated_cluster cluster(28);
+  add_sealed(cluster, 4, ring_of({old_key, new_key}));
+  cluster.partition({0, 1});
+  for (std::size_t i = 0; i < 2; ++i) cluster.set_keyring(i, ring_of({new_key, old_key}));
+  cluster.run_for(5s);
+  for (std::size_t i = 0; i < 2; ++i) cluster.set_keyring(i, ring_of({new_key}));
+  cluster.run_for(120s);
+  cluster.heal();
+  REQUIRE(cluster[2].set("late", "word"));
+  cluster.run_for(120s);
+
+  CHECK(!cluster[0].get("n2", "late").has_value());
+  CHECK(member_at(cluster, 0, "n2")->status == peer_status::dead);
+  CHECK(seal_drops(cluster, 0, seal_drop::key) > 0);
+  CHECK(all_seal_drops(cluster, 2) == 0);  // it opens what is sealed with the new key
+
+  for (std::size_t i = 2; i < 4; ++i) cluster.set_keyring(i, ring_of({new_key, old_key}));
+  REQUIRE(cluster.run_until([&] { return cluster.has_agreed(); }, 120s));
+  CHECK(cluster[0].get("n2", "late").has_value());
+}
+
 TEST_CASE("sealed cluster: a former member with a removed key writes nothing, and reads nothing") {
   simulated_cluster cluster(16);
   add_sealed(cluster, 3, ring_of({old_key}));
