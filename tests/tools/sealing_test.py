@@ -201,7 +201,8 @@ class SealingTest(harness.ProgramTest):
         self.assertEqual(counters[f"opened{{{old_id}}}"], 0)
         self.assertLess(counters[f"opened_last{{{new_id}}}"], 10)
         self.assertEqual(counters["seal_instances"], 1)
-        command = [harness.PROGRAM, "run", "--name", "b", "--keyring", self.ring("b", "seal " + new)]
+        ring = self.ring("b", "seal " + new)
+        command = [harness.PROGRAM, "run", "--name", "b", "--keyring", ring]
         said = subprocess.run(command, input="stats all\nquit\n", stdout=subprocess.PIPE, text=True,
                               timeout=harness.PATIENCE, check=True).stdout
         names = set(re.findall(r"^ *(\S+) +\d+$", said, re.MULTILINE))
@@ -213,13 +214,14 @@ class SealingTest(harness.ProgramTest):
         a = self.node("a", "--keyring", self.ring("a", "seal " + key))
         key_id = struct.pack("<I", int(self.id_of(key), 16))
         now = int(time.time())
+        known = b"\x73\x01\x00\x00" + key_id
         rows = [
             ("length", bytes(39)),
             ("plain", b"\x67" + bytes(60)),
             ("format", b"\x73\x02\x00\x00" + bytes(60)),
             ("key", b"\x73\x01\x00\x00" + bytes(60)),
-            ("stale", b"\x73\x01\x00\x00" + key_id + struct.pack("<QII", 1, 0, 1) + bytes(40)),
-            ("forged", b"\x73\x01\x00\x00" + key_id + struct.pack("<QII", 1, now, 1) + bytes(40)),
+            ("stale", known + struct.pack("<QII", 1, 0, 1) + bytes(40)),
+            ("forged", known + struct.pack("<QII", 1, now, 1) + bytes(40)),
         ]
         for reason, datagram in rows:
             before = a.ask("stats")
