@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares the seal with another implementation of it, which does not use libsodium.
 
-    tests/seal/known_answer.py PROGRAM   what seal_answers seals and opens; 77 without `cryptography`
+    tests/seal/known_answer.py PROGRAM   what seal_answers seals and opens; 77: no `cryptography`
     tests/seal/known_answer.py           prints the datagram that sealer_test.cpp expects
 
 ChaCha20-Poly1305 is OpenSSL's, by the package `cryptography`; the subkey is that of HChaCha20 as
