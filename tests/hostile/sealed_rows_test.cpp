@@ -1,5 +1,6 @@
-// The sealed half of the catalogue. A sealed node refuses each of its datagrams before the codec
-// looks at it. Under the right key the codec gets the same bytes, and so finds what the row says.
+// The sealed half of the catalogue, at the sealer of a node: no node runs here. The sealer refuses
+// each of the datagrams as it is, and changed under seal. Sealed with the right key it opens to the
+// same bytes. So the codec of a sealed node gets what the row of a plain one gives it.
 #include <algorithm>
 #include <cstddef>
 #include <span>
@@ -22,13 +23,13 @@ struct tried {
   std::size_t replayed = 0;  // sealed, and sent again
 };
 
-/// Tries each datagram that the rows send against one sealed node.
+/// Tries each datagram that the rows send against one sealer.
 tried try_rows(const std::vector<bad_input>& rows) {
   tried all;
   sealer peer(sample_ring());
-  sealer node(sample_ring());
-  const auto is_dropped = [&node](byte_list datagram, seal_drop reason) {
-    const auto content = node.open(datagram, at(sample_date));
+  sealer receiver(sample_ring());
+  const auto is_dropped = [&receiver](byte_list datagram, seal_drop reason) {
+    const auto content = receiver.open(datagram, at(sample_date));
     return !content && content.error() == reason;
   };
   for (const bad_input& row : rows) {
@@ -42,12 +43,12 @@ tried try_rows(const std::vector<bad_input>& rows) {
       byte_list changed = genuine;
       changed.back() ^= std::byte{1};
       all.forged += is_dropped(changed, seal_drop::forged);
-      all.opened += opened_by(node, genuine) == text;
+      all.opened += opened_by(receiver, genuine) == text;
       all.replayed += is_dropped(genuine, seal_drop::replayed);
     };
     row.provoke(field);
   }
-  CHECK(node.counters().instances == 1);
+  CHECK(receiver.counters().instances == 1);
   return all;
 }
 
