@@ -48,7 +48,7 @@ class Refused(Exception):
 
 
 class Patch:
-    """A file of defects/ or endured/: its sentence, the one source that it changes, and its hunks."""
+    """A file of defects/ or endured/: a sentence, the one source that it changes, and the hunks."""
 
     def __init__(self, path):
         self.name = path.stem
