@@ -42,7 +42,7 @@ struct table_sizes {
   // Suspicion.
   std::size_t probes = 0;           ///< answers awaited
   std::size_t round_trips = 0;      ///< legs of which the time to the answer is measured
-  std::size_t askers = 0;           ///< peers that await an answer of mine
+  std::size_t probe_requests = 0;   ///< requests for an indirect probe that wait for an answer
   std::size_t suspicions_told = 0;  ///< peers of whom there is something to spread
   std::size_t told_addresses = 0;   ///< that were told of suspicions in this round
 

@@ -14,7 +14,7 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-/// A question for more is due again after one part of an interval in so many without an answer.
+/// A request for more is due again after one part of an interval in so many without an answer.
 constexpr int stall_part = 16;
 /// Entries of a datagram beside sender and receiver, at the smallest size.
 constexpr std::size_t continuation_places = 40;
@@ -186,7 +186,7 @@ std::vector<spared_interval> outgoing::plan_spared(const transfer& one, bool is_
   // A value that is under way holds back all that follows it.
   if (node_.exchange.shared.partial_of(one.slot)) return {};
   const applier& deltas = node_.exchange.deltas;
-  // Entries sent since the last question may have been overtaken: they are not lost yet.
+  // Entries sent since the last request may have been overtaken: they are not lost yet.
   const std::uint64_t lost_upto =
       is_stalled ? version_max : std::max(node_.peers[one.slot].max_version(), one.asked_upto);
   return spared_of(deltas.parked_intervals(one.slot), lost_upto, deltas.is_half_parked());

@@ -147,7 +147,7 @@ table_sizes protocol::tables() const {
   held.restarted = node_.sending.restarted();
   held.probes = node_.liveness.pending_probes();
   held.round_trips = node_.round_trips.awaited();
-  held.askers = node_.liveness.askers();
+  held.probe_requests = node_.liveness.probe_requests();
   held.suspicions_told = node_.liveness.suspicions_told();
   held.told_addresses = node_.liveness.told_addresses();
   held.changes = node_.changes.size();

@@ -33,7 +33,7 @@ using decoded = tl::expected<void, drop_reason>;
 constexpr std::uint64_t left_bit_of_generation = std::uint64_t{1} << 44;
 constexpr std::uint64_t live_bit_of_generation = std::uint64_t{1} << 45;
 constexpr int alive_age_at = 16;
-constexpr std::uint64_t question_bit = std::uint64_t{1} << 40;
+constexpr std::uint64_t probe_request_bit = std::uint64_t{1} << 40;
 constexpr std::uint64_t gapped_bit = std::uint64_t{1} << 60;
 constexpr std::uint64_t fragment_bit = std::uint64_t{1} << 61;
 constexpr std::uint64_t entry_count_max = 0xffff;
@@ -80,7 +80,7 @@ unsigned char* write_suspicions(const std::vector<suspicion_entry>& suspicions, 
     assert(suspicion.generation != 0 && suspicion.generation <= generation_max);
     const std::uint64_t ages = suspicion.suspicion_age |
                                std::uint64_t{suspicion.alive_age} << alive_age_at |
-                               (suspicion.is_question ? question_bit : 0);
+                               (suspicion.is_probe_request ? probe_request_bit : 0);
     digest_entry entry;
     entry.name_hash = suspicion.name_hash;
     entry.generation = suspicion.generation;
@@ -106,7 +106,7 @@ bool read_suspicions(const entry_run& run, std::size_t first, std::size_t count,
     suspicion.suspicion_age = static_cast<std::uint16_t>(ages & suspicion_entry::no_suspicion);
     suspicion.alive_age =
         static_cast<std::uint32_t>(ages >> alive_age_at & suspicion_entry::alive_age_max);
-    suspicion.is_question = (ages & question_bit) != 0;
+    suspicion.is_probe_request = (ages & probe_request_bit) != 0;
     is_good = is_good && suspicion.generation != 0;
   }
   return is_good;

@@ -149,8 +149,8 @@ struct Suspicion {
   nameHash @0 :UInt64;
   agesAndHeartbeat @1 :UInt64;
   # Bits 0-15: age of the suspicion; 65535: there is none. Bits 16-39: age of the latest direct
-  # sign of life, saturating. Bit 40: a question, of the receiver alone. Bits 48-63: the upper 16
-  # bits of the heartbeat that it bore. A sign of life younger than the suspicion refutes it.
+  # sign of life, saturating. Bit 40: a request to probe it. Bits 48-63: the upper 16 bits of the
+  # heartbeat that it bore. A sign of life younger than the suspicion refutes it.
   generationAndHeartbeat @2 :UInt64;
   # as in Entry
 }

@@ -351,7 +351,7 @@ TEST_CASE("paper: DSN 2002 section 3.1: a member that does not answer is probed 
   std::map<std::chrono::nanoseconds, std::set<std::string>> asked;  // by the time of the try
   world.on_send = [&](const letter& one) {
     for (const suspicion_entry& told : one.content.suspicions) {
-      const bool is_probe = told.is_question && told.name_hash == hash_of("f");
+      const bool is_probe = told.is_probe_request && told.name_hash == hash_of("f");
       if (is_probe && one.from == a) asked[world.steady].insert(one.to.to_string());
     }
     const bool is_cut = (one.from == a && one.to == f) || (one.from == f && one.to == a);
@@ -379,7 +379,7 @@ TEST_CASE("paper: DSN 2002 section 4.1: news of members travels in the probes an
   const endpoint a = world.find("a").address;
   world.on_send = [&](const letter& one) {
     for (const suspicion_entry& told : one.content.suspicions) {
-      const bool is_news = told.name_hash == hash_of("b") && !told.is_question;
+      const bool is_news = told.name_hash == hash_of("b") && !told.is_probe_request;
       if (is_news && one.from == a) carriers.insert(one.content.kind);
     }
     return true;

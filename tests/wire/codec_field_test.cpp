@@ -131,7 +131,8 @@ TEST_CASE("codec: the hashes of range and unwanted ascend strictly within [lo, h
   CHECK(outcome_of(m, {{2, 0x2f}}) == "field");
 }
 
-// In place of a version: ages of 0x1234 and 0x56789a sixteenths, a question, heartbeat 3 << 20 | 5.
+// In place of a version: ages of 0x1234 and 0x56789a sixteenths, a probe request, heartbeat 3 << 20
+// | 5.
 TEST_CASE("codec: a suspicion has the bits that the format says") {
   message m;
   fill_sample_digest(m);
@@ -141,7 +142,7 @@ TEST_CASE("codec: a suspicion has the bits that the format says") {
   suspicion.heartbeat = 0x300005;
   suspicion.suspicion_age = 0x1234;
   suspicion.alive_age = 0x56789a;
-  suspicion.is_question = true;
+  suspicion.is_probe_request = true;
 
   datagram wire(m);
 

@@ -115,7 +115,7 @@ void answer_writer::fill_sums(message& out, nanoseconds now) {
 
 void answer_writer::add_echo(const answer_leg& leg, message& out) {
   if (leg.remote_hash == 0) return;
-  // A higher run than the asker's keeps its own heartbeat: with the asker's, the remains of a
+  // A higher run than the sender's keeps its own heartbeat: with the sender's, the remains of a
   // former run would look like a rival that lives.
   if (leg.asked_generation < out.receiver.generation) return;
   if (leg.asked_generation > out.receiver.generation) {

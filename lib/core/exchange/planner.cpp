@@ -296,7 +296,7 @@ bucket_set planner::compare_root(const message& received, nanoseconds now, answe
   if (received.sums.empty()) return {};
   std::vector<packed_entry> named(received.requests.begin(), received.requests.end());
   named.emplace_back(received.sender);
-  // Entries on their way in further datagrams make sums differ, and need no question.
+  // Entries on their way in further datagrams make sums differ, and need no request.
   std::vector<std::uint64_t> on_their_way;
   for (const delta_view& delta : received.deltas) {
     if (delta.upto.version < delta.top) on_their_way.push_back(delta.name_hash);

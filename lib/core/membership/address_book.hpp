@@ -90,7 +90,7 @@ class address_book {
   using table = std::unordered_map<endpoint, record, keyed_hash>;
 
   /// Null where it is not known. O(1) without a look into the table for who was asked for last: of
-  /// one address many questions are asked.
+  /// one address there are many look-ups.
   [[nodiscard]] record* find(const endpoint& address);
   /// expects: it is not known
   [[nodiscard]] record& add(const endpoint& address);

@@ -299,7 +299,7 @@ class peer_table {
     return slot < places_.size() && places_[slot] != no_place;
   }
 
-  /// O(log n), and O(1) for the one asked for last: of one sender many questions are asked.
+  /// O(log n), and O(1) for the one looked up last: a sender is looked up many times.
   [[nodiscard]] std::optional<slot_index> find(std::uint64_t name_hash) const {
     if (last_asked_ >= entries_.size() || entries_[last_asked_].name_hash != name_hash) {
       const std::size_t place = lower_bound(name_hash);

@@ -204,7 +204,8 @@ struct suspicion_entry {
   std::uint64_t heartbeat = 0;  ///< that the sign of life bore
   std::uint16_t suspicion_age = no_suspicion;
   std::uint32_t alive_age = alive_age_max;
-  bool is_question = false;  ///< for the receiver alone: have you heard from it, or can you?
+  bool is_probe_request =
+      false;  ///< the receiver is to probe it, and to answer with a sign of life
 };
 
 /// The sum of all rows that a node tells of, in place of the rows.

@@ -172,7 +172,7 @@ class message_text {
            " has " + std::to_string(one.offset) + " bytes";
   }
   [[nodiscard]] std::string to_text(const suspicion_entry& one) const {
-    std::string text = one.is_question ? "probe " : "";
+    std::string text = one.is_probe_request ? "probe " : "";
     text += incarnation(one.name_hash, one.generation) + " h" + std::to_string(one.heartbeat);
     const bool is_suspected = one.suspicion_age != suspicion_entry::no_suspicion;
     if (is_suspected) text += " suspect " + in_rounds(one.suspicion_age);
