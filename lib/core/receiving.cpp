@@ -105,11 +105,11 @@ void receiving::report_other_source(const message& received, const endpoint& sou
   const std::optional<endpoint> asked =
       node_.addresses.find_asked(received.cookie_echo, now.steady);
   if (!asked) return;
-  node_.notices.report_once(
-      identity_view(), *asked,
-      "the node asked at " + asked->to_string() + " answers from " + source.to_string() +
-          ": an answer proves nothing unless it comes from the address that was asked",
-      node_.clock.now());
+  node_.notices.report_once(identity_view(), *asked,
+                            "the node asked at " + asked->to_string() + " answers from " +
+                                source.to_string() +
+                                ": an answer verifies an address only if it comes from there",
+                            node_.clock.now());
 }
 
 void receiving::measure(const message& received, moment now) {

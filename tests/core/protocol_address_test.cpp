@@ -111,8 +111,7 @@ TEST_CASE("protocol address: a node that answers from another address is named o
 
   CHECK(texts(a, cursor, event_kind::error) ==
         std::vector<std::string>{"the node asked at 10.0.9.5:7000 answers from 10.0.9.6:7000: an "
-                                 "answer proves nothing unless it comes from the address that was "
-                                 "asked"});
+                                 "answer verifies an address only if it comes from there"});
   CHECK(drops(a, drop_reason::unverified) == 2);
   // Its twin: a cookie that nobody was given is anybody's word.
   other.begin(message_kind::reply).cookie_echo = asked.front().content.cookie + 1;
