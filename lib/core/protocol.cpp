@@ -122,7 +122,7 @@ protocol_stats protocol::stats() const {
   now.peers_unwanted = node_.unwanted.all().size();
   node_.exchange.add_counters(now);
   now.sends_delayed = node_.sending.counted().sends_delayed;
-  now.exchanges_dropped = node_.sending.counted().exchanges_dropped;
+  now.answers_dropped = node_.sending.counted().answers_dropped;
   now.parked_bytes = node_.exchange.deltas.parked_bytes();
   now.partial_bytes = node_.exchange.shared.partials.bytes();
   now.retired_entries = node_.entries.retired_count();

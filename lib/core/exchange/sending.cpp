@@ -121,7 +121,7 @@ void sending::make_root(digest_leg& leg) const {
 }
 
 void sending::add_answer(answer_leg&& leg) {
-  counted_.exchanges_dropped += outbox_.add_answer(std::move(leg));
+  counted_.answers_dropped += outbox_.add_answer(std::move(leg));
 }
 
 std::size_t sending::kept_from_bulk() const {

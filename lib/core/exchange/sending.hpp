@@ -40,8 +40,8 @@ class sending {
   struct counters {
     counters() = default;
 
-    std::uint64_t sends_delayed = 0;      ///< times the budget was spent while something waited
-    std::uint64_t exchanges_dropped = 0;  ///< answers given up, because their lane was full
+    std::uint64_t sends_delayed = 0;    ///< times the budget was spent while something waited
+    std::uint64_t answers_dropped = 0;  ///< answers given up, because their lane was full
   };
 
   explicit sending(const config& settings) : settings_(settings) {}
