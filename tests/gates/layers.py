@@ -97,7 +97,7 @@ CORE_ORDER = [
     {"endpoint"},
     {"types", "drop_reason", "interval_code", "bucket_set", "news_rounds"},
     {"hash"},
-    {"event", "digest", "delta", "table_sizes"},
+    {"event", "digest", "delta", "table_sizes", "compaction_marker"},
     {"message", "config", "random", "replication", "row_sum"},
     {"message_text"},
     {"failure_detector", "packer", "parking", "peer_ring", "address_book", "node_clock",
