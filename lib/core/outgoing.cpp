@@ -5,7 +5,6 @@
 #include <span>
 #include <utility>
 
-#include "core/membership/news_rounds.hpp"
 #include "core/model/size_limits.hpp"
 
 namespace gossipmonger {
@@ -98,9 +97,7 @@ bool outgoing::tells_root(std::uint64_t remote_hash) const {
   if (!node_.exchange.shared.tells_sums()) return false;
   const std::optional<slot_index> slot = node_.peers.find(remote_hash);
   if (!slot) return false;
-  const bool is_news =
-      node_.returned_in &&
-      *node_.returned_in + news_rounds(node_.peers.by_hash().size()) >= node_.stats.rounds;
+  const bool is_news = node_.membership.is_return_news(node_.stats.rounds);
   const peer_details& of = node_.peers.details(*slot);
   return !is_news && (!of.last_reply || (of.features & feature_sums) != 0);
 }
@@ -204,19 +201,15 @@ void outgoing::continue_stalled() {
 }
 
 void outgoing::plan_sign(const message& received, std::size_t bytes, answer_leg& answer) {
-  // Of one digest, one datagram wants a sign of life; a short leg wants nothing else.
-  bool is_first = true;
-  if (const std::optional<slot_index> slot = node_.peers.find(received.sender.name_hash)) {
-    std::optional<nanoseconds>& given = node_.peers.details(*slot).sign_given;
-    is_first = !given || node_.clock.now() - *given >= node_.settings.gossip_interval / 2;
-    if (is_first) given = node_.clock.now();
-  }
+  // A digest of several datagrams wants one sign of life. A short leg wants nothing else.
+  const std::optional<slot_index> slot = node_.peers.find(received.sender.name_hash);
+  const bool is_first = !slot || node_.sending.try_give_sign(*slot, node_.clock.now());
   const bool is_short = !received.known.has_claim() && !received.known.root;
   node_.sending.plan_sign(answer, bytes, is_first, is_short);
 }
 
 void outgoing::add_answer(answer_leg&& leg, const endpoint& from) {
-  if (node_.settings.is_observer) return;  // no peer that it answers nothing comes to know it
+  if (node_.settings.is_observer) return;  // a peer that gets no answer does not come to know it
   leg.planned = node_.clock.now();
   leg.from = from;
   node_.sending.add_answer(std::move(leg));

@@ -313,3 +313,19 @@ TEST_CASE("protocol address: a path that loses a fifth of all is not taken for a
 
   CHECK(texts(a, world.cursor, event_kind::error).empty());
 }
+
+TEST_CASE("protocol address: a sender is a verified peer while its cookie holds, by steady time") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  puppet p(world, "a", "p", 1);
+  p.enter();
+  message& sent = p.begin(message_kind::digest);
+
+  CHECK(a.is_from_verified_peer(sent, p.address, world.now()));
+  CHECK_FALSE(a.is_from_verified_peer(sent, host(2), world.now()));
+  ++sent.sender.generation;  // a run of it that is not known yet
+  CHECK_FALSE(a.is_from_verified_peer(sent, p.address, world.now()));
+  --sent.sender.generation;
+  world.steady += 2 * secret_lifetime(a.settings());
+  CHECK_FALSE(a.is_from_verified_peer(sent, p.address, world.now()));
+}

@@ -165,6 +165,13 @@ void sending::supersede(const answer_leg& fresh, std::size_t slots) {
   outbox_.for_each_answer(strike_out);
 }
 
+bool sending::try_give_sign(slot_index slot, std::chrono::nanoseconds now) {
+  std::optional<std::chrono::nanoseconds>& last = signs_given_[slot];
+  const bool is_due = !last || now - *last >= settings_.gossip_interval / 2;
+  if (is_due) last = now;
+  return is_due;
+}
+
 void sending::plan_sign(answer_leg& answer, std::size_t digest_bytes, bool is_first,
                         bool is_short) {
   const std::size_t sums = answer.sum_bits == 0 ? 0 : std::size_t{1} << answer.sum_bits;
