@@ -40,11 +40,6 @@ const packed_entry* find_sorted(std::span<const packed_entry> list, std::uint64_
   return place == list.end() || place->name_hash != name_hash ? nullptr : &*place;
 }
 
-bool has_entry(std::span<const packed_entry> list, std::uint64_t name_hash) {
-  return std::any_of(list.begin(), list.end(),
-                     [name_hash](const packed_entry& one) { return one.name_hash == name_hash; });
-}
-
 /// Whether the sender of `theirs` refuses this incarnation.
 bool is_refused(const digest& theirs, peer_view row) {
   const packed_entry* refused = find_sorted(theirs.unwanted, row.name_hash());
