@@ -16,44 +16,44 @@ std::optional<event_view> change_reader::poll(change_cursor& cursor) const {
     lagged.kind = event_kind::lagged;
     return lagged;
   }
-  for (;;) {
-    std::uint64_t item_at = std::numeric_limits<std::uint64_t>::max();
-    const change_item* item = changes_->first_above(cursor.sequence, item_at);
-    const std::optional<changed_entry> changed = entries_.first_changed(cursor.sequence);
-    if (item == nullptr && !changed) return std::nullopt;
-
-    if (item == nullptr || (changed && changed->entry.sequence < item_at)) {
-      cursor.sequence = changed->entry.sequence;
-      if (std::optional<event_view> shown = show_entry(*changed, cursor)) return shown;
-    } else {
-      cursor.sequence = item_at;
-      if (std::optional<event_view> shown = show_item(*item, cursor)) return shown;
-    }
+  while (const std::optional<change> next = first_above(cursor.sequence)) {
+    cursor.sequence = next->sequence;
+    std::optional<event_view> shown =
+        next->item == nullptr ? show_entry(*next->entry, cursor) : show_item(*next->item, cursor);
+    if (shown) return shown;
   }
+  return std::nullopt;
 }
 
 bool change_reader::has_next(change_cursor& cursor) const {
   assert(cursor.has_begun);
   if (changes_->has_lost(cursor)) return true;
-  for (;;) {
-    std::uint64_t item_at = std::numeric_limits<std::uint64_t>::max();
-    const change_item* item = changes_->first_above(cursor.sequence, item_at);
-    const std::optional<changed_entry> changed = entries_.first_changed(cursor.sequence);
-    if (item == nullptr && !changed) return false;
-
-    if (item == nullptr || (changed && changed->entry.sequence < item_at)) {
-      if (show_entry(*changed, cursor)) return true;
-      cursor.sequence = changed->entry.sequence;
+  while (const std::optional<change> next = first_above(cursor.sequence)) {
+    const std::uint64_t before = std::exchange(cursor.sequence, next->sequence);
+    if (next->item == nullptr) {
+      if (!show_entry(*next->entry, cursor)) continue;
     } else {
-      const std::uint64_t sequence = std::exchange(cursor.sequence, item_at);
-      const change_cursor::shown_peer last = last_shown(*item, cursor);
-      if (show_item(*item, cursor)) {
-        cursor.sequence = sequence;
-        last_shown(*item, cursor) = last;
-        return true;
-      }
+      const change_cursor::shown_peer last = last_shown(*next->item, cursor);
+      if (!show_item(*next->item, cursor)) continue;
+      last_shown(*next->item, cursor) = last;
     }
+    cursor.sequence = before;
+    return true;
   }
+  return false;
+}
+
+std::optional<change_reader::change> change_reader::first_above(std::uint64_t sequence) const {
+  change next;
+  next.sequence = std::numeric_limits<std::uint64_t>::max();
+  next.item = changes_->first_above(sequence, next.sequence);
+  next.entry = entries_.first_changed(sequence);
+  if (next.item == nullptr && !next.entry) return std::nullopt;
+  if (next.item == nullptr || (next.entry && next.entry->entry.sequence < next.sequence)) {
+    next.item = nullptr;
+    next.sequence = next.entry->entry.sequence;
+  }
+  return next;
 }
 
 change_cursor::shown_peer& change_reader::last_shown(const change_item& item,

@@ -31,6 +31,17 @@ class change_reader {
   void release(std::uint64_t sequence, std::size_t retired_max);
 
  private:
+  /// An item of the change list, or, where `item` is null, an entry of the storage.
+  struct change {
+    change() = default;
+
+    std::uint64_t sequence = 0;
+    const change_item* item = nullptr;
+    std::optional<changed_entry> entry;
+  };
+
+  /// The first of both above `sequence`.
+  [[nodiscard]] std::optional<change> first_above(std::uint64_t sequence) const;
   /// The place of what was shown last of the item's peer.
   [[nodiscard]] static change_cursor::shown_peer& last_shown(const change_item& item,
                                                              change_cursor& cursor);
