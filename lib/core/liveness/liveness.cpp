@@ -85,11 +85,11 @@ void liveness::handle_ahead(std::span<const packed_entry> entries,
   for (const placed_entry& at : ahead) {
     const std::uint64_t heartbeat = entries[at.index].heartbeat();
     const peer_view row = peers_.at(at.place);
-    // Raised meanwhile, where the list names it twice; or by more than is taken unasked.
     if (heartbeat > row.heartbeat() && heartbeat - row.heartbeat() <= heartbeats_unasked) {
       peers_.advance_at(at.place, heartbeat, clock_.now(), expected_, settings_.detector_window);
       continue;
     }
+    // The list names it twice, and its first entry raised the row; or this is more than 64 ahead.
     const digest_entry entry = entries[at.index];
     if (!accepts(row.slot(), entry)) continue;
     [[maybe_unused]] const std::optional<peer_status> status = handle_heartbeat(row.slot(), entry);

@@ -81,13 +81,14 @@ class liveness {
                                                             const digest_entry& entry);
   /// The peer itself sent it: it is alive. After `handle_heartbeat`.
   void handle_alive(slot_index slot, std::uint64_t heartbeat);
-  /// A stale one came from `source`. A peer that is suspect, new or dead is probed there: if it
-  /// hears this node, its answer is fresh.
+  /// A stale datagram of the peer came from `source`. If it is suspect, new or dead, it is probed
+  /// there: the answer of a peer that hears this node is fresh.
   void handle_stale(slot_index slot, std::uint64_t heartbeat, const endpoint& source);
   /// Whether another peer's word of it can be true: its heartbeat cannot have risen faster.
   ///   expects: not self's slot
   [[nodiscard]] bool accepts(slot_index slot, const digest_entry& entry);
-  /// Both for the entries of a fresh list whose heartbeats alone are higher than here.
+  /// `accepts`, then `handle_heartbeat`, for the entries of a fresh list that differ from their
+  /// rows by a higher heartbeat alone.
   void handle_ahead(std::span<const packed_entry> entries, std::span<const placed_entry> ahead);
   /// That the peer leaves, if the entry says so; of its heartbeat nothing.
   [[nodiscard]] std::optional<peer_status> handle_leave(slot_index slot, const digest_entry& entry);
