@@ -1,5 +1,6 @@
 // One test for each claim of the papers that ALGORITHM.md cites and that this library keeps. The
-// name says paper and section; where the library differs from the paper, the test says how.
+// name says paper and section, of SRDS 2004 the term that the paper defines. Where the library
+// differs from the paper, the test says how.
 //   LADIS 2008  van Renesse, Dumitriu, Gough, Thomas: Efficient Reconciliation and Flow Control
 //   SRDS 2004   Hayashibara, Défago, Yared, Katayama: The phi Accrual Failure Detector
 //   DSN 2002    Das, Gupta, Motivala: SWIM
