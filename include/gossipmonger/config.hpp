@@ -80,8 +80,8 @@ struct config {
   std::size_t peers_max = 4096;                ///< 1 - 65535
   std::size_t keys_per_peer_max = 1000000;     ///< 1 - 2^31, tombstones included
   std::size_t bytes_per_peer_max = 268435456;  ///< 1024 - 2^40 of keys and values
-  std::size_t value_bytes_max = 65536;         ///< 1024 - 2^24 - 1; must be equal on all nodes: who
-                                               ///< allows less takes nothing further of the writer
+  std::size_t value_bytes_max = 65536;         ///< 1024 - 2^24 - 1; equal on all nodes: a node that
+                                               ///< allows less takes nothing more of the writer
   std::size_t partial_bytes_max = 16777216;    ///< value_bytes_max - 2^30: large values under way
   std::size_t parked_bytes_max = 1048576;      ///< 0 - 2^30: deltas that came before their turn
   std::size_t retired_max = 65536;             ///< 64 - 2^24 removals kept for slow subscribers

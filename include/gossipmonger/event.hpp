@@ -140,7 +140,7 @@ struct protocol_stats {
   std::uint64_t fragments_sent = 0;     ///< parts of values that span datagrams
   std::uint64_t fragments_applied = 0;  ///< that brought bytes not yet held
   std::uint64_t replies_cut = 0;        ///< by the 3x rule
-  std::uint64_t exchanges_dropped = 0;  ///< answers given up, because their lane was full
+  std::uint64_t answers_dropped = 0;    ///< answers given up, because their lane was full
   std::uint64_t compactions = 0;        ///< of my own entries
   std::uint64_t refutations = 0;        ///< generations taken because others held a newer run of me
   std::uint64_t pauses = 0;             ///< my own timer was late

@@ -1,5 +1,5 @@
-// The contract between the protocol and whatever holds the entries. Synchronous: a step of the
-// core never suspends. Entries only; who the peers are is the peer table's.
+// The contract between the protocol and a storage of entries. Synchronous: a step of the core never
+// suspends. A storage holds entries alone; the peers stand in the peer table.
 #pragma once
 
 #include <concepts>

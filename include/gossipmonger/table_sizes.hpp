@@ -1,5 +1,5 @@
-// How much each table, queue and buffer of a node holds, of those that have a capacity (I5). A
-// value, for who watches a node from outside: a simulator, a test, an operator in search of memory.
+// The sizes of the tables, queues and buffers of a node that have a capacity (I5). A
+// value. Simulators and tests hold it to the limits, and operators look for memory with it.
 #pragma once
 
 #include <cstddef>
@@ -33,7 +33,7 @@ struct table_sizes {
 
   // What goes.
   std::size_t digests = 0;     ///< that wait to be sent
-  std::size_t answers = 0;     ///< likewise, to members, with what is left of them
+  std::size_t answers = 0;     ///< likewise, to verified addresses
   std::size_t unverified = 0;  ///< likewise, to unverified addresses
   std::size_t flights = 0;     ///< flows remembered as on their way
   std::size_t checksums = 0;   ///< of large values
@@ -42,8 +42,8 @@ struct table_sizes {
   // Suspicion.
   std::size_t probes = 0;           ///< answers awaited
   std::size_t round_trips = 0;      ///< legs of which the time to the answer is measured
-  std::size_t askers = 0;           ///< peers that await an answer of mine
-  std::size_t suspicions_told = 0;  ///< peers of whom there is something to spread
+  std::size_t probe_requests = 0;   ///< requests for an indirect probe that wait for an answer
+  std::size_t suspicions_told = 0;  ///< peers whose suspicion or refutation is still spread
   std::size_t told_addresses = 0;   ///< that were told of suspicions in this round
 
   // Changes for subscribers, and the rest.

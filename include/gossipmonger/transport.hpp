@@ -46,8 +46,8 @@ struct outbound {
 ///     offers none of them again, and sends their content anew as after any loss. So a transport
 ///     that cannot wait may drop, but it costs time;
 ///   - where it receives at several addresses, say in `local` which one a datagram was sent to.
-///     Then it MUST send from the address in `source`, too. An answer that leaves from another
-///     address than was asked proves nothing to its receiver. The port of `source` is not read. A
+///     Then it MUST send from the address in `source`, too. An answer verifies the address that was
+///     asked only if it leaves from there. The port of `source` is not read. A
 ///     `source` that is none of its addresses, or not of `destination`'s family, counts as none;
 ///   - resume the caller on `get_executor()`, and obey its cancellation (any type). The awaiting
 ///     coroutine gets errc::cancelled, and no received datagram that was not reported is lost from

@@ -92,7 +92,7 @@ struct wire_range {
 /// The highest version that both speak; 0 if there is none.
 [[nodiscard]] std::uint8_t common_wire_version(const wire_range& one, const wire_range& other);
 
-/// The reserved key of the floor marker (owner-driven compaction): empty, hence no user's key.
+/// The reserved key of the compaction marker: empty, hence no user's key.
 inline constexpr std::string_view floor_key{};
 
 }  // namespace gossipmonger

@@ -12,7 +12,7 @@ using std::chrono::nanoseconds;
 // Peers that were refused for want of room are unwanted too, besides the forgotten.
 constexpr std::size_t refused_max = 1024;
 constexpr std::size_t kept_changes_max = 1024;
-// Two nodes of one name hear of each other by whoever meets both, whatever digests tell.
+// A peer that meets both nodes of one name tells each of the other, whatever digests tell.
 constexpr int heartbeat_wait_rounds = 64;
 
 }  // namespace
@@ -49,6 +49,7 @@ node_parts::node_parts(config options, storage_ref storage, const endpoint& addr
   peers.details(self_slot).address = address;
   completeness.begin(self_slot);
   round_trips.begin(self_slot);
+  sending.begin(self_slot);
   self.set_status(peer_status::self);
   update_expectation();  // datagrams may come before the first round
 }
@@ -89,11 +90,19 @@ nanoseconds node_parts::heartbeat_wait_max() const {
   return std::min<nanoseconds>(most, heartbeat_wait_rounds * settings.gossip_interval);
 }
 
+std::optional<slot_index> node_parts::find_sender(const message& received) const {
+  const std::optional<slot_index> slot = peers.find(received.sender.name_hash);
+  const bool is_held = slot && peers[*slot].generation() == received.sender.generation;
+  return is_held ? slot : std::nullopt;
+}
+
+bool node_parts::is_of_this_run(const message& received) const {
+  return received.receiver.generation == peers.self().generation() &&
+         received.receiver_instance == peers.details(self_slot).instance;
+}
+
 std::uint64_t node_parts::seen_heartbeat(const message& received) const {
-  const peer_view self = peers.self();
-  const bool is_of_this_run = received.receiver.generation == self.generation() &&
-                              received.receiver_instance == peers.details(self_slot).instance;
-  return is_of_this_run ? received.receiver.heartbeat : 0;
+  return is_of_this_run(received) ? received.receiver.heartbeat : 0;
 }
 
 std::error_code node_parts::write_refusal() const {
@@ -131,7 +140,7 @@ void node_parts::update_expectation() {
 void node_parts::set_status(slot_index slot, peer_status status) {
   if (status == peer_status::dead) liveness.handle_death(slot);
   const bool is_back = peers[slot].status() == peer_status::dead && status == peer_status::live;
-  if (is_back) returned_in = stats.rounds;
+  if (is_back) membership.handle_return(stats.rounds);
   membership.set_status(slot, status, clock.now(), random);
   completeness.handle_status(slot, status, peers[slot].heartbeat());
 }
@@ -145,6 +154,17 @@ void node_parts::try_complete(slot_index slot) {
   }
 }
 
+void node_parts::begin_slot(slot_index slot, std::uint64_t heartbeat) {
+  completeness.begin(slot);
+  completeness.handle_status(slot, peers[slot].status(), heartbeat);
+  round_trips.begin(slot);
+  exchange.begin(slot);
+  liveness.begin(slot);
+  sending.begin(slot);
+  own_map.forget(slot);
+  notices.forget(slot);
+}
+
 void node_parts::forget_slot(slot_index slot) {
   membership.forget(slot, liveness.credible_heartbeat(slot), clock.now());
   exchange.forget(slot);
@@ -153,6 +173,7 @@ void node_parts::forget_slot(slot_index slot) {
   notices.forget(slot);
   completeness.begin(slot);
   round_trips.begin(slot);
+  sending.begin(slot);
   peers.remove(slot);
 }
 

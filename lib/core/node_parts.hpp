@@ -55,6 +55,10 @@ struct node_parts {
   [[nodiscard]] std::chrono::nanoseconds silence_max() const;
   /// The longest wait for a heartbeat of a node that is there, as a rival of a name is.
   [[nodiscard]] std::chrono::nanoseconds heartbeat_wait_max() const;
+  /// The slot of the sender, if its row is of the run that sent this.
+  [[nodiscard]] std::optional<slot_index> find_sender(const message& received) const;
+  /// Whether the sender's entry of this node is of this run of it.
+  [[nodiscard]] bool is_of_this_run(const message& received) const;
   /// Which heartbeat of this run of mine the sender has seen; 0: none.
   [[nodiscard]] std::uint64_t seen_heartbeat(const message& received) const;
   /// Why this node may not write now; no error: it may.
@@ -72,7 +76,10 @@ struct node_parts {
   }
   /// Tells that the peer is complete, if it became so: its word or its entries came.
   void try_complete(slot_index slot);
-  /// The row goes, and the peer is remembered as forgotten. The one list of who remembers a slot.
+  /// The row is of a new incarnation, of which `heartbeat` is known. With `forget_slot` the one
+  /// list of the machines that keep something by slot.
+  void begin_slot(slot_index slot, std::uint64_t heartbeat);
+  /// The row goes, and the peer is remembered as forgotten.
   void forget_slot(slot_index slot);
 
   config settings;
@@ -97,7 +104,6 @@ struct node_parts {
   gossipmonger::liveness liveness;
   gossipmonger::round_trips round_trips;
   own_incarnation incarnation;
-  std::optional<std::uint64_t> returned_in;  ///< the round in which a dead peer came back last
 };
 
 /// How long the secrets behind cookies hold: two turns of the ring.

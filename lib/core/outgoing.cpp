@@ -5,7 +5,6 @@
 #include <span>
 #include <utility>
 
-#include "core/membership/news_rounds.hpp"
 #include "core/model/size_limits.hpp"
 
 namespace gossipmonger {
@@ -14,7 +13,7 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-/// A question for more is due again after one part of an interval in so many without an answer.
+/// A request for more is due again after one part of an interval in so many without an answer.
 constexpr int stall_part = 16;
 /// Entries of a datagram beside sender and receiver, at the smallest size.
 constexpr std::size_t continuation_places = 40;
@@ -98,9 +97,7 @@ bool outgoing::tells_root(std::uint64_t remote_hash) const {
   if (!node_.exchange.shared.tells_sums()) return false;
   const std::optional<slot_index> slot = node_.peers.find(remote_hash);
   if (!slot) return false;
-  const bool is_news =
-      node_.returned_in &&
-      *node_.returned_in + news_rounds(node_.peers.by_hash().size()) >= node_.stats.rounds;
+  const bool is_news = node_.membership.is_return_news(node_.stats.rounds);
   const peer_details& of = node_.peers.details(*slot);
   return !is_news && (!of.last_reply || (of.features & feature_sums) != 0);
 }
@@ -186,7 +183,7 @@ std::vector<spared_interval> outgoing::plan_spared(const transfer& one, bool is_
   // A value that is under way holds back all that follows it.
   if (node_.exchange.shared.partial_of(one.slot)) return {};
   const applier& deltas = node_.exchange.deltas;
-  // Entries sent since the last question may have been overtaken: they are not lost yet.
+  // Entries sent since the last request may have been overtaken: they are not lost yet.
   const std::uint64_t lost_upto =
       is_stalled ? version_max : std::max(node_.peers[one.slot].max_version(), one.asked_upto);
   return spared_of(deltas.parked_intervals(one.slot), lost_upto, deltas.is_half_parked());
@@ -204,19 +201,15 @@ void outgoing::continue_stalled() {
 }
 
 void outgoing::plan_sign(const message& received, std::size_t bytes, answer_leg& answer) {
-  // Of one digest, one datagram wants a sign of life; a short leg wants nothing else.
-  bool is_first = true;
-  if (const std::optional<slot_index> slot = node_.peers.find(received.sender.name_hash)) {
-    std::optional<nanoseconds>& given = node_.peers.details(*slot).sign_given;
-    is_first = !given || node_.clock.now() - *given >= node_.settings.gossip_interval / 2;
-    if (is_first) given = node_.clock.now();
-  }
+  // A digest of several datagrams wants one sign of life. A short leg wants nothing else.
+  const std::optional<slot_index> slot = node_.peers.find(received.sender.name_hash);
+  const bool is_first = !slot || node_.sending.try_give_sign(*slot, node_.clock.now());
   const bool is_short = !received.known.has_claim() && !received.known.root;
   node_.sending.plan_sign(answer, bytes, is_first, is_short);
 }
 
 void outgoing::add_answer(answer_leg&& leg, const endpoint& from) {
-  if (node_.settings.is_observer) return;  // no peer that it answers nothing comes to know it
+  if (node_.settings.is_observer) return;  // a peer that gets no answer does not come to know it
   leg.planned = node_.clock.now();
   leg.from = from;
   node_.sending.add_answer(std::move(leg));

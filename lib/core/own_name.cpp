@@ -7,7 +7,7 @@ namespace gossipmonger {
 
 void own_name::handle_word_of_me(const message& received) {
   const std::optional<slot_index> slot = node_.peers.find(received.sender.name_hash);
-  const bool is_of_its_run = slot && node_.peers[*slot].generation() == received.sender.generation;
+  const bool is_of_its_run = node_.find_sender(received).has_value();
   is_by_peer_ = is_of_its_run && node_.peers[*slot].status() == peer_status::live;
   const digest_entry& mine = received.receiver;
   if (mine.generation != 0) handle_own_entry(mine, received.receiver_instance);

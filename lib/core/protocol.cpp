@@ -65,18 +65,19 @@ member protocol::describe(slot_index slot, nanoseconds now) const {
   seen.heartbeat = row.heartbeat();
   seen.wire_versions = of.spoken;
   seen.features = of.features;
-  if (slot == self_slot) seen.wire_versions = node_.spoken;
-  if (slot != self_slot && row.may_die()) {
+  if (slot == self_slot) {
+    seen.wire_versions = node_.spoken;
+    return seen;
+  }
+  if (row.may_die()) {
     seen.phi = node_.peers.detector(slot).phi(now, node_.liveness.expected());
   }
-  if (slot != self_slot) {
-    if (of.interval.is_said()) seen.gossip_interval = of.interval.length();
-    seen.silent = std::max(nanoseconds{}, now - node_.peers.silent_since(slot));
-    seen.rtt = node_.round_trips.smoothed(slot);
-    const std::uint64_t told = node_.completeness.told_version(slot);
-    seen.lacks = told - std::min(told, row.max_version());
-  }
-  if (slot != self_slot) seen.backlog = version() - node_.own_map.held_version(slot);
+  if (of.interval.is_said()) seen.gossip_interval = of.interval.length();
+  seen.silent = std::max(nanoseconds{}, now - node_.peers.silent_since(slot));
+  seen.rtt = node_.round_trips.smoothed(slot);
+  const std::uint64_t told = node_.completeness.told_version(slot);
+  seen.lacks = told - std::min(told, row.max_version());
+  seen.backlog = version() - node_.own_map.held_version(slot);
   return seen;
 }
 
@@ -122,7 +123,7 @@ protocol_stats protocol::stats() const {
   now.peers_unwanted = node_.unwanted.all().size();
   node_.exchange.add_counters(now);
   now.sends_delayed = node_.sending.counted().sends_delayed;
-  now.exchanges_dropped = node_.sending.counted().exchanges_dropped;
+  now.answers_dropped = node_.sending.counted().answers_dropped;
   now.parked_bytes = node_.exchange.deltas.parked_bytes();
   now.partial_bytes = node_.exchange.shared.partials.bytes();
   now.retired_entries = node_.entries.retired_count();
@@ -147,7 +148,7 @@ table_sizes protocol::tables() const {
   held.restarted = node_.sending.restarted();
   held.probes = node_.liveness.pending_probes();
   held.round_trips = node_.round_trips.awaited();
-  held.askers = node_.liveness.askers();
+  held.probe_requests = node_.liveness.probe_requests();
   held.suspicions_told = node_.liveness.suspicions_told();
   held.told_addresses = node_.liveness.told_addresses();
   held.changes = node_.changes.size();
@@ -164,11 +165,10 @@ void protocol::handle_message(const message& received, const endpoint& source, s
   receiving_.handle_message(received, source, bytes, now, local);
 }
 
-bool protocol::is_from_verified_peer(const message& received, const endpoint& source) {
-  const std::optional<slot_index> slot = node_.peers.find(received.sender.name_hash);
+bool protocol::is_from_verified_peer(const message& received, const endpoint& source, moment now) {
+  const std::optional<slot_index> slot = node_.find_sender(received);
   return slot && *slot != self_slot &&
-         node_.peers[*slot].generation() == received.sender.generation &&
-         node_.addresses.is_valid_echo(received.cookie_echo, source, node_.clock.now());
+         node_.addresses.is_valid_echo(received.cookie_echo, source, now.steady);
 }
 
 std::optional<endpoint> protocol::poll_transmit(moment now, message& out) {

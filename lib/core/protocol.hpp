@@ -68,13 +68,14 @@ class protocol {
   [[nodiscard]] table_sizes tables() const;
   /// Whether `received` is by a peer known here, in its present run, and shows that `source` is
   /// where that peer hears me.
-  [[nodiscard]] bool is_from_verified_peer(const message& received, const endpoint& source);
+  [[nodiscard]] bool is_from_verified_peer(const message& received, const endpoint& source,
+                                           moment now);
   /// Which peers hold `version` of my present generation; with `leave` true, my leaving.
   [[nodiscard]] replication replicated(std::uint64_t version, bool leave = false) const {
     return node_.replicated(version, leave);
   }
   [[nodiscard]] std::size_t live_peers() const { return node_.membership.rings().live.size(); }
-  /// The rows as they are, for who watches a node from outside: a simulator, a test.
+  /// The rows as they are, for a simulator or a test that watches the node from outside.
   [[nodiscard]] const peer_table& peers() const { return node_.peers; }
   [[nodiscard]] const unwanted_peers& unwanted() const { return node_.unwanted; }
   [[nodiscard]] const change_list& changes() const { return node_.changes; }
@@ -85,8 +86,8 @@ class protocol {
   [[nodiscard]] std::chrono::nanoseconds next_timeout() const {
     return std::min(node_.partners.next_round(), node_.own_map.next_due());
   }
-  /// Whether what I write is carried as fast as I write it: false after more than the cluster
-  /// carries in an interval, or while live peers fall behind. Writing goes on to be allowed.
+  /// Back-pressure: whether the cluster keeps up with this node's writes. False after more bytes
+  /// than it carries in an interval, or while live peers fall behind. No write is refused for that.
   [[nodiscard]] bool is_writable(moment now);
   /// When that will be so if nothing is written until then; after `is_writable`.
   [[nodiscard]] std::chrono::nanoseconds writable_at() const;
@@ -136,10 +137,10 @@ class protocol {
   /// Several at once, with consecutive versions, in this order: a replica that holds the last
   /// holds all. All are checked first; then a storage that fails midway keeps those before.
   [[nodiscard]] result<std::uint64_t> set(pair_views pairs);
-  /// The same for `ttl` from now on, on the steady clock, which goes on while the process stands
-  /// still: then I erase them. A plain `set` of a key ends that, and so does `erase`; a set with a
-  /// ttl and equal bytes prolongs it and writes nothing. Nobody but me counts the time: the keys of
-  /// a node that died or left stay until it is forgotten.
+  /// The same for `ttl` from now on: then this node erases them. The steady clock counts, which
+  /// goes on while the process stands still. A plain `set` of a key, or `erase`, ends its deadline.
+  /// Setting the same bytes with a ttl extends the deadline without a new version. No other node
+  /// counts the time: the keys of a node that died or left stay until it is forgotten.
   ///   errors: also ttl_invalid
   [[nodiscard]] result<std::uint64_t> set(std::string_view key, std::string_view value,
                                           std::chrono::nanoseconds ttl, moment now);

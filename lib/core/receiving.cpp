@@ -41,7 +41,7 @@ void receiving::handle_message(const message& received, const endpoint& source, 
   }
   const std::uint64_t cookie = is_my_source(local) ? received.cookie : 0;
   const bool was_verified = is_verified && node_.addresses.handle_verified(source, cookie);
-  // Asked before what the sender holds of me is taken, which may move me to a higher run.
+  // Checked first: the sender's word of this node may move it to a higher run.
   const bool is_heard = is_verified && node_.liveness.is_fresh(received);
   if (is_verified) {
     watch_path(received, bytes);
@@ -105,22 +105,22 @@ void receiving::report_other_source(const message& received, const endpoint& sou
   const std::optional<endpoint> asked =
       node_.addresses.find_asked(received.cookie_echo, now.steady);
   if (!asked) return;
-  node_.notices.report_once(
-      identity_view(), *asked,
-      "the node asked at " + asked->to_string() + " answers from " + source.to_string() +
-          ": an answer proves nothing unless it comes from the address that was asked",
-      node_.clock.now());
+  node_.notices.report_once(identity_view(), *asked,
+                            "the node asked at " + asked->to_string() + " answers from " +
+                                source.to_string() +
+                                ": an answer verifies an address only if it comes from there",
+                            node_.clock.now());
 }
 
 void receiving::measure(const message& received, moment now) {
-  const std::optional<slot_index> slot = node_.peers.find(received.sender.name_hash);
-  if (!slot || node_.peers[*slot].generation() != received.sender.generation) return;
+  const std::optional<slot_index> slot = node_.find_sender(received);
+  if (!slot) return;
   node_.round_trips.handle_reply(*slot, node_.seen_heartbeat(received), now.steady);
 }
 
 void receiving::watch_path(const message& received, std::size_t bytes) {
-  const std::optional<slot_index> slot = node_.peers.find(received.sender.name_hash);
-  if (!slot || node_.peers[*slot].generation() != received.sender.generation) return;
+  const std::optional<slot_index> slot = node_.find_sender(received);
+  if (!slot) return;
   const peer_view row = node_.peers[*slot];
   const peer_details& of = node_.peers.details(*slot);
   remote_path& path = node_.exchange.shared.paths[*slot];
@@ -148,9 +148,8 @@ void receiving::handle_digest(const message& received, const endpoint& source, s
                               bool is_verified, bool is_fresh) {
   if (is_verified) handle_sender(received, source, is_fresh);
   if (is_verified) {
-    const std::optional<slot_index> slot = node_.peers.find(received.sender.name_hash);
-    const bool is_held = slot && node_.peers[*slot].generation() == received.sender.generation;
-    if (is_held) node_.notices.handle_interval(*slot, received.interval, node_.clock.now());
+    const std::optional<slot_index> slot = node_.find_sender(received);
+    if (slot) node_.notices.handle_interval(*slot, received.interval, node_.clock.now());
   }
   // Entries that are equal there and here may have arrived since they were sent.
   const bool is_thorough =
@@ -322,8 +321,8 @@ bool receiving::handle_parts(const message& received, const endpoint& source) {
 }
 
 void receiving::handle_sender(const message& received, const endpoint& source, bool is_fresh) {
-  const std::optional<slot_index> slot = node_.peers.find(received.sender.name_hash);
-  if (!slot || node_.peers[*slot].generation() != received.sender.generation) return;
+  const std::optional<slot_index> slot = node_.find_sender(received);
+  if (!slot) return;
 
   peer_details& of = node_.peers.details(*slot);
   if (is_fresh) {
@@ -342,11 +341,8 @@ void receiving::handle_sender(const message& received, const endpoint& source, b
   }
 
   const peer_view self = node_.peers.self();
-  const digest_entry& mine = received.receiver;
-  const bool is_of_this_run = mine.generation == self.generation() &&
-                              received.receiver_instance == node_.peers.details(self_slot).instance;
-  if (is_of_this_run) {
-    node_.own_map.handle_held(*slot, mine, part_of_mine(received, self));
+  if (node_.is_of_this_run(received)) {
+    node_.own_map.handle_held(*slot, received.receiver, part_of_mine(received, self));
   }
   const peer row = node_.peers[*slot];
   const bool was_silent =
@@ -433,13 +429,7 @@ void receiving::handle_identity(const identity_view& who, bool is_fresh) {
   const bool is_live = is_fresh && seen.is_vouched;
   const slot_index slot =
       node_.membership.enter(who, name_hash, is_live, node_.clock.now(), node_.random);
-  node_.completeness.begin(slot);
-  node_.completeness.handle_status(slot, node_.peers[slot].status(), who.heartbeat);
-  node_.round_trips.begin(slot);
-  node_.exchange.begin(slot);
-  node_.liveness.begin(slot);
-  node_.own_map.forget(slot);
-  node_.notices.forget(slot);
+  node_.begin_slot(slot, who.heartbeat);
 }
 
 }  // namespace gossipmonger

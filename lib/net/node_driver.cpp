@@ -174,7 +174,7 @@ void node_driver::handle(const inbound& received) {
   set_scopes(received_.identities, scope != 0 ? scope : received.interface);
   const std::size_t size = content->size();
   core->handle_message(received_, received.source, size, now(), received.local);
-  if (seal_.is_on() && core->is_from_verified_peer(received_, received.source)) {
+  if (seal_.is_on() && core->is_from_verified_peer(received_, received.source, now())) {
     seal_.note_sender(received_.sender.name_hash, settings().peers_max);
   }
 }

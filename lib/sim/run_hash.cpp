@@ -36,7 +36,7 @@ void run_hash::add(const event_view& seen) {
 void run_hash::add(const protocol_stats& stats) {
   const auto& [rounds, digests_sent, digests_received, replies_sent, replies_received, deltas_sent,
                deltas_received, entries_sent, entries_applied, entries_skipped, deltas_parked,
-               fragments_sent, fragments_applied, replies_cut, exchanges_dropped, compactions,
+               fragments_sent, fragments_applied, replies_cut, answers_dropped, compactions,
                refutations, pauses, rounds_late, declared_dead, probes_unanswered,
                suspicions_raised, suspicions_refuted, sends_delayed, probes_delayed, windows_halved,
                entries_spared, writes_slowed, drops, peers_known, peers_live, peers_reachable,
@@ -56,7 +56,7 @@ void run_hash::add(const protocol_stats& stats) {
                                     fragments_sent,
                                     fragments_applied,
                                     replies_cut,
-                                    exchanges_dropped,
+                                    answers_dropped,
                                     compactions,
                                     refutations,
                                     pauses,

@@ -36,7 +36,7 @@ constexpr std::array<named_size, 30> all_tables{
     named_size("exchanges begun anew", &table_sizes::restarted),
     named_size("probes", &table_sizes::probes),
     named_size("round trips", &table_sizes::round_trips),
-    named_size("askers", &table_sizes::askers),
+    named_size("probe_requests", &table_sizes::probe_requests),
     named_size("suspicions told", &table_sizes::suspicions_told),
     named_size("addresses told", &table_sizes::told_addresses),
     named_size("changes", &table_sizes::changes),
@@ -83,7 +83,7 @@ table_sizes table_limits(const config& settings, const table_sizes& held) {
   most.restarted = unverified_max;
   most.probes = names_max;
   most.round_trips = names_max;
-  most.askers = names_max;
+  most.probe_requests = names_max;
   most.suspicions_told = held.peers;
   most.told_addresses = names_max;
   most.changes = kept_max + 3 * held.peers;

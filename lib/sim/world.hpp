@@ -3,6 +3,9 @@
 // Datagrams are real: every message goes through the codec, so what a test sees of sizes, drops
 // and damage is what a socket would see. One seed and the same calls give the same schedule, to
 // the byte (I6): `trace_hash` tells. Nothing here reads a clock, a socket or a random device.
+//
+// More than 250 lines, because network, nodes and their processes share one queue of what comes
+// next; a test sets the faults of all three by fields.
 #pragma once
 
 #include <chrono>

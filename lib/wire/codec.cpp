@@ -1,18 +1,17 @@
 #include "wire/codec.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cassert>
 #include <cstring>
 #include <limits>
 #include <optional>
 #include <string_view>
-#include <type_traits>
 
 #include "core/exchange/packer.hpp"
 #include "core/model/row_sum.hpp"
 #include "wire/capnp_body.hpp"
 #include "wire/columns.hpp"
+#include "wire/elements.hpp"
 #include "wire/header.hpp"
 #include "wire/little_endian.hpp"
 
@@ -32,178 +31,9 @@ using decoded = tl::expected<void, drop_reason>;
 // Packed fields: gossip.capnp has the bits.
 constexpr std::uint64_t left_bit_of_generation = std::uint64_t{1} << 44;
 constexpr std::uint64_t live_bit_of_generation = std::uint64_t{1} << 45;
-constexpr int alive_age_at = 16;
-constexpr std::uint64_t question_bit = std::uint64_t{1} << 40;
 constexpr std::uint64_t gapped_bit = std::uint64_t{1} << 60;
 constexpr std::uint64_t fragment_bit = std::uint64_t{1} << 61;
 constexpr std::uint64_t entry_count_max = 0xffff;
-
-// ------------------------------------------------------------------------------------ entries
-
-unsigned char* write_entry(const packed_entry& entry, unsigned char* to) {
-  store(to, entry.name_hash);
-  store(to + 8, entry.version_and_heartbeat);
-  store(to + 16, entry.generation_and_heartbeat);
-  return to + capnp_body::entry_bytes;
-}
-
-unsigned char* write_entries(std::span<const packed_entry> entries, unsigned char* to) {
-  if constexpr (std::endian::native == std::endian::little) {
-    static_assert(sizeof(packed_entry) == capnp_body::entry_bytes &&
-                  std::is_trivially_copyable_v<packed_entry>);
-    if (!entries.empty()) std::memcpy(to, entries.data(), entries.size() * sizeof(packed_entry));
-    return to + entries.size() * sizeof(packed_entry);
-  }
-  for (const packed_entry& entry : entries) to = write_entry(entry, to);
-  return to;
-}
-
-packed_entry make_entry(std::uint64_t name_hash, std::uint64_t version_and_heartbeat,
-                        std::uint64_t generation_and_heartbeat) {
-  packed_entry entry;
-  entry.name_hash = name_hash;
-  entry.version_and_heartbeat = version_and_heartbeat;
-  entry.generation_and_heartbeat = generation_and_heartbeat;
-  return entry;
-}
-
-packed_entry read_entry(const unsigned char* at) {
-  return make_entry(load<std::uint64_t>(at), load<std::uint64_t>(at + 8),
-                    load<std::uint64_t>(at + 16));
-}
-
-// A suspicion stands in the place of an entry.
-unsigned char* write_suspicions(const std::vector<suspicion_entry>& suspicions, unsigned char* to) {
-  for (const suspicion_entry& suspicion : suspicions) {
-    assert(suspicion.alive_age <= suspicion_entry::alive_age_max &&
-           suspicion.heartbeat <= heartbeat_max);
-    assert(suspicion.generation != 0 && suspicion.generation <= generation_max);
-    const std::uint64_t ages = suspicion.suspicion_age |
-                               std::uint64_t{suspicion.alive_age} << alive_age_at |
-                               (suspicion.is_question ? question_bit : 0);
-    digest_entry entry;
-    entry.name_hash = suspicion.name_hash;
-    entry.generation = suspicion.generation;
-    entry.max_version = ages;
-    entry.heartbeat = suspicion.heartbeat;
-    to = write_entry(entry, to);
-  }
-  return to;
-}
-
-bool read_suspicions(const entry_run& run, std::size_t first, std::size_t count,
-                     std::vector<suspicion_entry>& out) {
-  out.resize(count);
-  bool is_good = out.size() <= suspicion_entry::suspicions_max;
-  const unsigned char* at = run.first + first * run.stride;
-  for (suspicion_entry& suspicion : out) {
-    const packed_entry packed = read_entry(at);
-    const std::uint64_t ages = packed.max_version();
-    at += run.stride;
-    suspicion.name_hash = packed.name_hash;
-    suspicion.generation = packed.generation();
-    suspicion.heartbeat = packed.heartbeat();
-    suspicion.suspicion_age = static_cast<std::uint16_t>(ages & suspicion_entry::no_suspicion);
-    suspicion.alive_age =
-        static_cast<std::uint32_t>(ages >> alive_age_at & suspicion_entry::alive_age_max);
-    suspicion.is_question = (ages & question_bit) != 0;
-    is_good = is_good && suspicion.generation != 0;
-  }
-  return is_good;
-}
-
-bool is_nothing(const packed_entry& entry) {
-  return entry.version_and_heartbeat == 0 && entry.generation_and_heartbeat == 0;
-}
-
-enum class unknown_peers : bool { refused, allowed };
-
-// Whether these bytes are entries as they stand in memory: then they need not be copied.
-bool is_in_place(const entry_run& run) {
-  return std::endian::native == std::endian::little && run.stride == sizeof(packed_entry) &&
-         reinterpret_cast<std::uintptr_t>(run.first) % alignof(packed_entry) == 0;
-}
-
-// Reads `count` entries from `first` on into an empty list.
-bool read_entries(const entry_run& run, std::size_t first, std::size_t count, unknown_peers unknown,
-                  entry_list& out) {
-  const unsigned char* at = run.first + first * run.stride;
-  if (is_in_place(run)) {
-    // A packed entry is three words of which every pattern says something, and begins to exist in
-    // bytes that hold one.
-    out.borrow(std::span(reinterpret_cast<const packed_entry*>(at), count));
-  } else {
-    std::vector<packed_entry>& list = out.own();
-    list.reserve(count);
-    for (std::size_t i = 0; i < count; ++i, at += run.stride) list.push_back(read_entry(at));
-  }
-  return std::all_of(out.begin(), out.end(), [unknown](const packed_entry& one) {
-    return one.generation() != 0 || (unknown == unknown_peers::allowed && is_nothing(one));
-  });
-}
-
-// A partial is packed as an entry with a version and an offset in the places of max version and
-// heartbeat.
-unsigned char* write_partials(const std::vector<partial_entry>& partials, unsigned char* to) {
-  for (const partial_entry& partial : partials) {
-    digest_entry entry;
-    entry.name_hash = partial.name_hash;
-    entry.generation = partial.generation;
-    entry.max_version = partial.version;
-    entry.heartbeat = partial.offset;
-    to = write_entry(entry, to);
-  }
-  return to;
-}
-
-bool read_partials(const entry_run& run, std::size_t first, std::size_t count,
-                   std::vector<partial_entry>& out) {
-  out.resize(count);
-  const unsigned char* at = run.first + first * run.stride;
-  bool is_good = true;
-  for (std::size_t i = 0; i < count; ++i, at += run.stride) {
-    const digest_entry entry = read_entry(at);
-    partial_entry& partial = out[i];
-    partial.name_hash = entry.name_hash;
-    partial.generation = entry.generation;
-    partial.version = entry.max_version;
-    partial.offset = static_cast<std::uint32_t>(entry.heartbeat & offset_max);
-    is_good = is_good && entry.generation != 0 && entry.max_version != 0 && !entry.has_left &&
-              entry.heartbeat != 0 && entry.heartbeat <= offset_max &&
-              (i == 0 || out[i - 1].name_hash < partial.name_hash);
-  }
-  return is_good;
-}
-
-// Intervals stand in the place of unwanted entries, of which a digest without a claim has none.
-unsigned char* write_spared(const std::vector<spared_interval>& spared, unsigned char* to) {
-  for (const spared_interval& one : spared) {
-    packed_entry entry;
-    entry.name_hash = one.name_hash;
-    entry.version_and_heartbeat = one.after;
-    entry.generation_and_heartbeat = one.upto;
-    to = write_entry(entry, to);
-  }
-  return to;
-}
-
-bool read_spared(const entry_run& run, std::size_t first, std::size_t count,
-                 std::vector<spared_interval>& out) {
-  if (count > spared_max) return false;
-  out.clear();
-  const unsigned char* at = run.first + first * run.stride;
-  for (std::size_t i = 0; i < count; ++i, at += run.stride) {
-    const packed_entry entry = read_entry(at);
-    const spared_interval one(entry.name_hash, entry.version_and_heartbeat & version_max,
-                              entry.generation_and_heartbeat & version_max);
-    if (one.after >= one.upto) return false;
-    if (!out.empty() && out.back().name_hash > one.name_hash) return false;
-    const bool is_of_same = !out.empty() && out.back().name_hash == one.name_hash;
-    if (is_of_same && out.back().upto >= one.after) return false;
-    out.push_back(one);
-  }
-  return true;
-}
 
 // ------------------------------------------------------------------------------------- digest
 
@@ -224,48 +54,6 @@ std::size_t index_of(const digest& known, const packed_entry& entry) {
 constexpr std::size_t name_shared_bit = 0x80;
 constexpr std::size_t sums_bit = 0x40;
 constexpr std::size_t suspicions_mask = 0x3f;
-
-// A root stands in the place of an entry, and buckets in that of three.
-unsigned char* write_root(const std::optional<root_sum>& root, unsigned char* to) {
-  if (!root) return to;
-  store(to, root->parts);
-  store(to + 8, std::uint64_t{root->nodes});
-  store(to + 16, std::uint64_t{0});
-  return to + capnp_body::entry_bytes;
-}
-
-unsigned char* write_buckets(const std::optional<bucket_set>& buckets, unsigned char* to) {
-  if (!buckets) return to;
-  assert(!buckets->is_empty());
-  for (const std::uint64_t word : buckets->as_words()) {
-    store(to, word);
-    to += sizeof(word);
-  }
-  store(to, std::uint64_t{0});
-  return to + sizeof(std::uint64_t);
-}
-
-/// Word `index` of elements that stand in the place of entries from element `first` on.
-std::uint64_t read_word(const entry_run& run, std::size_t first, std::size_t index) {
-  constexpr std::size_t a_entry = capnp_body::entry_bytes / sizeof(std::uint64_t);
-  return load<std::uint64_t>(run.first + (first + index / a_entry) * run.stride +
-                             index % a_entry * sizeof(std::uint64_t));
-}
-
-/// The same of a sum, of 6 bytes.
-std::uint64_t read_sum(const entry_run& run, std::size_t first, std::size_t index) {
-  constexpr std::size_t a_entry = capnp_body::entry_bytes / sum_bytes;
-  const unsigned char* at =
-      run.first + (first + index / a_entry) * run.stride + index % a_entry * sum_bytes;
-  return load<std::uint32_t>(at) | std::uint64_t{load<std::uint16_t>(at + 4)} << 32;
-}
-
-bool read_buckets(const entry_run& run, std::size_t first, std::optional<bucket_set>& out) {
-  bucket_set::words words;
-  for (std::size_t i = 0; i < words.size(); ++i) words[i] = read_word(run, first, i);
-  out = bucket_set::of_words(words);
-  return !out->is_empty();
-}
 
 std::size_t write_digest(const message& m, std::span<std::byte> segment) {
   const digest& known = m.known;
@@ -361,14 +149,12 @@ bool take_digest(const digest_body& body, const entry_run& run, message& out) {
     return false;
   }
   if (has_root) {
-    root_sum& root = known.root.emplace();
-    root.parts = read_word(run, run.count - words, 0);
-    root.nodes = static_cast<std::uint32_t>(read_word(run, run.count - words, 1) & 0xffffffff);
+    known.root = read_root(run, run.count - words);
   } else if (has_sums && !read_buckets(run, run.count - words, known.buckets)) {
     return false;
   }
-  out.sender = read_entry(run.first + body.sender_index * run.stride);
-  if (has_receiver) out.receiver = read_entry(run.first + body.receiver_index * run.stride);
+  out.sender = read_entry(run, body.sender_index);
+  if (has_receiver) out.receiver = read_entry(run, body.receiver_index);
   out.receiver_instance = body.receiver_instance;
   out.interval = interval_code::from_bits(body.interval);
   out.largest_received = body.largest_received;
@@ -445,11 +231,7 @@ class message_source final : public capnp_body::reply_source {
     room = gossipmonger::write_entries(m_.requests, room);
     room = write_partials(m_.partials, room);
     room = write_suspicions(m_.suspicions, room);
-    for (const std::uint64_t sum : m_.sums) {
-      store(room, static_cast<std::uint32_t>(sum));
-      store(room + 4, static_cast<std::uint16_t>(sum >> 32));
-      room += sum_bytes;
-    }
+    write_sums(m_.sums, room);
   }
 
   identity_body identity(std::size_t index) override {

@@ -4,14 +4,13 @@
 #include <cassert>
 
 #include "core/exchange/packer.hpp"
+#include "core/model/compaction_marker.hpp"
 #include "wire/little_endian.hpp"
 
 namespace gossipmonger {
 namespace {
 
 using capnp_body::byte_run;
-
-constexpr std::size_t floor_value_bytes = 8;
 
 unsigned char* write_varint(std::uint64_t number, unsigned char* to) {
   for (; number >= 0x80; number >>= 7) {
@@ -49,7 +48,7 @@ std::uint64_t value_number(const entry_view& entry) {
 }
 
 bool is_valid_key(const entry_view& entry) {
-  if (entry.key == floor_key) return entry.value.size() == floor_value_bytes;  // no tombstone's
+  if (entry.key == floor_key) return entry.value.size() == marker_bytes;  // no tombstone's
   return is_valid_name(entry.key);
 }
 

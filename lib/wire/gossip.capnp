@@ -149,8 +149,8 @@ struct Suspicion {
   nameHash @0 :UInt64;
   agesAndHeartbeat @1 :UInt64;
   # Bits 0-15: age of the suspicion; 65535: there is none. Bits 16-39: age of the latest direct
-  # sign of life, saturating. Bit 40: a question, of the receiver alone. Bits 48-63: the upper 16
-  # bits of the heartbeat that it bore. A sign of life younger than the suspicion refutes it.
+  # sign of life, saturating. Bit 40: a request to probe it. Bits 48-63: the upper 16 bits of the
+  # heartbeat that it bore. A sign of life younger than the suspicion refutes it.
   generationAndHeartbeat @2 :UInt64;
   # as in Entry
 }
@@ -236,8 +236,8 @@ struct Delta {
   # number takes as few bytes as it can:
   #   gaps     only if bit 60 is set: n LEB128 numbers, the difference of each entry's version to
   #            the one before (the first to `after`), each >= 1. Without: all gaps are 1.
-  #   keys     n bytes: the length of each key; 0 only for the floor marker, whose value is the
-  #            floor: eight bytes, never a tombstone
+  #   keys     n bytes: the length of each key; 0 only for the compaction marker, never a
+  #            tombstone, whose value is the floor in eight bytes
   #   values   n LEB128 numbers: 0 for a tombstone, else the length of the value + 1
   #   bytes    key and value of each entry in turn
   # Nothing may follow.

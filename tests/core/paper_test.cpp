@@ -1,5 +1,6 @@
 // One test for each claim of the papers that ALGORITHM.md cites and that this library keeps. The
-// name says paper and section; where the library differs from the paper, the test says how.
+// name says paper and section, of SRDS 2004 the term that the paper defines. Where the library
+// differs from the paper, the test says how.
 //   LADIS 2008  van Renesse, Dumitriu, Gough, Thomas: Efficient Reconciliation and Flow Control
 //   SRDS 2004   Hayashibara, Défago, Yared, Katayama: The phi Accrual Failure Detector
 //   DSN 2002    Das, Gupta, Motivala: SWIM
@@ -351,7 +352,7 @@ TEST_CASE("paper: DSN 2002 section 3.1: a member that does not answer is probed 
   std::map<std::chrono::nanoseconds, std::set<std::string>> asked;  // by the time of the try
   world.on_send = [&](const letter& one) {
     for (const suspicion_entry& told : one.content.suspicions) {
-      const bool is_probe = told.is_question && told.name_hash == hash_of("f");
+      const bool is_probe = told.is_probe_request && told.name_hash == hash_of("f");
       if (is_probe && one.from == a) asked[world.steady].insert(one.to.to_string());
     }
     const bool is_cut = (one.from == a && one.to == f) || (one.from == f && one.to == a);
@@ -379,7 +380,7 @@ TEST_CASE("paper: DSN 2002 section 4.1: news of members travels in the probes an
   const endpoint a = world.find("a").address;
   world.on_send = [&](const letter& one) {
     for (const suspicion_entry& told : one.content.suspicions) {
-      const bool is_news = told.name_hash == hash_of("b") && !told.is_question;
+      const bool is_news = told.name_hash == hash_of("b") && !told.is_probe_request;
       if (is_news && one.from == a) carriers.insert(one.content.kind);
     }
     return true;

@@ -111,8 +111,7 @@ TEST_CASE("protocol address: a node that answers from another address is named o
 
   CHECK(texts(a, cursor, event_kind::error) ==
         std::vector<std::string>{"the node asked at 10.0.9.5:7000 answers from 10.0.9.6:7000: an "
-                                 "answer proves nothing unless it comes from the address that was "
-                                 "asked"});
+                                 "answer verifies an address only if it comes from there"});
   CHECK(drops(a, drop_reason::unverified) == 2);
   // Its twin: a cookie that nobody was given is anybody's word.
   other.begin(message_kind::reply).cookie_echo = asked.front().content.cookie + 1;
@@ -313,4 +312,20 @@ TEST_CASE("protocol address: a path that loses a fifth of all is not taken for a
   }
 
   CHECK(texts(a, world.cursor, event_kind::error).empty());
+}
+
+TEST_CASE("protocol address: a sender is a verified peer while its cookie holds, by steady time") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  puppet p(world, "a", "p", 1);
+  p.enter();
+  message& sent = p.begin(message_kind::digest);
+
+  CHECK(a.is_from_verified_peer(sent, p.address, world.now()));
+  CHECK_FALSE(a.is_from_verified_peer(sent, host(2), world.now()));
+  ++sent.sender.generation;  // a run of it that is not known yet
+  CHECK_FALSE(a.is_from_verified_peer(sent, p.address, world.now()));
+  --sent.sender.generation;
+  world.steady += 2 * secret_lifetime(a.settings());
+  CHECK_FALSE(a.is_from_verified_peer(sent, p.address, world.now()));
 }

@@ -1533,10 +1533,10 @@ TEST_CASE(
   const message& told = p.begin(message_kind::digest);
 
   for (int i = 0; i < 32; ++i) a.handle_message(told, p.address, 400, world.now());
-  CHECK(a.stats().exchanges_dropped == 0);
+  CHECK(a.stats().answers_dropped == 0);
   a.handle_message(told, p.address, 400, world.now());
 
-  CHECK(a.stats().exchanges_dropped == 1);
+  CHECK(a.stats().answers_dropped == 1);
   CHECK(world.collect("a").size() == 32);
 }
 
@@ -1546,10 +1546,10 @@ TEST_CASE("protocol: answers to a member wait in a bounded queue, and the oldest
 
   for (int i = 0; i < 256; ++i)
     both.node.handle_message(told, both.p.address, 400, both.world.now());
-  CHECK(both.node.stats().exchanges_dropped == 0);
+  CHECK(both.node.stats().answers_dropped == 0);
   both.node.handle_message(told, both.p.address, 400, both.world.now());
 
-  CHECK(both.node.stats().exchanges_dropped == 1);
+  CHECK(both.node.stats().answers_dropped == 1);
   CHECK(both.world.collect("a").size() == 256);
 }
 

@@ -143,15 +143,15 @@ TEST_CASE("suspicion: the declaration comes as many rounds after it, whatever a 
 
 TEST_CASE(
     "suspicion: to switch suspicion off declares nobody dead, and ends every suspicion and "
-    "question") {
+    "probe request") {
   watched given(1000ms);
   puppet other(given.world, "a", "other", 3);
   other.enter();
   given.world.steady += 500ms;
   tell(given.teller, make_suspicion(given.suspect, 0, 32));
-  suspicion_entry question = make_suspicion(other, 0, 32);
-  question.is_question = true;
-  tell(given.teller, question);
+  suspicion_entry request = make_suspicion(other, 0, 32);
+  request.is_probe_request = true;
+  tell(given.teller, request);
   given.round();
   REQUIRE(given.is_suspect(given.suspect));
 

@@ -696,7 +696,7 @@ struct asked_around {
     others_speak();
     for (const letter& one : world.collect_round("a")) {
       if (one.to == silent || one.content.suspicions.empty()) continue;
-      REQUIRE(one.content.suspicions.front().is_question);
+      REQUIRE(one.content.suspicions.front().is_probe_request);
       asked = find(one.to);
     }
     REQUIRE(asked != nullptr);
@@ -713,7 +713,7 @@ struct asked_around {
     }
     return nullptr;
   }
-  /// The one that was asked says that it left the question aside.
+  /// The one that was asked says that it left the request aside.
   [[nodiscard]] letters say_stale() {
     begin(*asked, message_kind::reply).of_root = root_answer::is_stale;
     return asked->send();
@@ -727,7 +727,7 @@ struct asked_around {
 
 }  // namespace
 
-TEST_CASE("sums: a question that was left aside is told again once, with the ages of now") {
+TEST_CASE("sums: a probe request that was left aside is told again once, with the ages of now") {
   asked_around given;
   given.world.steady += 250ms;
   given.world.wall += 250ms;
@@ -740,7 +740,7 @@ TEST_CASE("sums: a question that was left aside is told again once, with the age
   CHECK(again.front().to == given.asked->address);
   REQUIRE(again.front().content.suspicions.size() == 1);
   const suspicion_entry& told = again.front().content.suspicions.front();
-  CHECK(told.is_question);
+  CHECK(told.is_probe_request);
   CHECK(told.name_hash == given.find(given.silent)->hash());
   CHECK(told.suspicion_age == 4);  // a quarter of a round since the answer was missed
   REQUIRE(later.size() == 1);
@@ -748,7 +748,7 @@ TEST_CASE("sums: a question that was left aside is told again once, with the age
   CHECK(later.front().content.of_root == root_answer::leg_3);
 }
 
-TEST_CASE("sums: a question about a run that is no more is not told again") {
+TEST_CASE("sums: a probe request about a run that is no more is not told again") {
   asked_around given;
   puppet& silent = *given.find(given.silent);
   silent.generation += 5;
@@ -761,7 +761,7 @@ TEST_CASE("sums: a question about a run that is no more is not told again") {
   CHECK(sent.front().content.kind == message_kind::deltas);
 }
 
-TEST_CASE("sums: a question that is over is not told again") {
+TEST_CASE("sums: a probe request that is over is not told again") {
   asked_around given;
   for (int i = 0; i < 20; ++i) {
     for (const auto& one : given.peers) static_cast<void>(beat(*one));

@@ -204,24 +204,26 @@ TEST_CASE("suspicion: switched off while digests wait for their turn, none await
   CHECK(a.stats().suspicions_raised == 0);
 }
 
-TEST_CASE("suspicion: a question is answered by him who heard, and spreads nothing") {
+TEST_CASE(
+    "suspicion: a probe request is answered by a node that heard the peer, and spreads nothing") {
   suspected given;
-  suspicion_entry question = make_suspicion(given.suspect, 16, 32);
-  question.is_question = true;
+  suspicion_entry request = make_suspicion(given.suspect, 16, 32);
+  request.is_probe_request = true;
 
-  const letters at_once = tell(given.teller, question);
+  const letters at_once = tell(given.teller, request);
 
   REQUIRE(told_of(at_once, given.suspect));
   CHECK(told_of(at_once, given.suspect)->alive_age == 8);
   CHECK_FALSE(is_suspect(given.world, "a", "suspect"));
 }
 
-TEST_CASE("suspicion: who did not hear asks for the asker, and tells when it hears") {
+TEST_CASE(
+    "suspicion: a node that did not hear the peer probes it on request, and tells when it hears") {
   suspected given;
-  suspicion_entry question = make_suspicion(given.suspect, 0, 32);
-  question.is_question = true;
+  suspicion_entry request = make_suspicion(given.suspect, 0, 32);
+  request.is_probe_request = true;
 
-  const letters asked = tell(given.teller, question);
+  const letters asked = tell(given.teller, request);
   CHECK(count_to(asked, given.suspect.address) == 1);
   CHECK_FALSE(told_of(asked, given.suspect));  // not known to me
   CHECK_FALSE(is_suspect(given.world, "a", "suspect"));
@@ -235,17 +237,16 @@ TEST_CASE("suspicion: who did not hear asks for the asker, and tells when it hea
   CHECK(told_of(told, given.suspect)->alive_age == 0);
 }
 
-// A second question about the same peer, or a suspicion, is no answer to the first.
-TEST_CASE(
-    "suspicion: who asked waits for a sign of life later than its suspicion, whatever others say") {
+// A second request about the same peer, or a suspicion, is no answer to the first.
+TEST_CASE("suspicion: a probe request waits for a sign of life later than its suspicion") {
   suspected given;
   puppet other(given.world, "a", "other", 3);
   other.enter();
-  suspicion_entry question = make_suspicion(given.suspect, 0, 32);
-  question.is_question = true;
+  suspicion_entry request = make_suspicion(given.suspect, 0, 32);
+  request.is_probe_request = true;
 
-  tell(given.teller, question);
-  const letters asked = tell(other, question);
+  tell(given.teller, request);
+  const letters asked = tell(other, request);
   CHECK(count_to(asked, given.teller.address) == 0);
   const letters suspected_aloud = tell(other, make_suspicion(given.suspect, 0, 32));
   CHECK(count_to(suspected_aloud, given.teller.address) == 0);
@@ -283,7 +284,8 @@ TEST_CASE("suspicion: a claim of the highest heartbeat makes nobody a suspect wh
 }
 
 TEST_CASE(
-    "suspicion: of who left or is dead a suspicion says nothing new, and a question asks nobody") {
+    "suspicion: of a peer that left or is dead a suspicion is no news, and a probe request is "
+    "ignored") {
   suspected given;
   puppet leaver(given.world, "a", "leaver", 3);
   leaver.enter();
@@ -296,9 +298,9 @@ TEST_CASE(
   const std::uint64_t declared_dead = given.world["a"].stats().declared_dead;
 
   for (const puppet* about : {&leaver, &given.suspect}) {
-    for (const bool is_question : {false, true}) {
+    for (const bool is_probe_request : {false, true}) {
       suspicion_entry suspicion = make_suspicion(*about, 0, 32);
-      suspicion.is_question = is_question;
+      suspicion.is_probe_request = is_probe_request;
       CHECK(count_to(tell(given.teller, suspicion), about->address) == 0);
     }
   }
@@ -337,17 +339,17 @@ TEST_CASE("suspicion: an unanswered probe is asked again and around, and then su
   sent = world.collect_round("a");
   CHECK(count_to(sent, silent) == 1);
   CHECK(world["a"].stats().probes_unanswered == 1);
-  std::size_t questions = 0;
+  std::size_t requests = 0;
   for (const letter& one : sent) {
     for (const suspicion_entry& suspicion : one.content.suspicions) {
-      CHECK(suspicion.is_question);
+      CHECK(suspicion.is_probe_request);
       CHECK(suspicion.name_hash == (*about)->hash());
       CHECK(suspicion.suspicion_age == 0);
-      ++questions;
+      ++requests;
     }
   }
-  CHECK(questions >= 1);
-  CHECK(questions <= 3);
+  CHECK(requests >= 1);
+  CHECK(requests <= 3);
   CHECK_FALSE(is_suspect(world, "a", (*about)->name));
 
   others_speak();
@@ -357,7 +359,7 @@ TEST_CASE("suspicion: an unanswered probe is asked again and around, and then su
   const std::optional<suspicion_entry> told = told_of(sent, **about);
   REQUIRE(told);
   CHECK(told->suspicion_age == 16);  // since the answer was missed, a round ago
-  CHECK_FALSE(told->is_question);
+  CHECK_FALSE(told->is_probe_request);
 }
 
 TEST_CASE("suspicion: an answer within the private round ends it") {

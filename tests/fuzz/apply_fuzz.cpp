@@ -429,7 +429,7 @@ class ordeal {
       told.name_hash = siphash(make_cluster_key("default"), about.name);
       told.generation = about.generation;
       told.heartbeat = std::min(heartbeat_max, about.heartbeat + shape % 4);
-      told.is_question = (shape & 16) != 0;
+      told.is_probe_request = (shape & 16) != 0;
       if ((shape & 32) == 0) told.suspicion_age = from_.byte();
       if ((shape & 64) == 0) told.alive_age = from_.byte();
     }

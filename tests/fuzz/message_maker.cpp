@@ -163,7 +163,7 @@ void message_maker::fill_suspicions(byte_source& from, message& m) {
         static_cast<std::uint16_t>(is_young ? from.byte() : from.number(0xffff));
     suspicion.alive_age = static_cast<std::uint32_t>(
         is_young ? from.byte() : from.number(suspicion_entry::alive_age_max));
-    suspicion.is_question = from.below(4) == 3;
+    suspicion.is_probe_request = from.below(4) == 3;
   }
 }
 

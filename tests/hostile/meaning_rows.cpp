@@ -271,9 +271,9 @@ void tell_of_runs(arena& to) {
     suspicion_entry suspicion = to.suspicion_of("n1", just_now);
     suspicion.generation = other;
     tell(to, {suspicion});
-    suspicion.is_question = true;
+    suspicion.is_probe_request = true;
     tell(to, {suspicion});
-    suspicion.is_question = false;
+    suspicion.is_probe_request = false;
     suspicion.suspicion_age = suspicion_entry::no_suspicion;
     suspicion.alive_age = 0;
     suspicion.heartbeat = heartbeat_max;
@@ -284,10 +284,10 @@ void tell_of_runs(arena& to) {
 void tell_contradictions(arena& to) {
   const suspicion_entry suspicion = to.suspicion_of("n1", just_now);
   suspicion_entry alive = to.suspicion_of("n1", suspicion_entry::no_suspicion, 0);
-  suspicion_entry question = suspicion;
-  question.is_question = true;
-  alive.is_question = true;
-  for (int i = 0; i < 25; ++i) tell(to, {suspicion, alive, question, suspicion, alive});
+  suspicion_entry request = suspicion;
+  request.is_probe_request = true;
+  alive.is_probe_request = true;
+  for (int i = 0; i < 25; ++i) tell(to, {suspicion, alive, request, suspicion, alive});
 }
 
 void ask_unverified(arena& to) {
@@ -295,9 +295,9 @@ void ask_unverified(arena& to) {
   m.kind = message_kind::digest;
   m.sender = make_entry(42, 1, 0, 0);
   m.known.extra.push_back(m.sender);
-  for (const bool is_question : {true, false}) {
+  for (const bool is_probe_request : {true, false}) {
     m.suspicions.push_back(to.suspicion_of("n1", just_now));
-    m.suspicions.back().is_question = is_question;
+    m.suspicions.back().is_probe_request = is_probe_request;
   }
   m.padded_bytes = 400;
   m.cookie_echo = 1;
@@ -307,9 +307,9 @@ void ask_unverified(arena& to) {
 /// Each datagram alone would have the peer asked.
 void ask_often(arena& to) {
   for (int i = 0; i < 50; ++i) {
-    suspicion_entry question = to.suspicion_of(i % 2 == 0 ? "n1" : "n2", just_now);
-    question.is_question = true;
-    tell(to, std::vector<suspicion_entry>(suspicion_entry::suspicions_max, question));
+    suspicion_entry request = to.suspicion_of(i % 2 == 0 ? "n1" : "n2", just_now);
+    request.is_probe_request = true;
+    tell(to, std::vector<suspicion_entry>(suspicion_entry::suspicions_max, request));
   }
 }
 
@@ -491,15 +491,16 @@ std::vector<bad_input> suspicion_rows() {
        ignored,
        [](arena& to) {
          tell(to, {to.suspicion_of("n0", just_now)});
-         suspicion_entry question = to.suspicion_of("n0", just_now);
-         question.is_question = true;
-         tell(to, {question, to.suspicion_of("n0", suspicion_entry::no_suspicion, 0)});
+         suspicion_entry request = to.suspicion_of("n0", just_now);
+         request.is_probe_request = true;
+         tell(to, {request, to.suspicion_of("n0", suspicion_entry::no_suspicion, 0)});
        }},
       {"a suspicion about nobody",
        {},
        ignored,
        [](arena& to) { tell(to, {to.suspicion_of("nobody", just_now)}); }},
-      {"suspicions, questions and signs of life of an older run, a later one, the last there is",
+      {"suspicions, probe requests and signs of life of an older run, a later one, the last there "
+       "is",
        {},
        ignored,
        tell_of_runs},
@@ -521,7 +522,7 @@ std::vector<bad_input> suspicion_rows() {
        {},
        ignored,
        [](arena& to) { tell(to, {to.suspicion_of("n1", 1, 0)}); }},
-      {"a question, and a suspicion, unverified", {}, answered, ask_unverified},
+      {"a probe request, and a suspicion, unverified", {}, answered, ask_unverified},
       {"32 suspicions from before what I heard, in a digest", {}, answered, suspicion_in_digest},
       {"a suspicion of now about a live peer",
        {},
@@ -535,7 +536,8 @@ std::vector<bad_input> suspicion_rows() {
                                                  to.suspicion_of("n1", just_now));
          tell(to, same);
        }},
-      {"suspicions, signs of life and questions about one peer in one datagram, again and again",
+      {"suspicions, signs of life and probe requests about one peer in one datagram, again and "
+       "again",
        {},
        suspected,
        tell_contradictions},
@@ -545,7 +547,7 @@ std::vector<bad_input> suspicion_rows() {
        [](arena& to) {
          tell(to, {to.suspicion_of("n1", just_now), to.suspicion_of("n2", just_now)});
        }},
-      {"1,600 questions", {}, suspected, ask_often},
+      {"1,600 probe requests", {}, suspected, ask_often},
   };
 }
 

@@ -201,7 +201,7 @@ TEST_CASE(
         heard.sender.name_hash == siphash(make_cluster_key("default"), name_of(1));
     for (const suspicion_entry& suspicion : heard.suspicions) {
       const bool is_aloud =
-          !suspicion.is_question && suspicion.suspicion_age != suspicion_entry::no_suspicion;
+          !suspicion.is_probe_request && suspicion.suspicion_age != suspicion_entry::no_suspicion;
       if (is_from_1 && is_aloud) recorded = words;
     }
   };

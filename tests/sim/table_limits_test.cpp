@@ -39,7 +39,7 @@ const std::vector<limit>& limits() {
       {&table_sizes::digests, 256},        {&table_sizes::answers, 256},
       {&table_sizes::unverified, 32},      {&table_sizes::flights, 1024},
       {&table_sizes::checksums, 64},       {&table_sizes::restarted, 256},
-      {&table_sizes::probes, 64},          {&table_sizes::askers, 64},
+      {&table_sizes::probes, 64},          {&table_sizes::probe_requests, 64},
       {&table_sizes::round_trips, 64},     {&table_sizes::suspicions_told, 4},
       {&table_sizes::told_addresses, 64},  {&table_sizes::changes, 1024 + 12},
       {&table_sizes::kept_changes, 1024},

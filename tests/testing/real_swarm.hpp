@@ -115,7 +115,7 @@ class real_swarm {
   void demand_bounds(std::size_t node);
   void demand_end();
   [[nodiscard]] std::chrono::nanoseconds round() const;
-  /// The settings that nodes have now, for the bounds of `promises.hpp`.
+  /// The settings that nodes have now, for the bounds of `promise_bounds.hpp`.
   [[nodiscard]] scenario schedule() const;
   [[nodiscard]] std::size_t agreement_rounds() const;
   [[nodiscard]] bool is_starved() const;

@@ -10,7 +10,7 @@ import harness
 COUNTERS = """
     rounds digests_sent digests_received replies_sent replies_received deltas_sent deltas_received
     entries_sent entries_applied entries_skipped deltas_parked fragments_sent
-    fragments_applied replies_cut exchanges_dropped
+    fragments_applied replies_cut answers_dropped
     compactions refutations pauses rounds_late declared_dead probes_unanswered suspicions_raised
     suspicions_refuted
     sends_delayed probes_delayed windows_halved entries_spared writes_slowed

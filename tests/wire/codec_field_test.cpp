@@ -131,7 +131,8 @@ TEST_CASE("codec: the hashes of range and unwanted ascend strictly within [lo, h
   CHECK(outcome_of(m, {{2, 0x2f}}) == "field");
 }
 
-// In place of a version: ages of 0x1234 and 0x56789a sixteenths, a question, heartbeat 3 << 20 | 5.
+// In place of a version: ages of 0x1234 and 0x56789a sixteenths, a probe request, heartbeat 3 << 20
+// | 5.
 TEST_CASE("codec: a suspicion has the bits that the format says") {
   message m;
   fill_sample_digest(m);
@@ -141,7 +142,7 @@ TEST_CASE("codec: a suspicion has the bits that the format says") {
   suspicion.heartbeat = 0x300005;
   suspicion.suspicion_age = 0x1234;
   suspicion.alive_age = 0x56789a;
-  suspicion.is_question = true;
+  suspicion.is_probe_request = true;
 
   datagram wire(m);
 
@@ -361,16 +362,16 @@ TEST_CASE("codec: a length of over 64 bits, or longer written than need be, is r
   CHECK(outcome_of(m, {{16, ones << 8 | 1}, {17, 0x01ffff}}) == "field");
 }
 
-TEST_CASE("codec: keys are valid names, or the floor marker's with eight bytes") {
+TEST_CASE("codec: keys are valid names, or the compaction marker's with eight bytes") {
   CHECK(columns_with(1, 4, {2, 1, 0xc3, 0xa9}) == "ok");
   CHECK(columns_with(1, 4, {2, 1, 0xc3, 0x28}) == "field");
   CHECK(columns_with(1, 3, {1, 1, 0x1f}) == "field");
 
-  CHECK(columns_with(1, 2, {0, 0}) == "field");  // a floor that is a tombstone
+  CHECK(columns_with(1, 2, {0, 0}) == "field");  // a marker that is a tombstone
   CHECK(columns_with(1, 2, {0, 1}) == "field");  // and one without a version
   CHECK(columns_with(1, 8, {0, 7, 1, 2, 3, 4, 5, 6}) == "field");
   CHECK(reply_with({{17, word_of({9, 'k', 'a', 'b', 'c', 0xc3, 0xa9, '1'})}}) == "ok");
-  // One letter moved from the floor's eight to the first value.
+  // One letter moved from the marker's eight to the first value.
   CHECK(reply_with({{16, word_of({1, 2, 1, 1, 2, 0, 5, 0})},
                     {17, word_of({8, 'k', 'a', 'b', 'c', 'd', 0xc3, 0xa9})}}) == "field");
 }
@@ -474,7 +475,7 @@ TEST_CASE("codec: a fragment is of one entry with a key, a length, and at least 
   CHECK(fragment_with({{11, 1 | sample_count}}) == "field");  // its offsets without its bit
   CHECK(fragment_with({{11, 1 | fragment_flag}}) == "field");
   CHECK(fragment_with({{11, 1 | 2 * sample_count | fragment_flag}}) == "field");
-  CHECK(fragment_with({{16, fragment_columns(0, 31)}}) == "field");  // the floor's key
+  CHECK(fragment_with({{16, fragment_columns(0, 31)}}) == "field");  // the marker's key
   CHECK(fragment_with({{16, fragment_columns(2, 31)}}) == "field");  // then it has 11 bytes
   CHECK(fragment_with({{16, fragment_columns(255, 31)}}) == "field");
   CHECK(fragment_with({{16, fragment_columns(3, 0)}}) == "field");   // a tombstone

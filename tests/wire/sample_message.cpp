@@ -33,7 +33,7 @@ void add_random_suspicions(message& m, random_source& numbers) {
     suspicion.suspicion_age =
         static_cast<std::uint16_t>(draw(numbers, suspicion_entry::no_suspicion));
     suspicion.alive_age = static_cast<std::uint32_t>(draw(numbers, suspicion_entry::alive_age_max));
-    suspicion.is_question = numbers.below(2) != 0;
+    suspicion.is_probe_request = numbers.below(2) != 0;
   }
 }
 

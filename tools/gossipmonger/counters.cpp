@@ -23,7 +23,7 @@ std::vector<std::pair<std::string, std::uint64_t>> named_counters(const protocol
       {"fragments_sent", node.fragments_sent},
       {"fragments_applied", node.fragments_applied},
       {"replies_cut", node.replies_cut},
-      {"exchanges_dropped", node.exchanges_dropped},
+      {"answers_dropped", node.answers_dropped},
       {"compactions", node.compactions},
       {"refutations", node.refutations},
       {"pauses", node.pauses},

@@ -28,6 +28,13 @@ void take_front(List& list, TryAdd try_add) {
   list.erase(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(taken));
 }
 
+/// Turns go from the first to the last: the last, which has had none since the first had its own,
+/// takes the place. To erase in the middle of thousands would cost more than the datagram.
+void drop_turn(answer_leg& leg) {
+  std::swap(leg.owed[leg.turn], leg.owed.back());
+  leg.owed.pop_back();
+}
+
 }  // namespace
 
 answer_writer::answer_writer(exchange_tables& shared)
@@ -115,7 +122,7 @@ void answer_writer::fill_sums(message& out, nanoseconds now) {
 
 void answer_writer::add_echo(const answer_leg& leg, message& out) {
   if (leg.remote_hash == 0) return;
-  // A higher run than the asker's keeps its own heartbeat: with the asker's, the remains of a
+  // A higher run than the sender's keeps its own heartbeat: with the sender's, the remains of a
   // former run would look like a rival that lives.
   if (leg.asked_generation < out.receiver.generation) return;
   if (leg.asked_generation > out.receiver.generation) {
@@ -188,29 +195,39 @@ void answer_writer::fill_deltas(answer_leg& leg, packer& pack, const message& ou
   }
 }
 
+std::optional<entry_view> answer_writer::next_of(const owed_delta& turn, std::uint64_t upto) const {
+  std::optional<entry_view> above = entries_.first_above(turn.slot, turn.after);
+  if (above && above->version > upto) above.reset();
+  return above;
+}
+
+answer_writer::turn_end answer_writer::try_send(answer_leg& leg, packer& pack,
+                                                const std::optional<entry_view>& entry,
+                                                std::size_t room_before) {
+  owed_delta& turn = leg.owed[leg.turn];
+  if (!entry) return turn_end::none_left;
+  if (leg.owed.size() > 1 && room_before - pack.bytes_left() >= turn.deficit) {
+    return turn_end::others_turn;
+  }
+  if (is_large(*entry, leg)) return turn_end::large;
+  if (!pack.try_add_entry(*entry)) return turn_end::full;
+  turn.after = entry->version;
+  ++counted_.entries_sent;
+  return turn_end::taken;
+}
+
 bool answer_writer::fill_turn(answer_leg& leg, packer& pack, const message& out) {
-  // Turns go from the first to the last: the last, which has had none since the first had its own,
-  // takes the place. To erase in the middle of thousands would cost more than the datagram.
-  const auto drop_turn = [&leg] {
-    std::swap(leg.owed[leg.turn], leg.owed.back());
-    leg.owed.pop_back();
-  };
   owed_delta& turn = leg.owed[leg.turn];
   if (!peers_.is_used(turn.slot) || peers_[turn.slot].generation() != turn.generation ||
       upto_of(turn) <= turn.after) {
-    drop_turn();
+    drop_turn(leg);
     return true;
   }
 
   const peer_view row = peers_[turn.slot];
   if (turn.deficit == 0) turn.deficit = shared_.message_bytes_max();
   const std::uint64_t upto = upto_of(turn);
-  const auto next_of = [this, upto](const owed_delta& of) {
-    std::optional<entry_view> above = entries_.first_above(of.slot, of.after);
-    if (above && above->version > upto) above.reset();
-    return above;
-  };
-  const std::optional<entry_view> next = next_of(turn);
+  const std::optional<entry_view> next = next_of(turn, upto);
   if (next && is_large(*next, leg)) return fill_fragment(leg, pack, out, *next);
   const std::size_t before = pack.bytes_left();
   const std::uint64_t top = shared_.top_of(turn.slot);
@@ -220,40 +237,23 @@ bool answer_writer::fill_turn(answer_leg& leg, packer& pack, const message& out)
 
   const bool is_gap = turn.upto != 0;
   const std::size_t place = out.deltas.size() - 1;
-  const auto close = [&] {
-    pack.close_delta();
-    if (is_gap && out.deltas.size() > place) filled_gaps_.push_back(place);
-  };
-  std::uint64_t sent = 0;
-  enum class outcome : std::uint8_t { taken, none_left, others_turn, large, full };
-  const auto try_send = [&](const std::optional<entry_view>& entry) {
-    if (!entry) return outcome::none_left;
-    if (leg.owed.size() > 1 && before - pack.bytes_left() >= turn.deficit) {
-      return outcome::others_turn;
-    }
-    if (is_large(*entry, leg)) return outcome::large;
-    if (!pack.try_add_entry(*entry)) return outcome::full;
-    turn.after = entry->version;
-    ++sent;
-    return outcome::taken;
-  };
+  const std::uint64_t sent_before = counted_.entries_sent;
   // Each view is read where the storage wrote it: a copy would cost as much as the look-up.
-  outcome last = try_send(next);
-  while (last == outcome::taken) last = try_send(next_of(turn));
+  turn_end last = try_send(leg, pack, next, before);
+  while (last == turn_end::taken) last = try_send(leg, pack, next_of(turn, upto), before);
 
-  const bool is_full = last == outcome::full;
-  if (last == outcome::none_left) {
+  if (last == turn_end::none_left) {
     pack.extend_delta(upto);
-    drop_turn();
-  } else if (last == outcome::others_turn) {
+    drop_turn(leg);
+  } else if (last == turn_end::others_turn) {
     turn.deficit = 0;
     leg.turn += 1;
-  } else if (last == outcome::large || sent > 0) {
+  } else if (last == turn_end::large || counted_.entries_sent != sent_before) {
     spend(leg, before - pack.bytes_left());
   }
-  counted_.entries_sent += sent;
-  close();
-  return !is_full;
+  pack.close_delta();
+  if (is_gap && out.deltas.size() > place) filled_gaps_.push_back(place);
+  return last != turn_end::full;
 }
 
 void answer_writer::spend(answer_leg& leg, std::size_t used) const {

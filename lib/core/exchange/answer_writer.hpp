@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "core/exchange/exchange_tables.hpp"
@@ -51,6 +52,20 @@ class answer_writer {
   void fill_requests(answer_leg& leg, packer& pack, const message& out) const;
   void fill_heartbeats(answer_leg& leg, packer& pack) const;
   void fill_deltas(answer_leg& leg, packer& pack, const message& out);
+  /// Why the entries of one turn ended.
+  enum class turn_end : std::uint8_t {
+    taken,        // not yet
+    none_left,    // the remote is owed nothing more of this owner
+    others_turn,  // its quantum is spent
+    large,        // the next entry travels in fragments
+    full,         // the datagram is
+  };
+
+  /// The next entry of that turn, `upto` at most.
+  [[nodiscard]] std::optional<entry_view> next_of(const owed_delta& turn, std::uint64_t upto) const;
+  /// Adds an entry of the turn, for which there were `room_before` bytes before its first one.
+  [[nodiscard]] turn_end try_send(answer_leg& leg, packer& pack,
+                                  const std::optional<entry_view>& entry, std::size_t room_before);
   /// False: the datagram is full.
   [[nodiscard]] bool fill_turn(answer_leg& leg, packer& pack, const message& out);
   /// False: the datagram has no room for a part of that value.

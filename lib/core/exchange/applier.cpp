@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "core/model/compaction_marker.hpp"
+
 namespace gossipmonger {
 
 namespace {
@@ -11,16 +13,6 @@ namespace {
 constexpr std::uint64_t parked_rounds = 16;
 // Longest pause before a storage that refuses is tried again.
 constexpr std::uint64_t put_off_rounds_max = 16;
-constexpr std::uint64_t floor_value_bytes = 8;
-
-std::uint64_t read_floor(std::string_view value) {
-  if (value.size() != floor_value_bytes) return 0;
-  std::uint64_t floor = 0;
-  for (std::size_t i = 0; i < floor_value_bytes; ++i) {
-    floor |= std::uint64_t{static_cast<unsigned char>(value[i])} << (8 * i);
-  }
-  return floor;
-}
 
 }  // namespace
 
@@ -146,7 +138,7 @@ bool applier::exceeds_capacity(slot_index slot, const entry_view& entry, std::si
 
 bool applier::try_put(slot_index slot, const entry_view& entry, bool may_exceed) {
   // A floor is the version before a compaction, of which the marker is the last.
-  if (entry.key == floor_key && read_floor(entry.value) >= entry.version) {
+  if (entry.key == floor_key && floor_of(entry.value) >= entry.version) {
     drop(drop_reason::field);
     return false;
   }
@@ -167,14 +159,14 @@ bool applier::try_put(slot_index slot, const entry_view& entry, bool may_exceed)
       changes_.notice(event_kind::error, peers_.details(slot).name, peers_[slot].generation(),
                       "the storage refused an entry: " + put.error().message());
     }
-    if (slot != self_slot) put_off(slot);
+    put_off(slot);
     return false;
   }
   if (!*put) return false;
   if (moved_from != 0) changes_.handle_moved(slot, moved_from);
   owner& of = owners_[slot];
   of.put_off_rounds = 0;
-  if (entry.key == floor_key) of.floor = std::max(of.floor, read_floor(entry.value));
+  if (entry.key == floor_key) of.floor = std::max(of.floor, floor_of(entry.value));
   return true;
 }
 

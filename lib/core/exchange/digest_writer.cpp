@@ -23,11 +23,6 @@ constexpr std::size_t unwanted_part = 4;
 // Rows that changed last, in the first datagram of a digest that cannot tell of everything.
 constexpr std::size_t latest_max = 16;
 
-bool has_entry(std::span<const packed_entry> list, std::uint64_t name_hash) {
-  return std::any_of(list.begin(), list.end(),
-                     [name_hash](const packed_entry& one) { return one.name_hash == name_hash; });
-}
-
 /// Whether that entry stands in `out` for another reason than the range's.
 bool has_own_place(const message& out, std::uint64_t name_hash) {
   return name_hash == out.sender.name_hash ||
@@ -138,100 +133,118 @@ bool digest_writer::fill(digest_leg& leg, message& out, nanoseconds now) {
   return true;
 }
 
+std::size_t digest_writer::kept_free(const message& out, const row_places& wanted) {
+  const bool has_tag =
+      !out.known.range.empty() || !out.known.unwanted.empty() || !out.suspicions.empty();
+  const std::size_t of_receiver = wanted.of_receiver ? 2 : 1;
+  const std::size_t kept =
+      (wanted.has_sender ? 0U : 1U) + (wanted.has_receiver ? 0U : of_receiver) + wanted.extra;
+  return (has_tag ? 0 : list_tag_bytes) + kept * entry_bytes;
+}
+
 void digest_writer::fill_range(digest_leg& leg, packer& pack, message& out, nanoseconds now,
                                row_places& wanted) const {
-  const std::span<const packed_entry> rows = peers_.entries();
   const std::span<const unwanted_peer> unwanted = unwanted_.all();
-  std::size_t i = peers_.lower_bound(leg.digest_from);
-  const auto is_before = [](const unwanted_peer& one, std::uint64_t hash) {
-    return one.name_hash < hash;
-  };
-  auto g = static_cast<std::size_t>(
-      std::lower_bound(unwanted.begin(), unwanted.end(), leg.digest_from, is_before) -
+  range_place at;
+  at.row = peers_.lower_bound(leg.digest_from);
+  at.refused = static_cast<std::size_t>(
+      std::ranges::lower_bound(unwanted, leg.digest_from, {}, &unwanted_peer::name_hash) -
       unwanted.begin());
   // A refused peer left out inside the range would read as unknown to me, and be sent again. So the
   // range ends where refused peers have taken their part of the datagram.
-  std::size_t unwanted_places =
+  at.refused_places =
       leg.is_partial ? std::max<std::size_t>(1, wanted.rows_max / unwanted_part) : unwanted.size();
-  const auto kept_free = [&] {
-    const bool has_tag =
-        !out.known.range.empty() || !out.known.unwanted.empty() || !out.suspicions.empty();
-    const std::size_t of_receiver = wanted.of_receiver ? 2 : 1;
-    const std::size_t kept =
-        (wanted.has_sender ? 0U : 1U) + (wanted.has_receiver ? 0U : of_receiver) + wanted.extra;
-    return (has_tag ? 0 : list_tag_bytes) + kept * entry_bytes;
-  };
 
   out.known.lo = leg.digest_from;
   out.known.hi = hash_max;
   leg.digest_from = 0;
-  const auto skip_others = [&] {  // rows and refused peers of other buckets
-    while (i < rows.size() && !out.known.claims(rows[i].name_hash)) {
-      const std::uint64_t next = leg.buckets->next_hash(rows[i].name_hash);
-      i = next == 0 ? rows.size() : peers_.lower_bound(next);
-    }
-    while (g < unwanted.size() && !out.known.claims(unwanted[g].name_hash)) ++g;
-  };
-  for (skip_others(); i < rows.size() || g < unwanted.size(); skip_others()) {
-    if (!shared_.has_partials()) {
-      const std::size_t room = pack.bytes_left() - std::min(pack.bytes_left(), kept_free());
-      std::uint64_t until = g < unwanted.size() ? unwanted[g].name_hash : hash_max;
-      if (leg.buckets && i < rows.size()) {
-        const std::uint64_t end = bucket_set::end_of(rows[i].name_hash);
-        if (end < until) until = end + 1;
-      }
-      // A refused peer may come first, where rows before the next one were left out.
-      const bool is_next = i < rows.size() && rows[i].name_hash <= until;
-      const std::size_t rows_max = std::min(leg.digest_rows_left, room / entry_bytes);
-      const std::size_t seen = is_next ? add_plain_rows(i, rows_max, until, pack, out, now) : 0;
-      i += seen;
-      leg.digest_rows_left -= seen;
-      if (seen > 0) continue;  // to look anew at what is next
-    }
-    const bool is_unwanted =
-        i == rows.size() || (g < unwanted.size() && unwanted[g].name_hash < rows[i].name_hash);
-    const std::uint64_t name_hash = is_unwanted ? unwanted[g].name_hash : rows[i].name_hash;
-    // A refused later run stands beside the run that I hold, so both go into the same datagram.
-    const unwanted_peer* const beside =
-        !is_unwanted && g < unwanted.size() && unwanted[g].name_hash == name_hash ? &unwanted[g]
-                                                                                  : nullptr;
-    const bool is_own_place = has_own_place(out, name_hash);
-    const bool is_doubled =
-        beside != nullptr || (is_own_place && !is_unwanted && peers_.at(i).is_refused());
-    // A row and the part of its next value stand in the same datagram, too.
-    const std::optional<partial_entry> partial =
-        is_unwanted ? std::nullopt : shared_.partial_told(peers_.at(i).slot());
-    const std::size_t row_bytes = partial ? 2 * entry_bytes : entry_bytes;
-    const std::size_t needed =
-        kept_free() + (is_own_place ? 0 : row_bytes) + (is_doubled ? entry_bytes : 0);
-    const bool has_no_place = partial && out.partials.size() == partials_max;
-    const bool is_turned = !is_unwanted && leg.digest_rows_left == 0;
-    wanted.is_cut_by_unwanted = is_unwanted && unwanted_places == 0;
-    if (pack.bytes_left() < needed || has_no_place || is_turned || wanted.is_cut_by_unwanted) {
-      if (is_turned) leg.digest_unwanted_left = 0;
-      out.known.hi = name_hash - 1;
-      leg.digest_from = name_hash;
-      break;
-    }
-    if (is_unwanted) {
-      if (name_hash != out.receiver.name_hash) add_unwanted(unwanted[g], pack);
-      ++g;
-      --unwanted_places;
-      leg.digest_unwanted_left -= std::min<std::size_t>(1, leg.digest_unwanted_left);
-      continue;
-    }
-    add_row(peers_.at(i++).slot(), beside, pack, out, now, wanted);
-    if (beside != nullptr) {
-      ++g;
-      leg.digest_unwanted_left -= std::min<std::size_t>(1, leg.digest_unwanted_left);
-    }
-    --leg.digest_rows_left;
+  while (try_go_on(leg, out, at)) {
+    if (add_run(leg, pack, out, now, wanted, at)) continue;  // to look anew at what is next
+    if (!try_add_next(leg, pack, out, now, wanted, at)) break;
   }
   if (out.known.lo > out.known.hi) {
     out.known.lo = 1;
     out.known.hi = 0;
     out.known.buckets.reset();
   }
+}
+
+bool digest_writer::try_go_on(const digest_leg& leg, const message& out, range_place& at) const {
+  const std::span<const packed_entry> rows = peers_.entries();
+  const std::span<const unwanted_peer> unwanted = unwanted_.all();
+  while (at.row < rows.size() && !out.known.claims(rows[at.row].name_hash)) {
+    const std::uint64_t next = leg.buckets->next_hash(rows[at.row].name_hash);
+    at.row = next == 0 ? rows.size() : peers_.lower_bound(next);
+  }
+  while (at.refused < unwanted.size() && !out.known.claims(unwanted[at.refused].name_hash)) {
+    ++at.refused;
+  }
+  return at.row < rows.size() || at.refused < unwanted.size();
+}
+
+bool digest_writer::add_run(digest_leg& leg, packer& pack, const message& out, nanoseconds now,
+                            const row_places& wanted, range_place& at) const {
+  if (shared_.has_partials()) return false;
+  const std::span<const packed_entry> rows = peers_.entries();
+  const std::span<const unwanted_peer> unwanted = unwanted_.all();
+  if (at.row == rows.size()) return false;
+  const std::size_t room = pack.bytes_left() - std::min(pack.bytes_left(), kept_free(out, wanted));
+  std::uint64_t until = at.refused < unwanted.size() ? unwanted[at.refused].name_hash : hash_max;
+  if (leg.buckets) {
+    const std::uint64_t end = bucket_set::end_of(rows[at.row].name_hash);
+    if (end < until) until = end + 1;
+  }
+  // A refused peer may come first, where rows before the next one were left out.
+  if (rows[at.row].name_hash > until) return false;
+  const std::size_t rows_max = std::min(leg.digest_rows_left, room / entry_bytes);
+  const std::size_t added = add_plain_rows(at.row, rows_max, until, pack, out, now);
+  at.row += added;
+  leg.digest_rows_left -= added;
+  return added > 0;
+}
+
+bool digest_writer::try_add_next(digest_leg& leg, packer& pack, message& out, nanoseconds now,
+                                 row_places& wanted, range_place& at) const {
+  const std::span<const packed_entry> rows = peers_.entries();
+  const std::span<const unwanted_peer> unwanted = unwanted_.all();
+  const unwanted_peer* const refused =
+      at.refused < unwanted.size() ? &unwanted[at.refused] : nullptr;
+  const bool is_unwanted =
+      at.row == rows.size() || (refused != nullptr && refused->name_hash < rows[at.row].name_hash);
+  const std::uint64_t name_hash = is_unwanted ? refused->name_hash : rows[at.row].name_hash;
+  // A refused later run stands beside the run that I hold, so both go into the same datagram.
+  const bool has_refused = refused != nullptr && refused->name_hash == name_hash;
+  const unwanted_peer* const beside = !is_unwanted && has_refused ? refused : nullptr;
+  const bool is_own_place = has_own_place(out, name_hash);
+  const bool is_doubled =
+      beside != nullptr || (is_own_place && !is_unwanted && peers_.at(at.row).is_refused());
+  // A row and the part of its next value stand in the same datagram, too.
+  const std::optional<partial_entry> partial =
+      is_unwanted ? std::nullopt : shared_.partial_told(peers_.at(at.row).slot());
+  const std::size_t row_bytes = partial ? 2 * entry_bytes : entry_bytes;
+  const std::size_t needed =
+      kept_free(out, wanted) + (is_own_place ? 0 : row_bytes) + (is_doubled ? entry_bytes : 0);
+  const bool has_no_place = partial && out.partials.size() == partials_max;
+  const bool is_turned = !is_unwanted && leg.digest_rows_left == 0;
+  wanted.is_cut_by_unwanted = is_unwanted && at.refused_places == 0;
+  if (pack.bytes_left() < needed || has_no_place || is_turned || wanted.is_cut_by_unwanted) {
+    if (is_turned) leg.digest_unwanted_left = 0;
+    out.known.hi = name_hash - 1;
+    leg.digest_from = name_hash;
+    return false;
+  }
+  if (is_unwanted) {
+    if (name_hash != out.receiver.name_hash) add_unwanted(*refused, pack);
+    --at.refused_places;
+  } else {
+    add_row(peers_.at(at.row++).slot(), beside, pack, out, now, wanted);
+    --leg.digest_rows_left;
+  }
+  if (is_unwanted || beside != nullptr) {
+    ++at.refused;
+    leg.digest_unwanted_left -= std::min<std::size_t>(1, leg.digest_unwanted_left);
+  }
+  return true;
 }
 
 std::size_t digest_writer::add_plain_rows(std::size_t first, std::size_t count_max,
@@ -249,7 +262,7 @@ std::size_t digest_writer::add_plain_rows(std::size_t first, std::size_t count_m
   end_at(until);
   end_at(out.sender.name_hash);
   if (out.receiver.generation != 0) end_at(out.receiver.name_hash);
-  if (peers_.irregular() > 1) {  // more than self, who is advertised
+  if (peers_.irregular() > 1) {  // more than self, which is advertised
     std::size_t place = first;
     while (place < end &&
            (peers_.at(place).is_plain() || shared_.is_advertised(peers_.at(place), now))) {

@@ -57,10 +57,33 @@ class digest_writer {
     bool is_cut_by_unwanted = false;           // refused peers ended the range
   };
 
+  /// Where the range goes on: in the rows, in the refused peers, and how many of these still have a
+  /// place in the datagram.
+  struct range_place {
+    range_place() = default;
+
+    std::size_t row = 0;
+    std::size_t refused = 0;
+    std::size_t refused_places = 0;
+  };
+
   /// Rows of a digest, besides sender and receiver, that fit into so many bytes of datagrams.
   [[nodiscard]] std::size_t rows_within(std::size_t bytes) const;
+  /// Bytes that the range leaves to entries that stand beside it.
+  [[nodiscard]] static std::size_t kept_free(const message& out, const row_places& wanted);
   void fill_range(digest_leg& leg, packer& pack, message& out, std::chrono::nanoseconds now,
                   row_places& wanted) const;
+  /// Skips rows and refused peers of buckets that are not claimed. False: the range is whole.
+  [[nodiscard]] bool try_go_on(const digest_leg& leg, const message& out, range_place& at) const;
+  /// Adds the plain rows that come next, as far as they have room. False: there are none.
+  [[nodiscard]] bool add_run(digest_leg& leg, packer& pack, const message& out,
+                             std::chrono::nanoseconds now, const row_places& wanted,
+                             range_place& at) const;
+  /// Adds the row or the refused peer that comes next. False: it has no room, and the range ends
+  /// before it.
+  [[nodiscard]] bool try_add_next(digest_leg& leg, packer& pack, message& out,
+                                  std::chrono::nanoseconds now, row_places& wanted,
+                                  range_place& at) const;
   /// Adds rows from index `first` of `by_hash` on, `count_max` at most. Stops at the hash `until`,
   /// and at a row that takes more than an entry in the range. Returns how many it added.
   [[nodiscard]] std::size_t add_plain_rows(std::size_t first, std::size_t count_max,

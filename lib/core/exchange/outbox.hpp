@@ -61,8 +61,8 @@ class outbox {
   [[nodiscard]] std::optional<outbox_lane> next(bool may_answer_unverified) const;
   /// Whether a leg of that lane owes a sign of life: the first such has the turn then.
   [[nodiscard]] bool try_turn_to_sign(outbox_lane of);
-  /// The lane of the next sign of life to a member, of digests and of answers by turns: the leg
-  /// that owes it has the turn then.
+  /// The lane of the next sign of life to a verified address, of digests and of answers by turns:
+  /// the leg that owes it has the turn then.
   [[nodiscard]] std::optional<outbox_lane> next_sign();
   /// A sign of life of that lane went out.
   void end_sign(outbox_lane of) { last_sign_ = of; }
@@ -98,7 +98,7 @@ class outbox {
   void for_each_digest(Visitor visit) {
     for (digest_leg& leg : digests_) visit(leg);
   }
-  /// Calls `visit` with each answer to a member.
+  /// Calls `visit` with each answer to a verified address.
   template <class Visitor>
   void for_each_answer(Visitor visit) {
     for (answer_leg& leg : lane(outbox_lane::answers)) visit(leg);

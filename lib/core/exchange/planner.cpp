@@ -40,11 +40,6 @@ const packed_entry* find_sorted(std::span<const packed_entry> list, std::uint64_
   return place == list.end() || place->name_hash != name_hash ? nullptr : &*place;
 }
 
-bool has_entry(std::span<const packed_entry> list, std::uint64_t name_hash) {
-  return std::any_of(list.begin(), list.end(),
-                     [name_hash](const packed_entry& one) { return one.name_hash == name_hash; });
-}
-
 /// Whether the sender of `theirs` refuses this incarnation.
 bool is_refused(const digest& theirs, peer_view row) {
   const packed_entry* refused = find_sorted(theirs.unwanted, row.name_hash());
@@ -296,7 +291,7 @@ bucket_set planner::compare_root(const message& received, nanoseconds now, answe
   if (received.sums.empty()) return {};
   std::vector<packed_entry> named(received.requests.begin(), received.requests.end());
   named.emplace_back(received.sender);
-  // Entries on their way in further datagrams make sums differ, and need no question.
+  // Entries on their way in further datagrams make sums differ, and need no request.
   std::vector<std::uint64_t> on_their_way;
   for (const delta_view& delta : received.deltas) {
     if (delta.upto.version < delta.top) on_their_way.push_back(delta.name_hash);

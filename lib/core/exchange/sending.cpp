@@ -121,7 +121,7 @@ void sending::make_root(digest_leg& leg) const {
 }
 
 void sending::add_answer(answer_leg&& leg) {
-  counted_.exchanges_dropped += outbox_.add_answer(std::move(leg));
+  counted_.answers_dropped += outbox_.add_answer(std::move(leg));
 }
 
 std::size_t sending::kept_from_bulk() const {
@@ -163,6 +163,13 @@ void sending::supersede(const answer_leg& fresh, std::size_t slots) {
     waiting.turn = 0;
   };
   outbox_.for_each_answer(strike_out);
+}
+
+bool sending::try_give_sign(slot_index slot, std::chrono::nanoseconds now) {
+  std::optional<std::chrono::nanoseconds>& last = signs_given_[slot];
+  const bool is_due = !last || now - *last >= settings_.gossip_interval / 2;
+  if (is_due) last = now;
+  return is_due;
 }
 
 void sending::plan_sign(answer_leg& answer, std::size_t digest_bytes, bool is_first,

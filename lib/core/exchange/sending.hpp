@@ -16,6 +16,7 @@
 #include "core/exchange/send_budget.hpp"
 #include "core/membership/membership_need.hpp"
 #include "core/model/message.hpp"
+#include "core/model/slot_column.hpp"
 #include "gossipmonger/config.hpp"
 #include "gossipmonger/endpoint.hpp"
 
@@ -40,8 +41,8 @@ class sending {
   struct counters {
     counters() = default;
 
-    std::uint64_t sends_delayed = 0;      ///< times the budget was spent while something waited
-    std::uint64_t exchanges_dropped = 0;  ///< answers given up, because their lane was full
+    std::uint64_t sends_delayed = 0;    ///< times the budget was spent while something waited
+    std::uint64_t answers_dropped = 0;  ///< answers given up, because their lane was full
   };
 
   explicit sending(const config& settings) : settings_(settings) {}
@@ -82,6 +83,12 @@ class sending {
   /// Strikes the owners that `fresh` tells of out of the answers that wait for the same remote.
   ///   slots: one more than the highest slot that `fresh` names
   void supersede(const answer_leg& fresh, std::size_t slots);
+  /// The row is of a new incarnation, or goes: it got no sign of life. To be called before the
+  /// first use of the slot.
+  void begin(slot_index slot) { signs_given_.begin(slot); }
+  /// Whether that peer waits for a sign of life: none went to it for half of an interval. Notes
+  /// that one goes.
+  [[nodiscard]] bool try_give_sign(slot_index slot, std::chrono::nanoseconds now);
   /// Plans the sign of life of an answer to a digest of `digest_bytes`, and counts the answer.
   /// `is_first`: no sign went to the sender lately. `is_short`: its leg wants nothing but a sign.
   void plan_sign(answer_leg& answer, std::size_t digest_bytes, bool is_first, bool is_short);
@@ -171,6 +178,7 @@ class sending {
   std::uint64_t root_cursor_ = 0;   // of the rows that are told beside a root
   std::size_t short_legs_left_ = short_legs_max;  // in this round
   std::vector<restart> restarted_;                // the digest legs that were begun anew this round
+  slot_column<std::optional<std::chrono::nanoseconds>> signs_given_;  // last
   endpoint source_;
   // The bare sign of life whose turn it is.
   std::optional<digest_leg> digest_sign_;

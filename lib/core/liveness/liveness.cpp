@@ -85,11 +85,11 @@ void liveness::handle_ahead(std::span<const packed_entry> entries,
   for (const placed_entry& at : ahead) {
     const std::uint64_t heartbeat = entries[at.index].heartbeat();
     const peer_view row = peers_.at(at.place);
-    // Raised meanwhile, where the list names it twice; or by more than is taken unasked.
     if (heartbeat > row.heartbeat() && heartbeat - row.heartbeat() <= heartbeats_unasked) {
       peers_.advance_at(at.place, heartbeat, clock_.now(), expected_, settings_.detector_window);
       continue;
     }
+    // The list names it twice, and its first entry raised the row; or this is more than 64 ahead.
     const digest_entry entry = entries[at.index];
     if (!accepts(row.slot(), entry)) continue;
     [[maybe_unused]] const std::optional<peer_status> status = handle_heartbeat(row.slot(), entry);
@@ -209,7 +209,7 @@ std::optional<peer_status> liveness::handle_evidence(const suspicion_entry& told
   const nanoseconds alive_at = clock_.now() - age_unit(settings_.gossip_interval) * told.alive_age;
   const bool was_heard = told.alive_age < suspicion_entry::alive_age_max;
   if (was_heard && life(*slot).state.adopt(told.heartbeat, alive_at)) refute(*slot);
-  answer_askers(*slot);
+  answer_requests(*slot);
   if (told.heartbeat <= peers_[*slot].heartbeat()) return std::nullopt;
   return advance(*slot, told.heartbeat);
 }
@@ -229,8 +229,9 @@ void liveness::handle_suspicion(const suspicion_entry& told, std::uint64_t from_
   if (held.was_heard() && row.heartbeat() >= held.heartbeat_after(suspected, rules())) {
     return look_again(*slot, told);
   }
-  if (told.is_question) {
-    prober_.add_asker(asker(*slot, row.generation(), suspected, source, from_hash, round_));
+  if (told.is_probe_request) {
+    prober_.add_request(
+        probe_request(*slot, row.generation(), suspected, source, from_hash, round_));
     return want(*slot);
   }
   if (!held.suspect(suspected, row.heartbeat(), clock_.now())) return;
@@ -243,7 +244,7 @@ void liveness::handle_suspicion(const suspicion_entry& told, std::uint64_t from_
 void liveness::look_again(slot_index slot, const suspicion_entry& told) {
   const std::optional<nanoseconds> alive_at = life(slot).state.alive_at();
   const bool is_old = !alive_at || clock_.now() - *alive_at > rounds_unasked * rules().interval;
-  if (!is_old || !peers_[slot].may_die() || told.is_question) return;
+  if (!is_old || !peers_[slot].may_die() || told.is_probe_request) return;
   want(slot, wanted_probe::cause::awaited);
 }
 
@@ -252,20 +253,20 @@ void liveness::handle_outdated(slot_index slot, const suspicion_entry& told) {
   // The sender's own sign of life is as late as its suspicion: it learns nothing new here.
   if (told.alive_age <= told.suspicion_age) return;
   if (answers_.size() < suspicions_a_leg()) answers_.push_back(describe(slot, std::nullopt));
-  if (!told.is_question && spreading_.is_done(slot, peers_.by_hash().size())) spread(slot);
+  if (!told.is_probe_request && spreading_.is_done(slot, peers_.by_hash().size())) spread(slot);
 }
 
 void liveness::handle_alive(slot_index slot, std::uint64_t heartbeat) {
   if (life(slot).state.handle_alive(heartbeat, clock_.now())) refute(slot);
-  answer_askers(slot);
+  answer_requests(slot);
 }
 
-void liveness::answer_askers(slot_index slot) {
+void liveness::answer_requests(slot_index slot) {
   const peer_view row = peers_[slot];
   const std::optional<nanoseconds> alive_at = life(slot).state.alive_at();
   if (!alive_at) return;
-  while (const std::optional<asker> waiting =
-             prober_.take_asker(slot, row.generation(), *alive_at)) {
+  while (const std::optional<probe_request> waiting =
+             prober_.take_request(slot, row.generation(), *alive_at)) {
     wanted_.emplace_back(waiting->address, waiting->name_hash);
     wanted_.back().told = describe(slot, std::nullopt);
   }
@@ -329,7 +330,7 @@ void liveness::tell_dead(std::span<const packed_entry> named,
 
 void liveness::begin_round(std::uint64_t round) {
   round_ = round;
-  prober_.expire_askers(round - std::min<std::uint64_t>(2, round));
+  prober_.expire_requests(round - std::min<std::uint64_t>(2, round));
   // As long as an answer may take to say that a leg was stale.
   spreading_.begin_round(round - std::min(freshness_.rounds_max(), round));
   is_settling_ = true;
@@ -338,11 +339,11 @@ void liveness::begin_round(std::uint64_t round) {
 
 void liveness::draw_leg(random_source& draws) {
   const std::optional<slot_index> other = draw_live(draws);
-  if (questions_left_ > 0) {
-    --questions_left_;
-    const bool is_third = other && peers_[*other].name_hash() != question_->name_hash;
+  if (indirect_probes_left_ > 0) {
+    --indirect_probes_left_;
+    const bool is_third = other && peers_[*other].name_hash() != indirect_probe_->name_hash;
     if (is_third) {
-      want(*other, wanted_probe::cause::other, question_);
+      want(*other, wanted_probe::cause::other, indirect_probe_);
       wanted_.back().suspected = suspected_;
     }
     return;
@@ -354,7 +355,7 @@ void liveness::draw_leg(random_source& draws) {
 
 std::optional<wanted_probe> liveness::poll_probe(random_source& draws) {
   // Each leg starts before the next is drawn.
-  while (wanted_.empty() && questions_left_ + spreading_.legs_left() > 0) draw_leg(draws);
+  while (wanted_.empty() && indirect_probes_left_ + spreading_.legs_left() > 0) draw_leg(draws);
   while (wanted_.empty() && asks_left_ > 0) {
     --asks_left_;
     const std::size_t rows = peers_.entries().size();
@@ -424,9 +425,9 @@ bool liveness::try_tell_again(std::uint64_t remote_hash) {
   const std::optional<slot_index> about = peers_.find(again.told->name_hash);
   if (!about || peers_[*about].generation() != again.told->generation) return false;
   // By the ages of now.
-  const bool is_question = again.told->is_question;
+  const bool is_probe_request = again.told->is_probe_request;
   again.told = describe(*about, again.suspected);
-  again.told->is_question = is_question;
+  again.told->is_probe_request = is_probe_request;
   again.is_again = true;
   wanted_.push_back(again);
   return true;
@@ -456,16 +457,16 @@ void liveness::handle_started(const wanted_probe& one, bool is_waiting) {
     about->suspected = clock_.now();  // nothing was asked, so nothing was missed
     return;
   }
-  ask_around(*about);
+  probe_indirectly(*about);
   ++about->tries;
 }
 
-void liveness::ask_around(const probe& about) {
-  suspicion_entry question = describe(about.slot, about.suspected);
-  question.is_question = true;
-  question_ = question;
+void liveness::probe_indirectly(const probe& about) {
+  suspicion_entry request = describe(about.slot, about.suspected);
+  request.is_probe_request = true;
+  indirect_probe_ = request;
   suspected_ = about.suspected;
-  questions_left_ = asked_a_try;
+  indirect_probes_left_ = asked_a_try;
 }
 
 std::optional<slot_index> liveness::draw_live(random_source& draws) {

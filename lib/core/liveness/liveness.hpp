@@ -57,7 +57,7 @@ class liveness {
   [[nodiscard]] const detector_expectation& expected() const { return expected_; }
   [[nodiscard]] const liveness_counters& counters() const { return counters_; }
   [[nodiscard]] std::size_t pending_probes() const { return prober_.pending().size(); }
-  [[nodiscard]] std::size_t askers() const { return prober_.asker_count(); }
+  [[nodiscard]] std::size_t probe_requests() const { return prober_.request_count(); }
   [[nodiscard]] std::size_t suspicions_told() const { return spreading_.size(); }
   [[nodiscard]] std::size_t told_addresses() const { return spreading_.addresses(); }
   /// The heartbeat above which a forgotten peer comes back: the one held, but no more than it can
@@ -81,13 +81,14 @@ class liveness {
                                                             const digest_entry& entry);
   /// The peer itself sent it: it is alive. After `handle_heartbeat`.
   void handle_alive(slot_index slot, std::uint64_t heartbeat);
-  /// A stale one came from `source`. A peer that is suspect, new or dead is probed there: if it
-  /// hears this node, its answer is fresh.
+  /// A stale datagram of the peer came from `source`. If it is suspect, new or dead, it is probed
+  /// there: the answer of a peer that hears this node is fresh.
   void handle_stale(slot_index slot, std::uint64_t heartbeat, const endpoint& source);
   /// Whether another peer's word of it can be true: its heartbeat cannot have risen faster.
   ///   expects: not self's slot
   [[nodiscard]] bool accepts(slot_index slot, const digest_entry& entry);
-  /// Both for the entries of a fresh list whose heartbeats alone are higher than here.
+  /// `accepts`, then `handle_heartbeat`, for the entries of a fresh list that differ from their
+  /// rows by a higher heartbeat alone.
   void handle_ahead(std::span<const packed_entry> entries, std::span<const placed_entry> ahead);
   /// That the peer leaves, if the entry says so; of its heartbeat nothing.
   [[nodiscard]] std::optional<peer_status> handle_leave(slot_index slot, const digest_entry& entry);
@@ -96,7 +97,8 @@ class liveness {
   /// A fresh datagram bears `told`: first its evidence that the peer lived, its sign of life and
   /// its heartbeat. The conductor sets the status before the next call.
   [[nodiscard]] std::optional<peer_status> handle_evidence(const suspicion_entry& told);
-  /// Then what it suspects, or asks, if the evidence does not refute that. It came from `source`.
+  /// Then the suspicion or the probe request that it is, if the evidence does not refute that. It
+  /// came from `source`.
   void handle_suspicion(const suspicion_entry& told, std::uint64_t from_hash,
                         const endpoint& source);
   /// Corrections of the suspicions in the message in hand.
@@ -177,24 +179,25 @@ class liveness {
   [[nodiscard]] std::uint64_t reachable_heartbeat(slot_index slot) const;
   /// expects: `heartbeat` is above the row's
   [[nodiscard]] std::optional<peer_status> advance(slot_index slot, std::uint64_t heartbeat);
-  /// The entry that tells of a peer. A question passes `suspected`, a time that is not public yet.
+  /// The entry that tells of a peer. A probe request passes `suspected`, a time that is not public
+  /// yet.
   [[nodiscard]] suspicion_entry describe(slot_index slot,
                                          std::optional<std::chrono::nanoseconds> suspected) const;
   /// The peer that `told` is of, if a suspicion may concern it.
   [[nodiscard]] std::optional<slot_index> find_subject(const suspicion_entry& told) const;
-  /// The peer lived after it fell silent for the sender of `told`, but may have died since, where
-  /// nobody will suspect it anew: this node looks for itself if its own sign of life is old.
+  /// The peer lived after it fell silent for the sender of `told`, but may have died since. Nobody
+  /// will suspect it anew, so this node looks for itself if its own sign of life is old.
   void look_again(slot_index slot, const suspicion_entry& told);
   /// Answers a suspicion that was outdated when its sender began to suspect.
   void handle_outdated(slot_index slot, const suspicion_entry& told);
-  void answer_askers(slot_index slot);
+  void answer_requests(slot_index slot);
   void refute(slot_index slot);
   /// The state of that peer has changed: it is to be told, by legs beside the usual ones too.
   void spread(slot_index slot);
   /// Whether nothing more is to be awaited; else what follows from the silence.
   [[nodiscard]] bool try_settle(probe& one);
-  /// Indirect probes: other peers are asked for a sign of life.
-  void ask_around(const probe& about);
+  /// Requests indirect probes: third peers are to probe that one, or tell its sign of life.
+  void probe_indirectly(const probe& about);
   /// One more leg that a draw decides on: an indirect probe, or one that spreads.
   void draw_leg(random_source& draws);
   /// A live peer with a verified address, by chance.
@@ -218,9 +221,9 @@ class liveness {
   prober prober_;
   dissemination spreading_;
   std::deque<wanted_probe> wanted_;
-  std::optional<suspicion_entry> question_;  // of indirect probes, so many of which are left:
+  std::optional<suspicion_entry> indirect_probe_;      // the request for it
   std::optional<std::chrono::nanoseconds> suspected_;  // since when it is suspected
-  std::size_t questions_left_ = 0;
+  std::size_t indirect_probes_left_ = 0;
   std::size_t asks_left_ = 0;  // of this round
   bool is_settling_ = false;   // the pending probes of a round; the next one:
   std::size_t settling_ = 0;

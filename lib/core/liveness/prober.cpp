@@ -66,26 +66,27 @@ std::size_t prober::asks_needed() const {
   return asks;
 }
 
-void prober::add_asker(const asker& who) {
-  const bool has_asked = std::any_of(askers_.begin(), askers_.end(), [&who](const asker& one) {
-    return one.slot == who.slot && one.address == who.address;
+void prober::add_request(const probe_request& wanted) {
+  const bool is_held = std::ranges::any_of(requests_, [&wanted](const probe_request& one) {
+    return one.slot == wanted.slot && one.address == wanted.address;
   });
-  if (!has_asked && askers_.size() < askers_max) askers_.push_back(who);
+  if (!is_held && requests_.size() < requests_max) requests_.push_back(wanted);
 }
 
-std::optional<asker> prober::take_asker(slot_index slot, std::uint64_t generation,
-                                        std::chrono::nanoseconds alive_at) {
-  const auto place = std::find_if(askers_.begin(), askers_.end(), [&](const asker& one) {
-    return one.slot == slot && one.generation == generation && one.suspected <= alive_at;
-  });
-  if (place == askers_.end()) return std::nullopt;
-  const asker taken = *place;
-  askers_.erase(place);
+std::optional<probe_request> prober::take_request(slot_index slot, std::uint64_t generation,
+                                                  std::chrono::nanoseconds alive_at) {
+  const auto place =
+      std::find_if(requests_.begin(), requests_.end(), [&](const probe_request& one) {
+        return one.slot == slot && one.generation == generation && one.suspected <= alive_at;
+      });
+  if (place == requests_.end()) return std::nullopt;
+  const probe_request taken = *place;
+  requests_.erase(place);
   return taken;
 }
 
-void prober::expire_askers(std::uint64_t round) {
-  std::erase_if(askers_, [round](const asker& one) { return one.round < round; });
+void prober::expire_requests(std::uint64_t round) {
+  std::erase_if(requests_, [round](const probe_request& one) { return one.round < round; });
 }
 
 }  // namespace gossipmonger

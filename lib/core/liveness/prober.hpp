@@ -1,6 +1,5 @@
-// My own probes: to whom I sent a digest and await an answer, whom I suspect for myself before I
-// say so aloud, and who asked me about whom. A resource with capacities; times on the liveness
-// clock.
+// The probes of this node that await an answer, and the requests of other nodes for an indirect
+// probe. A resource with capacities; times on the liveness clock.
 // Source: indirect probes after Das, Gupta, Motivala, SWIM, DSN 2002, section 3.1.
 #pragma once
 
@@ -28,10 +27,11 @@ struct probe {
   bool is_public = false;                             ///< I told others of my suspicion
 };
 
-/// Somebody who asked me whether that peer lives. A value.
-struct asker {
-  asker(slot_index about_slot, std::uint64_t of_generation, std::chrono::nanoseconds suspected_at,
-        const endpoint& from, std::uint64_t from_hash, std::uint64_t in_round)
+/// Another node requests an indirect probe of a peer. A value.
+struct probe_request {
+  probe_request(slot_index about_slot, std::uint64_t of_generation,
+                std::chrono::nanoseconds suspected_at, const endpoint& from,
+                std::uint64_t from_hash, std::uint64_t in_round)
       : slot(about_slot),
         generation(of_generation),
         suspected(suspected_at),
@@ -50,7 +50,7 @@ struct asker {
 class prober {
  public:
   static constexpr std::size_t pending_max = 64;
-  static constexpr std::size_t askers_max = 64;
+  static constexpr std::size_t requests_max = 64;
   static constexpr std::size_t tries_max = 4;
   static constexpr std::size_t asks_min = 2;
   static constexpr std::size_t asks_max = 16;
@@ -69,7 +69,7 @@ class prober {
   /// Nobody is asked any more, nor waited for.
   void clear() {
     pending_.clear();
-    askers_.clear();
+    requests_.clear();
   }
 
   /// A peer that lives, as I know by now, answered at once, or did not.
@@ -90,17 +90,17 @@ class prober {
   [[nodiscard]] std::size_t asks_needed() const;
 
   /// Refused when too many wait.
-  void add_asker(const asker& who);
-  /// The next asker that a sign of life of that incarnation at `alive_at` answers; taken out.
-  [[nodiscard]] std::optional<asker> take_asker(slot_index slot, std::uint64_t generation,
-                                                std::chrono::nanoseconds alive_at);
-  [[nodiscard]] std::size_t asker_count() const { return askers_.size(); }
-  /// An asker from before `round` waits no more.
-  void expire_askers(std::uint64_t round);
+  void add_request(const probe_request& one);
+  /// The next request that a sign of life of that incarnation at `alive_at` answers; taken out.
+  [[nodiscard]] std::optional<probe_request> take_request(slot_index slot, std::uint64_t generation,
+                                                          std::chrono::nanoseconds alive_at);
+  [[nodiscard]] std::size_t request_count() const { return requests_.size(); }
+  /// A request from before `round` waits no more.
+  void expire_requests(std::uint64_t round);
 
  private:
   std::vector<probe> pending_;
-  std::vector<asker> askers_;
+  std::vector<probe_request> requests_;
   std::uint32_t failures_ = 6554;  // of 65536 probes of live peers; at first one in ten
   std::size_t missed_ = 0;         // answers, since the last round
   std::size_t answered_ = 0;       // probes, likewise

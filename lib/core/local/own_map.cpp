@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "core/model/compaction_marker.hpp"
+
 namespace gossipmonger {
 
 namespace {
@@ -14,7 +16,6 @@ constexpr std::size_t entry_overhead_bytes = 8;
 constexpr std::size_t compaction_tombstones_min = 64;
 /// Tombstones take at most one in so many of the keys that a node may have.
 constexpr std::size_t compaction_part = 4;
-constexpr std::size_t floor_bytes = 8;
 
 /// A writer begins with the bytes that it can surely send to four peers in a round.
 std::size_t first_write_bytes(const config& settings) {
@@ -114,7 +115,7 @@ storage_usage own_map::usage_without_tombstones() const {
   used.tombstones = 0;
   if (!entries_.find(self_slot, floor_key)) {
     ++used.live_keys;
-    used.bytes += floor_bytes;
+    used.bytes += marker_bytes;
   }
   return used;
 }
@@ -237,9 +238,7 @@ void own_map::compact() {
     if (!write(again)) return;
   }
 
-  value.clear();
-  for (std::size_t i = 0; i < floor_bytes; ++i)
-    value.push_back(static_cast<char>(last_before >> (8 * i)));
+  value = marker_value(last_before);
   entry_view marker;
   marker.key = floor_key;
   marker.value = value;

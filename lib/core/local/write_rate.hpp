@@ -58,7 +58,8 @@ class write_rate {
   [[nodiscard]] const mark& mark_of(std::uint32_t round) const {
     return marks_[round % marks_.size()];
   }
-  /// The last round at whose end nothing above `held` was written, or the oldest remembered.
+  /// The first round at whose end a version above `held` was written, or the oldest remembered. The
+  /// present round, if none is above it.
   [[nodiscard]] std::uint32_t round_of(std::uint64_t held) const;
   /// Bytes written up to that version, as far as the marks tell.
   [[nodiscard]] double bytes_upto(std::uint64_t held) const;

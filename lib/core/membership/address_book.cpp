@@ -86,7 +86,7 @@ address_book::record& address_book::add(const endpoint& address) {
 bool address_book::handle_verified(const endpoint& address, std::uint64_t cookie) {
   record* place = find(address);
   if (place == nullptr) {
-    if (known_.size() == capacity_) return false;
+    if (known_.size() == capacity_ && !try_make_room(round_, false)) return false;
     place = &add(address);
   }
   record& known = *place;
@@ -113,7 +113,7 @@ std::uint32_t address_book::unanswered(const endpoint& address) {
   return known == nullptr ? 0 : known->unanswered;
 }
 
-bool address_book::try_make_room(std::uint64_t round) {
+bool address_book::try_make_room(std::uint64_t round, bool may_evict_verified) {
   // Addresses that never answered go first, then the address that was not met for longest:
   // forgotten peers leave their addresses behind, and nothing else takes these out. Among equals
   // the address decides, not its place in the table (I6).
@@ -123,7 +123,8 @@ bool address_book::try_make_room(std::uint64_t round) {
   };
   auto goes = known_.end();
   for (auto place = known_.begin(); place != known_.end(); ++place) {
-    if (!place->second.is_verified && place->second.next_round > round) continue;
+    const record& one = place->second;
+    if (one.is_verified ? !may_evict_verified : one.next_round > round) continue;
     if (goes == known_.end() || rank(*place) < rank(*goes)) goes = place;
   }
   if (goes == known_.end()) return false;
@@ -140,7 +141,7 @@ bool address_book::try_start(const endpoint& address, std::uint64_t round,
   }
   record* place = find(address);
   if (place == nullptr) {
-    if (known_.size() == capacity_ && !try_make_room(round)) return false;
+    if (known_.size() == capacity_ && !try_make_room(round, true)) return false;
     place = &add(address);
   }
   record& known = *place;

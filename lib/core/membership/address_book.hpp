@@ -46,6 +46,9 @@ class address_book {
                                    std::chrono::nanoseconds now);
 
   /// `address` is verified and gave me `cookie` (0: none). Returns whether it was verified before.
+  /// When the book is full, an address that never answered makes room. Where none does, the address
+  /// is not noted, and a later `try_start` there begins as with any unverified one: a flood of
+  /// senders that verify themselves evicts no peer's address.
   bool handle_verified(const endpoint& address, std::uint64_t cookie);
   /// The cookie `address` gave me, 0 for none.
   [[nodiscard]] std::uint64_t cookie_from(const endpoint& address);
@@ -89,13 +92,14 @@ class address_book {
 
   using table = std::unordered_map<endpoint, record, keyed_hash>;
 
-  /// Null where it is not known. O(1) without a look into the table for who was asked for last: of
-  /// one address many questions are asked.
+  /// Null where it is not known. O(1), without a look into the table, for the address that was
+  /// found last: one address is looked up many times.
   [[nodiscard]] record* find(const endpoint& address);
   /// expects: it is not known
   [[nodiscard]] record& add(const endpoint& address);
   void rotate(std::chrono::nanoseconds now);
-  [[nodiscard]] bool try_make_room(std::uint64_t round);
+  /// Evicts an unverified address whose back-off is over in `round`, or else a verified one.
+  [[nodiscard]] bool try_make_room(std::uint64_t round, bool may_evict_verified);
   [[nodiscard]] static std::uint64_t make_cookie(const hash_key& secret, const endpoint& address);
   /// Under the secret of now. Datagrams come and go in runs of one address.
   [[nodiscard]] std::uint64_t cookie_of(const endpoint& address);

@@ -5,6 +5,8 @@
 #include <tuple>
 #include <utility>
 
+#include "core/membership/news_rounds.hpp"
+
 namespace gossipmonger {
 
 namespace {
@@ -175,8 +177,7 @@ slot_index membership::enter(const identity_view& who, std::uint64_t name_hash, 
   return slot;
 }
 
-// -------------------------------------------------------------------- status, and the end of a
-// peer
+// -------------------------------------------------------------------- status, and a peer's end
 
 void membership::set_status(slot_index slot, peer_status status, nanoseconds now,
                             random_source& draws) {
@@ -198,6 +199,10 @@ void membership::set_status(slot_index slot, peer_status status, nanoseconds now
     row.reset_advances();
   }
   changes_.change_status(slot);
+}
+
+bool membership::is_return_news(std::uint64_t round) const {
+  return returned_in_ && *returned_in_ + news_rounds(peers_.by_hash().size()) >= round;
 }
 
 std::optional<slot_index> membership::find_expired(nanoseconds now) const {

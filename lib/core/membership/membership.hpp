@@ -71,6 +71,10 @@ class membership {
   /// expects: a peer that comes to live is new, or it advanced now, or its silence restarted now
   void set_status(slot_index slot, peer_status status, std::chrono::nanoseconds now,
                   random_source& draws);
+  /// A dead peer is live again in that round.
+  void handle_return(std::uint64_t round) { returned_in_ = round; }
+  /// Whether that was so lately that some peers may not have heard of it in `round`.
+  [[nodiscard]] bool is_return_news(std::uint64_t round) const;
   /// The next peer that was dead or had left for a whole grace; nullopt if there is none.
   [[nodiscard]] std::optional<slot_index> find_expired(std::chrono::nanoseconds now) const;
   /// Lets go of the peer. It comes back by a higher generation, or by a heartbeat above
@@ -113,6 +117,7 @@ class membership {
   unwanted_peers& unwanted_;
   change_list& changes_;
   member_rings rings_;
+  std::optional<std::uint64_t> returned_in_;  // the last round in which a dead peer came back
 };
 
 }  // namespace gossipmonger

@@ -19,7 +19,7 @@ void membership_need::handle_asked(std::size_t bytes, bool is_first, std::size_t
 
 membership_need::outcome membership_need::end_round(std::size_t whole_digest_bytes,
                                                     std::size_t budget) {
-  // The asker most likely has a budget too, so that its digest is not whole. The answer to a whole
+  // The sender most likely has a budget too, so that its digest is not whole. The answer to a whole
   // one would be larger in proportion.
   const std::uint64_t whole = std::min<std::uint64_t>(whole_digest_bytes, bytes_max);
   const std::uint64_t asked_whole = std::min(whole * digests_asked_, bytes_max);

@@ -59,19 +59,9 @@ void notices::report(std::string text) {
   changes_.notice(event_kind::error, {}, 0, std::move(text));
 }
 
-bool notices::may_report(std::uint64_t subject, nanoseconds now) const {
-  const bool is_reported =
-      std::any_of(reported_names_.begin(), reported_names_.end(),
-                  [subject](const reported_name& one) { return one.name_hash == subject; });
-  return !is_reported && (reported_names_.size() < reports_max ||
-                          now - reported_names_.front().at >= settings_.dead_peer_grace);
-}
-
 void notices::report_once(event_kind kind, const identity_view& who, std::uint64_t subject,
                           std::string text, nanoseconds now) {
-  if (!may_report(subject, now)) return;
-  if (reported_names_.size() == reports_max) reported_names_.pop_front();
-  reported_names_.emplace_back(subject, now);
+  if (!reported_names_.try_note(subject, now, settings_.dead_peer_grace)) return;
   changes_.notice(kind, who.name, who.generation, std::move(text));
 }
 
@@ -94,7 +84,8 @@ void notices::handle_unreadable(const wire_range& theirs, const wire_range& mine
                                 const endpoint& source, nanoseconds now) {
   // A sender that speaks one of this node's versions does not know that yet.
   if (common_wire_version(theirs, mine) != 0) return;
-  if (!may_report(siphash(cluster_key_, source), now)) return;
+  const std::uint64_t subject = siphash(cluster_key_, source);
+  if (!reported_names_.may_note(subject, now, settings_.dead_peer_grace)) return;
   identity_view who;
   for (const peer_view one : peers_.by_hash()) {
     const peer_details& of = peers_.details(one.slot());

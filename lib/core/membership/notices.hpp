@@ -9,7 +9,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <span>
 #include <string>
@@ -38,7 +37,7 @@ class notices {
   notices(const notices&) = delete;
   notices& operator=(const notices&) = delete;
 
-  /// An event about `who`, unless there was one of that subject lately, or too many of others.
+  /// An event about `who`, unless there was one of that subject within a grace, or 64 of others.
   void report_once(event_kind kind, const identity_view& who, std::uint64_t subject,
                    std::string text, std::chrono::nanoseconds now);
   /// The same, as an error about the node at `about`.
@@ -71,15 +70,6 @@ class notices {
  private:
   static constexpr std::size_t reports_max = 64;
 
-  /// The subject of an event, by the hash of a name or an address.
-  struct reported_name {
-    reported_name(std::uint64_t of_hash, std::chrono::nanoseconds at_time)
-        : name_hash(of_hash), at(at_time) {}
-
-    std::uint64_t name_hash;
-    std::chrono::nanoseconds at;
-  };
-
   /// The words of one peer about its interval.
   struct interval_watch {
     interval_watch() = default;
@@ -89,14 +79,13 @@ class notices {
   };
 
   void report(std::string text);
-  [[nodiscard]] bool may_report(std::uint64_t subject, std::chrono::nanoseconds now) const;
   [[nodiscard]] interval_watch& watch_of(slot_index slot);
 
   const config& settings_;
   peer_table& peers_;
   change_list& changes_;
   hash_key cluster_key_;
-  std::deque<reported_name> reported_names_;  // oldest first
+  report_log reported_names_{reports_max};  // by the hash of a name or an address
   report_log reported_clusters_{reports_max};
   report_log reported_intervals_{reports_max};
   std::array<std::optional<std::chrono::nanoseconds>, refusal_count>

@@ -1,6 +1,9 @@
 // The known peers: one row each, self in slot 0, in the order of their hashes; and the local status
 // of each. The table is a resource with a capacity; rows are views into it. Digest entries, states,
 // detectors and details lie apart from each other.
+//
+// More than 250 lines, because rows are views of these columns. An exchange reads them by the
+// thousand, so views, comparison and table are inline and know each other's columns.
 #pragma once
 
 #include <algorithm>
@@ -242,7 +245,6 @@ struct peer_details {
 
   /// Verified, straight from it; on the liveness clock, which stands still during pauses.
   std::optional<std::chrono::nanoseconds> last_reply;
-  std::optional<std::chrono::nanoseconds> sign_given;  ///< my last answer that it surely waits for
 
   /// Whether an older run of it lives beside this one.
   namesake_watch namesake;
@@ -299,7 +301,7 @@ class peer_table {
     return slot < places_.size() && places_[slot] != no_place;
   }
 
-  /// O(log n), and O(1) for the one asked for last: of one sender many questions are asked.
+  /// O(log n), and O(1) for the one looked up last: a sender is looked up many times.
   [[nodiscard]] std::optional<slot_index> find(std::uint64_t name_hash) const {
     if (last_asked_ >= entries_.size() || entries_[last_asked_].name_hash != name_hash) {
       const std::size_t place = lower_bound(name_hash);
@@ -359,8 +361,8 @@ class peer_table {
   void restart_silence(slot_index slot, std::chrono::nanoseconds now) {
     reset_detector(slot, now, now);
   }
-  /// Whether phi of anybody who may die may exceed the limit; false is sure. Looks at everybody, as
-  /// they would be `ahead` from then, and if nobody may exceed it there, it is O(1) until then.
+  /// Whether the phi of any peer that may die can exceed the limit; false is certain. A call looks
+  /// at all peers. If none can exceed the limit `ahead` later either, calls until then are O(1).
   ///   expects: a peer that comes to live is new, or it advanced then, or its silence restarted
   [[nodiscard]] bool may_exceed(const phi_limit& limit, std::chrono::nanoseconds ahead);
 

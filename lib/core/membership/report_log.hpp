@@ -21,6 +21,9 @@ class report_log {
   /// `pause`, and there is a place for it.
   [[nodiscard]] bool try_note(std::uint64_t subject, std::chrono::nanoseconds now,
                               std::chrono::nanoseconds pause);
+  /// The same, and nothing is remembered.
+  [[nodiscard]] bool may_note(std::uint64_t subject, std::chrono::nanoseconds now,
+                              std::chrono::nanoseconds pause) const;
   [[nodiscard]] std::size_t size() const { return noted_.size(); }
 
  private:

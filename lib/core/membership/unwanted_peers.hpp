@@ -44,8 +44,8 @@ class unwanted_peers {
   unwanted_peers(const unwanted_peers&) = delete;
   unwanted_peers& operator=(const unwanted_peers&) = delete;
 
-  /// Keeps the higher of what is there and `added`, and the later expiry; beneath a refusal, also
-  /// who is gone.
+  /// Keeps the higher of the two incarnations, and the later expiry. A refusal also keeps the gone
+  /// incarnation that lies beneath it.
   void add(const unwanted_peer& added);
   void remove(std::uint64_t name_hash);
   void expire(std::chrono::nanoseconds now);

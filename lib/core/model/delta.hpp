@@ -46,7 +46,7 @@ struct delta_view {
   std::size_t first_entry = 0;  ///< its entries: message::entries[first_entry ...]
   std::size_t entry_count = 0;
   std::uint32_t value_bytes = 0;     ///< of a fragment: the whole value's; else 0
-  std::uint64_t value_checksum = 0;  ///< of a fragment: see value_checksum.hpp
+  std::uint64_t value_checksum = 0;  ///< of a fragment: see value_checksums.hpp
 };
 
 }  // namespace gossipmonger

@@ -105,6 +105,9 @@ struct packed_entry {
   static constexpr std::uint64_t low_max = (std::uint64_t{1} << low_bits) - 1;
 };
 
+/// Whether an entry of that peer is in the list, which has no order.
+[[nodiscard]] bool has_entry(std::span<const packed_entry> list, std::uint64_t name_hash);
+
 /// A list of entries in a message, by the thousand: its own, or, so that they need not be copied,
 /// those of whoever has them. These must stay as they are while the message is in use: rows of a
 /// table until that changes, entries of a received datagram as long as its buffer. A copy of the
@@ -204,7 +207,7 @@ struct suspicion_entry {
   std::uint64_t heartbeat = 0;  ///< that the sign of life bore
   std::uint16_t suspicion_age = no_suspicion;
   std::uint32_t alive_age = alive_age_max;
-  bool is_question = false;  ///< for the receiver alone: have you heard from it, or can you?
+  bool is_probe_request = false;  ///< the receiver is to probe it, and tell a sign of life
 };
 
 /// The sum of all rows that a node tells of, in place of the rows.

@@ -1,8 +1,14 @@
 #include "core/model/message.hpp"
 
+#include <algorithm>
+
 #include "gossipmonger/drop_reason.hpp"
 
 namespace gossipmonger {
+
+bool has_entry(std::span<const packed_entry> list, std::uint64_t name_hash) {
+  return std::ranges::find(list, name_hash, &packed_entry::name_hash) != list.end();
+}
 
 entry_list& entry_list::operator=(const entry_list& other) {
   if (this == &other) return *this;

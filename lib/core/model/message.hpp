@@ -49,14 +49,15 @@ enum class root_answer : std::uint8_t {
   return (static_cast<unsigned>(flags) & static_cast<unsigned>(one)) != 0;
 }
 
-/// Link-local addresses come without a scope, which means nothing on another host: they are on the
-/// interface that the datagram came by.
-void set_scopes(std::span<identity_view> identities, std::uint32_t interface);
-/// The same without what the first datagram of a leg alone says.
+/// The flags without those that the first datagram of a leg alone says.
 [[nodiscard]] constexpr root_answer which_leg(root_answer flags) {
   const auto legs = static_cast<unsigned>(root_answer::leg_2 | root_answer::leg_3);
   return static_cast<root_answer>(static_cast<unsigned>(flags) & legs);
 }
+
+/// Link-local addresses come without a scope, which means nothing on another host: they are on the
+/// interface that the datagram came by.
+void set_scopes(std::span<identity_view> identities, std::uint32_t interface);
 
 /// A feature bit: the sender answers roots.
 inline constexpr std::uint8_t feature_sums = 1;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <limits>
 
+#include "core/model/compaction_marker.hpp"
 #include "core/model/printable.hpp"
 
 namespace gossipmonger {
@@ -33,15 +34,6 @@ std::string to_text(const position& at) {
   std::string text = std::to_string(at.version);
   if (at.offset != 0) text += "+" + std::to_string(at.offset);
   return text;
-}
-
-/// The version up to which a compaction marker says that all is there: 8 bytes, the lowest first.
-std::uint64_t marked_version(std::string_view value) {
-  std::uint64_t version = 0;
-  for (std::size_t i = std::min<std::size_t>(value.size(), 8); i > 0; --i) {
-    version = version << 8 | static_cast<unsigned char>(value[i - 1]);
-  }
-  return version;
 }
 
 class message_text {
@@ -172,7 +164,7 @@ class message_text {
            " has " + std::to_string(one.offset) + " bytes";
   }
   [[nodiscard]] std::string to_text(const suspicion_entry& one) const {
-    std::string text = one.is_question ? "probe " : "";
+    std::string text = one.is_probe_request ? "probe " : "";
     text += incarnation(one.name_hash, one.generation) + " h" + std::to_string(one.heartbeat);
     const bool is_suspected = one.suspicion_age != suspicion_entry::no_suspicion;
     if (is_suspected) text += " suspect " + in_rounds(one.suspicion_age);
@@ -185,7 +177,7 @@ class message_text {
     const std::string at = "@" + std::to_string(one.version);
     if (one.is_tombstone) return "erased " + printable(one.key) + at;
     if (one.key == floor_key && in.value_bytes == 0) {
-      return "compacted " + std::to_string(marked_version(one.value)) + at;
+      return "compacted " + std::to_string(floor_of(one.value)) + at;
     }
     std::string text = printable(one.key) + "=" + printable(one.value.substr(0, value_bytes_shown));
     const bool is_cut = one.value.size() > value_bytes_shown;

@@ -79,8 +79,8 @@ class change_list {
   /// made before them, and of which nothing was read yet.
   static constexpr std::size_t late_notices_max = 64;
 
-  /// At most `kept_max` forgettings and notices stay; beyond, the oldest goes, and who had not
-  /// read a forgetting lags.
+  /// At most `kept_max` forgettings and notices stay. A further one evicts the oldest, and a
+  /// subscription that had not read an evicted forgetting lags.
   explicit change_list(std::size_t kept_max);
   change_list(const change_list&) = delete;
   change_list& operator=(const change_list&) = delete;

@@ -1,5 +1,8 @@
 // The orders of memory_storage: records by version within a slot, and by change sequence over all.
 // Any number is found in O(log n), and the next one in O(1). A value of one storage.
+//
+// More than 250 lines, because its functions are called for each entry of an exchange: they are
+// templates over what a record is, or short enough to be inline.
 #pragma once
 
 #include <algorithm>

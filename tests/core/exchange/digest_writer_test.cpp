@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -189,6 +190,87 @@ TEST_CASE("digest_writer: a digest tells the largest datagram that came from its
   REQUIRE(writer.fill(leg, out, {}));
 
   CHECK(out.largest_received == size_class(1000));
+}
+
+TEST_CASE(
+    "digest_writer: where refused peers have taken a quarter, the range ends before the next") {
+  exchange_fixture given;
+  for (int i = 0; i < 60; ++i) given.add("peer " + std::to_string(i), 0);
+  unwanted_peer refused;
+  refused.generation = 4;
+  for (refused.name_hash = 1; refused.name_hash <= 32; ++refused.name_hash) {
+    given.unwanted.add(refused);
+  }
+  digest_writer writer(given.shared);
+  digest_leg leg = make_leg(given);
+  message out;
+
+  REQUIRE(writer.fill(leg, out, {}));
+
+  const std::size_t quarter = writer.rows_a_datagram() / 4;
+  CHECK(out.known.unwanted.size() == quarter);
+  CHECK(out.known.range.empty());
+  CHECK(out.known.hi == quarter);  // hash 1 is the first refused peer's
+  CHECK(leg.digest_from == quarter + 1);
+  CHECK(out.known.extra.size() > 16);  // rows without a claim, beside self
+}
+
+TEST_CASE("digest_writer: a digest whose rows had their turn claims nothing of the next row") {
+  exchange_fixture given;
+  for (const char* name : {"b", "c", "d", "e"}) given.add(name, 0);
+  const std::span<const packed_entry> rows = given.peers.entries();
+  digest_writer writer(given.shared);
+  digest_leg leg = make_leg(given);
+  leg.digest_rows_left = 2;
+  message out;
+
+  REQUIRE(writer.fill(leg, out, {}));
+
+  REQUIRE(out.known.range.size() == 2);
+  CHECK(out.known.range[1].name_hash == rows[1].name_hash);
+  CHECK(out.known.hi == rows[2].name_hash - 1);
+  CHECK(leg.digest_from == rows[2].name_hash);
+  leg.datagrams_left = 1;
+  CHECK_FALSE(writer.fill(leg, out, {}));
+}
+
+TEST_CASE("digest_writer: a digest outside the range says nothing of a receiver that is refused") {
+  exchange_fixture given;
+  const slot_index b = given.add("b", 3);
+  digest_writer writer(given.shared);
+  digest_leg leg = make_leg(given);
+  leg.is_short = true;
+  leg.remote_hash = hash_of("b");
+  message out;
+  given.peers[b].set_over_capacity(true);
+
+  REQUIRE(writer.fill(leg, out, {}));
+
+  CHECK(out.receiver == digest_entry());
+  REQUIRE(out.known.extra.size() == 1);
+  CHECK(out.known.extra[0].name_hash == hash_of("a"));
+}
+
+TEST_CASE("digest_writer: a dead peer is told of for half of its grace, and then as unwanted") {
+  exchange_fixture given;
+  const slot_index b = given.add("b", 3);
+  given.peers[b].set_status(peer_status::dead);
+  digest_writer writer(given.shared);
+  message out;
+  const std::chrono::nanoseconds half = given.settings.dead_peer_grace / 2;
+
+  digest_leg early = make_leg(given);
+  REQUIRE(writer.fill(early, out, half - 1ns));
+  CHECK(out.known.range.size() == 2);
+  CHECK(out.known.unwanted.empty());
+
+  out.clear();
+  digest_leg late = make_leg(given);
+  REQUIRE(writer.fill(late, out, half));
+  CHECK(out.known.range.size() == 1);
+  REQUIRE(out.known.unwanted.size() == 1);
+  CHECK(out.known.unwanted[0].name_hash == hash_of("b"));
+  CHECK(out.known.unwanted[0].max_version() == 0);
 }
 
 // ------------------------------------------------------------------------------------- roots

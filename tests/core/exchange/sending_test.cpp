@@ -209,3 +209,76 @@ TEST_CASE("sending: a probe that waited for the budget a whole round is told, an
   CHECK(queue.find_digest(address_of(1)) != nullptr);
   CHECK(queue.find_digest(address_of(2)) == nullptr);
 }
+
+TEST_CASE("sending: a peer waits for a sign of life again half an interval after the last") {
+  const config settings = make_config("a");
+  sending queue(settings);
+  queue.begin(1);
+  queue.begin(2);
+
+  CHECK(queue.try_give_sign(1, 10s));
+  CHECK_FALSE(queue.try_give_sign(1, 10s + settings.gossip_interval / 2 - 1ns));
+  CHECK(queue.try_give_sign(2, 10s));  // of each peer for itself
+  CHECK(queue.try_give_sign(1, 10s + settings.gossip_interval / 2));
+
+  queue.begin(1);  // a new incarnation got none
+  CHECK(queue.try_give_sign(1, 10s + settings.gossip_interval / 2));
+}
+
+TEST_CASE("sending: a round has 24 short legs, or as many as take half of a byte budget") {
+  config settings = make_config("a");
+  const auto count_short_legs = [&settings] {
+    sending queue(settings);
+    static_cast<void>(queue.begin_round());
+    int legs = 0;
+    for (; queue.may_start_short(); ++legs) queue.handle_short_started();
+    static_cast<void>(queue.begin_round());
+    CHECK(queue.may_start_short());
+    return legs;
+  };
+
+  CHECK(count_short_legs() == 24);
+  settings.send_bytes_per_interval = 3200;  // half of it holds 10 legs of 160 bytes
+  CHECK(count_short_legs() == 10);
+  settings.send_bytes_per_interval = 1000;  // a silent peer, and three that are asked to probe it
+  CHECK(count_short_legs() == 4);
+}
+
+TEST_CASE("sending: an address gets one fresh digest a round, and one for each part of its sums") {
+  config settings = make_config("a");
+  settings.unverified_addresses_max = 3;
+  sending queue(settings);
+
+  CHECK(queue.try_restart(address_of(1)));
+  CHECK_FALSE(queue.try_restart(address_of(1)));
+  CHECK(queue.try_restart(address_of(1), 1));
+  CHECK(queue.try_restart(address_of(2)));
+  CHECK_FALSE(queue.try_restart(address_of(3)));  // three are all that a round may begin
+  CHECK(queue.restarted() == 3);
+
+  static_cast<void>(queue.begin_round());
+  CHECK(queue.try_restart(address_of(1)));
+}
+
+TEST_CASE("sending: bulk is thrown away after three intervals, and other answers under a budget") {
+  config settings = make_config("a");
+  for (const std::size_t budget : {std::size_t{0}, std::size_t{8000}}) {
+    settings.send_bytes_per_interval = budget;
+    sending queue(settings);
+    answer_leg copy = make_answer(2);
+    copy.is_first = false;
+    copy.owed.emplace_back(slot_index{1}, 1, 0);
+    queue.add_answer(std::move(copy));
+    message out;
+    fill(out, 100);
+    queue.took(queue.next(0s).value(), out);  // the rest of it is bulk
+    queue.add_answer(make_answer(1));
+    REQUIRE(queue.waiting(outbox_lane::bulk) == 1);
+
+    queue.expire(3 * settings.gossip_interval);
+    CHECK(queue.waiting(outbox_lane::bulk) == 1);
+    queue.expire(3 * settings.gossip_interval + 1ns);
+    CHECK(queue.waiting(outbox_lane::bulk) == 0);
+    CHECK(queue.waiting(outbox_lane::answers) == (budget == 0 ? 1 : 0));
+  }
+}

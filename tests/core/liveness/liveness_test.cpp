@@ -70,7 +70,7 @@ class watcher {
     std::string probed;
     while (const std::optional<wanted_probe> one = alive.poll_probe(draws)) {
       probed += (probed.empty() ? "" : " ") + std::to_string(one->to.address.back());
-      if (one->told && one->told->is_question) probed += '?';
+      if (one->told && one->told->is_probe_request) probed += '?';
       if (is_sending) alive.handle_asked(one->remote_hash);
       alive.handle_started(*one, is_sending);
     }
@@ -165,16 +165,16 @@ TEST_CASE("liveness: an indirect probe is drawn after the one before it has star
   node.alive.expect_answer(silent, peer_generation);
   node.alive.begin_round(1);
 
-  std::size_t questions = 0;
+  std::size_t requests = 0;
   while (const std::optional<wanted_probe> one = node.alive.poll_probe(node.draws)) {
     if (one->told) {
-      ++questions;
+      ++requests;
       for (const slot_index third : thirds) node.peers[third].set_status(peer_status::left);
     }
     node.alive.handle_started(*one, true);
   }
 
-  CHECK(questions == 1);
+  CHECK(requests == 1);
 }
 
 TEST_CASE("liveness: nothing is missed where the byte budget keeps the probe back") {
@@ -233,14 +233,14 @@ TEST_CASE("liveness: a suspect dies only after this node has asked it") {
   CHECK(node.peers[peer].status() == peer_status::dead);
 }
 
-TEST_CASE("liveness: the answer to a question goes to the asker once there is a sign of life") {
+TEST_CASE("liveness: a probe request is answered once there is a sign of life") {
   watcher node;
   const slot_index peer = node.add(2, peer_status::live);
-  suspicion_entry question = node.suspicion_of(peer, 8);
-  question.is_question = true;
+  suspicion_entry request = node.suspicion_of(peer, 8);
+  request.is_probe_request = true;
 
-  node.tell(question);
-  CHECK(node.start_probes() == "2");  // the peer is asked for the asker
+  node.tell(request);
+  CHECK(node.start_probes() == "2");  // the peer is probed for the node that requests it
   node.hear(peer, 11);
 
   CHECK(node.start_probes() == "9");

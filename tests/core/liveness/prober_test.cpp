@@ -79,40 +79,39 @@ TEST_CASE("prober: failures of long ago are forgotten") {
 
 TEST_CASE("prober: who asked about an incarnation is told of it, once, or too late") {
   prober probes;
-  probes.add_asker(asker(3, 1, 5s, host(1), 11, 7));
-  probes.add_asker(asker(3, 1, 5s, host(1), 11, 7));
-  probes.add_asker(asker(3, 1, 5s, host(2), 12, 8));
-  CHECK_FALSE(probes.take_asker(4, 1, 9s));
-  CHECK_FALSE(probes.take_asker(3, 2, 9s));
+  probes.add_request(probe_request(3, 1, 5s, host(1), 11, 7));
+  probes.add_request(probe_request(3, 1, 5s, host(1), 11, 7));
+  probes.add_request(probe_request(3, 1, 5s, host(2), 12, 8));
+  CHECK_FALSE(probes.take_request(4, 1, 9s));
+  CHECK_FALSE(probes.take_request(3, 2, 9s));
 
-  probes.expire_askers(8);
+  probes.expire_requests(8);
 
-  const std::optional<asker> taken = probes.take_asker(3, 1, 9s);
+  const std::optional<probe_request> taken = probes.take_request(3, 1, 9s);
   REQUIRE(taken);
   CHECK(taken->address == host(2));
   CHECK(taken->name_hash == 12);
-  CHECK_FALSE(probes.take_asker(3, 1, 9s));
+  CHECK_FALSE(probes.take_request(3, 1, 9s));
 }
 
-TEST_CASE(
-    "prober: a sign of life from before the question's suspicion answers nobody, who waits on") {
+TEST_CASE("prober: a sign of life from before the request's suspicion does not answer it") {
   prober probes;
-  probes.add_asker(asker(3, 1, 5s, host(1), 11, 7));
-  probes.add_asker(asker(3, 1, 8s, host(2), 12, 7));
+  probes.add_request(probe_request(3, 1, 5s, host(1), 11, 7));
+  probes.add_request(probe_request(3, 1, 8s, host(2), 12, 7));
 
-  CHECK_FALSE(probes.take_asker(3, 1, 5s - 1ns));
-  REQUIRE(probes.take_asker(3, 1, 5s));
-  CHECK_FALSE(probes.take_asker(3, 1, 5s));
-  CHECK(probes.take_asker(3, 1, 8s)->name_hash == 12);
+  CHECK_FALSE(probes.take_request(3, 1, 5s - 1ns));
+  REQUIRE(probes.take_request(3, 1, 5s));
+  CHECK_FALSE(probes.take_request(3, 1, 5s));
+  CHECK(probes.take_request(3, 1, 8s)->name_hash == 12);
 }
 
-TEST_CASE("prober: at most 64 askers wait") {
+TEST_CASE("prober: at most 64 requests wait") {
   prober probes;
-  for (std::uint8_t i = 0; i < 100; ++i) probes.add_asker(asker(3, 1, 5s, host(i), i, 1));
+  for (std::uint8_t i = 0; i < 100; ++i) probes.add_request(probe_request(3, 1, 5s, host(i), i, 1));
 
   std::size_t taken = 0;
-  while (probes.take_asker(3, 1, 9s)) ++taken;
-  CHECK(taken == prober::askers_max);
+  while (probes.take_request(3, 1, 9s)) ++taken;
+  CHECK(taken == prober::requests_max);
 }
 
 TEST_CASE("prober: where answers were missed and none came for four rounds, it asks more") {

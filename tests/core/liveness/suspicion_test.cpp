@@ -137,7 +137,7 @@ TEST_CASE("suspicion: it is told in sixteenths of a round, and comes back as it 
   CHECK(told.heartbeat == 7);
   CHECK(told.suspicion_age == 17);
   CHECK(told.alive_age == 33);
-  CHECK_FALSE(told.is_question);
+  CHECK_FALSE(told.is_probe_request);
   CHECK(known.entry(12s, 1s, 11s + 500ms).suspicion_age == 8);
 }
 

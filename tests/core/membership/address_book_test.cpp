@@ -218,6 +218,22 @@ TEST_CASE(
   CHECK(book.is_verified(host(3)));
 }
 
+TEST_CASE("address_book: a newly verified address is noted in place of one that never answered") {
+  address_book book(2, 100s, 1);
+  book.handle_verified(host(1), 5);
+  REQUIRE(book.try_start(host(2), 1, 16));  // backs off until round 2
+  book.handle_verified(host(3), 7);
+  CHECK_FALSE(book.is_verified(host(3)));
+  REQUIRE(book.try_start(host(1), 2, 16));
+
+  book.handle_verified(host(3), 7);
+
+  CHECK(book.is_verified(host(3)));
+  CHECK(book.cookie_from(host(3)) == 7);
+  CHECK(book.is_verified(host(1)));
+  CHECK(book.size() == 2);
+}
+
 TEST_CASE("address_book: newly verified addresses do not push out whom I speak with") {
   address_book book(2, 100s, 1);
   book.handle_verified(host(1), 5);
@@ -228,4 +244,8 @@ TEST_CASE("address_book: newly verified addresses do not push out whom I speak w
   CHECK_FALSE(book.is_verified(host(3)));
   CHECK(book.cookie_from(host(1)) == 5);
   CHECK(book.cookie_from(host(2)) == 6);
+  // An exchange that this node starts there makes room.
+  CHECK(book.try_start(host(3), 1, 16));
+  book.handle_verified(host(3), 7);
+  CHECK(book.is_verified(host(3)));
 }

@@ -236,6 +236,18 @@ TEST_CASE(
   CHECK(node.introduce(who).kind == what::admitted);
 }
 
+TEST_CASE("membership: that a dead peer came back is news for as long as news takes") {
+  member_owner node;
+  node.enter("b");
+  node.enter("c");
+  CHECK_FALSE(node.known.is_return_news(10));
+
+  node.known.handle_return(10);
+
+  CHECK(node.known.is_return_news(14));  // twice the logarithm of three nodes, which is 2
+  CHECK_FALSE(node.known.is_return_news(15));
+}
+
 TEST_CASE("membership: room that was added ends the refusals for capacity, and no others") {
   member_owner node;
   const slot_index b = node.enter("b");

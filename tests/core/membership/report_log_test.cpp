@@ -30,3 +30,16 @@ TEST_CASE("report_log: when it is full nothing further is named, until the oldes
   CHECK_FALSE(log.try_note(1, 121s, 20s));
   CHECK(log.size() == 2);
 }
+
+TEST_CASE("report_log: to ask whether a thing may be named remembers nothing") {
+  report_log log(1);
+  CHECK(log.may_note(1, 100s, 20s));
+  CHECK(log.may_note(1, 100s, 20s));
+  CHECK(log.size() == 0);
+  REQUIRE(log.try_note(1, 100s, 20s));
+
+  CHECK_FALSE(log.may_note(1, 119s, 20s));
+  CHECK_FALSE(log.may_note(2, 119s, 20s));  // full
+  CHECK(log.may_note(1, 120s, 20s));
+  CHECK(log.may_note(2, 120s, 20s));
+}

@@ -222,7 +222,7 @@ TEST_CASE("message_text: suspicions show their ages in rounds, and probes are to
   suspicion_entry asked = suspect;
   asked.suspicion_age = 160;
   asked.alive_age = suspicion_entry::alive_age_max;
-  asked.is_question = true;
+  asked.is_probe_request = true;
   sent.suspicions = {suspect, alive, asked};
 
   CHECK(to_string(sent, letter_of) ==
