@@ -11,18 +11,10 @@
 namespace gossipmonger {
 namespace {
 
-config_error make_error(std::string option, std::string value, std::string allowed) {
-  config_error error;
-  error.option = std::move(option);
-  error.value = std::move(value);
-  error.allowed = std::move(allowed);
-  return error;
-}
-
 /// A transport on all addresses has none to advertise.
 config_error no_address() {
-  return make_error("advertise", "none",
-                    "an address of this machine, since the transport listens on all of them");
+  return config_error("advertise", "none",
+                      "an address of this machine, since the transport listens on all of them");
 }
 
 tl::unexpected<start_error> refuse(config_error wrong) {
@@ -66,9 +58,9 @@ wire_range node_base::spoken_by_library() {
 
 tl::expected<void, start_error> node_base::open_at(
     std::string_view listen, const std::function<result<void>(const endpoint&)>& open) {
-  start_error error(make_error("listen", std::string(listen),
-                               "1.2.3.4:PORT, [V6]:PORT, localhost:PORT, or *:PORT for all "
-                               "addresses; port 0: the system chooses one"));
+  start_error error(config_error("listen", std::string(listen),
+                                 "1.2.3.4:PORT, [V6]:PORT, localhost:PORT, or *:PORT for all "
+                                 "addresses; port 0: the system chooses one"));
   for (const endpoint& address : addresses_of(listen)) {
     const result<void> opened = open(address);
     if (opened) return {};
@@ -85,11 +77,11 @@ tl::expected<node_base::parts, start_error> node_base::check(config settings, tr
   const endpoint local = over.local_endpoint();
   if (local.port == 0) {
     return refuse(
-        make_error("transport", "not open", "one that has been opened, and so has a port"));
+        config_error("transport", "not open", "one that has been opened, and so has a port"));
   }
   if (!is_empty(entries, checked->peers_max + 1)) {
     return refuse(
-        make_error("storage", "not empty", "one without entries: a node starts with none"));
+        config_error("storage", "not empty", "one without entries: a node starts with none"));
   }
   parts made(over);
   made.settings = std::move(*checked);
