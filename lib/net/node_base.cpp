@@ -37,6 +37,12 @@ std::vector<endpoint> addresses_of(std::string_view listen) {
   return with_hosts("", "");
 }
 
+/// Whether `why` says that this system lacks the address, or all of its IP version. Any other
+/// error is about an address that is there, such as a port that is taken.
+bool is_missing_address(std::error_code why) {
+  return why == std::errc::address_family_not_supported || why == std::errc::address_not_available;
+}
+
 bool has_library_key(pair_views pairs) {
   return std::any_of(pairs.begin(), pairs.end(),
                      [](const auto& one) { return is_library_key(one.first); });
@@ -66,6 +72,8 @@ tl::expected<void, start_error> node_base::open_at(
     if (opened) return {};
     error.code = opened.error();
     error.allowed = "an address of this machine, with a port that is free";
+    // Two nodes on one port must not come to lie on two IP versions, where they never meet.
+    if (!is_missing_address(error.code)) break;
   }
   return tl::unexpected<start_error>(std::move(error));
 }
