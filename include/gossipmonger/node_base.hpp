@@ -84,15 +84,17 @@ class node_base {
   ///   expects: `visit` does not call non-const members of the node
   template <class Visit>
   void for_each(std::string_view peer, Visit visit, key_scope scope = key_scope::all) const {
-    if (!is_shown(peer, scope)) return;
+    const std::optional<slot_index> slot = find_slot(peer, scope);
     std::uint64_t from = 0;
-    while (const std::optional<entry_view> entry = first_above(peer, from)) {
+    while (const std::optional<entry_view> entry = first_above(slot, from)) {
       visit(*entry);
       from = entry->version;
     }
   }
   /// Self first, then the others by name.
   [[nodiscard]] std::vector<member> members() const;
+  /// The one of them with that name; nullopt where it is not known.
+  [[nodiscard]] std::optional<member> find_member(std::string_view peer) const;
   /// Counters since the start, and gauges.
   [[nodiscard]] protocol_stats stats() const;
   /// The size of each table, for tests: O(1).
@@ -244,8 +246,9 @@ class node_base {
   friend struct seal_draw_access;  // of simulations
   void set_seal_draw(std::function<std::uint64_t()> draw);
 
-  [[nodiscard]] bool is_shown(std::string_view peer, key_scope scope) const;
-  [[nodiscard]] std::optional<entry_view> first_above(std::string_view peer,
+  /// Where the keys of `peer` lie; none where it is not known, or the scope hides them.
+  [[nodiscard]] std::optional<slot_index> find_slot(std::string_view peer, key_scope scope) const;
+  [[nodiscard]] std::optional<entry_view> first_above(std::optional<slot_index> slot,
                                                       std::uint64_t version) const;
   [[nodiscard]] asio::awaitable<result<std::string>> wait_until(
       std::string peer, std::string key, std::function<bool(std::string_view)> is_wanted,

@@ -121,24 +121,31 @@ const config& node_base::settings() const { return driver_->core->settings(); }
 
 std::optional<entry_view> node_base::get(std::string_view peer, std::string_view key,
                                          key_scope scope) const {
-  if (!is_shown(peer, scope)) return std::nullopt;
+  const bool is_hidden = scope != key_scope::all && !find_slot(peer, scope);
+  if (is_hidden) return std::nullopt;
   return driver_->core->get(peer, key);
 }
 
-bool node_base::is_shown(std::string_view peer, key_scope scope) const {
-  if (scope == key_scope::all) return true;
-  const std::optional<member> row = driver_->core->find_member(peer, driver_->now());
-  return row && gossipmonger::is_shown(row->status, scope);
+std::optional<slot_index> node_base::find_slot(std::string_view peer, key_scope scope) const {
+  const protocol& core = *driver_->core;
+  const std::optional<slot_index> slot = core.find_slot(peer);
+  if (!slot || !is_shown(core.status(*slot), scope)) return std::nullopt;
+  return slot;
 }
 
 bool node_base::is_known(std::string_view peer) const { return driver_->core->is_known(peer); }
 
-std::optional<entry_view> node_base::first_above(std::string_view peer,
+std::optional<entry_view> node_base::first_above(std::optional<slot_index> slot,
                                                  std::uint64_t version) const {
-  return driver_->core->first_above(peer, version);
+  if (!slot) return std::nullopt;
+  return driver_->core->first_above(*slot, version);
 }
 
 std::vector<member> node_base::members() const { return driver_->members(); }
+
+std::optional<member> node_base::find_member(std::string_view peer) const {
+  return driver_->find_member(peer);
+}
 
 protocol_stats node_base::stats() const { return driver_->core->stats(); }
 

@@ -134,6 +134,15 @@ std::vector<member> node_driver::members() const {
   return all;
 }
 
+std::optional<member> node_driver::find_member(std::string_view peer) const {
+  std::optional<member> found = core->find_member(peer, now());
+  if (found && found->status != peer_status::self) {
+    const hash_key cluster = make_cluster_key(settings().cluster_name);
+    found->sealed_with = seal_.sealed_with(siphash(cluster, found->name));
+  }
+  return found;
+}
+
 // ------------------------------------------------------------------------------------- the loops
 
 asio::awaitable<void> node_driver::receive_loop(std::shared_ptr<node_driver> of) {

@@ -62,6 +62,7 @@ class node_driver final : public node_state {
   [[nodiscard]] tl::expected<void, keyring_error> set_keyring(keyring ring);
   [[nodiscard]] node_seal& seal() { return seal_; }
   [[nodiscard]] std::vector<member> members() const;
+  [[nodiscard]] std::optional<member> find_member(std::string_view peer) const;
 
   // The awaited conditions.
   [[nodiscard]] static asio::awaitable<result<replication>> replicated(
