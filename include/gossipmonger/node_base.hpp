@@ -49,7 +49,8 @@ struct seal_draw_access;
 /// The awaited operations (`replicated`, `wait_for`, `wait_live`, `writable`, `leave`) take a
 /// trailing timeout on the transport's clock. They resume on the executor of the awaiting
 /// coroutine, which must be the node's. They fail with errc::timed_out, errc::cancelled or
-/// errc::stopped.
+/// errc::stopped. Of a node that was stopped, all fail with errc::stopped, also where the condition
+/// holds.
 class node_base {
  public:
   /// Of timeouts and times to live.
