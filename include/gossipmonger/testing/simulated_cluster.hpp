@@ -95,7 +95,7 @@ class simulated_cluster {
   void restart(std::size_t index, std::optional<config> settings = std::nullopt);
   /// The versions that it reads and writes from its next start on: a release that speaks other wire
   /// versions.
-  ///   expects: the same of them as `codec`
+  ///   expects: as `create_speaking`
   void set_wire_versions(std::size_t index, const wire_range& spoken);
   /// Its keyring from now on, and after a restart; before the first, it is plain.
   ///   throws: std::invalid_argument with the message of a keyring_error
