@@ -21,7 +21,7 @@
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 
-#include "../../bench/load/cluster_command.hpp"
+#include "../load/cluster_command.hpp"
 #include "address_text.hpp"
 #include "bytes.hpp"
 #include "gossipmonger/node.hpp"
