@@ -273,6 +273,9 @@ class Commands(harness.ProgramTest):
         a = self.node("a")
         for line, word, why in (("frobnicate x", "frobnicate", "no such command"),
                                 ("set", "set", "set KEY VALUE"),
+                                ("set k " + 65537 * "v", "set", "65537 bytes"),
+                                ("set k " + 65537 * "v", "set", "value_bytes_max allows up to"),
+                                ("set-ttl 5s k " + 65537 * "v", "set-ttl", "65537 bytes"),
                                 ("erase", "erase", "erase KEY"),
                                 ("get a", "get", "get PEER KEY"),
                                 ("set-ttl", "set-ttl", "set-ttl TIME KEY VALUE"),

@@ -18,6 +18,7 @@
 #include "gossipmonger/key_scope.hpp"
 #include "gossipmonger/resolver.hpp"
 #include "key_stages.hpp"
+#include "refusal.hpp"
 #include "run_options.hpp"
 
 namespace gossipmonger {
@@ -386,7 +387,8 @@ std::string session::interval_warning() const {
 
 std::string session::answer_at_once(const command& asked, std::string_view line) {
   const auto refused = [&](std::error_code why) {
-    return format_.error(make_command_error(line, why.message()));
+    const std::string message = refusal_of(why, asked.value, node_.settings());
+    return format_.error(make_command_error(line, message));
   };
   switch (asked.kind) {
     case command_kind::set: {
