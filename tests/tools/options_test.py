@@ -93,6 +93,16 @@ class Options(harness.ProgramTest):
             self.assert_refused(["run", "--name", "a", "--listen", address], address, "in use",
                                 status=1)
 
+    def test_a_localhost_port_in_use_is_said_and_no_other_ip_version_taken(self):
+        a = self.node("a", "--listen", "localhost:0")
+        port = a.endpoint.rsplit(":", 1)[1]
+        self.assert_refused(["run", "--name", "b", "--listen", f"localhost:{port}"],
+                            f"localhost:{port}", "in use", status=1)
+        b = self.node("b", "--listen", "*:0", "--advertise", "127.0.0.1:1")
+        port = b.endpoint.rsplit(":", 1)[1]
+        self.assert_refused(["run", "--name", "c", "--advertise", "127.0.0.1:1", "--listen",
+                             f"*:{port}"], f"*:{port}", "in use", status=1)
+
     def test_the_listen_address_may_be_a_name(self):
         a = self.node("a", "--listen", "localhost:0")
         self.assertRegex(a.endpoint, r"^(127\.0\.0\.1|\[::1\]):\d+$")

@@ -43,10 +43,9 @@ bool is_ignored(int signal) {
 
 }  // namespace
 
-session::session(node& of, udp_transport& over, const format& speech, line_reader& input,
-                 line_writer& output, std::string keyring)
+session::session(node& of, const format& speech, line_reader& input, line_writer& output,
+                 std::string keyring)
     : node_(of),
-      transport_(over),
       format_(speech),
       input_(input),
       output_(output),
@@ -67,7 +66,7 @@ void session::spawn(asio::awaitable<void> part) {
 
 void session::start(std::optional<milliseconds> lifetime, std::optional<keyring> ring) {
   await_signal();
-  output_.write(format_.started(node_, transport_.local_endpoint(), now()));
+  output_.write(format_.started(node_, node_.carrier().local_endpoint(), now()));
   spawn(live(lifetime));
   spawn(print_events(node_.subscribe()));  // before the node has anything to tell
   spawn(follow_ages(node_.subscribe()));
@@ -314,7 +313,7 @@ asio::awaitable<std::string> session::state() {
 }
 
 std::vector<std::pair<std::string, std::uint64_t>> session::counters() const {
-  auto all = named_counters(node_.stats(), transport_.counters());
+  auto all = named_counters(node_.stats(), node_.carrier().counters());
   if (keyring_.empty()) return all;
   add_seal_counters(node_.seals(), steady_now(), all);
   all.emplace_back("keyring_reloads", reloads_);
