@@ -56,6 +56,19 @@ class Options(harness.ProgramTest):
         status, _, errors = self.run_program("run", "--name", "a", "--colour")
         self.assertEqual((status, "did you mean" in errors), (2, False))
 
+    def test_a_mistyped_command_gets_the_nearest_name(self):
+        for typed, meant in (("membres", "members"), ("rnu", "run"), ("keyrign", "keyring")):
+            self.assert_refused([typed], f'"{typed}"', f"did you mean {meant}?", "bench")
+        status, _, errors = self.run_program("walk")
+        self.assertEqual((status, "did you mean" in errors), (2, False))
+        self.assertIn('no such command: "walk"', errors)
+        self.assert_refused([300 * "k"], "run")
+        self.assertNotIn(100 * "k", self.run_program(300 * "k")[2])
+
+    def test_a_value_that_is_too_large_is_told_the_limit(self):
+        self.assert_refused(["run", "--name", "a", "--set", "k=" + 65537 * "v"], "--set", '"k"',
+                            "65537 bytes", "value_bytes_max", "65536")
+
     def test_the_missing_part_of_an_address_is_named(self):
         for option in ("--seed", "--listen", "--advertise"):
             for value, fault in (("nowhere", "the port is missing"),

@@ -215,6 +215,22 @@ tl::expected<void, config_error> take(const raw_options& raw, options& to) {
   return {};
 }
 
+/// The list of commands, and the one that the first argument was meant to be.
+std::string meant_command(const CLI::App& app, int argc, const char* const* argv) {
+  std::vector<std::string> names;
+  for (const CLI::App* one : app.get_subcommands(nullptr)) names.push_back(one->get_name());
+  const std::vector<std::string_view> words(names.begin(), names.end());
+  std::string text;
+  const std::string_view typed = argc > 1 ? std::string_view(argv[1]) : std::string_view();
+  if (!typed.empty() && !typed.starts_with('-')) {
+    text = "no such command: " + in_quotes(typed);
+    const std::optional<std::string_view> nearest = nearest_word(typed, words);
+    if (nearest) text += ": did you mean " + std::string(*nearest) + "?";
+    text += "; ";
+  }
+  return text + "there are the commands run, members, bench, keygen and keyring";
+}
+
 /// "; --nmae: did you mean --name?" of the first argument that is no option but like one.
 std::string meant_option(const CLI::App& run, int argc, const char* const* argv) {
   std::vector<std::string> names;
@@ -286,9 +302,7 @@ tl::expected<options, early_exit> parse_options(int argc, const char* const* arg
     return tl::unexpected<early_exit>(early_exit(0, std::string(version.what()) + "\n"));
   } catch (const CLI::ParseError& error) {
     const bool has_command = !app.get_subcommands().empty();
-    std::string text = has_command
-                           ? error.what()
-                           : "there are the commands run, members, bench, keygen and keyring";
+    std::string text = has_command ? error.what() : meant_command(app, argc, argv);
     if (run.parsed()) text += meant_option(run, argc, argv);
     if (members.parsed()) text += meant_option(members, argc, argv);
     return tl::unexpected<early_exit>(early_exit(2, escaped(text) + "; see --help"));
