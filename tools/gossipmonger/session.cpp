@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_type.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/post.hpp>
 #include <asio/redirect_error.hpp>
@@ -119,6 +121,7 @@ asio::awaitable<void> session::live(std::optional<milliseconds> lifetime) {
     [[maybe_unused]] const result<leave_result> left = co_await node_.leave(leave_grace());
   }
   node_.stop();
+  lookup_end_.emit(asio::cancellation_type::terminal);
   input_.stop();
   output_.stop_waiting();
   signals_.cancel();
@@ -231,7 +234,10 @@ asio::awaitable<std::string> session::leave(command_kind kind) {
 }
 
 asio::awaitable<std::string> session::join(std::string address) {
-  const result<std::vector<endpoint>> found = co_await resolve(address);
+  // Only the look-up is cancelled with the node: the coroutine that obeys commands ends by itself.
+  auto until_end = asio::bind_cancellation_slot(lookup_end_.slot(), asio::use_awaitable);
+  const result<std::vector<endpoint>> found =
+      co_await asio::co_spawn(node_.get_executor(), resolve(address), until_end);
   if (!found || found->empty()) {
     const std::string why = found ? "it has no address" : found.error().message();
     const command_error error = make_command_error(

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <asio/awaitable.hpp>
+#include <asio/cancellation_signal.hpp>
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
 
@@ -77,6 +78,7 @@ class session {
   const format& format_;
   line_reader& input_;
   line_writer& output_;
+  asio::cancellation_signal lookup_end_;  // of `join`
   asio::signal_set signals_;
   asio::steady_timer lifetime_;
   asio::steady_timer drops_due_;
