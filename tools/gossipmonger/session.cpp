@@ -54,6 +54,7 @@ session::session(node& of, const format& speech, line_reader& input, line_writer
       signals_(of.get_executor(), SIGINT, SIGTERM),
       lifetime_(of.get_executor()),
       drops_due_(of.get_executor()),
+      ages_(of.name()),
       keyring_(std::move(keyring)) {
   // nohup has it ignored; an operator who gives a keyring sends it to have that read again.
   if (!keyring_.empty() || !is_ignored(SIGHUP)) signals_.add(SIGHUP);
@@ -292,7 +293,7 @@ std::vector<peer_state> session::known_state() const {
       peer_entry& held = copied.entries.emplace_back();
       held.key = entry.key;
       held.value = entry.value;
-      held.age = ages_.find(one.name, entry.key, one.name == node_.name(), at);
+      held.age = ages_.find(one.name, entry.key, at);
     });
   }
   return all;
@@ -361,11 +362,8 @@ std::optional<std::string> session::reload_keys() {
 
 std::string session::got(const command& asked) const {
   std::optional<peer_status> status;
-  for (const member& one : node_.members()) {
-    if (one.name == asked.peer) status = one.status;
-  }
-  const key_age age = ages_.find(asked.peer, asked.key, asked.peer == node_.name(),
-                                 std::chrono::steady_clock::now());
+  if (const std::optional<member> of = node_.find_member(asked.peer)) status = of->status;
+  const key_age age = ages_.find(asked.peer, asked.key, std::chrono::steady_clock::now());
   return format_.got(asked.peer, asked.key, node_.get(asked.peer, asked.key), age, status);
 }
 
