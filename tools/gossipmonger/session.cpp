@@ -137,14 +137,18 @@ asio::awaitable<void> session::gossip() {
 asio::awaitable<void> session::print_events(subscription events) {
   // So many at a time: other work of this executor gets its turn.
   constexpr std::size_t batch = 64;
-  for (std::size_t count = 1;; ++count) {
+  for (;;) {
     const bool has_room = co_await output_.room();
     if (!has_room) co_return;
     const result<void> ready = co_await events.wait();
     if (!ready) co_return;
-    // Written before anything else runs, as a view must be.
-    if (const auto next = events.try_next_view()) output_.write(format_.event(*next, now()));
-    if (count % batch == 0) co_await asio::post(asio::use_awaitable);
+    for (std::size_t i = 0; i < batch && output_.has_room(); ++i) {
+      // Written before anything else runs, as a view must be.
+      const auto next = events.try_next_view();
+      if (!next) break;
+      output_.write(format_.event(*next, now()));
+    }
+    co_await asio::post(asio::use_awaitable);
   }
 }
 
