@@ -4,7 +4,7 @@
 #include <exception>
 #include <span>
 
-#include "load/cluster_command.hpp"
+#include "../tools/load/cluster_command.hpp"
 
 int main(int count, char** arguments) {
   try {

@@ -90,6 +90,8 @@ struct config {
 /// Which option is wrong, what it was, and what is allowed. A value.
 struct config_error {
   config_error() = default;
+  /// Of the option that is called `of`.
+  config_error(std::string of, std::string given, std::string wanted);
 
   /// "gossip_interval: 5 ms is not allowed; allowed: 10 ms to 1 h"
   [[nodiscard]] std::string message() const;
@@ -106,9 +108,9 @@ struct config_error {
 [[nodiscard]] tl::expected<config, config_error> validated(config candidate);
 
 /// The same for a node that runs with `present`: also the first option that differs and cannot be
-/// changed while it runs. Those are who it is (name, cluster_name, generation_last, random_seed)
-/// and what its tables are built for (datagram_bytes_max, value_bytes_max, partial_bytes_max,
-/// peers_max, parked_bytes_max).
+/// changed while it runs. Those are who it is (name, cluster_name, generation_last, is_observer,
+/// random_seed) and what its tables are built for (datagram_bytes_max, value_bytes_max,
+/// partial_bytes_max, peers_max, parked_bytes_max).
 [[nodiscard]] tl::expected<config, config_error> validated_change(const config& present,
                                                                   config candidate);
 

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "gossipmonger/event.hpp"
 #include "gossipmonger/key_scope.hpp"
@@ -46,7 +47,7 @@ class membership_view {
       : scope_(scope), library_keys_(own) {}
 
   /// @{
-  /// Takes the next event. Returns whether anything changed that the view shows.
+  /// Takes the next event. Returns whether `rows` changed by it, also where the scope hides that.
   bool apply(const event_view& seen);
   bool apply(const event& seen);
   /// @}
@@ -73,7 +74,8 @@ class membership_view {
   [[nodiscard]] const std::map<std::string, row, std::less<>>& rows() const { return rows_; }
 
  private:
-  row& row_of(const event_view& seen);
+  /// The row of the event's peer, and whether it is new, or is now of another run.
+  std::pair<row&, bool> row_of(const event_view& seen);
   bool set_status(const event_view& seen, peer_status status);
 
   key_scope scope_;

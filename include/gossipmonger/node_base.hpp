@@ -1,5 +1,6 @@
 // A gossip node, whatever its storage and its transport are: what services call. Compiled once, in
-// the library; `basic_node` makes one.
+// the library; `basic_node` makes one. It is longer than other headers, because each call of a
+// service stands here with its contract.
 //
 // Thread contract: a node belongs to the executor of its transport; every member is called on it.
 // Another thread gets there by asio::post. Several nodes may share an io_context.
@@ -49,7 +50,8 @@ struct seal_draw_access;
 /// The awaited operations (`replicated`, `wait_for`, `wait_live`, `writable`, `leave`) take a
 /// trailing timeout on the transport's clock. They resume on the executor of the awaiting
 /// coroutine, which must be the node's. They fail with errc::timed_out, errc::cancelled or
-/// errc::stopped.
+/// errc::stopped. Of a node that was stopped, all fail with errc::stopped, also where the condition
+/// holds.
 class node_base {
  public:
   /// Of timeouts and times to live.
@@ -84,15 +86,17 @@ class node_base {
   ///   expects: `visit` does not call non-const members of the node
   template <class Visit>
   void for_each(std::string_view peer, Visit visit, key_scope scope = key_scope::all) const {
-    if (!is_shown(peer, scope)) return;
+    const std::optional<slot_index> slot = find_slot(peer, scope);
     std::uint64_t from = 0;
-    while (const std::optional<entry_view> entry = first_above(peer, from)) {
+    while (const std::optional<entry_view> entry = first_above(slot, from)) {
       visit(*entry);
       from = entry->version;
     }
   }
   /// Self first, then the others by name.
   [[nodiscard]] std::vector<member> members() const;
+  /// The one of them with that name; nullopt where it is not known.
+  [[nodiscard]] std::optional<member> find_member(std::string_view peer) const;
   /// Counters since the start, and gauges.
   [[nodiscard]] protocol_stats stats() const;
   /// The size of each table, for tests: O(1).
@@ -101,8 +105,8 @@ class node_base {
   // Publishing. None of these waits; gossip carries the writes on.
   /// Publishes a key. Equal bytes write nothing.
   ///   shape:  the version that holds it, for `replicated`
-  ///   errors: key_invalid, key_reserved, value_too_large, capacity_reached, name_taken, stopped
-  ///           (after `leave`): nothing was written; storage_failed: as the storage says
+  ///   errors: key_invalid, key_reserved, value_too_large, capacity_reached, name_taken, has_left,
+  ///           stopped: nothing was written; storage_failed: as the storage says
   [[nodiscard]] result<std::uint64_t> set(std::string_view key, std::string_view value);
   /// Several keys, with consecutive versions in this order: a peer that holds the last holds all.
   /// All are checked first. A storage that fails midway keeps the pairs before.
@@ -111,6 +115,7 @@ class node_base {
   [[nodiscard]] result<std::uint64_t> set(std::initializer_list<pair> pairs);
   /// The same for `ttl` from now on: while `run` runs, they are then erased. A TTL is no lease:
   /// only the key's owner counts it, so a key of a dead owner stays until that is forgotten.
+  ///   errors: also ttl_invalid
   [[nodiscard]] result<std::uint64_t> set(std::string_view key, std::string_view value,
                                           duration ttl);
   /// The same of several.
@@ -119,18 +124,23 @@ class node_base {
   [[nodiscard]] result<std::uint64_t> set(std::initializer_list<pair> pairs, duration ttl);
   /// Erases a key.
   ///   shape:  the version of the tombstone; nullopt where there was no such key
-  ///   errors: key_invalid, capacity_reached (no version is left), name_taken, stopped,
-  ///           storage_failed: the key stays
+  ///   errors: key_invalid, key_reserved, capacity_reached (no version is left), name_taken,
+  ///           has_left, stopped, storage_failed: the key stays
   [[nodiscard]] result<std::optional<std::uint64_t>> erase(std::string_view key);
   /// Begins an exchange with `address` in the next round: a seed for once.
   void join(const endpoint& address);
-  /// Lets go of `peer`, here only; as protocol::forget.
+  /// Lets go of `peer` and of its keys, on this node only. For one `dead_peer_grace` it comes back
+  /// only by a heartbeat or generation above the one that was known. So a dead peer stays away, and
+  /// a live one is soon back, as a new peer.
+  ///   errors: unknown_peer, own_name, stopped: nothing has changed
   [[nodiscard]] result<void> forget(std::string_view peer);
 
-  /// Runs with other options from now on, as protocol::change: take `settings()`, change the fields
-  /// that are to differ. The timer and the look-up of seeds follow at once. Another `advertise`
-  /// makes a new incarnation, which peers see restart; without one the address is again the
-  /// transport's, or that of the route to a seed.
+  /// Runs with other options from now on: take `settings()`, change the fields that are to differ.
+  /// The timer and the look-up of seeds follow at once. Another `advertise` makes a new
+  /// incarnation, which peers see restart. Without one, the address is again the transport's, or
+  /// that of the route to a seed.
+  ///   errors: as `validated_change`; `advertise` where the transport is on a wildcard address and
+  ///           no seed is left to find the local one by. All options stay as they were
   [[nodiscard]] tl::expected<void, config_error> change(config wanted);
 
   // Sealing.
@@ -151,16 +161,18 @@ class node_base {
   // What happens.
   /// A reader of all that happens, beginning with a snapshot.
   [[nodiscard]] subscription subscribe(const event_filter& filter = event_filter());
-  /// Shows each message to `seen`, on the node's executor: `protocol::on_message` says when. It may
-  /// call `find_name` of this node, and nothing else. It is kept until it is replaced, and is
-  /// called as long as the loops of `run` go on.
+  /// Shows each message to `seen`, on the node's executor: a received one before it takes effect, a
+  /// sent one just before it goes out. It may call `find_name` of this node, and nothing else. The
+  /// message is valid during the call. `seen` is kept until it is replaced (an empty one ends it),
+  /// and is called as long as the loops of `run` go on.
   void on_message(message_hook seen);
   /// The name with that hash, for `to_string(message, ...)`; empty if no such node is known.
   [[nodiscard]] std::string_view find_name(std::uint64_t name_hash) const;
 
   // Running.
   /// Gossips until `stop`, cancellation (which means the same) or an exception of the transport.
-  /// Owns its loops: when it returns, nothing of the node runs any more. Once per node.
+  /// Owns its loops: when it returns, nothing of the node runs any more. Once per node. Await it,
+  /// or spawn it: `co_spawn(executor, node.run(), token)` takes any completion token.
   ///   errors: stopped, if it was stopped before it began.
   ///           already_running, if a call is pending.
   ///           transport_failed, if the transport ended by itself, or somebody else closed it. An
@@ -244,8 +256,9 @@ class node_base {
   friend struct seal_draw_access;  // of simulations
   void set_seal_draw(std::function<std::uint64_t()> draw);
 
-  [[nodiscard]] bool is_shown(std::string_view peer, key_scope scope) const;
-  [[nodiscard]] std::optional<entry_view> first_above(std::string_view peer,
+  /// Where the keys of `peer` lie; none where it is not known, or the scope hides them.
+  [[nodiscard]] std::optional<slot_index> find_slot(std::string_view peer, key_scope scope) const;
+  [[nodiscard]] std::optional<entry_view> first_above(std::optional<slot_index> slot,
                                                       std::uint64_t version) const;
   [[nodiscard]] asio::awaitable<result<std::string>> wait_until(
       std::string peer, std::string key, std::function<bool(std::string_view)> is_wanted,

@@ -33,7 +33,8 @@ struct event_filter {
 /// A reader of a node's change list: a handle on state shared with the node, movable, not copied.
 /// It stores no events: one that reads slowly sees the latest value of each key, and never stalls
 /// gossip. It may outlive the node, and then ends with errc::stopped after what is left. It shows
-/// `error` and `conflict` from when it was made: before its first event is read, the latest 64.
+/// each `error` and `conflict` since it was made. Until its first event is read, the node keeps the
+/// latest 64 of these for it.
 ///
 /// One pending `wait` or `next` at a time, on the node's executor. Cancellation (terminal, or what
 /// else the coroutine lets in) ends them with errc::cancelled; a timeout, on the node's clock, with

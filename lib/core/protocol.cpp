@@ -39,9 +39,13 @@ std::optional<entry_view> protocol::first_above(std::string_view peer,
                                                 std::uint64_t version) const {
   const std::optional<slot_index> slot = node_.find_slot(peer);
   if (!slot) return std::nullopt;
-  std::optional<entry_view> entry = node_.entries.first_above(*slot, version);
+  return first_above(*slot, version);
+}
+
+std::optional<entry_view> protocol::first_above(slot_index slot, std::uint64_t version) const {
+  std::optional<entry_view> entry = node_.entries.first_above(slot, version);
   while (entry && (entry->is_tombstone || entry->key == floor_key)) {
-    entry = node_.entries.first_above(*slot, entry->version);
+    entry = node_.entries.first_above(slot, entry->version);
   }
   return entry;
 }

@@ -58,8 +58,15 @@ class protocol {
   /// The live entry of `peer` with the lowest version above `version`; walks a peer's map.
   [[nodiscard]] std::optional<entry_view> first_above(std::string_view peer,
                                                       std::uint64_t version) const;
+  /// The same by the slot, without a look-up of the name.
+  [[nodiscard]] std::optional<entry_view> first_above(slot_index slot, std::uint64_t version) const;
   /// The room that the entries of `peer` take here; zeros where it is not known.
   [[nodiscard]] storage_usage usage(std::string_view peer) const;
+  /// Where the entries of a node lie, self's too; holds until it is forgotten.
+  [[nodiscard]] std::optional<slot_index> find_slot(std::string_view peer) const {
+    return node_.find_slot(peer);
+  }
+  [[nodiscard]] peer_status status(slot_index slot) const { return node_.peers[slot].status(); }
   /// Self first, then the others by name.
   [[nodiscard]] std::vector<member> members(moment now) const;
   [[nodiscard]] std::optional<member> find_member(std::string_view peer, moment now) const;

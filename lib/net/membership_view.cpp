@@ -1,6 +1,7 @@
 #include "gossipmonger/membership_view.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace gossipmonger {
 
@@ -10,14 +11,20 @@ bool membership_view::apply(const event_view& seen) {
   switch (seen.kind) {
     case event_kind::new_peer:
       return set_status(seen, peer_status::introduced);
-    case event_kind::peer_restarted:
-      row_of(seen).keys.clear();
-      return set_status(seen, peer_status::introduced);
+    case event_kind::peer_restarted: {
+      const auto [of, is_other] = row_of(seen);
+      const bool has_keys = !of.keys.empty();
+      of.keys.clear();
+      const bool has_status = set_status(seen, peer_status::introduced);
+      return is_other || has_keys || has_status;
+    }
     case event_kind::peer_live:
       return set_status(seen, peer_status::live);
-    case event_kind::peer_complete:
-      row_of(seen).is_complete = true;
-      return true;
+    case event_kind::peer_complete: {
+      const auto [of, is_other] = row_of(seen);
+      const bool was_complete = std::exchange(of.is_complete, true);
+      return is_other || !was_complete;
+    }
     case event_kind::peer_dead:
       return set_status(seen, peer_status::dead);
     case event_kind::peer_left:
@@ -28,20 +35,28 @@ bool membership_view::apply(const event_view& seen) {
       rows_.erase(gone);
       return true;
     }
-    case event_kind::update:
+    case event_kind::update: {
       if (library_keys_ == library_keys::hidden && is_library_key(seen.key)) return false;
-      row_of(seen).keys.insert_or_assign(std::string(seen.key), std::string(seen.value));
-      return true;
+      const auto [of, is_other] = row_of(seen);
+      const auto held = of.keys.find(seen.key);
+      if (held == of.keys.end()) {
+        of.keys.emplace(seen.key, seen.value);
+        return true;
+      }
+      const bool is_equal = held->second == seen.value;
+      if (!is_equal) held->second = seen.value;
+      return is_other || !is_equal;
+    }
     case event_kind::removed: {
-      row& of = row_of(seen);
+      if (library_keys_ == library_keys::hidden && is_library_key(seen.key)) return false;
+      const auto [of, is_other] = row_of(seen);
       const auto gone = of.keys.find(seen.key);
-      if (gone == of.keys.end()) return false;
+      if (gone == of.keys.end()) return is_other;
       of.keys.erase(gone);
       return true;
     }
     case event_kind::lagged:
-      rows_.clear();
-      return true;
+      return !std::exchange(rows_, {}).empty();
     case event_kind::conflict:
     case event_kind::conflict_ended:
     case event_kind::refuted:
@@ -52,18 +67,21 @@ bool membership_view::apply(const event_view& seen) {
   return false;
 }
 
-membership_view::row& membership_view::row_of(const event_view& seen) {
+std::pair<membership_view::row&, bool> membership_view::row_of(const event_view& seen) {
   const auto found = rows_.find(seen.peer);
-  row& of = found != rows_.end() ? found->second : rows_[std::string(seen.peer)];
+  const bool is_new = found == rows_.end();
+  row& of = is_new ? rows_[std::string(seen.peer)] : found->second;
+  const bool is_other = is_new || of.generation != seen.generation;
   of.generation = seen.generation;
-  return of;
+  return {of, is_other};
 }
 
 bool membership_view::set_status(const event_view& seen, peer_status status) {
-  row& of = row_of(seen);
+  const auto [of, is_other] = row_of(seen);
+  const bool is_same = of.status == status && !of.is_complete;
   of.status = status;
   of.is_complete = false;
-  return true;
+  return is_other || !is_same;
 }
 
 const membership_view::row* membership_view::find(std::string_view peer) const {

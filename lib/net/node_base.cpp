@@ -11,18 +11,10 @@
 namespace gossipmonger {
 namespace {
 
-config_error make_error(std::string option, std::string value, std::string allowed) {
-  config_error error;
-  error.option = std::move(option);
-  error.value = std::move(value);
-  error.allowed = std::move(allowed);
-  return error;
-}
-
 /// A transport on all addresses has none to advertise.
 config_error no_address() {
-  return make_error("advertise", "none",
-                    "an address of this machine, since the transport listens on all of them");
+  return config_error("advertise", "none",
+                      "an address of this machine, since the transport listens on all of them");
 }
 
 tl::unexpected<start_error> refuse(config_error wrong) {
@@ -43,6 +35,12 @@ std::vector<endpoint> addresses_of(std::string_view listen) {
   if (listen.starts_with("*:")) return with_hosts("*", "[::]", "0.0.0.0");
   if (listen.starts_with("localhost:")) return with_hosts("localhost", "127.0.0.1", "[::1]");
   return with_hosts("", "");
+}
+
+/// Whether `why` says that this system lacks the address, or all of its IP version. Any other
+/// error is about an address that is there, such as a port that is taken.
+bool is_missing_address(std::error_code why) {
+  return why == std::errc::address_family_not_supported || why == std::errc::address_not_available;
 }
 
 bool has_library_key(pair_views pairs) {
@@ -66,14 +64,16 @@ wire_range node_base::spoken_by_library() {
 
 tl::expected<void, start_error> node_base::open_at(
     std::string_view listen, const std::function<result<void>(const endpoint&)>& open) {
-  start_error error(make_error("listen", std::string(listen),
-                               "1.2.3.4:PORT, [V6]:PORT, localhost:PORT, or *:PORT for all "
-                               "addresses; port 0: the system chooses one"));
+  start_error error(config_error("listen", std::string(listen),
+                                 "1.2.3.4:PORT, [V6]:PORT, localhost:PORT, or *:PORT for all "
+                                 "addresses; port 0: the system chooses one"));
   for (const endpoint& address : addresses_of(listen)) {
     const result<void> opened = open(address);
     if (opened) return {};
     error.code = opened.error();
     error.allowed = "an address of this machine, with a port that is free";
+    // Two nodes on one port must not come to lie on two IP versions, where they never meet.
+    if (!is_missing_address(error.code)) break;
   }
   return tl::unexpected<start_error>(std::move(error));
 }
@@ -85,11 +85,11 @@ tl::expected<node_base::parts, start_error> node_base::check(config settings, tr
   const endpoint local = over.local_endpoint();
   if (local.port == 0) {
     return refuse(
-        make_error("transport", "not open", "one that has been opened, and so has a port"));
+        config_error("transport", "not open", "one that has been opened, and so has a port"));
   }
   if (!is_empty(entries, checked->peers_max + 1)) {
     return refuse(
-        make_error("storage", "not empty", "one without entries: a node starts with none"));
+        config_error("storage", "not empty", "one without entries: a node starts with none"));
   }
   parts made(over);
   made.settings = std::move(*checked);
@@ -121,24 +121,31 @@ const config& node_base::settings() const { return driver_->core->settings(); }
 
 std::optional<entry_view> node_base::get(std::string_view peer, std::string_view key,
                                          key_scope scope) const {
-  if (!is_shown(peer, scope)) return std::nullopt;
+  const bool is_hidden = scope != key_scope::all && !find_slot(peer, scope);
+  if (is_hidden) return std::nullopt;
   return driver_->core->get(peer, key);
 }
 
-bool node_base::is_shown(std::string_view peer, key_scope scope) const {
-  if (scope == key_scope::all) return true;
-  const std::optional<member> row = driver_->core->find_member(peer, driver_->now());
-  return row && gossipmonger::is_shown(row->status, scope);
+std::optional<slot_index> node_base::find_slot(std::string_view peer, key_scope scope) const {
+  const protocol& core = *driver_->core;
+  const std::optional<slot_index> slot = core.find_slot(peer);
+  if (!slot || !is_shown(core.status(*slot), scope)) return std::nullopt;
+  return slot;
 }
 
 bool node_base::is_known(std::string_view peer) const { return driver_->core->is_known(peer); }
 
-std::optional<entry_view> node_base::first_above(std::string_view peer,
+std::optional<entry_view> node_base::first_above(std::optional<slot_index> slot,
                                                  std::uint64_t version) const {
-  return driver_->core->first_above(peer, version);
+  if (!slot) return std::nullopt;
+  return driver_->core->first_above(*slot, version);
 }
 
 std::vector<member> node_base::members() const { return driver_->members(); }
+
+std::optional<member> node_base::find_member(std::string_view peer) const {
+  return driver_->find_member(peer);
+}
 
 protocol_stats node_base::stats() const { return driver_->core->stats(); }
 

@@ -55,9 +55,11 @@ asio::awaitable<std::error_code> node_driver::wait_until(std::shared_ptr<node_dr
                                                          NextLook next_look) {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   const std::unique_ptr<node_timer> timer = of->transport.make_timer(executor);
+  const pending_condition pending(*of, *timer);
   const duration end = of->after(timeout);
-  while (!is_done()) {
+  for (;;) {
     if (of->is_stopped) co_return make_error_code(errc::stopped);
+    if (is_done()) co_return std::error_code();
     // Also before the first wait: a coroutine may have been cancelled long ago, and go on.
     const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
     if (cancellation.cancelled() != asio::cancellation_type::none) {
@@ -65,10 +67,8 @@ asio::awaitable<std::error_code> node_driver::wait_until(std::shared_ptr<node_dr
     }
     if (of->now().steady >= end) co_return make_error_code(errc::timed_out);
     const duration look = std::min<duration>(end, next_look());
-    const pending_condition pending(*of, *timer);
     co_await timer->wait_until(look);
   }
-  co_return std::error_code();
 }
 
 asio::awaitable<result<replication>> node_driver::replicated(std::shared_ptr<node_driver> of,
@@ -112,7 +112,6 @@ asio::awaitable<result<std::size_t>> node_driver::wait_live(std::shared_ptr<node
 
 asio::awaitable<result<void>> node_driver::writable(std::shared_ptr<node_driver> of,
                                                     duration timeout) {
-  if (of->is_stopped) co_return fail(errc::stopped);
   auto is_done = [of] { return of->core->is_writable(of->now()); };
   auto next_look = [of] { return of->core->writable_at(); };
   const std::error_code error =
@@ -123,6 +122,7 @@ asio::awaitable<result<void>> node_driver::writable(std::shared_ptr<node_driver>
 
 asio::awaitable<result<leave_result>> node_driver::leave(std::shared_ptr<node_driver> of,
                                                          duration timeout) {
+  if (of->is_stopped) co_return fail(errc::stopped);
   of->core->leave(of->now());
   of->wake_timer();
   auto is_done = [of] {

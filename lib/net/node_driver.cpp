@@ -1,6 +1,5 @@
 #include "net/node_driver.hpp"
 
-#include <algorithm>
 #include <optional>
 #include <random>
 #include <span>
@@ -13,7 +12,6 @@
 #include "core/model/size_limits.hpp"
 #include "gossipmonger/hash.hpp"
 #include "gossipmonger/key_scope.hpp"
-#include "net/routes.hpp"
 
 namespace gossipmonger {
 namespace {
@@ -28,7 +26,8 @@ std::uint64_t draw_seed() {
 node_driver::node_driver(config settings, storage_ref entries, std::shared_ptr<void> owner,
                          transport_ref over, const endpoint& address, const wire_range& spoken)
     : node_state(over, std::move(owner)),
-      coder_(make_cluster_id(settings.cluster_name), datagram_bytes_ceiling, spoken) {
+      coder_(make_cluster_id(settings.cluster_name), datagram_bytes_ceiling, spoken),
+      address_(*this, seeds_) {
   const std::uint64_t seed = settings.random_seed ? *settings.random_seed : draw_seed();
   core = std::make_unique<protocol>(std::move(settings), entries, address, seed, now());
   core->set_wire_versions(coder_.versions());
@@ -102,7 +101,7 @@ void node_driver::handle_transport_end(std::error_code why) {
 }
 
 void node_driver::handle_change(bool has_other_seeds) {
-  next_route_look_ = {};
+  address_.look_again();
   wake_timer();
   notify();
   if (has_other_seeds) watch_seeds();
@@ -132,6 +131,15 @@ std::vector<member> node_driver::members() const {
       one.sealed_with = seal_.sealed_with(siphash(cluster, one.name));
   }
   return all;
+}
+
+std::optional<member> node_driver::find_member(std::string_view peer) const {
+  std::optional<member> found = core->find_member(peer, now());
+  if (found && found->status != peer_status::self) {
+    const hash_key cluster = make_cluster_key(settings().cluster_name);
+    found->sealed_with = seal_.sealed_with(siphash(cluster, found->name));
+  }
+  return found;
 }
 
 // ------------------------------------------------------------------------------------- the loops
@@ -194,7 +202,7 @@ asio::awaitable<void> node_driver::round_loop(std::shared_ptr<node_driver> of) {
   const std::unique_ptr<node_timer> timer = of->transport.make_timer(executor);
   while (!of->is_stopped) {
     // Until it is known where peers reach me there is nothing to gossip.
-    const bool has_address = of->try_find_address();
+    const bool has_address = of->address_.try_find();
     // While the other loop sends, it also sees to the datagrams that wait for the budget.
     const std::chrono::nanoseconds now = of->now().steady;
     std::chrono::nanoseconds due =
@@ -255,76 +263,15 @@ std::size_t node_driver::fill_send_batch() {
   return count;
 }
 
-// ---------------------------------------------------------------------------- addresses and seeds
-
-bool node_driver::try_find_address() {
-  const endpoint bound = transport.local_endpoint();
-  if (!bound.is_wildcard()) return true;
-  const std::chrono::nanoseconds present = now().steady;
-  if (present >= next_route_look_) {
-    if (!settings().advertise) follow_route();
-    const endpoint address = core->address();
-    core->set_source(is_local_address(address) ? address : endpoint());
-    // Several times a round in the short ones, in which a timer wakes early.
-    next_route_look_ = now().steady + settings().gossip_interval / 2;
-  }
-  return !core->address().is_wildcard();
-}
-
-void node_driver::follow_route() {
-  const std::vector<std::string>& named = settings().seeds;
-  std::vector<endpoint> found = seeds_.addresses(named);
-  const bool has_seed = !found.empty();
-  const bool is_searching = std::any_of(named.begin(), named.end(), [this](const auto& seed) {
-    return seeds_.addresses(seed).empty();
-  });
-  // A name that is not found yet may be that of another host, to which loopback does not lead.
-  if (is_searching) std::erase_if(found, [](const endpoint& one) { return one.is_loopback(); });
-  const std::optional<endpoint> local = choose_local_address(found, core->address());
-  if (local) {
-    endpoint address = *local;
-    address.port = transport.local_endpoint().port;
-    core->set_address(address);
-    notify();
-    return;
-  }
-  const bool is_lost = core->address().is_wildcard() && has_seed;
-  if (is_lost && !is_searching && !is_without_route_reported_) {
-    is_without_route_reported_ = true;
-    core->report("no route to a seed: where peers reach me is not known yet");
-    notify();
-  }
-}
-
-void node_driver::report_families() {
-  const endpoint bound = transport.local_endpoint();
-  const std::vector<std::string>& named = settings().seeds;
-  std::erase_if(seeds_without_family_, [&named](const std::string& one) {
-    return std::find(named.begin(), named.end(), one) == named.end();
-  });
-  for (const std::string& seed : named) {
-    const std::vector<endpoint> found = seeds_.addresses(seed);
-    const auto fits = [&bound](const endpoint& one) { return is_of_family(one, bound); };
-    const auto& told = seeds_without_family_;
-    if (found.empty() || std::any_of(found.begin(), found.end(), fits) ||
-        std::find(told.begin(), told.end(), seed) != told.end()) {
-      continue;
-    }
-    seeds_without_family_.push_back(seed);
-    core->report("seed " + seed + ": a socket on " + bound.to_string() +
-                 " cannot send to any of its addresses, such as " + found.front().to_string() +
-                 ", which are of the other IP version");
-    notify();
-  }
-}
+// ------------------------------------------------------------------------------------------ seeds
 
 void node_driver::apply_seeds() {
   const std::vector<endpoint> found = seeds_.addresses(settings().seeds);
   // Until a name is found, the addresses from before are better than none.
   if (found.empty() && !settings().seeds.empty()) return;
-  next_route_look_ = {};
-  if (try_find_address()) wake_timer();
-  report_families();
+  address_.look_again();
+  if (address_.try_find()) wake_timer();
+  address_.report_families();
   core->set_seeds(found);
 }
 

@@ -3,6 +3,7 @@
 //
 // Thread contract: that of the node. The coroutines hold the driver and not the node, which may go
 // while they wait, or before they began. A resource, shared by the node, its loops and what awaits.
+// It has more data members than other classes, for its loops share their buffers and their end.
 #pragma once
 
 #include "gossipmonger/asio_definitions.hpp"  // first
@@ -31,6 +32,7 @@
 #include "gossipmonger/replication.hpp"
 #include "gossipmonger/storage.hpp"
 #include "gossipmonger/transport_ref.hpp"
+#include "net/address_finder.hpp"
 #include "net/node_seal.hpp"
 #include "net/node_state.hpp"
 #include "net/seed_watcher.hpp"
@@ -62,6 +64,7 @@ class node_driver final : public node_state {
   [[nodiscard]] tl::expected<void, keyring_error> set_keyring(keyring ring);
   [[nodiscard]] node_seal& seal() { return seal_; }
   [[nodiscard]] std::vector<member> members() const;
+  [[nodiscard]] std::optional<member> find_member(std::string_view peer) const;
 
   // The awaited conditions.
   [[nodiscard]] static asio::awaitable<result<replication>> replicated(
@@ -96,12 +99,7 @@ class node_driver final : public node_state {
   /// Encodes what the protocol wants sent next; 0: nothing.
   [[nodiscard]] std::size_t fill_send_batch();
 
-  // Where this node is reached, and where its seeds are.
-  /// Whether peers can be told where they reach me; asks the routes anew, once a round.
-  [[nodiscard]] bool try_find_address();
-  void follow_route();
-  /// Tells of each seed with addresses of the other IP version only.
-  void report_families();
+  /// Takes the addresses that the seeds have now.
   void apply_seeds();
   void watch_seeds();
 
@@ -122,14 +120,12 @@ class node_driver final : public node_state {
   std::vector<outbound> send_batch_;
   node_seal seal_;
   seed_watcher seeds_;
-  wake_signal round_;                              // of the round loop
-  wake_signal ended_;                              // of `run`
-  std::vector<std::uint64_t> preferred_;           // versions that somebody awaits
-  std::vector<std::string> seeds_without_family_;  // seeds reported so
-  std::chrono::nanoseconds next_route_look_{};
-  std::size_t running_ = 0;  // loops
+  address_finder address_;
+  wake_signal round_;                     // of the round loop
+  wake_signal ended_;                     // of `run`
+  std::vector<std::uint64_t> preferred_;  // versions that somebody awaits
+  std::size_t running_ = 0;               // loops
   std::exception_ptr thrown_;
-  bool is_without_route_reported_ = false;
   bool was_alone_ = true;  // nobody was live after the latest round
   bool has_run_ = false;
   bool is_sending_ = false;

@@ -1,14 +1,13 @@
 #include "net/routes.hpp"
 
-#include <fcntl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <system_error>
 
+#include "net/owned_socket.hpp"
 #include "net/socket_address.hpp"
 
 namespace gossipmonger {
@@ -17,30 +16,6 @@ namespace {
 
 /// Any port does for asking the routes; 9 discards (RFC 863).
 constexpr std::uint16_t port_of_no_service = 9;
-
-/// A datagram socket that is closed at the end of the scope; programs that are started meanwhile
-/// do not inherit it. -1: the system refused.
-class short_lived_socket {
- public:
-  explicit short_lived_socket(int family) {
-#if defined(__linux__)
-    descriptor_ = ::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-#else
-    descriptor_ = ::socket(family, SOCK_DGRAM, 0);
-    if (descriptor_ >= 0) ::fcntl(descriptor_, F_SETFD, FD_CLOEXEC);
-#endif
-  }
-  short_lived_socket(const short_lived_socket&) = delete;
-  short_lived_socket& operator=(const short_lived_socket&) = delete;
-  ~short_lived_socket() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-
-  [[nodiscard]] int descriptor() const { return descriptor_; }
-
- private:
-  int descriptor_ = -1;
-};
 
 }  // namespace
 
@@ -58,7 +33,7 @@ result<endpoint> route_source(const endpoint& towards) {
     return tl::unexpected<std::error_code>(
         std::make_error_code(std::errc::address_family_not_supported));
   }
-  const short_lived_socket socket(family);
+  const owned_socket socket(family);
   socklen_t size = socket_address::capacity;
   const bool is_known = socket.descriptor() >= 0 &&
                         ::connect(socket.descriptor(), address.data(), address.size()) == 0 &&
@@ -100,7 +75,7 @@ bool is_local_address(const endpoint& address) {
   endpoint any_port = address;
   any_port.port = 0;
   const int family = family_of(any_port);
-  const short_lived_socket socket(family);
+  const owned_socket socket(family);
   socket_address wanted;
   return !address.is_wildcard() && socket.descriptor() >= 0 && wanted.assign(any_port, family) &&
          ::bind(socket.descriptor(), wanted.data(), wanted.size()) == 0;

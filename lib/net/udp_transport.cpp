@@ -1,6 +1,5 @@
 #include "gossipmonger/udp_transport.hpp"
 
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,6 +23,7 @@
 #include <asio/use_awaitable.hpp>
 
 #include "net/fragments.hpp"
+#include "net/owned_socket.hpp"
 #include "net/socket_address.hpp"
 #include "net/udp_batch.hpp"
 
@@ -105,37 +105,6 @@ std::uint64_t kernel_drops_of([[maybe_unused]] int socket) {
 #endif
   return 0;
 }
-
-/// A socket by its descriptor, closed unless released.
-class owned_socket {
- public:
-  explicit owned_socket(int family) : descriptor_(make(family)) {}
-  owned_socket(const owned_socket&) = delete;
-  owned_socket& operator=(const owned_socket&) = delete;
-  ~owned_socket() {
-    if (descriptor_ >= 0) {
-      ::close(descriptor_);
-    }
-  }
-
-  [[nodiscard]] int descriptor() const { return descriptor_; }
-  int release() { return std::exchange(descriptor_, -1); }
-
- private:
-  static int make(int family) {
-#if defined(__linux__)
-    return ::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-#else
-    const int descriptor = ::socket(family, SOCK_DGRAM, 0);
-    if (descriptor >= 0) {
-      ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
-    }
-    return descriptor;
-#endif
-  }
-
-  int descriptor_;
-};
 
 /// Options that must be set before the socket is bound.
 bool try_configure(int socket, int family, const udp_options& options) {

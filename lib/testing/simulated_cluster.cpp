@@ -43,6 +43,17 @@ bool has_real_timer(asio::io_context& context) {
 #endif
 }
 
+/// The look-up of a name takes real time, and may give another answer in the next run.
+void refuse_names(const std::vector<std::string>& seeds) {
+  for (const std::string& seed : seeds) {
+    if (endpoint::parse(seed)) continue;
+    const config_error error("seeds", "\"" + seed + "\"",
+                             "addresses in numbers, such as address(0).to_string(): a simulated "
+                             "cluster looks up no names");
+    throw std::invalid_argument(error.message());
+  }
+}
+
 }  // namespace
 
 simulated_cluster::simulated_cluster(std::uint64_t seed)
@@ -111,6 +122,7 @@ bool simulated_cluster::is_paused(const process& one) const {
 // ----------------------------------------------------------------------------------- processes
 
 std::size_t simulated_cluster::add(config settings, service beside) {
+  refuse_names(settings.seeds);
   auto added = std::make_unique<process>();
   added->address = fresh_address();
   if (settings.name.empty()) settings.name = "n" + std::to_string(size());
@@ -215,6 +227,7 @@ void simulated_cluster::restart(std::size_t index, std::optional<config> setting
     tl::expected<config, config_error> checked = validated(std::move(*settings));
     if (!checked) throw std::invalid_argument(checked.error().message());
     settings = std::move(*checked);
+    refuse_names(settings->seeds);
   }
   crash(index);
   if (settings) processes_[index]->settings = std::move(*settings);
@@ -345,10 +358,11 @@ bool simulated_cluster::advance(manual_clock::time_point end) {
 void simulated_cluster::refuse_real_timers() const {
   for (const std::unique_ptr<process>& each : processes_) {
     if (!each->context || !has_real_timer(*each->context)) continue;
-    throw std::logic_error("the service beside " + each->settings.name +
-                           " made an asio::steady_timer: it waits for real time, which does not "
-                           "pass here; take simulated_cluster::timer, or Node::timer in a template "
-                           "over the node");
+    throw std::logic_error("in the process of " + each->settings.name +
+                           " something waits for real time, which does not pass here. A service "
+                           "that made an asio::steady_timer: take simulated_cluster::timer, or "
+                           "Node::timer in a template over the node. A look-up of a name, by "
+                           "`resolve` or a seed given to `change`: take an address in numbers");
   }
 }
 

@@ -1,4 +1,4 @@
-#include "../../bench/load/latency_histogram.hpp"
+#include "../../tools/load/latency_histogram.hpp"
 
 #include <chrono>
 #include <cstdint>

@@ -15,7 +15,9 @@ shared=$(find $prefix -name libgossipmonger.so)
 archive=$(find $prefix -name libgossipmonger.a)
 version=$(sed -n "s/^  version: '\(.*\)',$/\1/p" meson.build)
 [ "$(readlink -f "$shared")" = "$(readlink -f "$(dirname "$shared")")/libgossipmonger.so.$version" ]
-readelf -d "$shared" | grep -q 'SONAME.*\[libgossipmonger\.so\.[0-9]*\]'
+# CHANGELOG.md names it, and says when it is raised.
+readelf -d "$shared" | grep -q 'SONAME.*\[libgossipmonger\.so\.1\]'
+grep -qF 'libgossipmonger.so.1' CHANGELOG.md
 
 nm -C --defined-only "$archive" | grep -o 'gossipmonger::.*' | sort -u >build/symbols-defined
 nm -C --undefined-only "$archive" | sed -n 's/^ *U \(gossipmonger::.*\)/\1/p' | sort -u |

@@ -72,7 +72,7 @@ class Repository:
         path = program.removeprefix("./")
         name = path.split("/")[-1]
         folder, bench = self.root / "tools" / name, self.root / "bench" / f"{name}.cpp"
-        load = sorted((self.root / "bench/load").glob("*.cpp"))  # of both programs that put a load
+        load = sorted((self.root / "tools/load").glob("*.cpp"))  # of both programs that put a load
         is_tool = "/" not in path or path.startswith("build/")
         if is_tool and folder.is_dir():
             files = [*sorted(folder.glob("*.cpp")), *(load if name == "gossipmonger" else [])]

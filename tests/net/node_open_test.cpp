@@ -37,6 +37,27 @@ start_error refused(config settings, std::string_view listen) {
   return made ? start_error() : made.error();
 }
 
+/// The call behind `open`, without a socket.
+struct opener : node_base {
+  using node_base::open_at;
+};
+
+/// The result of `open_at` for `listen`, with one answer of the system for each address.
+struct answered {
+  answered(std::string_view listen, const std::vector<std::error_code>& answers) {
+    const auto opened = opener::open_at(listen, [&](const endpoint& address) -> result<void> {
+      asked.push_back(address.to_string());
+      const std::error_code answer = answers.at(asked.size() - 1);
+      if (answer) return tl::unexpected<std::error_code>(answer);
+      return {};
+    });
+    if (!opened) error = opened.error().code;
+  }
+
+  std::vector<std::string> asked;
+  std::error_code error;
+};
+
 }  // namespace
 
 TEST_CASE(
@@ -87,6 +108,40 @@ TEST_CASE("node: open refuses any other text, by name, value and what is allowed
                                  "localhost:PORT, or *:PORT for all addresses; port 0: the system "
                                  "chooses one");
   }
+}
+
+TEST_CASE("node: a localhost port in use is refused, and not opened for the other IP version") {
+  asio::io_context io;
+  const auto one = node::open(io.get_executor(), settings_of("one"), "localhost:0").value();
+  const std::string same = "localhost:" + std::to_string(one->advertised_endpoint().port);
+
+  const start_error error = refused(settings_of("two"), same);
+
+  CHECK(error.option == "listen");
+  CHECK(error.value == same);
+  CHECK(error.code == std::errc::address_in_use);
+}
+
+TEST_CASE("node: open takes another IP version only where the system lacks the first") {
+  using addresses = std::vector<std::string>;
+  const std::error_code opened;
+  const auto no_family = std::make_error_code(std::errc::address_family_not_supported);
+  const auto no_address = std::make_error_code(std::errc::address_not_available);
+  const auto taken = std::make_error_code(std::errc::address_in_use);
+  for (const std::error_code missing : {no_family, no_address}) {
+    const answered local("localhost:7", {missing, opened});
+    CHECK(local.asked == addresses{"127.0.0.1:7", "[::1]:7"});
+    CHECK_FALSE(local.error);
+    const answered every("*:7", {missing, opened});
+    CHECK(every.asked == addresses{"[::]:7", "0.0.0.0:7"});
+    CHECK_FALSE(every.error);
+    // The address that is there has the error that tells.
+    CHECK(answered("*:7", {missing, taken}).error == taken);
+  }
+  const answered refused_at_once("localhost:7", {taken, opened});
+  CHECK(refused_at_once.asked == addresses{"127.0.0.1:7"});
+  CHECK(refused_at_once.error == taken);
+  CHECK(answered("*:7", {taken, opened}).error == taken);
 }
 
 TEST_CASE("node: open names an option that is not allowed, and the system's reason for a socket") {

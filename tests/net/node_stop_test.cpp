@@ -163,6 +163,37 @@ TEST_CASE("node: stop, and stop again, ends each awaited operation with stopped"
   }
 }
 
+TEST_CASE("node: once stopped, all that is awaited is stopped, also where its condition holds") {
+  node_world world;
+  memory_node& node = world.add();
+  memory_node& other = world.add();
+  REQUIRE(node.set("k", "v"));
+  world.driver.run_for(30s);
+  REQUIRE(node.stats().peers_live == 1);
+  std::optional<result<std::size_t>> live;
+  std::optional<result<replication>> held;
+  std::optional<result<std::string>> value;
+  std::optional<result<void>> writable;
+  std::optional<result<leave_result>> left;
+  node.stop();
+
+  spawn_into(world, node.wait_live(1), live);
+  spawn_into(world, node.replicated(1, all_live()), held);
+  spawn_into(world, node.wait_for("n0", "k"), value);
+  spawn_into(world, node.writable(), writable);
+  spawn_into(world, node.leave(), left);
+  world.driver.settle();
+
+  CHECK(live.value().error() == errc::stopped);
+  CHECK(held.value().error() == errc::stopped);
+  CHECK(value.value().error() == errc::stopped);
+  CHECK(writable.value().error() == errc::stopped);
+  CHECK(left.value().error() == errc::stopped);
+  world.driver.run_for(5s);
+  CHECK(other.find_member("n0")->status != peer_status::left);
+  CHECK_FALSE(other.find_member("nobody"));
+}
+
 TEST_CASE("node: run ends when it is cancelled, and a second run is refused") {
   node_world world;
   const auto transport = world.open(9);

@@ -81,6 +81,7 @@ TEST_CASE("node: a time to live that ends between two rounds ends on time, every
   world.driver.run_for(1s);
   CHECK_FALSE(world.nodes[2]->get("n0", "k"));
   CHECK(world.nodes[0]->set("k", "v", 0s).error() == errc::ttl_invalid);
+  CHECK(world.nodes[0]->set({{"k", "v"}}, 366 * 24h).error() == errc::ttl_invalid);
 }
 
 TEST_CASE("node: what is forgotten is gone at once, and a live peer is back soon") {
@@ -278,6 +279,8 @@ TEST_CASE("node: leave is known to every live peer when it returns, and ends wri
   world.run(body(*world.nodes[3]));
 
   CHECK(world.nodes[3]->set("x", "1").error() == errc::has_left);
+  CHECK(world.nodes[3]->set("x", "1", 5s).error() == errc::has_left);
+  CHECK(world.nodes[3]->erase("x").error() == errc::has_left);
   for (const std::size_t i : {0U, 1U, 2U, 4U}) {
     const std::vector<member> seen = world.nodes[i]->members();
     const auto place =

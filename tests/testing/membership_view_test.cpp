@@ -174,6 +174,26 @@ TEST_CASE("membership_view: events fold into members and keys, and lagged begins
   CHECK(view.rows().empty());
 }
 
+TEST_CASE("membership_view: apply tells whether its rows changed") {
+  membership_view view;
+  CHECK(view.apply(make(event_kind::peer_live, "a")));
+  CHECK_FALSE(view.apply(make(event_kind::peer_live, "a")));
+  CHECK(view.apply(make(event_kind::peer_complete, "a")));
+  CHECK_FALSE(view.apply(make(event_kind::peer_complete, "a")));
+  CHECK(view.apply(make(event_kind::update, "a", "k", "1")));
+  CHECK_FALSE(view.apply(make(event_kind::update, "a", "k", "1")));
+  event_view other_run = make(event_kind::update, "a", "k", "1");
+  other_run.generation = 2;
+  CHECK(view.apply(other_run));
+  CHECK(view.find("a")->generation == 2);
+
+  CHECK_FALSE(view.apply(make(event_kind::update, "b", "gossipmonger/keys", "seal 1")));
+  CHECK_FALSE(view.apply(make(event_kind::removed, "b", "gossipmonger/keys")));
+  CHECK_FALSE(view.is_known("b"));
+  CHECK(view.apply(make(event_kind::lagged, "")));
+  CHECK_FALSE(view.apply(make(event_kind::lagged, "")));
+}
+
 TEST_CASE("membership_view: a peer is complete from its event on, until its status changes") {
   membership_view view;
   view.apply(make(event_kind::new_peer, "a"));

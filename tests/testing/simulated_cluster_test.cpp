@@ -4,11 +4,15 @@
 #include <stdexcept>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include <doctest/doctest.h>
 #include <asio/basic_waitable_timer.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
+#include <asio/version.hpp>
+
+#include "gossipmonger/resolver.hpp"
 
 namespace gossipmonger {
 
@@ -27,6 +31,10 @@ asio::awaitable<void> wait_an_hour(simulated_node* node, bool* has_waited = null
   Timer timer(node->get_executor(), 1h);
   co_await timer.async_wait(asio::use_awaitable);
   if (has_waited != nullptr) *has_waited = true;
+}
+
+asio::awaitable<void> look_up(std::string name) {
+  [[maybe_unused]] const auto found = co_await resolve(std::move(name));
 }
 
 peer_status status_at(const simulated_cluster& cluster, std::size_t node, std::string_view name) {
@@ -131,6 +139,38 @@ TEST_CASE("simulated cluster: a service that waits on a real timer is told what 
   CHECK_THROWS_WITH_AS(cluster.run_for(2s), doctest::Contains("simulated_cluster::timer"),
                        std::logic_error);
 }
+
+TEST_CASE("simulated cluster: a seed that is a name is refused: a look-up takes real time") {
+  simulated_cluster cluster(1);
+  config named;
+  for (const std::string seed : {"a.test:7000", "localhost:7000", "dnssrv+gossip.test"}) {
+    CAPTURE(seed);
+    named.seeds = {cluster.size() > 0 ? cluster.address(0).to_string() : "10.0.0.1:7000", seed};
+    CHECK_THROWS_WITH_AS(cluster.add(named), doctest::Contains(seed.c_str()),
+                         std::invalid_argument);
+  }
+  CHECK(cluster.size() == 0);
+  cluster.add();
+  cluster.add();
+  named = cluster.settings(1);
+  named.seeds = {"a.test:7000"};
+
+  CHECK_THROWS_WITH_AS(cluster.restart(1, named), doctest::Contains("looks up no names"),
+                       std::invalid_argument);
+
+  CHECK(cluster.is_running(1));
+  CHECK(cluster.run_until([&] { return cluster.has_agreed(); }, 60s));
+}
+
+#if ASIO_VERSION < 103100
+TEST_CASE("simulated cluster: a look-up that waits for real time is named beside the timers") {
+  simulated_cluster cluster(1);
+  cluster.add(config(), [](simulated_node&) { return look_up("localhost:7000"); });
+
+  CHECK_THROWS_WITH_AS(cluster.run_for(2s), doctest::Contains("A look-up of a name"),
+                       std::logic_error);
+}
+#endif
 
 TEST_CASE("simulated cluster: a service that waits on the cluster's timer goes on in its time") {
   simulated_cluster cluster(1);

@@ -32,6 +32,7 @@ class Node:
         self.is_at_end = False
         self.changed = threading.Condition()
         self.endpoint = None
+        self.reader = None
         if is_read:
             self.read()
 
@@ -99,6 +100,8 @@ class Node:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        if self.reader:
+            self.reader.join(PATIENCE)  # it reads to the end of what is closed below
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             try:
                 if stream:

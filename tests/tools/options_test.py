@@ -56,6 +56,19 @@ class Options(harness.ProgramTest):
         status, _, errors = self.run_program("run", "--name", "a", "--colour")
         self.assertEqual((status, "did you mean" in errors), (2, False))
 
+    def test_a_mistyped_command_gets_the_nearest_name(self):
+        for typed, meant in (("membres", "members"), ("rnu", "run"), ("keyrign", "keyring")):
+            self.assert_refused([typed], f'"{typed}"', f"did you mean {meant}?", "bench")
+        status, _, errors = self.run_program("walk")
+        self.assertEqual((status, "did you mean" in errors), (2, False))
+        self.assertIn('no such command: "walk"', errors)
+        self.assert_refused([300 * "k"], "run")
+        self.assertNotIn(100 * "k", self.run_program(300 * "k")[2])
+
+    def test_a_value_that_is_too_large_is_told_the_limit(self):
+        self.assert_refused(["run", "--name", "a", "--set", "k=" + 65537 * "v"], "--set", '"k"',
+                            "65537 bytes", "value_bytes_max", "65536")
+
     def test_the_missing_part_of_an_address_is_named(self):
         for option in ("--seed", "--listen", "--advertise"):
             for value, fault in (("nowhere", "the port is missing"),
@@ -92,6 +105,16 @@ class Options(harness.ProgramTest):
             address = f"127.0.0.1:{taken.getsockname()[1]}"
             self.assert_refused(["run", "--name", "a", "--listen", address], address, "in use",
                                 status=1)
+
+    def test_a_localhost_port_in_use_is_said_and_no_other_ip_version_taken(self):
+        a = self.node("a", "--listen", "localhost:0")
+        port = a.endpoint.rsplit(":", 1)[1]
+        self.assert_refused(["run", "--name", "b", "--listen", f"localhost:{port}"],
+                            f"localhost:{port}", "in use", status=1)
+        b = self.node("b", "--listen", "*:0", "--advertise", "127.0.0.1:1")
+        port = b.endpoint.rsplit(":", 1)[1]
+        self.assert_refused(["run", "--name", "c", "--advertise", "127.0.0.1:1", "--listen",
+                             f"*:{port}"], f"*:{port}", "in use", status=1)
 
     def test_the_listen_address_may_be_a_name(self):
         a = self.node("a", "--listen", "localhost:0")

@@ -20,7 +20,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "../gossipmonger/duration.hpp"
+#include "../text/duration.hpp"
 #include "expected_trace.hpp"
 #include "figures.hpp"
 #include "seed_runs.hpp"

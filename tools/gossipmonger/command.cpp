@@ -7,11 +7,11 @@
 #include <system_error>
 #include <utility>
 
+#include "../text/duration.hpp"
+#include "../text/nearest.hpp"
 #include "address_text.hpp"
 #include "bytes.hpp"
-#include "duration.hpp"
 #include "gossipmonger/config.hpp"
-#include "nearest.hpp"
 
 namespace gossipmonger {
 

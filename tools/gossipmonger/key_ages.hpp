@@ -27,16 +27,16 @@ class key_ages {
  public:
   using time = std::chrono::steady_clock::time_point;
 
-  key_ages() = default;
+  /// Of a node that is called `own`.
+  explicit key_ages(std::string_view own) : own_(own) {}
 
   /// Takes the next event. After `lagged`, a value that did not change keeps its age.
   void apply(const event_view& seen, time now);
-  /// This node set `key` to expire at `deadline`, or not to; the key is gone from then on.
+  /// This node set `key` to expire at `deadline`, or not to; kept until the key is removed.
   void set_deadline(std::string_view key, std::optional<time> deadline);
 
-  /// Of `key` of `peer`; `is_own`: of this node.
-  [[nodiscard]] key_age find(std::string_view peer, std::string_view key, bool is_own,
-                             time now) const;
+  /// Of `key` of `peer`, or of this node.
+  [[nodiscard]] key_age find(std::string_view peer, std::string_view key, time now) const;
 
  private:
   struct arrival {
@@ -47,6 +47,7 @@ class key_ages {
   using by_key = std::map<std::string, arrival, std::less<>>;
   using by_peer = std::map<std::string, by_key, std::less<>>;
 
+  std::string own_;
   by_peer arrivals_;
   by_peer before_;                                      // those of before it lagged
   std::map<std::string, time, std::less<>> deadlines_;  // of own keys

@@ -21,12 +21,12 @@
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 
-#include "../../bench/load/cluster_command.hpp"
+#include "../load/cluster_command.hpp"
 #include "address_text.hpp"
 #include "bytes.hpp"
 #include "gossipmonger/node.hpp"
 #include "gossipmonger/resolver.hpp"
-#include "gossipmonger/udp_transport.hpp"
+#include "gossipmonger/start_error.hpp"
 #include "json_format.hpp"
 #include "keyring_commands.hpp"
 #include "line_reader.hpp"
@@ -34,6 +34,7 @@
 #include "members_command.hpp"
 #include "message_log.hpp"
 #include "options.hpp"
+#include "refusal.hpp"
 #include "session.hpp"
 #include "text_format.hpp"
 
@@ -72,84 +73,79 @@ asio::awaitable<void> look_up(std::string text, result<std::vector<endpoint>>& f
   found = co_await resolve(std::move(text));
 }
 
+/// A text that is no address, with the part of it that is missing.
+early_exit bad_address(const std::string& option, const std::string& text, std::string fault) {
+  if (fault.empty()) fault = address_fault(text);
+  config_error error(option, in_quotes(text),
+                     "HOST:PORT, 1.2.3.4:PORT, [V6]:PORT or [V6%INTERFACE]:PORT");
+  if (!fault.empty()) error.value += " (" + fault + ")";
+  if (option == "listen") error.allowed += ", or *:PORT for all addresses";
+  return bad_option(error);
+}
+
 /// The first address of "HOST:PORT". A name may have several: then a line says which was taken.
 tl::expected<endpoint, early_exit> find_address(const std::string& option,
                                                 const std::string& text) {
+  if (service_of(text)) {  // of many hosts: no address of this one
+    return tl::unexpected<early_exit>(bad_address(option, text, "a service has many hosts"));
+  }
   asio::io_context io(1);
   result<std::vector<endpoint>> found;
-  const auto on_end = [](std::exception_ptr thrown) {
+  asio::co_spawn(io, look_up(text, found), [](std::exception_ptr thrown) {
     if (thrown) std::rethrow_exception(thrown);
-  };
-  const bool is_service = service_of(text).has_value();  // of many hosts: no address of this one
-  if (!is_service) {
-    asio::co_spawn(io, look_up(text, found), on_end);
-    io.run();
+  });
+  io.run();
+  if (!found && found.error() == std::errc::invalid_argument) {
+    return tl::unexpected<early_exit>(bad_address(option, text, ""));
   }
-  if (found && !found->empty()) {
-    if (found->size() > 1) {
-      std::fprintf(stderr, "gossipmonger: --%s %s is %s, the first of %zu addresses\n",
-                   option.c_str(), in_quotes(text).c_str(), found->front().to_string().c_str(),
-                   found->size());
-    }
-    return found->front();
+  if (!found || found->empty()) {
+    const std::string why = found ? "it has no address" : found.error().message();
+    return tl::unexpected<early_exit>(
+        early_exit(1, "cannot look up --" + option + " " + in_quotes(text) + ": " + why));
   }
-  if (is_service || (!found && found.error() == std::errc::invalid_argument)) {
-    config_error error;
-    error.option = option;
-    error.value = in_quotes(text);
-    const std::string fault = is_service ? "a service has many hosts" : address_fault(text);
-    if (!fault.empty()) error.value += " (" + fault + ")";
-    error.allowed = "HOST:PORT, 1.2.3.4:PORT, [V6]:PORT or [V6%INTERFACE]:PORT";
-    if (option == "listen") error.allowed += ", or *:PORT for all addresses";
-    return tl::unexpected<early_exit>(bad_option(error));
+  if (found->size() > 1) {
+    std::fprintf(stderr, "gossipmonger: --%s %s is %s, the first of %zu addresses\n",
+                 option.c_str(), in_quotes(text).c_str(), found->front().to_string().c_str(),
+                 found->size());
   }
-  const std::string why = found ? "it has no address" : found.error().message();
-  return tl::unexpected<early_exit>(
-      early_exit(1, "cannot look up --" + option + " " + in_quotes(text) + ": " + why));
+  return found->front();
 }
 
-/// "*:PORT" as the wildcard of `host`, "[::]:" or "0.0.0.0:"; nothing where it is another text.
-std::optional<endpoint> wildcard_of(std::string_view listen, std::string_view host) {
-  if (!listen.starts_with("*:")) return std::nullopt;
-  return endpoint::parse(std::string(host) + std::string(listen.substr(2)));
-}
-
-tl::expected<void, early_exit> open_transport(const std::string& listen, udp_transport& over) {
-  // [::] takes IPv4 too; a system without IPv6 has no such socket.
-  if (const std::optional<endpoint> every = wildcard_of(listen, "[::]:")) {
-    if (over.open(*every)) return {};
-  }
-  const std::optional<endpoint> every_v4 = wildcard_of(listen, "0.0.0.0:");
-  const tl::expected<endpoint, early_exit> address =
-      every_v4 ? tl::expected<endpoint, early_exit>(*every_v4) : find_address("listen", listen);
+/// An address as `node::open` takes it, from any host that the system knows.
+tl::expected<std::string, early_exit> find_listen(const std::string& listen) {
+  if (listen.starts_with("*:") || listen.starts_with("localhost:")) return listen;
+  const tl::expected<endpoint, early_exit> address = find_address("listen", listen);
   if (!address) return tl::unexpected<early_exit>(address.error());
-  const result<void> opened = over.open(*address);
-  if (opened) return {};
-  return tl::unexpected<early_exit>(
-      early_exit(1, "cannot listen on " + address->to_string() + ": " + opened.error().message()));
+  return address->to_string();
+}
+
+early_exit complaint_of(const start_error& error) {
+  if (error.option == "listen" && error.code == std::errc::invalid_argument) {
+    return bad_address(error.option, error.value, "");
+  }
+  if (error.option == "listen") {
+    return early_exit(1, "cannot listen on " + error.value + ": " + error.code.message());
+  }
+  return bad_option(config_error(error.option, error.value, error.allowed));
 }
 
 /// A node with what the command line lets it publish.
-tl::expected<std::unique_ptr<node>, early_exit> make_node(options& wanted, udp_transport& over) {
+tl::expected<std::unique_ptr<node>, early_exit> make_node(options& wanted, asio::io_context& io) {
+  const tl::expected<std::string, early_exit> listen = find_listen(wanted.listen);
+  if (!listen) return tl::unexpected<early_exit>(listen.error());
   if (wanted.advertise) {
     const auto address = find_address("advertise", *wanted.advertise);
     if (!address) return tl::unexpected<early_exit>(address.error());
     wanted.settings.advertise = *address;
   }
-  auto made = node::create(std::move(wanted.settings), over);
-  if (!made) {
-    config_error wrong;
-    wrong.option = made.error().option;
-    wrong.value = made.error().value;
-    wrong.allowed = made.error().allowed;
-    return tl::unexpected<early_exit>(bad_option(wrong));
-  }
+  auto made = node::open(io.get_executor(), std::move(wanted.settings), *listen);
+  if (!made) return tl::unexpected<early_exit>(complaint_of(made.error()));
   (*made)->set_seal_clock_tolerance(wanted.seal_clock_tolerance);
   for (const auto& [key, value] : wanted.pairs) {
     const result<std::uint64_t> version = (*made)->set(key, value);
     if (version) continue;
-    const std::string why = "--set " + in_quotes(key) + ": " + version.error().message();
-    return tl::unexpected<early_exit>(early_exit(2, why));
+    const std::string why = refusal_of(version.error(), value, (*made)->settings());
+    return tl::unexpected<early_exit>(early_exit(2, "--set " + in_quotes(key) + ": " + why));
   }
   return std::move(*made);
 }
@@ -162,11 +158,7 @@ int run(options wanted) {
     ring = std::move(*loaded);
   }
   asio::io_context io(1);
-  udp_transport over(io.get_executor());
-  if (const auto opened = open_transport(wanted.listen, over); !opened) {
-    return complain(opened.error());
-  }
-  const tl::expected<std::unique_ptr<node>, early_exit> made = make_node(wanted, over);
+  const tl::expected<std::unique_ptr<node>, early_exit> made = make_node(wanted, io);
   if (!made) return complain(made.error());
 
   std::unique_ptr<format> speech = std::make_unique<json_format>();
@@ -187,7 +179,7 @@ int run(options wanted) {
   const std::size_t line_bytes_max =
       std::max(line_bytes_min, 4 * (*made)->settings().value_bytes_max + 4096);
   line_reader input(io.get_executor(), STDIN_FILENO, line_bytes_max);
-  session one(**made, over, *speech, input, output, wanted.keyring.value_or(std::string()));
+  session one(**made, *speech, input, output, wanted.keyring.value_or(std::string()));
   running = &one;
   one.start(wanted.lifetime, std::move(ring));
   std::optional<line_writer> traces;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdint>
 #include <random>
 #include <string_view>
@@ -10,10 +9,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include "../text/duration.hpp"
+#include "../text/nearest.hpp"
 #include "address_text.hpp"
 #include "bytes.hpp"
-#include "duration.hpp"
-#include "nearest.hpp"
 
 namespace gossipmonger {
 
@@ -63,24 +62,6 @@ To rotate a key, go on when `keys` says "all" of a stage; SIGHUP makes a node re
   remove    drop OLD everywhere
 To seal a plain cluster: `seal K` and `plain sent` everywhere, then `plain accepted` everywhere,
 then without that line everywhere.)";
-
-config_error make_error(std::string option, std::string value, std::string allowed) {
-  config_error error;
-  error.option = std::move(option);
-  error.value = std::move(value);
-  error.allowed = std::move(allowed);
-  return error;
-}
-
-/// "90", "0.5"; more than 0.
-std::optional<milliseconds> parse_seconds(std::string_view text) {
-  constexpr double seconds_max = 1e9;
-  double count = 0;
-  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  const bool is_number = error == std::errc() && rest == text.data() + text.size();
-  if (!is_number || !(count > 0 && count <= seconds_max)) return std::nullopt;
-  return milliseconds(static_cast<std::int64_t>(count * 1000));
-}
 
 /// The options as CLI11 fills them in, before they are checked.
 struct raw_options {
@@ -189,17 +170,17 @@ tl::expected<void, config_error> take(const raw_options& raw, options& to) {
   const std::optional<milliseconds> interval = parse_duration(raw.interval);
   if (!interval) {
     return tl::unexpected<config_error>(
-        make_error("gossip_interval", in_quotes(raw.interval), std::string(duration_form)));
+        config_error("gossip_interval", in_quotes(raw.interval), std::string(duration_form)));
   }
   if (!to.settings.is_observer) to.settings.gossip_interval = *interval;
   if (raw.fanout < 0) {
     return tl::unexpected<config_error>(
-        make_error("fanout", std::to_string(raw.fanout), "1 to 16"));
+        config_error("fanout", std::to_string(raw.fanout), "1 to 16"));
   }
   to.settings.fanout = static_cast<std::size_t>(raw.fanout);
   if (raw.value_bytes_max < 0) {
     return tl::unexpected<config_error>(
-        make_error("value_bytes_max", std::to_string(raw.value_bytes_max), "1024 to 16777215"));
+        config_error("value_bytes_max", std::to_string(raw.value_bytes_max), "1024 to 16777215"));
   }
   to.settings.value_bytes_max = static_cast<std::size_t>(raw.value_bytes_max);
   // A grace shorter than this is not allowed, and there is no option to say so.
@@ -208,7 +189,7 @@ tl::expected<void, config_error> take(const raw_options& raw, options& to) {
   for (const std::string& pair : raw.pairs) {
     const std::size_t equals = pair.find('=');
     if (equals == std::string::npos) {
-      return tl::unexpected<config_error>(make_error("set", in_quotes(pair), "KEY=VALUE"));
+      return tl::unexpected<config_error>(config_error("set", in_quotes(pair), "KEY=VALUE"));
     }
     to.pairs.emplace_back(pair.substr(0, equals), pair.substr(equals + 1));
   }
@@ -217,8 +198,8 @@ tl::expected<void, config_error> take(const raw_options& raw, options& to) {
     const std::optional<milliseconds> tolerance = parse_duration(raw.tolerance);
     if (!tolerance || *tolerance < milliseconds(1000)) {
       return tl::unexpected<config_error>(
-          make_error("seal-clock-tolerance", in_quotes(raw.tolerance),
-                     "0 for any date, or 1s and more: " + std::string(duration_form)));
+          config_error("seal-clock-tolerance", in_quotes(raw.tolerance),
+                       "0 for any date, or 1s and more: " + std::string(duration_form)));
     }
     to.seal_clock_tolerance = std::chrono::duration_cast<std::chrono::seconds>(*tolerance);
   } else {
@@ -226,12 +207,28 @@ tl::expected<void, config_error> take(const raw_options& raw, options& to) {
   }
   if (raw.seconds) {
     to.lifetime = parse_seconds(*raw.seconds);
-    if (!to.lifetime) {
+    if (!to.lifetime || to.lifetime->count() == 0) {
       return tl::unexpected<config_error>(
-          make_error("seconds", in_quotes(*raw.seconds), "more than 0, up to 1000000000"));
+          config_error("seconds", in_quotes(*raw.seconds), "more than 0, up to 1000000000"));
     }
   }
   return {};
+}
+
+/// The list of commands, and the one that the first argument was meant to be.
+std::string meant_command(const CLI::App& app, int argc, const char* const* argv) {
+  std::vector<std::string> names;
+  for (const CLI::App* one : app.get_subcommands(nullptr)) names.push_back(one->get_name());
+  const std::vector<std::string_view> words(names.begin(), names.end());
+  std::string text;
+  const std::string_view typed = argc > 1 ? std::string_view(argv[1]) : std::string_view();
+  if (!typed.empty() && !typed.starts_with('-')) {
+    text = "no such command: " + in_quotes(typed);
+    const std::optional<std::string_view> nearest = nearest_word(typed, words);
+    if (nearest) text += ": did you mean " + std::string(*nearest) + "?";
+    text += "; ";
+  }
+  return text + "there are the commands run, members, bench, keygen and keyring";
 }
 
 /// "; --nmae: did you mean --name?" of the first argument that is no option but like one.
@@ -305,9 +302,7 @@ tl::expected<options, early_exit> parse_options(int argc, const char* const* arg
     return tl::unexpected<early_exit>(early_exit(0, std::string(version.what()) + "\n"));
   } catch (const CLI::ParseError& error) {
     const bool has_command = !app.get_subcommands().empty();
-    std::string text = has_command
-                           ? error.what()
-                           : "there are the commands run, members, bench, keygen and keyring";
+    std::string text = has_command ? error.what() : meant_command(app, argc, argv);
     if (run.parsed()) text += meant_option(run, argc, argv);
     if (members.parsed()) text += meant_option(members, argc, argv);
     return tl::unexpected<early_exit>(early_exit(2, escaped(text) + "; see --help"));

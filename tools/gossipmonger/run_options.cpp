@@ -9,9 +9,9 @@
 #include <system_error>
 #include <variant>
 
+#include "../text/duration.hpp"
+#include "../text/nearest.hpp"
 #include "bytes.hpp"
-#include "duration.hpp"
-#include "nearest.hpp"
 
 namespace gossipmonger {
 
@@ -104,14 +104,6 @@ bool try_read(std::string_view text, std::vector<std::string>& to) {
   return true;
 }
 
-config_error make_error(std::string_view name, std::string value, std::string allowed) {
-  config_error error;
-  error.option = name;
-  error.value = std::move(value);
-  error.allowed = std::move(allowed);
-  return error;
-}
-
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> named_options(const config& of) {
@@ -138,7 +130,8 @@ tl::expected<config, config_error> with_option(config of, std::string_view name,
     if (std::holds_alternative<std::optional<endpoint> config::*>(one.where)) {
       allowed = "1.2.3.4:PORT, [V6]:PORT, or none";
     }
-    return tl::unexpected<config_error>(make_error(name, in_quotes(text), std::move(allowed)));
+    return tl::unexpected<config_error>(
+        config_error(std::string(name), in_quotes(text), std::move(allowed)));
   }
   std::string names;
   std::vector<std::string_view> words;
@@ -148,7 +141,7 @@ tl::expected<config, config_error> with_option(config of, std::string_view name,
   }
   const std::optional<std::string_view> meant = nearest_word(name, words);
   if (meant) names = std::string(*meant) + " (did you mean that?) or another of " + names;
-  return tl::unexpected<config_error>(make_error("option", in_quotes(name), names));
+  return tl::unexpected<config_error>(config_error("option", in_quotes(name), names));
 }
 
 }  // namespace gossipmonger

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_type.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/post.hpp>
 #include <asio/redirect_error.hpp>
@@ -18,6 +20,7 @@
 #include "gossipmonger/key_scope.hpp"
 #include "gossipmonger/resolver.hpp"
 #include "key_stages.hpp"
+#include "refusal.hpp"
 #include "run_options.hpp"
 
 namespace gossipmonger {
@@ -42,16 +45,16 @@ bool is_ignored(int signal) {
 
 }  // namespace
 
-session::session(node& of, udp_transport& over, const format& speech, line_reader& input,
-                 line_writer& output, std::string keyring)
+session::session(node& of, const format& speech, line_reader& input, line_writer& output,
+                 std::string keyring)
     : node_(of),
-      transport_(over),
       format_(speech),
       input_(input),
       output_(output),
       signals_(of.get_executor(), SIGINT, SIGTERM),
       lifetime_(of.get_executor()),
       drops_due_(of.get_executor()),
+      ages_(of.name()),
       keyring_(std::move(keyring)) {
   // nohup has it ignored; an operator who gives a keyring sends it to have that read again.
   if (!keyring_.empty() || !is_ignored(SIGHUP)) signals_.add(SIGHUP);
@@ -66,7 +69,7 @@ void session::spawn(asio::awaitable<void> part) {
 
 void session::start(std::optional<milliseconds> lifetime, std::optional<keyring> ring) {
   await_signal();
-  output_.write(format_.started(node_, transport_.local_endpoint(), now()));
+  output_.write(format_.started(node_, node_.carrier().local_endpoint(), now()));
   spawn(live(lifetime));
   spawn(print_events(node_.subscribe()));  // before the node has anything to tell
   spawn(follow_ages(node_.subscribe()));
@@ -119,6 +122,7 @@ asio::awaitable<void> session::live(std::optional<milliseconds> lifetime) {
     [[maybe_unused]] const result<leave_result> left = co_await node_.leave(leave_grace());
   }
   node_.stop();
+  lookup_end_.emit(asio::cancellation_type::terminal);
   input_.stop();
   output_.stop_waiting();
   signals_.cancel();
@@ -133,14 +137,18 @@ asio::awaitable<void> session::gossip() {
 asio::awaitable<void> session::print_events(subscription events) {
   // So many at a time: other work of this executor gets its turn.
   constexpr std::size_t batch = 64;
-  for (std::size_t count = 1;; ++count) {
+  for (;;) {
     const bool has_room = co_await output_.room();
     if (!has_room) co_return;
     const result<void> ready = co_await events.wait();
     if (!ready) co_return;
-    // Written before anything else runs, as a view must be.
-    if (const auto next = events.try_next_view()) output_.write(format_.event(*next, now()));
-    if (count % batch == 0) co_await asio::post(asio::use_awaitable);
+    for (std::size_t i = 0; i < batch && output_.has_room(); ++i) {
+      // Written before anything else runs, as a view must be.
+      const auto next = events.try_next_view();
+      if (!next) break;
+      output_.write(format_.event(*next, now()));
+    }
+    co_await asio::post(asio::use_awaitable);
   }
 }
 
@@ -231,7 +239,10 @@ asio::awaitable<std::string> session::leave(command_kind kind) {
 }
 
 asio::awaitable<std::string> session::join(std::string address) {
-  const result<std::vector<endpoint>> found = co_await resolve(address);
+  // Only the look-up is cancelled with the node: the coroutine that obeys commands ends by itself.
+  auto until_end = asio::bind_cancellation_slot(lookup_end_.slot(), asio::use_awaitable);
+  const result<std::vector<endpoint>> found =
+      co_await asio::co_spawn(node_.get_executor(), resolve(address), until_end);
   if (!found || found->empty()) {
     const std::string why = found ? "it has no address" : found.error().message();
     const command_error error = make_command_error(
@@ -286,7 +297,7 @@ std::vector<peer_state> session::known_state() const {
       peer_entry& held = copied.entries.emplace_back();
       held.key = entry.key;
       held.value = entry.value;
-      held.age = ages_.find(one.name, entry.key, one.name == node_.name(), at);
+      held.age = ages_.find(one.name, entry.key, at);
     });
   }
   return all;
@@ -313,7 +324,7 @@ asio::awaitable<std::string> session::state() {
 }
 
 std::vector<std::pair<std::string, std::uint64_t>> session::counters() const {
-  auto all = named_counters(node_.stats(), transport_.counters());
+  auto all = named_counters(node_.stats(), node_.carrier().counters());
   if (keyring_.empty()) return all;
   add_seal_counters(node_.seals(), steady_now(), all);
   all.emplace_back("keyring_reloads", reloads_);
@@ -355,11 +366,8 @@ std::optional<std::string> session::reload_keys() {
 
 std::string session::got(const command& asked) const {
   std::optional<peer_status> status;
-  for (const member& one : node_.members()) {
-    if (one.name == asked.peer) status = one.status;
-  }
-  const key_age age = ages_.find(asked.peer, asked.key, asked.peer == node_.name(),
-                                 std::chrono::steady_clock::now());
+  if (const std::optional<member> of = node_.find_member(asked.peer)) status = of->status;
+  const key_age age = ages_.find(asked.peer, asked.key, std::chrono::steady_clock::now());
   return format_.got(asked.peer, asked.key, node_.get(asked.peer, asked.key), age, status);
 }
 
@@ -386,7 +394,8 @@ std::string session::interval_warning() const {
 
 std::string session::answer_at_once(const command& asked, std::string_view line) {
   const auto refused = [&](std::error_code why) {
-    return format_.error(make_command_error(line, why.message()));
+    const std::string message = refusal_of(why, asked.value, node_.settings());
+    return format_.error(make_command_error(line, message));
   };
   switch (asked.kind) {
     case command_kind::set: {

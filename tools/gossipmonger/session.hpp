@@ -13,13 +13,13 @@
 #include <vector>
 
 #include <asio/awaitable.hpp>
+#include <asio/cancellation_signal.hpp>
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
 
 #include "command.hpp"
 #include "format.hpp"
 #include "gossipmonger/node.hpp"
-#include "gossipmonger/udp_transport.hpp"
 #include "key_ages.hpp"
 #include "line_reader.hpp"
 #include "line_writer.hpp"
@@ -30,8 +30,8 @@ namespace gossipmonger {
 class session {
  public:
   /// `keyring`: the file of the node's keys; empty: it has none.
-  session(node& of, udp_transport& over, const format& speech, line_reader& input,
-          line_writer& output, std::string keyring);
+  session(node& of, const format& speech, line_reader& input, line_writer& output,
+          std::string keyring);
   session(const session&) = delete;
   session& operator=(const session&) = delete;
 
@@ -75,10 +75,10 @@ class session {
   [[nodiscard]] std::chrono::milliseconds leave_grace() const;
 
   node& node_;
-  udp_transport& transport_;
   const format& format_;
   line_reader& input_;
   line_writer& output_;
+  asio::cancellation_signal lookup_end_;  // of `join`
   asio::signal_set signals_;
   asio::steady_timer lifetime_;
   asio::steady_timer drops_due_;

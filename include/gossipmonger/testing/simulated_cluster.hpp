@@ -59,7 +59,8 @@ class simulated_cluster {
   ~simulated_cluster();
 
   /// Starts a node at an address of its own; returns its index. Without a name it is called "n"
-  /// and its index; without seeds the first node is its seed.
+  /// and its index; without seeds the first node is its seed. Seeds are addresses in numbers: the
+  /// look-up of a name takes real time, which does not pass here.
   ///   throws: std::invalid_argument with the message of a config_error
   std::size_t add(config settings = config(), service beside = nullptr);
 
@@ -94,7 +95,7 @@ class simulated_cluster {
   void restart(std::size_t index, std::optional<config> settings = std::nullopt);
   /// The versions that it reads and writes from its next start on: a release that speaks other wire
   /// versions.
-  ///   expects: the same of them as `codec`
+  ///   expects: as `create_speaking`
   void set_wire_versions(std::size_t index, const wire_range& spoken);
   /// Its keyring from now on, and after a restart; before the first, it is plain.
   ///   throws: std::invalid_argument with the message of a keyring_error
@@ -126,7 +127,8 @@ class simulated_cluster {
 
   // Time.
   /// Lets `time` pass.
-  ///   throws: std::logic_error where a service made an asio::steady_timer (Asio up to 1.30)
+  ///   throws: std::logic_error where something waits for real time: a service made an
+  ///           asio::steady_timer, or a seed is a name (Asio up to 1.30)
   void run_for(std::chrono::nanoseconds time);
   /// Runs from event to event until `done()`; false where `limit` passed first. Throws as
   /// `run_for`.

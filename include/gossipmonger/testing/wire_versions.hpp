@@ -23,7 +23,8 @@ struct wire_version_access {
 };
 
 /// As `Node::create`, with the wire versions that the node reads and writes.
-///   expects: of `spoken` the same as `codec`
+/// Those that the library does not speak stand for a later release whose messages look the same.
+///   expects: `spoken` within the limits of wire_range
 template <class Node, class Transport, class Storage>
 [[nodiscard]] typename Node::expected_node create_speaking(config settings, Transport& over,
                                                            Storage entries,

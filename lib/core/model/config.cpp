@@ -133,6 +133,9 @@ config config::local(std::string_view name) {
   return options;
 }
 
+config_error::config_error(std::string of, std::string given, std::string wanted)
+    : option(std::move(of)), value(std::move(given)), allowed(std::move(wanted)) {}
+
 std::string config_error::message() const {
   return option + ": " + value + " is not allowed; allowed: " + allowed;
 }

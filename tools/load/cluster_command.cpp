@@ -14,8 +14,8 @@
 
 #include <tl/expected.hpp>
 
-#include "../../tools/gossipmonger/duration.hpp"
-#include "../../tools/gossipmonger/nearest.hpp"
+#include "../text/duration.hpp"
+#include "../text/nearest.hpp"
 #include "cluster_load.hpp"
 
 namespace gossipmonger {
@@ -59,16 +59,11 @@ bool try_parse(std::string_view text, Number& out) {
   return error == std::errc() && stop == end;
 }
 
-/// "10", "0.5"; what is out of range is left to the bounds of the load.
-bool try_parse_seconds(std::string_view text, std::chrono::milliseconds& out) {
-  double count = 0;
-  if (!try_parse(text, count) || !(count >= 0 && count < 1e9)) return false;
-  out = std::chrono::milliseconds(static_cast<std::int64_t>(count * 1000));
-  return true;
-}
-
-bool try_parse_interval(std::string_view text, std::chrono::milliseconds& out) {
-  const std::optional<std::chrono::milliseconds> time = parse_duration(text);
+/// Times out of range are left to the bounds of the load.
+bool try_parse_time(std::string_view option, std::string_view text,
+                    std::chrono::milliseconds& out) {
+  const std::optional<std::chrono::milliseconds> time =
+      option == "--interval" ? parse_duration(text) : parse_seconds(text);
   if (time) out = *time;
   return time.has_value();
 }
@@ -101,8 +96,7 @@ bool try_take(std::string_view option, std::string_view value, load_options& to)
   if (option == "--fanout") return try_parse(value, to.fanout);
   if (option == "--threads") return try_parse(value, to.threads);
   if (option == "--crashes") return try_parse(value, to.crashes);
-  if (option == "--interval") return try_parse_interval(value, to.interval);
-  return try_parse_seconds(value, to.length);
+  return try_parse_time(option, value, option == "--interval" ? to.interval : to.length);
 }
 
 parsed_line parse(std::span<const char* const> arguments) {

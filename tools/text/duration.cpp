@@ -20,6 +20,15 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
   return std::nullopt;
 }
 
+std::optional<std::chrono::milliseconds> parse_seconds(std::string_view text) {
+  constexpr double seconds_max = 1e9;
+  double count = 0;
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  const bool is_number = error == std::errc() && rest == text.data() + text.size();
+  if (!is_number || !(count >= 0 && count <= seconds_max)) return std::nullopt;  // nor a NaN
+  return std::chrono::milliseconds(static_cast<std::int64_t>(count * 1000));
+}
+
 bool is_without_unit(std::string_view text) {
   const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   return !text.empty() && std::all_of(text.begin(), text.end(), is_digit);
