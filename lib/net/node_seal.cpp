@@ -12,6 +12,8 @@ using std::chrono::seconds;
 
 constexpr std::chrono::hours report_pause{1};
 constexpr std::byte plain_magic{0x67};
+/// No tag was checked of a datagram that is told of, and its source can be forged.
+constexpr const char* unverified_note = " (unverified: anyone can send such a datagram)";
 
 seal_time time_of(const moment& now) { return seal_time(now.steady, now.wall); }
 
@@ -32,28 +34,17 @@ std::string roughly(seconds length) {
   return std::to_string(length.count()) + " s";
 }
 
-std::string text_of(seal_drop reason, std::span<const std::byte> datagram, const endpoint& source,
-                    const moment& now) {
-  const std::string from = source.to_string();
-  const seal_head head = read_seal_head(datagram).value_or(seal_head());
+/// Whether an event may tell of it. Anybody may send any bytes: only those that a node could have
+/// sent are worth one.
+bool is_telling(seal_drop reason, std::span<const std::byte> datagram) {
   switch (reason) {
     case seal_drop::plain:
-      // Anybody may send any bytes: only a node's own are worth an event.
-      if (datagram.front() != plain_magic) return {};
-      return from + " sends plain datagrams; this node takes sealed ones only";
+      return datagram.front() == plain_magic;
     case seal_drop::format:
-      if (datagram[2] != std::byte{0} || datagram[3] != std::byte{0}) return {};
-      return from + " seals in a format that this node does not know";
+      return datagram[2] == std::byte{0} && datagram[3] == std::byte{0};
     case seal_drop::key:
-      return from + " seals with key " + to_text(head.key) +
-             ", which is not in this node's keyring";
-    case seal_drop::stale: {
-      const seconds distance =
-          std::chrono::floor<seconds>(now.wall) - seconds(std::int64_t{head.date});
-      const bool is_past = distance >= seconds(0);
-      return from + " dates its first datagram " + roughly(is_past ? distance : -distance) +
-             (is_past ? " in the past" : " in the future") + ": check both clocks";
-    }
+    case seal_drop::stale:
+      return true;
     case seal_drop::length:
     case seal_drop::reflected:
     case seal_drop::replayed:
@@ -61,7 +52,26 @@ std::string text_of(seal_drop reason, std::span<const std::byte> datagram, const
     case seal_drop::forged:
       break;  // a network, or an attacker: counted only
   }
-  return {};
+  return false;
+}
+
+///   expects: is_telling(reason, datagram)
+std::string text_of(seal_drop reason, const seal_head& head, const endpoint& source,
+                    const moment& now) {
+  const std::string from = source.to_string();
+  if (reason == seal_drop::plain) {
+    return from + " sends plain datagrams; this node takes sealed ones only";
+  }
+  if (reason == seal_drop::format) {
+    return from + " seals in a format that this node does not know" + unverified_note;
+  }
+  if (reason == seal_drop::key) {
+    return from + " seals with key " + to_text(head.key) + ", which is not in this node's keyring";
+  }
+  const seconds distance = std::chrono::floor<seconds>(now.wall) - seconds(std::int64_t{head.date});
+  const bool is_past = distance >= seconds(0);
+  return from + " dates its first datagram " + roughly(is_past ? distance : -distance) +
+         (is_past ? " in the past" : " in the future") + ": check both clocks" + unverified_note;
 }
 
 }  // namespace
@@ -107,11 +117,13 @@ node_seal::expected_content node_seal::open(std::span<std::byte> datagram, const
 std::optional<std::string> node_seal::report_of(seal_drop reason,
                                                 std::span<const std::byte> datagram,
                                                 const endpoint& source, const moment& now) {
-  std::string text = text_of(reason, datagram, source, now);
-  if (text.empty()) return std::nullopt;
+  // A flood comes this way: until the event is due, nothing is allocated.
+  if (!is_telling(reason, datagram)) return std::nullopt;
   const std::uint64_t subject = siphash(hash_key(static_cast<std::uint64_t>(reason), 0), source);
-  if (!reported_.try_note(subject, now.steady, report_pause)) return std::nullopt;
-  return text;
+  report_log& log = reported_[static_cast<std::size_t>(reason)];
+  if (!log.try_note(subject, now.steady, report_pause)) return std::nullopt;
+  const seal_head head = read_seal_head(datagram).value_or(seal_head());
+  return text_of(reason, head, source, now);
 }
 
 std::string node_seal::stage() const {

@@ -4,6 +4,7 @@
 // Thread contract: that of the node. A resource.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -50,7 +51,7 @@ class node_seal {
   /// As sealer::open.
   [[nodiscard]] expected_content open(std::span<std::byte> datagram, const moment& now);
   /// The event that tells of a datagram which was dropped for `reason`; nothing where it tells
-  /// nobody anything, or was told within the hour.
+  /// nobody anything, or was told within the hour. Allocates for an event only.
   [[nodiscard]] std::optional<std::string> report_of(seal_drop reason,
                                                      std::span<const std::byte> datagram,
                                                      const endpoint& source, const moment& now);
@@ -69,13 +70,17 @@ class node_seal {
   [[nodiscard]] seal_counters counters() const;
 
  private:
-  static constexpr std::size_t reports_max = 64;
+  /// The sources that events have named within the hour.
+  struct report_log_of_reason : report_log {
+    report_log_of_reason() : report_log(64) {}
+  };
 
   std::function<std::uint64_t()> draw_ = draw_from_system;
   std::unique_ptr<sealer> sealer_;
   std::chrono::seconds tolerance_ = sealer::usual_tolerance;
   std::unordered_map<std::uint64_t, seal_key_id> sealed_with_;  // by the hash of the peer's name
-  report_log reported_{reports_max};
+  // One for each reason: a flood of datagrams of one kind hides no event of another kind.
+  std::array<report_log_of_reason, seal_drop_count> reported_;  // by seal_drop
 };
 
 }  // namespace gossipmonger
