@@ -92,8 +92,16 @@ tl::expected<void, keyring_error> node_seal::set_keyring(keyring ring) {
   } else {
     sealer_ = std::make_unique<sealer>(std::move(ring), draw_);
     sealer_->set_clock_tolerance(tolerance_);
+    // Each live peer has one instance, and may have restarted.
+    sealer_->set_senders_max(2 * peers_max_);
   }
   return {};
+}
+
+bool node_seal::try_set_draw(std::function<std::uint64_t()> draw) {
+  if (is_on()) return false;
+  draw_ = std::move(draw);
+  return true;
 }
 
 void node_seal::set_clock_tolerance(seconds tolerance) {
@@ -148,10 +156,10 @@ std::optional<std::string> node_seal::warning() const {
   return std::nullopt;
 }
 
-void node_seal::note_sender(std::uint64_t name_hash, std::size_t peers_max) {
+void node_seal::note_sender(std::uint64_t name_hash) {
   const auto known = sealed_with_.find(name_hash);
   // Peers that are long gone have left rows: all begin anew.
-  if (known == sealed_with_.end() && sealed_with_.size() >= 2 * peers_max) sealed_with_.clear();
+  if (known == sealed_with_.end() && sealed_with_.size() >= 2 * peers_max_) sealed_with_.clear();
   sealed_with_[name_hash] = sealer_->last_key().value_or(0);
 }
 

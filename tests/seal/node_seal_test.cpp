@@ -67,7 +67,7 @@ std::string told(node_seal& at, flood_kind& one, std::uint16_t port,
 }
 
 TEST_CASE("node_seal: a flood of refused datagrams allocates nothing once each kind was told") {
-  node_seal one;
+  node_seal one(4096);
   REQUIRE(one.set_keyring(sample_ring({own_key})));
   std::vector<flood_kind> kinds = flood_at(one);
   for (flood_kind& kind : kinds) {  // fills each log
@@ -90,7 +90,7 @@ TEST_CASE("node_seal: a flood of refused datagrams allocates nothing once each k
 }
 
 TEST_CASE("node_seal: an event names source and cause, and says what nobody has verified") {
-  node_seal one;
+  node_seal one(4096);
   REQUIRE(one.set_keyring(sample_ring({own_key})));
   std::vector<std::string> events;
   for (flood_kind& kind : flood_at(one)) events.push_back(told(one, kind, 7000));
@@ -109,7 +109,7 @@ TEST_CASE("node_seal: an event names source and cause, and says what nobody has 
 }
 
 TEST_CASE("node_seal: a source is named once an hour for each reason, and 64 at most") {
-  node_seal one;
+  node_seal one(4096);
   REQUIRE(one.set_keyring(sample_ring({own_key})));
   std::vector<flood_kind> kinds = flood_at(one);
   flood_kind& plain = kinds[2];
@@ -123,7 +123,7 @@ TEST_CASE("node_seal: a source is named once an hour for each reason, and 64 at 
 
 TEST_CASE("node_seal: a flood of one kind of datagram hides no event of another kind") {
   for (std::size_t loud = 2; loud < 6; ++loud) {
-    node_seal one;
+    node_seal one(4096);
     REQUIRE(one.set_keyring(sample_ring({own_key})));
     std::vector<flood_kind> kinds = flood_at(one);
     for (std::uint16_t port = 1; port <= 200; ++port) {
@@ -136,6 +136,35 @@ TEST_CASE("node_seal: a flood of one kind of datagram hides no event of another 
       CHECK(told(one, kinds[quiet], 7000).empty() == (quiet == loud));
     }
   }
+}
+
+TEST_CASE(
+    "node_seal: it counts the datagrams of twice as many senders as the node may know peers") {
+  node_seal one(3000);
+  REQUIRE(one.set_keyring(sample_ring({own_key})));
+  sealer sender(sample_ring({own_key}));
+
+  for (int i = 0; i < 6001; ++i) {
+    byte_list datagram = sealed_by(sender, "hello");
+    REQUIRE(one.open(datagram, time_at(0s)).has_value());
+    sender.renew();
+  }
+
+  CHECK(one.counters().instances == 6000);
+  CHECK(one.counters().evictions == 1);
+}
+
+TEST_CASE("node_seal: instances may be drawn from elsewhere until a keyring is given, not after") {
+  node_seal one(4096);
+  CHECK(one.try_set_draw([] { return std::uint64_t{77}; }));
+  REQUIRE(one.set_keyring(sample_ring({own_key})));
+
+  CHECK_FALSE(one.try_set_draw([] { return std::uint64_t{78}; }));
+
+  byte_list room(50);
+  const std::span<const std::byte> made = one.seal(room, 10, time_at(0s));
+  REQUIRE(read_seal_head(made).has_value());
+  CHECK(read_seal_head(made)->instance == 77);
 }
 
 }  // namespace
