@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "gossipmonger/hash.hpp"
+#include "seal/cipher.hpp"
 
 namespace gossipmonger {
 namespace {
@@ -77,6 +78,7 @@ std::string text_of(seal_drop reason, const seal_head& head, const endpoint& sou
 }  // namespace
 
 tl::expected<void, keyring_error> node_seal::set_keyring(keyring ring) {
+  if (!has_cipher()) return tl::unexpected(make_error(why_no_cipher()));
   if (ring.keys.empty()) return tl::unexpected(make_error("a node with a keyring needs a key"));
   if (ring.keys.size() > keyring_keys_max) return tl::unexpected(make_error("more than 8 keys"));
   for (auto one = ring.keys.begin(); one != ring.keys.end(); ++one) {
