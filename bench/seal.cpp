@@ -124,8 +124,8 @@ double open_cost(sealer& by, std::vector<datagram>& all, bool is_good) {
 std::size_t window_bytes() {
   const std::size_t before = mallinfo2().uordblks;
   replay_windows all(1);
-  for (std::uint64_t i = 0; i < replay_windows::capacity; ++i) {
-    all.mark(i * 0x9e3779b97f4a7c15, 1, std::chrono::seconds(0));
+  for (std::uint64_t i = 0; i < replay_windows::capacity_min; ++i) {
+    all.mark(i * 0x9e3779b97f4a7c15, 1, 0, std::chrono::seconds(0));
   }
   return mallinfo2().uordblks - before;
 }

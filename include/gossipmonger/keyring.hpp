@@ -27,8 +27,9 @@ using seal_key_id = std::uint32_t;
 /// The id as operators see it: 8 hexadecimal digits.
 [[nodiscard]] std::string to_text(seal_key_id id);
 
-/// One key of 32 bytes. A resource, shared by the rings that hold it. Its memory is locked, left
-/// out of core dumps, and wiped on the last release.
+/// One key of 32 bytes. A resource, shared by the rings that hold it. Its memory is left out of
+/// core dumps, and wiped on the last release. It is locked as far as RLIMIT_MEMLOCK allows: a key
+/// beyond that may reach the swap.
 class seal_key {
  public:
   seal_key(const seal_key&) = delete;
@@ -79,8 +80,8 @@ struct keyring_error {
   std::string cause;     ///< names the fault, and no part of the text
 };
 
-/// Whether the library was built with libsodium. Without it there is no keyring: each function
-/// below fails and says so.
+/// Whether the library was built with libsodium, and that works. Without it there is no keyring:
+/// each function below fails and names the cause.
 [[nodiscard]] bool has_seals();
 
 /// Reads the text of a keyring file. `#` begins a comment. Each other line is one of these:
@@ -140,7 +141,8 @@ struct seal_counters {
   std::uint64_t opened = 0;        ///< datagrams taken
   std::uint64_t plain_sent = 0;    ///< likewise without a seal, by a node with a keyring
   std::uint64_t plain_opened = 0;  ///< likewise
-  std::size_t instances = 0;       ///< gauge: senders whose datagrams are counted, at most 4096
+  std::size_t instances = 0;       ///< gauge: senders whose datagrams are counted; at most 4,096,
+                                   ///< or twice `peers_max` where that is more
   std::uint64_t evictions = 0;     ///< senders given up because there were more
   std::array<std::uint64_t, seal_drop_count> drops{};  ///< by seal_drop
   plain_policy plain = plain_policy::refused;          ///< of the ring

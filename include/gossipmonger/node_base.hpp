@@ -147,7 +147,8 @@ class node_base {
   /// Seals every datagram with the first key of `ring` from now on, and opens those sealed with any
   /// of its keys. At any time, before `run` or while it runs; the node is never without a keyring
   /// again. It publishes the ids of the ring's keys under `gossipmonger/keys`.
-  ///   errors: a ring without a key, with more than 8, or with one key twice. Nothing changes then
+  ///   errors: a ring without a key, with more than 8, or with one key twice; a library that was
+  ///           built without libsodium. Nothing changes then
   [[nodiscard]] tl::expected<void, keyring_error> set_keyring(keyring ring);
   /// Counters of sealing and opening; without a keyring all are 0.
   [[nodiscard]] seal_counters seals() const;
@@ -155,7 +156,8 @@ class node_base {
   /// would repeat those that it used since.
   void renew_seal();
   /// How far the date of a sender's first datagram may be from this node's clock: a day, unless
-  /// this changes it; 0 allows any.
+  /// this changes it; 0 allows any. A negative tolerance means 1 s, and one above 2^32 - 1 s (136
+  /// years) means that.
   void set_seal_clock_tolerance(std::chrono::seconds tolerance);
 
   // What happens.
@@ -254,7 +256,7 @@ class node_base {
 
  private:
   friend struct seal_draw_access;  // of simulations
-  void set_seal_draw(std::function<std::uint64_t()> draw);
+  [[nodiscard]] bool try_set_seal_draw(std::function<std::uint64_t()> draw);
 
   /// Where the keys of `peer` lie; none where it is not known, or the scope hides them.
   [[nodiscard]] std::optional<slot_index> find_slot(std::string_view peer, key_scope scope) const;

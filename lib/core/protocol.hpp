@@ -122,7 +122,8 @@ class protocol {
   void set_address(const endpoint& address);
   /// The local address that the legs I start leave from; a wildcard: the driver's choice.
   void set_source(const endpoint& address) { node_.source = address; }
-  /// My driver adds so many bytes to each datagram, as a seal: the byte budget counts them.
+  /// My driver adds so many bytes to each datagram, as a seal: the byte budget and the 3x rule
+  /// count them.
   void set_frame_bytes(std::size_t bytes) { node_.sending.set_frame_bytes(bytes); }
   /// The wire versions that my driver reads and writes, if not version 1 alone.  expects: no round
   /// has run yet

@@ -97,6 +97,7 @@ void receiving::handle_namesake(const message& received, const endpoint& source,
   leg.spoken = received.versions;
   leg.is_unverified = !is_verified;
   leg.bytes_left = bytes * address_book::amplification_max;
+  leg.frame_bytes = node_.sending.frame_bytes();
   leg.datagrams_left = 1;
   outgoing_.add_answer(std::move(leg), sent_to_);
 }
@@ -173,6 +174,7 @@ void receiving::handle_digest(const message& received, const endpoint& source, s
   if (!is_verified) {
     leg.bytes_left = std::min({leg.bytes_left, bytes * address_book::amplification_max,
                                node_.sending.unverified_bytes_max()});
+    leg.frame_bytes = node_.sending.frame_bytes();
   }
   leg.datagrams_left = node_.settings.exchange_datagrams_max;
   leg.is_sign_due = true;

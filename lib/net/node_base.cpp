@@ -237,8 +237,8 @@ void node_base::set_seal_clock_tolerance(std::chrono::seconds tolerance) {
   driver_->seal().set_clock_tolerance(tolerance);
 }
 
-void node_base::set_seal_draw(std::function<std::uint64_t()> draw) {
-  driver_->seal().set_draw(std::move(draw));
+bool node_base::try_set_seal_draw(std::function<std::uint64_t()> draw) {
+  return driver_->seal().try_set_draw(std::move(draw));
 }
 
 // ------------------------------------------------------------------------------------ what happens

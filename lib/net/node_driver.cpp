@@ -27,6 +27,7 @@ node_driver::node_driver(config settings, storage_ref entries, std::shared_ptr<v
                          transport_ref over, const endpoint& address, const wire_range& spoken)
     : node_state(over, std::move(owner)),
       coder_(make_cluster_id(settings.cluster_name), datagram_bytes_ceiling, spoken),
+      seal_(settings.peers_max),
       address_(*this, seeds_) {
   const std::uint64_t seed = settings.random_seed ? *settings.random_seed : draw_seed();
   core = std::make_unique<protocol>(std::move(settings), entries, address, seed, now());
@@ -166,8 +167,9 @@ asio::awaitable<void> node_driver::receive_loop(std::shared_ptr<node_driver> of)
 
 void node_driver::handle(const inbound& received) {
   if (received.size > received.buffer.size()) return core->count_drop(drop_reason::length);
+  const moment present = now();
   const std::optional<std::span<const std::byte>> content =
-      open(received.buffer.first(received.size), received.source);
+      open(received.buffer.first(received.size), received.source, present);
   if (!content) return;
   const tl::expected<void, drop_reason> decoded = coder_.decode(*content, received_);
   if (!decoded && decoded.error() == drop_reason::wire_version) {
@@ -181,18 +183,19 @@ void node_driver::handle(const inbound& received) {
   const std::uint32_t scope = received.source.scope;
   set_scopes(received_.identities, scope != 0 ? scope : received.interface);
   const std::size_t size = content->size();
-  core->handle_message(received_, received.source, size, now(), received.local);
-  if (seal_.is_on() && core->is_from_verified_peer(received_, received.source, now())) {
-    seal_.note_sender(received_.sender.name_hash, settings().peers_max);
+  core->handle_message(received_, received.source, size, present, received.local);
+  if (seal_.is_on() && core->is_from_verified_peer(received_, received.source, present)) {
+    seal_.note_sender(received_.sender.name_hash);
   }
 }
 
 std::optional<std::span<const std::byte>> node_driver::open(std::span<std::byte> datagram,
-                                                            const endpoint& source) {
+                                                            const endpoint& source,
+                                                            const moment& present) {
   if (!seal_.is_on()) return datagram;
-  const node_seal::expected_content content = seal_.open(datagram, now());
+  const node_seal::expected_content content = seal_.open(datagram, present);
   if (content) return *content;
-  std::optional<std::string> told = seal_.report_of(content.error(), datagram, source, now());
+  std::optional<std::string> told = seal_.report_of(content.error(), datagram, source, present);
   if (told) core->report(std::move(*told));
   return std::nullopt;
 }
@@ -245,14 +248,18 @@ std::size_t node_driver::fill_send_batch() {
   send_batch_.resize(batch);
   std::size_t count = 0;
   while (count < batch) {
-    const std::optional<endpoint> to = core->poll_transmit(now(), outgoing_);
+    const moment present = now();
+    const std::optional<endpoint> to = core->poll_transmit(present, outgoing_);
     if (!to) break;
     const std::span<std::byte> room =
         std::as_writable_bytes(std::span(send_room_).subspan(count * words, words));
     // The core keeps the bytes of a seal free in every datagram (I4).
     if (seal_.is_on()) {
-      const std::size_t size = coder_.encode(outgoing_, room.subspan(seal_head_bytes));
-      send_batch_[count].bytes = seal_.seal(room, size, now());
+      const std::span<std::byte> content =
+          room.subspan(seal_head_bytes, room.size() - seal_head_bytes - seal_tag_bytes);
+      const std::size_t size = coder_.encode(outgoing_, content);
+      send_batch_[count].bytes = seal_.seal(room, size, present);
+      if (send_batch_[count].bytes.empty()) continue;
     } else {
       send_batch_[count].bytes = room.first(coder_.encode(outgoing_, room));
     }

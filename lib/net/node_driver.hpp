@@ -95,7 +95,8 @@ class node_driver final : public node_state {
   void handle(const inbound& received);
   /// The content of a datagram, which may be all of it; nothing where it cannot be opened.
   [[nodiscard]] std::optional<std::span<const std::byte>> open(std::span<std::byte> datagram,
-                                                               const endpoint& source);
+                                                               const endpoint& source,
+                                                               const moment& present);
   /// Encodes what the protocol wants sent next; 0: nothing.
   [[nodiscard]] std::size_t fill_send_batch();
 

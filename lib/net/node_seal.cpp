@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "gossipmonger/hash.hpp"
+#include "seal/cipher.hpp"
 
 namespace gossipmonger {
 namespace {
@@ -12,6 +13,8 @@ using std::chrono::seconds;
 
 constexpr std::chrono::hours report_pause{1};
 constexpr std::byte plain_magic{0x67};
+/// No tag was checked of a datagram that is told of, and its source can be forged.
+constexpr const char* unverified_note = " (unverified: anyone can send such a datagram)";
 
 seal_time time_of(const moment& now) { return seal_time(now.steady, now.wall); }
 
@@ -32,28 +35,17 @@ std::string roughly(seconds length) {
   return std::to_string(length.count()) + " s";
 }
 
-std::string text_of(seal_drop reason, std::span<const std::byte> datagram, const endpoint& source,
-                    const moment& now) {
-  const std::string from = source.to_string();
-  const seal_head head = read_seal_head(datagram).value_or(seal_head());
+/// Whether an event may tell of it. Anybody may send any bytes: only those that a node could have
+/// sent are worth one.
+bool is_telling(seal_drop reason, std::span<const std::byte> datagram) {
   switch (reason) {
     case seal_drop::plain:
-      // Anybody may send any bytes: only a node's own are worth an event.
-      if (datagram.front() != plain_magic) return {};
-      return from + " sends plain datagrams; this node takes sealed ones only";
+      return datagram.front() == plain_magic;
     case seal_drop::format:
-      if (datagram[2] != std::byte{0} || datagram[3] != std::byte{0}) return {};
-      return from + " seals in a format that this node does not know";
+      return datagram[2] == std::byte{0} && datagram[3] == std::byte{0};
     case seal_drop::key:
-      return from + " seals with key " + to_text(head.key) +
-             ", which is not in this node's keyring";
-    case seal_drop::stale: {
-      const seconds distance =
-          std::chrono::floor<seconds>(now.wall) - seconds(std::int64_t{head.date});
-      const bool is_past = distance >= seconds(0);
-      return from + " dates its first datagram " + roughly(is_past ? distance : -distance) +
-             (is_past ? " in the past" : " in the future") + ": check both clocks";
-    }
+    case seal_drop::stale:
+      return true;
     case seal_drop::length:
     case seal_drop::reflected:
     case seal_drop::replayed:
@@ -61,12 +53,32 @@ std::string text_of(seal_drop reason, std::span<const std::byte> datagram, const
     case seal_drop::forged:
       break;  // a network, or an attacker: counted only
   }
-  return {};
+  return false;
+}
+
+///   expects: is_telling(reason, datagram)
+std::string text_of(seal_drop reason, const seal_head& head, const endpoint& source,
+                    const moment& now) {
+  const std::string from = source.to_string();
+  if (reason == seal_drop::plain) {
+    return from + " sends plain datagrams; this node takes sealed ones only";
+  }
+  if (reason == seal_drop::format) {
+    return from + " seals in a format that this node does not know" + unverified_note;
+  }
+  if (reason == seal_drop::key) {
+    return from + " seals with key " + to_text(head.key) + ", which is not in this node's keyring";
+  }
+  const seconds distance = std::chrono::floor<seconds>(now.wall) - seconds(std::int64_t{head.date});
+  const bool is_past = distance >= seconds(0);
+  return from + " dates its first datagram " + roughly(is_past ? distance : -distance) +
+         (is_past ? " in the past" : " in the future") + ": check both clocks" + unverified_note;
 }
 
 }  // namespace
 
 tl::expected<void, keyring_error> node_seal::set_keyring(keyring ring) {
+  if (!has_cipher()) return tl::unexpected(make_error(why_no_cipher()));
   if (ring.keys.empty()) return tl::unexpected(make_error("a node with a keyring needs a key"));
   if (ring.keys.size() > keyring_keys_max) return tl::unexpected(make_error("more than 8 keys"));
   for (auto one = ring.keys.begin(); one != ring.keys.end(); ++one) {
@@ -82,8 +94,16 @@ tl::expected<void, keyring_error> node_seal::set_keyring(keyring ring) {
   } else {
     sealer_ = std::make_unique<sealer>(std::move(ring), draw_);
     sealer_->set_clock_tolerance(tolerance_);
+    // Each live peer has one instance, and may have restarted.
+    sealer_->set_senders_max(2 * peers_max_);
   }
   return {};
+}
+
+bool node_seal::try_set_draw(std::function<std::uint64_t()> draw) {
+  if (is_on()) return false;
+  draw_ = std::move(draw);
+  return true;
 }
 
 void node_seal::set_clock_tolerance(seconds tolerance) {
@@ -107,11 +127,13 @@ node_seal::expected_content node_seal::open(std::span<std::byte> datagram, const
 std::optional<std::string> node_seal::report_of(seal_drop reason,
                                                 std::span<const std::byte> datagram,
                                                 const endpoint& source, const moment& now) {
-  std::string text = text_of(reason, datagram, source, now);
-  if (text.empty()) return std::nullopt;
+  // A flood comes this way: until the event is due, nothing is allocated.
+  if (!is_telling(reason, datagram)) return std::nullopt;
   const std::uint64_t subject = siphash(hash_key(static_cast<std::uint64_t>(reason), 0), source);
-  if (!reported_.try_note(subject, now.steady, report_pause)) return std::nullopt;
-  return text;
+  report_log& log = reported_[static_cast<std::size_t>(reason)];
+  if (!log.try_note(subject, now.steady, report_pause)) return std::nullopt;
+  const seal_head head = read_seal_head(datagram).value_or(seal_head());
+  return text_of(reason, head, source, now);
 }
 
 std::string node_seal::stage() const {
@@ -136,10 +158,10 @@ std::optional<std::string> node_seal::warning() const {
   return std::nullopt;
 }
 
-void node_seal::note_sender(std::uint64_t name_hash, std::size_t peers_max) {
+void node_seal::note_sender(std::uint64_t name_hash) {
   const auto known = sealed_with_.find(name_hash);
   // Peers that are long gone have left rows: all begin anew.
-  if (known == sealed_with_.end() && sealed_with_.size() >= 2 * peers_max) sealed_with_.clear();
+  if (known == sealed_with_.end() && sealed_with_.size() >= 2 * peers_max_) sealed_with_.clear();
   sealed_with_[name_hash] = sealer_->last_key().value_or(0);
 }
 

@@ -19,9 +19,12 @@ inline constexpr std::size_t cipher_tag_bytes = 16;
 
 /// Whether the functions below work. Thread-safe.
 [[nodiscard]] bool has_cipher();
+/// The cause where they do not: "built without libsodium".
+[[nodiscard]] const char* why_no_cipher();
 
-/// Memory for secrets: between guard pages, locked, left out of core dumps, wiped at its end. A
-/// resource; empty where the system has none.
+/// Memory for secrets: between guard pages, left out of core dumps, wiped at its end. It is locked
+/// as far as RLIMIT_MEMLOCK allows; beyond that it may reach the swap. A resource; empty where the
+/// system has none.
 class guarded_bytes {
  public:
   explicit guarded_bytes(std::size_t size);
@@ -31,8 +34,8 @@ class guarded_bytes {
 
   [[nodiscard]] std::span<std::byte> bytes() { return {data_, size_}; }
   [[nodiscard]] std::span<const std::byte> bytes() const { return {data_, size_}; }
-  /// A write to it ends the process from now on.
-  void set_read_only();
+  /// A write to it ends the process from now on. False where the system refuses that.
+  [[nodiscard]] bool try_set_read_only();
 
  private:
   std::byte* data_ = nullptr;
@@ -54,7 +57,8 @@ void draw_random(std::span<std::byte> out);
 ///   expects: room has cipher_tag_bytes more than the content
 void encrypt(std::span<const std::byte> key, std::span<const std::byte> nonce,
              std::span<std::byte> room, std::size_t content_bytes);
-/// The reverse; the content's size. Nothing is decrypted where the tag does not hold.
+/// The reverse; the content's size. Nothing where the tag does not hold: no content comes out, but
+/// the bytes of `room` may have been overwritten.
 [[nodiscard]] std::optional<std::size_t> try_decrypt(std::span<const std::byte> key,
                                                      std::span<const std::byte> nonce,
                                                      std::span<std::byte> room);

@@ -21,7 +21,7 @@ class seal_key::memory {
 
 class seal_key_access {
  public:
-  /// A key of these 32 bytes; null where the system has no memory for it.
+  /// A key of these 32 bytes; null where the system has no memory for it, or cannot protect that.
   [[nodiscard]] static std::shared_ptr<const seal_key> make(std::span<const std::byte> bytes);
   [[nodiscard]] static std::span<const std::byte> bytes_of(const seal_key& key) {
     return std::as_const(*key.secret_).bytes.bytes();

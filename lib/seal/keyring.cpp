@@ -88,7 +88,7 @@ class ring_reader {
       return "the key is damaged: its check sum does not hold";
     }
     std::shared_ptr<const seal_key> made = seal_key_access::make(key);
-    if (!made) return "no memory for the key";
+    if (!made) return "no protected memory for the key";
     const bool is_known = std::any_of(ring_.keys.begin(), ring_.keys.end(),
                                       [&made](const auto& one) { return one->id() == made->id(); });
     if (is_known) return "the key " + to_text(made->id()) + " stands there twice";
@@ -116,7 +116,7 @@ std::shared_ptr<const seal_key> seal_key_access::make(std::span<const std::byte>
   auto secret = std::make_unique<seal_key::memory>();
   if (secret->bytes.bytes().size() != bytes.size()) return nullptr;
   std::copy(bytes.begin(), bytes.end(), secret->bytes.bytes().begin());
-  secret->bytes.set_read_only();
+  if (!secret->bytes.try_set_read_only()) return nullptr;
   return std::shared_ptr<const seal_key>(new seal_key(std::move(secret)));
 }
 
@@ -142,7 +142,7 @@ std::string key_text(std::span<const std::byte> bytes) {
 }
 
 tl::expected<std::string, keyring_error> generate_key() {
-  if (!has_cipher()) return tl::unexpected(make_error(0, "built without libsodium"));
+  if (!has_cipher()) return tl::unexpected(make_error(0, why_no_cipher()));
   guarded_bytes drawn(cipher_key_bytes);
   if (drawn.bytes().empty()) return tl::unexpected(make_error(0, "no memory for the key"));
   draw_random(drawn.bytes());
@@ -166,7 +166,7 @@ std::string keyring_error::message() const {
 }
 
 tl::expected<keyring, keyring_error> parse_keyring(std::string_view text) {
-  if (!has_cipher()) return tl::unexpected(make_error(0, "built without libsodium"));
+  if (!has_cipher()) return tl::unexpected(make_error(0, why_no_cipher()));
   ring_reader reader;
   std::size_t number = 0;
   while (!text.empty()) {

@@ -85,7 +85,7 @@ tl::expected<keyring, keyring_error> load_keyring(const std::string& path) {
     error.cause = std::move(cause);
     return tl::unexpected<keyring_error>(std::move(error));
   };
-  if (!has_cipher()) return refuse("built without libsodium");
+  if (!has_cipher()) return refuse(why_no_cipher());
   const open_file file(path);
   if (file.descriptor() < 0) return refuse("the file cannot be opened: " + reason_of(errno));
   struct stat found = {};

@@ -6,10 +6,11 @@
 namespace gossipmonger {
 
 bool has_cipher() { return false; }
+const char* why_no_cipher() { return "built without libsodium"; }
 
 guarded_bytes::guarded_bytes(std::size_t) {}
 guarded_bytes::~guarded_bytes() = default;
-void guarded_bytes::set_read_only() {}
+bool guarded_bytes::try_set_read_only() { return true; }
 
 void wipe(std::span<std::byte> secret) {
   // Through volatile, or the compiler may leave it out.

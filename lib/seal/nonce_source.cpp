@@ -64,6 +64,7 @@ nonce_source::nonce nonce_source::next() {
 }
 
 void nonce_source::renew() {
+  former_ = instance_;
   instance_ = draw_();
   count_ = 0;
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 namespace gossipmonger {
 
@@ -46,7 +47,10 @@ class nonce_source {
   [[nodiscard]] nonce next();
   /// Draws another instance: for a machine that was restored from a snapshot.
   void renew();
-  [[nodiscard]] std::uint64_t instance() const { return instance_; }
+  /// Whether the datagrams of that instance are mine: the present one, and the one before it.
+  [[nodiscard]] bool is_own(std::uint64_t instance) const {
+    return instance == instance_ || instance == former_;
+  }
   /// A random number that is no nonce.
   [[nodiscard]] std::uint64_t draw_other() { return draw_(); }
 
@@ -54,6 +58,7 @@ class nonce_source {
   draw draw_;
   fork_mark fork_;
   std::uint64_t instance_;
+  std::optional<std::uint64_t> former_;  // none before the first renewal
   std::uint32_t count_;
 };
 

@@ -1,6 +1,7 @@
 #include "seal/replay_windows.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace gossipmonger {
 namespace {
@@ -27,33 +28,48 @@ void replay_window::mark(std::uint32_t count) {
   seen_[count / word_bits % words] |= bit_of(count);
 }
 
+void replay_windows::set_capacity(std::size_t senders) {
+  capacity_ = std::max(senders, capacity_min);
+}
+
 const replay_window* replay_windows::find(std::uint64_t instance) const {
-  const auto found = senders_.find(instance);
-  return found == senders_.end() ? nullptr : &found->second.counts;
+  const auto found = by_instance_.find(instance);
+  return found == by_instance_.end() ? nullptr : &found->second->counts;
 }
 
-void replay_windows::mark(std::uint64_t instance, std::uint32_t count, seconds now) {
-  auto found = senders_.find(instance);
-  if (found == senders_.end()) {
-    if (senders_.size() == capacity) evict();
-    found = senders_.emplace(instance, sender(count)).first;
+void replay_windows::mark(std::uint64_t instance, std::uint32_t count, std::uint32_t date,
+                          seconds now) {
+  auto found = by_instance_.find(instance);
+  if (found == by_instance_.end()) {
+    while (senders_.size() >= capacity_) {
+      forget(senders_.begin());
+      ++evictions_;
+    }
+    sender_list fresh;
+    fresh.emplace_back(instance, count);
+    found = by_instance_.emplace(instance, fresh.begin()).first;
+    senders_.splice(senders_.end(), fresh);
+  } else {
+    senders_.splice(senders_.end(), senders_, found->second);
   }
-  found->second.counts.mark(count);
-  found->second.heard = now;
+  sender& of = *found->second;
+  of.counts.mark(count);
+  of.date = std::max(of.date, date);
+  of.heard = now;
 }
 
-void replay_windows::evict() {
-  const auto is_older = [](const auto& one, const auto& other) {
-    return one.second.heard < other.second.heard;
-  };
-  senders_.erase(std::min_element(senders_.begin(), senders_.end(), is_older));
-  ++evictions_;
+replay_windows::sender_list::iterator replay_windows::forget(sender_list::iterator one) {
+  by_instance_.erase(one->instance);
+  return senders_.erase(one);
 }
 
-void replay_windows::forget_idle(seconds now, seconds silence) {
+void replay_windows::forget_idle(seconds now, seconds silence, seconds first_in_time) {
   if (now < next_look_) return;
   next_look_ = now + std::chrono::hours(1);
-  std::erase_if(senders_, [&](const auto& one) { return now - one.second.heard >= silence; });
+  auto one = senders_.begin();
+  while (one != senders_.end() && now - one->heard >= silence) {
+    one = seconds(one->date) < first_in_time ? forget(one) : std::next(one);
+  }
 }
 
 }  // namespace gossipmonger

@@ -1,7 +1,7 @@
 // The counts that each sender has used: a datagram is opened once, and never after 960 later ones.
 //
 // A resource with a capacity; a full table gives up the sender unheard for longest. Looking changes
-// nothing: only a datagram that proved its key is marked.
+// nothing: only a datagram that proved its key is marked. A sender takes some 230 bytes.
 // Source: the anti-replay algorithm of RFC 6479, with 16 words of 64 bits.
 #pragma once
 
@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <list>
 #include <unordered_map>
 
 namespace gossipmonger {
@@ -36,43 +37,53 @@ class replay_window {
 class replay_windows {
  public:
   using seconds = std::chrono::seconds;
-  static constexpr std::size_t capacity = 4096;
+  static constexpr std::size_t capacity_min = 4096;
 
   /// `secret` decides the places of the hash table.
-  explicit replay_windows(std::uint64_t secret) : senders_(0, place(secret)) {}
+  explicit replay_windows(std::uint64_t secret) : by_instance_(0, place(secret)) {}
   replay_windows(const replay_windows&) = delete;
   replay_windows& operator=(const replay_windows&) = delete;
 
+  /// Keeps so many senders, and `capacity_min` at least.
+  void set_capacity(std::size_t senders);
   /// The counts of the sender with this instance; null where it was never heard.
   [[nodiscard]] const replay_window* find(std::uint64_t instance) const;
-  /// Marks a datagram that proved its key. Allocates for a new instance only.
-  void mark(std::uint64_t instance, std::uint32_t count, seconds now);
-  /// Gives up the senders unheard for `silence`; looks at most once an hour.
-  void forget_idle(seconds now, seconds silence);
+  /// Marks a datagram that proved its key and has that date. Allocates for a new instance only.
+  void mark(std::uint64_t instance, std::uint32_t count, std::uint32_t date, seconds now);
+  /// Gives up the senders unheard for `silence` whose dates are all before `first_in_time`: no
+  /// datagram of theirs is taken again. Looks at most once an hour.
+  void forget_idle(seconds now, seconds silence, seconds first_in_time);
 
+  [[nodiscard]] std::size_t capacity() const { return capacity_; }
   [[nodiscard]] std::size_t size() const { return senders_.size(); }
   [[nodiscard]] std::uint64_t evictions() const { return evictions_; }
 
  private:
   struct sender {
-    explicit sender(std::uint32_t first) : counts(first) {}
+    sender(std::uint64_t of_instance, std::uint32_t first) : instance(of_instance), counts(first) {}
 
+    std::uint64_t instance;
     replay_window counts;
     seconds heard{};
+    std::uint32_t date = 0;  // the highest that it told
   };
+  using sender_list = std::list<sender>;
 
   struct place {
     explicit place(std::uint64_t secret) : key(secret) {}
-    std::size_t operator()(std::uint64_t instance) const {
+    std::size_t operator()(std::uint64_t instance) const noexcept {
       const std::uint64_t mixed = (instance ^ key) * 0x9e3779b97f4a7c15;
       return static_cast<std::size_t>(mixed ^ mixed >> 32);
     }
     std::uint64_t key;
   };
 
-  void evict();
+  /// Returns the sender behind it.
+  sender_list::iterator forget(sender_list::iterator one);
 
-  std::unordered_map<std::uint64_t, sender, place> senders_;
+  std::size_t capacity_ = capacity_min;
+  sender_list senders_;  // the one unheard for longest first
+  std::unordered_map<std::uint64_t, sender_list::iterator, place> by_instance_;
   seconds next_look_{};
   std::uint64_t evictions_ = 0;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <limits>
 #include <utility>
 
 #include "seal/cipher.hpp"
@@ -78,6 +79,13 @@ sealer::sealer(keyring ring, nonce_source::draw instances, std::uint32_t count)
   set_keyring(std::move(ring));
 }
 
+void sealer::set_clock_tolerance(seconds tolerance) {
+  constexpr seconds shortest(1);
+  constexpr seconds longest(std::numeric_limits<std::uint32_t>::max());  // as far as dates go
+  const bool is_any = tolerance == seconds(0);
+  tolerance_ = is_any ? tolerance : std::clamp(tolerance, shortest, longest);
+}
+
 void sealer::set_keyring(keyring ring) {
   assert(!ring.keys.empty() && ring.keys.size() <= keyring_keys_max);
   std::vector<seal_key_counters> counters;
@@ -101,7 +109,8 @@ std::optional<std::size_t> sealer::find_key(seal_key_id id) const {
 
 std::span<const std::byte> sealer::seal(std::span<std::byte> room, std::size_t content_bytes,
                                         const seal_time& now) {
-  assert(room.size() >= seal_head_bytes + content_bytes + seal_tag_bytes);
+  constexpr std::size_t frame_bytes = seal_head_bytes + seal_tag_bytes;
+  if (room.size() < frame_bytes || content_bytes > room.size() - frame_bytes) return {};
   if (ring_.plain == plain_policy::sent) {
     ++counted_.plain_sent;
     return room.subspan(seal_head_bytes, content_bytes);
@@ -146,8 +155,9 @@ tl::expected<std::span<std::byte>, seal_drop> sealer::open(std::span<std::byte> 
   if (!size) return drop(seal_drop::forged);
 
   const seconds present = whole(now.steady);
-  windows_.forget_idle(present, tolerance_ > seconds(0) ? 2 * tolerance_ : silence_without_dates);
-  windows_.mark(head.instance, head.count, present);
+  windows_.forget_idle(present, tolerance_ > seconds(0) ? 2 * tolerance_ : silence_without_dates,
+                       first_date_in_time(now));
+  windows_.mark(head.instance, head.count, head.date, present);
   last_key_ = head.key;
   ++counted_.opened;
   ++of_keys_[key].opened;
@@ -160,7 +170,7 @@ std::optional<seal_drop> sealer::why_dropped(std::span<const std::byte> datagram
   if (const std::optional<seal_drop> wrong = why_no_head(datagram)) return wrong;
   const seal_head head = read_fields(datagram);
   if (!find_key(head.key)) return seal_drop::key;
-  if (head.instance == nonces_.instance()) return seal_drop::reflected;
+  if (nonces_.is_own(head.instance)) return seal_drop::reflected;
   const replay_window* const counts = windows_.find(head.instance);
   if (counts == nullptr) {
     if (!is_dated(head.date, now)) return seal_drop::stale;
@@ -182,6 +192,12 @@ bool sealer::is_dated(std::uint32_t date, const seal_time& now) const {
   if (tolerance_ == seconds(0) || present < first_date) return true;
   const seconds distance = present - seconds(date);
   return distance <= tolerance_ && distance >= -tolerance_;
+}
+
+seconds sealer::first_date_in_time(const seal_time& now) const {
+  if (tolerance_ == seconds(0)) return seconds::max();  // no date will be looked at
+  const seconds present = whole(now.wall);
+  return present < first_date ? seconds(0) : present - tolerance_;
 }
 
 seal_counters sealer::counters() const {

@@ -63,19 +63,23 @@ class sealer {
   /// Seals and opens with other keys from now on. Counts, windows and nonces go on.
   ///   expects: `ring` has a key
   void set_keyring(keyring ring);
-  /// How far the date of a sender's first datagram may be from mine; 0: any date.
-  void set_clock_tolerance(seconds tolerance) { tolerance_ = tolerance; }
+  /// How far the date of a sender's first datagram may be from mine; 0: any date. A negative one
+  /// means 1 s, and one above 2^32 - 1 s means that.
+  void set_clock_tolerance(seconds tolerance);
+  /// Keeps the counts of so many senders, and of 4,096 at least.
+  void set_senders_max(std::size_t senders) { windows_.set_capacity(senders); }
   /// Draws another instance: after a restore from a snapshot.
   void renew() { nonces_.renew(); }
 
   /// Makes a datagram of the content at `room[seal_head_bytes]`; returns its bytes, which are in
   /// `room`: sealed, or the content itself while plain datagrams are sent.
-  ///   expects: room has a head's and a tag's size more than the content
+  ///   errors: empty where `room` has less than a head's and a tag's size more than the content;
+  ///           nothing has changed then
   [[nodiscard]] std::span<const std::byte> seal(std::span<std::byte> room,
                                                 std::size_t content_bytes, const seal_time& now);
   /// The content of `datagram`, decrypted in its place: all of it where it is plain and may be.
   ///   errors: why it is dropped. It proves nothing before its tag holds; until then no state
-  ///           changes but counters
+  ///           changes but counters. The bytes behind the head may have been overwritten
   [[nodiscard]] tl::expected<std::span<std::byte>, seal_drop> open(std::span<std::byte> datagram,
                                                                    const seal_time& now);
   /// The key of the latest datagram that was opened; none where it was plain.
@@ -89,6 +93,8 @@ class sealer {
   [[nodiscard]] std::optional<seal_drop> why_dropped(std::span<const std::byte> datagram,
                                                      const seal_time& now) const;
   [[nodiscard]] bool is_dated(std::uint32_t date, const seal_time& now) const;
+  /// The earliest date that a sender's first datagram may have, from now on.
+  [[nodiscard]] seconds first_date_in_time(const seal_time& now) const;
   [[nodiscard]] std::optional<std::size_t> find_key(seal_key_id id) const;
 
   keyring ring_;

@@ -25,6 +25,8 @@ bool has_cipher() {
   return is_ready;
 }
 
+const char* why_no_cipher() { return "libsodium cannot be initialized"; }
+
 guarded_bytes::guarded_bytes(std::size_t size) {
   if (!has_cipher()) return;
   data_ = static_cast<std::byte*>(sodium_malloc(size));
@@ -33,7 +35,7 @@ guarded_bytes::guarded_bytes(std::size_t size) {
 
 guarded_bytes::~guarded_bytes() { sodium_free(data_); }
 
-void guarded_bytes::set_read_only() { sodium_mprotect_readonly(data_); }
+bool guarded_bytes::try_set_read_only() { return sodium_mprotect_readonly(data_) == 0; }
 
 void wipe(std::span<std::byte> secret) { sodium_memzero(secret.data(), secret.size()); }
 

@@ -96,7 +96,7 @@ TEST_CASE("replay_windows: an instance that was never marked is unknown") {
   replay_windows all(1);
   CHECK(all.find(5) == nullptr);
 
-  all.mark(5, 9, 0s);
+  all.mark(5, 9, 0, 0s);
 
   REQUIRE(all.find(5) != nullptr);
   CHECK(all.find(5)->look(9) == standing::replayed);
@@ -106,15 +106,14 @@ TEST_CASE("replay_windows: an instance that was never marked is unknown") {
 TEST_CASE("replay_windows: a full table gives up the sender unheard for longest, within 1 MiB") {
   const std::size_t before = allocated_bytes();
   replay_windows all(1);
-  for (std::uint64_t i = 0; i < replay_windows::capacity; ++i) {
-    all.mark(i, 1, std::chrono::seconds(i));
-  }
+  for (std::uint64_t i = 0; i < 4096; ++i) all.mark(i, 1, 0, std::chrono::seconds(i));
   CHECK(allocated_bytes() - before <= 1U << 20);
-  all.mark(0, 2, 5'000s);  // heard again
+  CHECK(all.evictions() == 0);
+  all.mark(0, 2, 0, 5'000s);  // heard again
 
-  all.mark(1'000'000, 1, 5'000s);
+  all.mark(1'000'000, 1, 0, 5'000s);
 
-  CHECK(all.size() == replay_windows::capacity);
+  CHECK(all.size() == 4096);
   CHECK(all.evictions() == 1);
   CHECK(all.find(0) != nullptr);
   CHECK(all.find(1) == nullptr);
@@ -122,19 +121,51 @@ TEST_CASE("replay_windows: a full table gives up the sender unheard for longest,
   CHECK(all.find(1'000'000) != nullptr);
 }
 
-TEST_CASE("replay_windows: senders unheard for the silence are forgotten, once an hour") {
+TEST_CASE(
+    "replay_windows: a table for a large cluster holds as many as it is told, 4,096 at least") {
   replay_windows all(1);
-  all.mark(1, 1, 0s);
-  all.mark(2, 1, 50h);
+  all.set_capacity(10);
+  CHECK(all.capacity() == 4096);
+  all.set_capacity(10'000);
 
-  all.forget_idle(47h, 48h);
+  for (std::uint64_t i = 0; i < 10'000; ++i) all.mark(i, 1, 0, 0s);
+  CHECK(all.size() == 10'000);
+  CHECK(all.evictions() == 0);
+  all.mark(10'000, 1, 0, 0s);
+
+  CHECK(all.size() == 10'000);
+  CHECK(all.evictions() == 1);
+}
+
+TEST_CASE("replay_windows: senders unheard for the silence are forgotten, once an hour") {
+  constexpr std::chrono::seconds any_date = std::chrono::seconds::max();
+  replay_windows all(1);
+  all.mark(1, 1, 0, 0s);
+  all.mark(2, 1, 0, 50h);
+
+  all.forget_idle(47h, 48h, any_date);
   CHECK(all.size() == 2);
-  all.forget_idle(47h + 30min, 1h);
+  all.forget_idle(47h + 30min, 1h, any_date);
   CHECK(all.size() == 2);
-  all.forget_idle(48h, 48h);
+  all.forget_idle(48h, 48h, any_date);
 
   CHECK(all.size() == 1);
   CHECK(all.find(2) != nullptr);
+}
+
+TEST_CASE(
+    "replay_windows: a sender stays while its highest date is in time, however long unheard") {
+  replay_windows all(1);
+  all.mark(1, 1, 5'000, 0s);
+  all.mark(1, 2, 4'000, 0s);  // dated before the first
+  all.mark(2, 1, 4'999, 0s);
+
+  all.forget_idle(48h, 48h, 5'000s);
+  CHECK(all.find(1) != nullptr);
+  CHECK(all.find(2) == nullptr);
+  all.forget_idle(50h, 48h, 5'001s);
+
+  CHECK(all.size() == 0);
 }
 
 }  // namespace

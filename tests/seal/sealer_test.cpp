@@ -79,6 +79,23 @@ TEST_CASE("sealer: an empty content is sealed and opened too") {
   CHECK(opened_by(other, datagram).empty());
 }
 
+TEST_CASE("sealer: a content for which the room is too small is not sealed, and nothing changes") {
+  sealer one(sample_ring());
+  for (const std::size_t room_bytes : {0U, 39U, 40U, 49U}) {
+    CAPTURE(room_bytes);
+    byte_list room(room_bytes, std::byte{'x'});
+
+    CHECK(one.seal(room, 10, at(sample_date)).empty());
+
+    CHECK(room == byte_list(room_bytes, std::byte{'x'}));
+  }
+  byte_list room(50);
+  CHECK(one.seal(room, std::numeric_limits<std::size_t>::max(), at(sample_date)).empty());
+  CHECK(one.counters().sealed == 0);
+  CHECK(one.seal(room, 10, at(sample_date)).size() == 50);
+  CHECK(read_seal_head(room)->count == 1);  // no nonce was taken before
+}
+
 TEST_CASE("sealer: each flip of one bit is refused, and the genuine datagram is then opened") {
   sealer one(sample_ring());
   sealer other(sample_ring());
@@ -272,6 +289,87 @@ TEST_CASE("sealer: a sender unheard for two tolerances is forgotten; its old dat
   CHECK(opened_by(other, old, at(sample_date + 48h, 48h)) == "<stale>");
 }
 
+TEST_CASE("sealer: an idle sender whose clock stepped ahead is kept until its dates are stale") {
+  // Its last datagram is dated ahead by 0, by the whole tolerance, and by three of them.
+  for (const auto ahead : {0h, 24h, 72h}) {
+    CAPTURE(ahead.count());
+    sealer one(sample_ring());
+    sealer two(sample_ring());
+    sealer other(sample_ring());
+    const bool is_first = ahead == 24h;  // the highest date that a first datagram may have
+    if (!is_first) REQUIRE(opened_by(other, sealed_by(one, "first")) == "first");
+    const byte_list late = sealed_by(one, "late", sample_date + ahead);
+    REQUIRE(opened_by(other, late) == "late");
+
+    // Every two hours another sender is heard, and idle ones may be forgotten.
+    for (auto time = 2h; time < 120h; time += 2h) {
+      CAPTURE(time.count());
+      const seal_time now = at(sample_date + time, time);
+      REQUIRE(opened_by(other, sealed_by(two, "on", sample_date + time), now) == "on");
+      const std::string again = opened_by(other, late, now);
+      CHECK((again == "<replayed>" || again == "<stale>"));
+    }
+    CHECK(other.counters().instances == 1);
+    CHECK(other.counters().evictions == 0);
+  }
+}
+
+TEST_CASE("sealer: a clock that was never set forgets nobody, since it compares no dates") {
+  sealer one(sample_ring());
+  sealer two(sample_ring());
+  sealer young(sample_ring());
+  const byte_list old = sealed_by(one, "old");
+  REQUIRE(opened_by(young, old, at(0s)) == "old");
+
+  REQUIRE(opened_by(young, sealed_by(two, "later"), at(100h, 100h)) == "later");
+
+  CHECK(opened_by(young, old, at(100h, 100h)) == "<replayed>");
+}
+
+TEST_CASE("sealer: any tolerance is taken, a negative one as 1 s and a huge one as 136 years") {
+  const auto opens = [](std::chrono::seconds tolerance, std::chrono::seconds offset) {
+    sealer one(sample_ring());
+    sealer other(sample_ring());
+    other.set_clock_tolerance(tolerance);
+    const byte_list datagram = sealed_by(one, "hello", sample_date + offset);
+    const std::string content = opened_by(other, datagram);
+    // Silence of any length, computed from the tolerance, forgets nothing that is still fresh.
+    const std::string again = opened_by(other, datagram);
+    CHECK((again == "<replayed>" || again == "<stale>"));
+    return content == "hello";
+  };
+
+  for (const auto negative : {-1s, -86'400s, std::chrono::seconds::min()}) {
+    CHECK(opens(negative, 1s));
+    CHECK(opens(negative, -1s));
+    CHECK_FALSE(opens(negative, 2s));
+    CHECK_FALSE(opens(negative, -2s));
+  }
+  for (const std::chrono::seconds huge :
+       {std::chrono::seconds(5'000'000'000), std::chrono::seconds::max()}) {
+    CHECK(opens(huge, 0s));
+    CHECK(opens(huge, 1'000'000'000s));
+    CHECK(opens(huge, -1'800'000'000s));
+  }
+}
+
+TEST_CASE("sealer: it keeps the counts of as many senders as it is told") {
+  sealer other(sample_ring());
+  other.set_senders_max(5'000);
+  sealer one(sample_ring(), instances_from(1));
+  const byte_list first = sealed_by(one, "first");
+  REQUIRE(opened_by(other, first) == "first");
+
+  for (int i = 1; i < 5'000; ++i) {
+    one.renew();
+    REQUIRE(opened_by(other, sealed_by(one, "on")) == "on");
+  }
+
+  CHECK(other.counters().instances == 5'000);
+  CHECK(other.counters().evictions == 0);
+  CHECK(opened_by(other, first) == "<replayed>");
+}
+
 // ------------------------------------------------------------------------------------------ plain
 
 TEST_CASE("sealer: a plain datagram is refused, accepted or sent as the ring says") {
@@ -346,6 +444,22 @@ TEST_CASE("sealer: renewed, it has another instance, and counts anew") {
   const std::optional<seal_head> after = read_seal_head(sealed_by(one, "x"));
   CHECK(after->instance != before->instance);
   CHECK(after->count == 1);
+}
+
+TEST_CASE("sealer: renewed or wrapped, it still refuses the datagrams of its instance before") {
+  sealer one(sample_ring());
+  const byte_list before = sealed_by(one, "before");
+  one.renew();
+  CHECK(opened_by(one, before) == "<reflected>");
+  CHECK(opened_by(one, sealed_by(one, "after")) == "<reflected>");
+  CHECK(opened_by(one, before) == "<reflected>");
+
+  sealer two(sample_ring(), instances_from(10), std::numeric_limits<std::uint32_t>::max() - 1);
+  const byte_list last = sealed_by(two, "last");
+  const byte_list next = sealed_by(two, "next");
+  REQUIRE(read_seal_head(last)->instance != read_seal_head(next)->instance);
+  CHECK(opened_by(two, last) == "<reflected>");
+  CHECK(opened_by(two, next) == "<reflected>");
 }
 
 TEST_CASE("sealer: a forked process seals with an instance of its own, and its parent goes on") {

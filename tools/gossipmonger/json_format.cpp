@@ -254,6 +254,7 @@ std::string json_format::keys(const key_stages& all) const {
     }
     line["keys"].push_back(std::move(key));
   }
+  line["unlisted_keys"] = all.unlisted_keys;
   line["plain"] = to_string(all.plain_here);
   line["plain_sent_by"] = all.plain_sent_by;
   line["plain_accepted_by"] = all.plain_accepted_by;

@@ -2,9 +2,14 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <utility>
 
 namespace gossipmonger {
 namespace {
+
+/// Rows for keys that this node does not have: each node may name 8, whether they exist or not.
+constexpr std::size_t foreign_rows_max = 24;
 
 /// The text that a node publishes, understood. Words that this program does not know are skipped.
 struct parsed_stage {
@@ -46,6 +51,35 @@ parsed_stage parse_stage(const std::optional<std::string>& published) {
   return parsed;
 }
 
+/// A key that this node does not have, and the number of nodes that name it.
+struct foreign_key {
+  explicit foreign_key(std::string of_id) : id(std::move(of_id)) {}
+
+  std::string id;
+  std::size_t nodes = 0;
+};
+
+/// The keys beside those in `rows`, those that most nodes name first.
+std::vector<foreign_key> foreign_keys(const std::vector<parsed_stage>& stages,
+                                      const std::vector<key_row>& rows) {
+  std::set<std::string_view> own;
+  for (const key_row& row : rows) own.insert(row.id);
+  std::vector<foreign_key> found;
+  std::map<std::string_view, std::size_t> places;  // any node may invent ids: no hash table
+  for (const parsed_stage& stage : stages) {
+    for (auto id = stage.open.begin(); id != stage.open.end(); ++id) {
+      if (own.contains(*id) || std::find(stage.open.begin(), id, *id) != id) continue;
+      const auto [place, is_new] = places.try_emplace(*id, found.size());
+      if (is_new) found.emplace_back(*id);
+      ++found[place->second].nodes;
+    }
+  }
+  std::ranges::sort(found, [](const foreign_key& one, const foreign_key& other) {
+    return one.nodes != other.nodes ? one.nodes > other.nodes : one.id < other.id;
+  });
+  return found;
+}
+
 }  // namespace
 
 key_stages stages_of(const std::vector<node_stage>& nodes, const seal_counters& here,
@@ -67,10 +101,12 @@ key_stages stages_of(const std::vector<node_stage>& nodes, const seal_counters& 
     const parsed_stage& stage = parsed.emplace_back(parse_stage(node.published));
     if (stage.is_plain_sent) all.plain_sent_by.push_back(node.name);
     if (stage.is_plain_accepted) all.plain_accepted_by.push_back(node.name);
-    for (const std::string& id : stage.open) {
-      const bool is_listed = std::any_of(all.keys.begin(), all.keys.end(),
-                                         [&id](const key_row& row) { return row.id == id; });
-      if (!is_listed) all.keys.emplace_back().id = id;
+  }
+  for (const foreign_key& one : foreign_keys(parsed, all.keys)) {
+    if (all.keys.size() == here.keys.size() + foreign_rows_max) {
+      ++all.unlisted_keys;
+    } else {
+      all.keys.emplace_back().id = one.id;
     }
   }
   for (key_row& row : all.keys) {

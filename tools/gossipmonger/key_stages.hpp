@@ -38,8 +38,9 @@ struct key_row {
 struct key_stages {
   key_stages() = default;
 
-  std::size_t nodes = 0;  ///< this one, and the live and new ones
-  std::vector<key_row> keys;
+  std::size_t nodes = 0;          ///< this one, and the live and new ones
+  std::vector<key_row> keys;      ///< this node's, and 24 others that most nodes name
+  std::size_t unlisted_keys = 0;  ///< further keys that other nodes name
   plain_policy plain_here = plain_policy::refused;
   std::vector<std::string> plain_sent_by;
   std::vector<std::string> plain_accepted_by;  ///< those that send plain included

@@ -418,6 +418,10 @@ std::string text_format::keys(const key_stages& all) const {
     }
     text += "\n";
   }
+  if (all.unlisted_keys != 0) {
+    text +=
+        "not listed: " + std::to_string(all.unlisted_keys) + " more keys, named by fewer nodes\n";
+  }
   text += painted("plain", colour::bold) + ": " + std::string(to_string(all.plain_here)) +
           " here; sent by " + by(all.plain_sent_by, all.nodes) + "; accepted by " +
           by(all.plain_accepted_by, all.nodes) + "\n";

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <stdexcept>
 #include <utility>
 
 #include "gossipmonger/node_base.hpp"
@@ -14,16 +15,18 @@ namespace gossipmonger {
 
 /// The way to `node_base` of the function below.
 struct seal_draw_access {
-  /// As `set_seal_draw`.
-  static void set(node_base& of, std::function<std::uint64_t()> draw) {
-    of.set_seal_draw(std::move(draw));
+  /// As `set_seal_draw`; false where `of` was given a keyring already.
+  [[nodiscard]] static bool try_set(node_base& of, std::function<std::uint64_t()> draw) {
+    return of.try_set_seal_draw(std::move(draw));
   }
 };
 
 /// `of` takes the instances of its seal from `draw`.
-///   expects: `of` was given no keyring yet
+///   errors: std::logic_error where `of` was given a keyring already; nothing has changed then
 inline void set_seal_draw(node_base& of, std::function<std::uint64_t()> draw) {
-  seal_draw_access::set(of, std::move(draw));
+  if (!seal_draw_access::try_set(of, std::move(draw))) {
+    throw std::logic_error("set_seal_draw: the node was given a keyring already");
+  }
 }
 
 }  // namespace gossipmonger

@@ -52,7 +52,8 @@ bool answer_writer::fill(answer_leg& leg, message& out, nanoseconds now) {
   const bool is_first = leg.is_first;
   if (!is_first && !leg.has_more()) return false;
   leg.is_narrow = shared_.is_narrow(leg);
-  const std::size_t budget = std::min(shared_.message_bytes_max(leg), leg.bytes_left);
+  const std::size_t bytes_left = leg.bytes_left - std::min(leg.bytes_left, leg.frame_bytes);
+  const std::size_t budget = std::min(shared_.message_bytes_max(leg), bytes_left);
   if (leg.datagrams_left == 0 || budget < reply_frame_bytes) return false;
 
   filled_gaps_.clear();
@@ -79,13 +80,13 @@ bool answer_writer::fill(answer_leg& leg, message& out, nanoseconds now) {
   if (!is_first && !leg.is_unverified && leg.remote_hash != 0) note_flights(leg, out, now);
   leg.is_first = false;
   leg.filled_bytes = pack.bytes();
-  leg.bytes_left -= std::min(leg.bytes_left, pack.bytes());
+  leg.bytes_left -= std::min(leg.bytes_left, pack.bytes() + leg.frame_bytes);
   --leg.datagrams_left;
   // The last datagram of bulk is a whole one. A smaller one might have room for no entry, and then
   // no datagram would say that there is more.
   const bool is_bulk = !leg.is_unverified && !leg.owed.empty();
-  const std::size_t bytes_min =
-      is_bulk ? shared_.message_bytes_max(leg) : reply_frame_bytes + place_margin;
+  const std::size_t bytes_min = leg.frame_bytes + (is_bulk ? shared_.message_bytes_max(leg)
+                                                           : reply_frame_bytes + place_margin);
   const bool is_spent = is_empty || leg.datagrams_left == 0 || leg.bytes_left < bytes_min;
   if (is_spent && leg.has_more()) {
     leg.datagrams_left = 0;

@@ -103,6 +103,8 @@ struct answer_leg : leg_base {
   std::uint64_t asked_generation = 0;
   std::uint64_t asked_heartbeat = 0;
   std::size_t bytes_left = 0;
+  /// Bytes that the driver adds to each datagram, as a seal, where `bytes_left` counts them too.
+  std::size_t frame_bytes = 0;
   /// The address is unverified: `bytes_left` follows the 3x rule, and the leg says `more` where it
   /// runs out. Anybody can claim to be its sender, so it reads and writes nothing that is kept of
   /// that peer.

@@ -75,6 +75,7 @@ answer_leg take_sign(answer_leg& leg) {
   sign.asked_generation = leg.asked_generation;
   sign.asked_heartbeat = leg.asked_heartbeat;
   sign.bytes_left = leg.bytes_left;
+  sign.frame_bytes = leg.frame_bytes;
   sign.is_unverified = leg.is_unverified;
   sign.refused = leg.refused;
   sign.of_root = std::exchange(leg.of_root, which_leg(leg.of_root));

@@ -97,6 +97,7 @@ class sending {
 
   /// The driver adds so many bytes to each datagram: the byte budget counts them.
   void set_frame_bytes(std::size_t bytes) { frame_bytes_ = bytes; }
+  [[nodiscard]] std::size_t frame_bytes() const { return frame_bytes_; }
 
   // The round.
   /// Ends the digests that the last round's budget did not carry. True: a probe of mine still

@@ -92,6 +92,28 @@ TEST_CASE("answer_writer: an answer whose bytes run out within entries says `mor
   }
 }
 
+TEST_CASE("answer_writer: the bytes that a leg may take hold the frame of each of its datagrams") {
+  exchange_fixture given;
+  given.add("b", 0);
+  const slot_index owner = given.add_with_entries("owner", 90, std::string(20, 'v'));
+  constexpr std::size_t frame = 40;
+  for (std::size_t limit = 1000; limit < 4000; limit += 8) {
+    CAPTURE(limit);
+    answer_writer writer(given.shared);
+    answer_leg leg = make_leg();
+    leg.bytes_left = limit;
+    leg.frame_bytes = frame;
+    leg.is_unverified = true;
+    leg.owed.emplace_back(owner, 7, 0);
+    message out;
+
+    std::size_t bytes = 0;
+    while (writer.fill(leg, out, {})) bytes += leg.filled_bytes + frame;
+
+    CHECK(bytes <= limit);
+  }
+}
+
 TEST_CASE(
     "answer_writer: an answer that fills gaps alone says `more`, where the rest is held back") {
   exchange_fixture given;

@@ -123,6 +123,7 @@ TEST_CASE("sending: a sign of life goes bare where the budget has no room for it
   queue.took(*spending, out);
   answer_leg signing = make_answer(2);
   signing.is_sign_due = true;
+  signing.frame_bytes = 40;
   signing.owed.emplace_back(slot_index{3}, 1, 0);
   signing.of_root = root_answer::leg_2 | root_answer::is_stale;
   signing.sum_bits = 5;
@@ -135,6 +136,7 @@ TEST_CASE("sending: a sign of life goes bare where the budget has no room for it
   CHECK(turn->answer->to == address_of(2));
   CHECK(turn->answer->owed.empty());
   CHECK(turn->answer->datagrams_left == 1);
+  CHECK(turn->answer->frame_bytes == 40);
   CHECK(turn->answer->of_root == (root_answer::leg_2 | root_answer::is_stale));
   CHECK(turn->answer->sum_bits == 0);
   turn->answer->bytes_left = 900;
