@@ -50,7 +50,7 @@ class counted_protocol {
     ++turn_;
     return made_.get();
   }
-  /// For what changes nothing.
+  /// The protocol, to call what changes nothing.
   [[nodiscard]] const protocol& see() const { return *made_; }
   /// While this stays the same, views of what the protocol holds stay valid.
   [[nodiscard]] std::uint64_t turn() const { return turn_; }

@@ -86,7 +86,7 @@ class small_node {
     }
   }
 
-  /// What was peeked is what is shown, if it is an entry.
+  /// If an entry is next, its view is shown as it was peeked.
   static void check_peeked(const change_cursor& cursor, bool has_next, const peeked_entry& ahead,
                            const std::optional<event_view>& seen) {
     CHECK(seen.has_value() == has_next);
