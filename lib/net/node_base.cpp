@@ -127,7 +127,7 @@ std::optional<entry_view> node_base::get(std::string_view peer, std::string_view
 }
 
 std::optional<slot_index> node_base::find_slot(std::string_view peer, key_scope scope) const {
-  const protocol& core = *driver_->core;
+  const protocol& core = driver_->core.see();
   const std::optional<slot_index> slot = core.find_slot(peer);
   if (!slot || !is_shown(core.status(*slot), scope)) return std::nullopt;
   return slot;

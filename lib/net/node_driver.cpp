@@ -127,20 +127,19 @@ tl::expected<void, keyring_error> node_driver::set_keyring(keyring ring) {
 std::vector<member> node_driver::members() const {
   std::vector<member> all = core.see().members(now());
   const hash_key cluster = make_cluster_key(settings().cluster_name);
-  for (member& one : all) {
-    if (one.status != peer_status::self)
-      one.sealed_with = seal_.sealed_with(siphash(cluster, one.name));
-  }
+  for (member& one : all) tell_seal(one, cluster);
   return all;
 }
 
 std::optional<member> node_driver::find_member(std::string_view peer) const {
-  std::optional<member> found = core->find_member(peer, now());
-  if (found && found->status != peer_status::self) {
-    const hash_key cluster = make_cluster_key(settings().cluster_name);
-    found->sealed_with = seal_.sealed_with(siphash(cluster, found->name));
-  }
+  std::optional<member> found = core.see().find_member(peer, now());
+  if (found) tell_seal(*found, make_cluster_key(settings().cluster_name));
   return found;
+}
+
+void node_driver::tell_seal(member& of, const hash_key& cluster) const {
+  if (of.status == peer_status::self) return;
+  of.sealed_with = seal_.sealed_with(siphash(cluster, of.name));
 }
 
 // ------------------------------------------------------------------------------------- the loops

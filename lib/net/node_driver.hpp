@@ -90,6 +90,8 @@ class node_driver final : public node_state {
   /// Starts a loop that `run` waits for. `owner` goes with it.
   void spawn(asio::awaitable<void> loop, asio::cancellation_slot slot = {},
              std::shared_ptr<const void> owner = nullptr);
+  /// Sets the key that the peer seals with.
+  void tell_seal(member& of, const hash_key& cluster) const;
   void handle_end(std::exception_ptr thrown);
   void handle_transport_end(std::error_code why);
   void handle(const inbound& received);
