@@ -252,7 +252,7 @@ class SealingTest(harness.ProgramTest):
             if refused:
                 told = a.event("error")["message"]
                 self.assertRegex(told, r"dates its first datagram \d+ h in the (past|future)")
-                self.assertTrue(told.endswith(": check both clocks"), told)
+                self.assertIn(": check both clocks (unverified", told)
             self.assertEqual(a.ask("stats")["drop_seal_stale"], 2 if refused else 0)
         for value in ("1", "999ms", "-1s", "x"):
             status, _, errors = self.run_program("run", "--name", "a", "--seal-clock-tolerance",
@@ -428,7 +428,8 @@ class SealingTest(harness.ProgramTest):
         a = self.node("a", "--keyring", path, cwd=self.folder, preexec_fn=allow_cores)
         a.ask("keys")
         time.sleep(0.2)
-        a.process.send_signal(signal.SIGQUIT)
+        # Not SIGQUIT: a shell that runs the tests in the background has them ignore that.
+        a.process.send_signal(signal.SIGABRT)
         a.process.wait(timeout=3 * harness.PATIENCE)  # a busy disk takes its time for a core
         cores = [name for name in os.listdir(self.folder) if name.startswith("core")]
         if not cores:
