@@ -61,7 +61,7 @@ TEST_CASE("dissemination: each change is told three times log2 n") {
 
 TEST_CASE("dissemination: of a peer that is over, or forgotten, nothing is told") {
   dissemination spreading;
-  for (const slot_index slot : {1, 2, 3}) spreading.tell_anew(slot);
+  for (const slot_index slot : {1U, 2U, 3U}) spreading.tell_anew(slot);
   spreading.expire(10, [](slot_index slot) { return slot == 2; });
   spreading.forget(3);
   spreading.forget(60);  // never told
