@@ -102,7 +102,7 @@ class segmented_batch {
   static constexpr std::size_t control_bytes_max = 128;
 
   struct alignas(cmsghdr) control {
-    std::array<std::byte, control_bytes_max> bytes{};
+    std::array<std::byte, control_bytes_max> bytes;  // set where a run needs it: there are many
   };
 
   [[nodiscard]] static bool is_joined(const msghdr& first, const msghdr& next,
@@ -142,6 +142,7 @@ class segmented_batch {
     const std::size_t mine = CMSG_SPACE(sizeof(std::uint16_t));
     assert(before + mine <= control_bytes_max);
     if (before != 0) std::memcpy(with.bytes.data(), run.msg_control, before);
+    std::memset(with.bytes.data() + before, 0, mine);
     auto* const added = reinterpret_cast<cmsghdr*>(with.bytes.data() + before);
     added->cmsg_level = udp_level;
     added->cmsg_type = segment_option;
