@@ -68,18 +68,15 @@ class Ending(harness.ProgramTest):
     @unittest.skipUnless(os.environ.get("HANGING_NAMES"), "no look-up can be made to hang")
     def test_a_look_up_that_hangs_does_not_keep_it(self):
         names = {**os.environ, "LD_PRELOAD": os.environ["HANGING_NAMES"]}
-        for signals in (1, 2):
-            with self.subTest(signals=signals):
-                a = self.node("a", env=names)
-                a.say("join hang.test:7000")
-                time.sleep(0.3)  # nothing tells that it hangs
-                self.assertTrue(a.replies.empty())
+        a = self.node("a", env=names)
+        a.say("join hang.test:7000")
+        time.sleep(1)  # nothing tells that it hangs
+        self.assertTrue(a.replies.empty())
 
-                for _ in range(signals):
-                    a.process.terminate()
+        a.process.terminate()
 
-                self.assertEqual(a.wait(), (0, ""))
-                self.assertIn("hang.test", a.reply()["message"])
+        self.assertEqual(a.wait(), (0, ""))
+        self.assertIn("hang.test", a.reply()["message"])
 
     def test_the_end_of_input_does_not_end_it(self):
         with tempfile.TemporaryFile() as commands, open(os.devnull, "rb") as nothing:
