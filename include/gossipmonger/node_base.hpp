@@ -137,10 +137,11 @@ class node_base {
 
   /// Runs with other options from now on: take `settings()`, change the fields that are to differ.
   /// The timer and the look-up of seeds follow at once. Another `advertise` makes a new
-  /// incarnation, which peers see restart. Without one, the address is again the transport's, or
+  /// incarnation, which peers see restart. Without one, the address is the transport's again, or
   /// that of the route to a seed.
-  ///   errors: as `validated_change`; `advertise` where the transport is on a wildcard address and
-  ///           no seed is left to find the local one by. All options stay as they were
+  ///
+  ///   errors: as `validated_change`. Also `advertise`, where the transport is on a wildcard
+  ///           address and no seed is left to find the local one by. All options then stay
   [[nodiscard]] tl::expected<void, config_error> change(config wanted);
 
   // Sealing.
@@ -165,8 +166,8 @@ class node_base {
   [[nodiscard]] subscription subscribe(const event_filter& filter = event_filter());
   /// Shows each message to `seen`, on the node's executor: a received one before it takes effect, a
   /// sent one just before it goes out. It may call `find_name` of this node, and nothing else. The
-  /// message is valid during the call. `seen` is kept until it is replaced (an empty one ends it),
-  /// and is called as long as the loops of `run` go on.
+  /// message is valid during the call. `seen` is called as long as the loops of `run` go on. It is
+  /// kept until it is replaced; an empty one ends it.
   void on_message(message_hook seen);
   /// The name with that hash, for `to_string(message, ...)`; empty if no such node is known.
   [[nodiscard]] std::string_view find_name(std::uint64_t name_hash) const;
