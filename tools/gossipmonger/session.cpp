@@ -100,7 +100,8 @@ void session::await_signal() {
     } else {
       end();
     }
-    await_signal();
+    // A signal that was on its way when the session ended must not begin another wait.
+    if (!has_ended_) await_signal();
   });
 }
 
@@ -125,6 +126,7 @@ asio::awaitable<void> session::live(std::optional<milliseconds> lifetime) {
   lookup_end_.emit(asio::cancellation_type::terminal);
   input_.stop();
   output_.stop_waiting();
+  has_ended_ = true;
   signals_.cancel();
   drops_due_.cancel();
 }

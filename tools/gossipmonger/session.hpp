@@ -88,7 +88,8 @@ class session {
   std::uint64_t reloads_ = 0;
   std::uint64_t reload_errors_ = 0;
   bool is_ending_ = false;
-  bool has_quit_ = false;  // and so has left already
+  bool has_quit_ = false;   // and so has left already
+  bool has_ended_ = false;  // nothing is awaited any more
 };
 
 }  // namespace gossipmonger
