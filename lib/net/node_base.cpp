@@ -107,23 +107,23 @@ node_base::~node_base() { stop(); }
 
 // ----------------------------------------------------------------------------------------- queries
 
-std::string_view node_base::name() const { return driver_->core->name(); }
+std::string_view node_base::name() const { return driver_->core.see().name(); }
 
-std::uint64_t node_base::generation() const { return driver_->core->generation(); }
+std::uint64_t node_base::generation() const { return driver_->core.see().generation(); }
 
-std::uint64_t node_base::version() const { return driver_->core->version(); }
+std::uint64_t node_base::version() const { return driver_->core.see().version(); }
 
-endpoint node_base::advertised_endpoint() const { return driver_->core->address(); }
+endpoint node_base::advertised_endpoint() const { return driver_->core.see().address(); }
 
 asio::any_io_executor node_base::get_executor() { return driver_->transport.get_executor(); }
 
-const config& node_base::settings() const { return driver_->core->settings(); }
+const config& node_base::settings() const { return driver_->core.see().settings(); }
 
 std::optional<entry_view> node_base::get(std::string_view peer, std::string_view key,
                                          key_scope scope) const {
   const bool is_hidden = scope != key_scope::all && !find_slot(peer, scope);
   if (is_hidden) return std::nullopt;
-  return driver_->core->get(peer, key);
+  return driver_->core.see().get(peer, key);
 }
 
 std::optional<slot_index> node_base::find_slot(std::string_view peer, key_scope scope) const {
@@ -133,12 +133,12 @@ std::optional<slot_index> node_base::find_slot(std::string_view peer, key_scope 
   return slot;
 }
 
-bool node_base::is_known(std::string_view peer) const { return driver_->core->is_known(peer); }
+bool node_base::is_known(std::string_view peer) const { return driver_->core.see().is_known(peer); }
 
 std::optional<entry_view> node_base::first_above(std::optional<slot_index> slot,
                                                  std::uint64_t version) const {
   if (!slot) return std::nullopt;
-  return driver_->core->first_above(*slot, version);
+  return driver_->core.see().first_above(*slot, version);
 }
 
 std::vector<member> node_base::members() const { return driver_->members(); }
@@ -147,9 +147,9 @@ std::optional<member> node_base::find_member(std::string_view peer) const {
   return driver_->find_member(peer);
 }
 
-protocol_stats node_base::stats() const { return driver_->core->stats(); }
+protocol_stats node_base::stats() const { return driver_->core.see().stats(); }
 
-table_sizes node_base::tables() const { return driver_->core->tables(); }
+table_sizes node_base::tables() const { return driver_->core.see().tables(); }
 
 // -------------------------------------------------------------------------------------- publishing
 
@@ -250,7 +250,7 @@ subscription node_base::subscribe(const event_filter& filter) {
 void node_base::on_message(message_hook seen) { driver_->core->on_message(std::move(seen)); }
 
 std::string_view node_base::find_name(std::uint64_t name_hash) const {
-  return driver_->core->find_name(name_hash);
+  return driver_->core.see().find_name(name_hash);
 }
 
 // ------------------------------------------------------------------------------- running, awaiting

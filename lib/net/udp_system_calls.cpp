@@ -62,7 +62,9 @@ class single_calls : public udp_system_calls {
     const ssize_t length = ::sendmsg(socket, &message, send_flags);
     if (length >= 0 || errno != EMSGSIZE) return length;
     const fragments_allowed allowed(socket);
-    return allowed.is_changed() ? ::sendmsg(socket, &message, send_flags) : length;
+    if (allowed.is_changed()) return ::sendmsg(socket, &message, send_flags);
+    errno = EMSGSIZE;  // whatever the system said of its options
+    return length;
   }
 };
 

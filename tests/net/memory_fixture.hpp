@@ -2,20 +2,33 @@
 // the manual clock to its end, with its exception carried out.
 #pragma once
 
+#include <chrono>
 #include <exception>
 #include <functional>
 #include <memory>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 #include <asio/awaitable.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 
+#include "gossipmonger/config.hpp"
 #include "gossipmonger/testing/manual_clock.hpp"
 #include "gossipmonger/testing/memory_transport.hpp"
 
 namespace gossipmonger {
+
+/// Of a node in such a world, which asks the first one.
+inline config memory_settings(std::string name) {
+  config made;
+  made.name = std::move(name);
+  made.gossip_interval = std::chrono::milliseconds(200);
+  made.random_seed = 7;
+  made.seeds = {"10.0.0.1:7000"};
+  return made;
+}
 
 /// A world for one test; the network outlives what the io_context still holds when it goes.
 struct memory_world {

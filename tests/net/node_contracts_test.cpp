@@ -82,15 +82,6 @@ class stingy_transport {
 
 using bent_node = basic_node<throwing_storage, stingy_transport>;
 
-config settings_of(std::string name) {
-  config made;
-  made.name = std::move(name);
-  made.gossip_interval = 200ms;
-  made.random_seed = 7;
-  made.seeds = {"10.0.0.1:7000"};
-  return made;
-}
-
 }  // namespace
 
 TEST_CASE("node: a storage that is not empty is refused by name") {
@@ -103,12 +94,12 @@ TEST_CASE("node: a storage that is not empty is refused by name") {
   entry.version = 1;
   entry.sequence = 1;
   REQUIRE(used.put(self_slot, entry));
-  const auto refused = bent_node::create(settings_of("n0"), over, std::move(used));
+  const auto refused = bent_node::create(memory_settings("n0"), over, std::move(used));
 
   REQUIRE_FALSE(refused.has_value());
   CHECK(refused.error().message() ==
         "storage: not empty is not allowed; allowed: one without entries: a node starts with none");
-  CHECK(bent_node::create(settings_of("n0"), over, throwing_storage()).has_value());
+  CHECK(bent_node::create(memory_settings("n0"), over, throwing_storage()).has_value());
 }
 
 TEST_CASE("node: a storage that throws ends run with its exception, and what waits with it") {
@@ -118,8 +109,8 @@ TEST_CASE("node: a storage that throws ends run with its exception, and what wai
   throwing_storage entries;
   entries.throws = std::make_shared<bool>(false);
   const std::shared_ptr<bool> throws = entries.throws;
-  auto one = bent_node::create(settings_of("n0"), over_one).value();
-  auto two = bent_node::create(settings_of("n1"), over_two, std::move(entries)).value();
+  auto one = bent_node::create(memory_settings("n0"), over_one).value();
+  auto two = bent_node::create(memory_settings("n1"), over_two, std::move(entries)).value();
   std::string thrown_by_run;
   std::error_code waited;
   asio::co_spawn(world.context, one->run(), [](std::exception_ptr, result<void>) {});
@@ -151,8 +142,8 @@ TEST_CASE("node: what a transport takes only in part is lost, and all of it arri
   memory_world world;
   stingy_transport over_one(world, 1);
   stingy_transport over_two(world, 2);
-  auto one = bent_node::create(settings_of("n0"), over_one).value();
-  auto two = bent_node::create(settings_of("n1"), over_two).value();
+  auto one = bent_node::create(memory_settings("n0"), over_one).value();
+  auto two = bent_node::create(memory_settings("n1"), over_two).value();
   for (int i = 0; i < 300; ++i) {
     REQUIRE(one->set("key " + std::to_string(i), std::string(100, 'v')));
   }

@@ -82,21 +82,12 @@ class held_transport {
 
 using held_node = basic_node<memory_storage, held_transport>;
 
-config settings_of(std::string name) {
-  config made;
-  made.name = std::move(name);
-  made.gossip_interval = 200ms;
-  made.random_seed = 7;
-  made.seeds = {"10.0.0.1:7000"};
-  return made;
-}
-
 /// Two sealed nodes with two keys. The first has sealed 32 datagrams to the second with the old one
 /// when its ring changes; its transport has not sent them yet.
 struct reload_world : memory_world {
   reload_world() {
     for (const auto& one : {std::pair("n0", &over_one), std::pair("n1", &over_two)}) {
-      nodes.push_back(held_node::create(settings_of(one.first), *one.second).value());
+      nodes.push_back(held_node::create(memory_settings(one.first), *one.second).value());
       REQUIRE(nodes.back()->set_keyring(sample_ring({old_key, new_key})));
       asio::co_spawn(context, nodes.back()->run(), [](std::exception_ptr, result<void>) {});
     }

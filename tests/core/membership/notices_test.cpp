@@ -52,13 +52,19 @@ class teller {
   std::uint64_t read_upto_ = 0;
 };
 
+/// A peer that is told of.
+identity_view peer_b() {
+  identity_view who;
+  who.name = "b";
+  who.generation = 3;
+  return who;
+}
+
 }  // namespace
 
 TEST_CASE("notices: a subject is told once a grace, also where it is the only one") {
   teller node;
-  identity_view who;
-  who.name = "b";
-  who.generation = 3;
+  const identity_view who = peer_b();
 
   node.own.report_once(event_kind::error, who, 1, "text", node.now);
   node.own.report_once(event_kind::error, who, 1, "text", node.now + 1h - 1ns);
@@ -71,9 +77,7 @@ TEST_CASE("notices: a subject is told once a grace, also where it is the only on
 
 TEST_CASE("notices: of more subjects than the table holds, the rest are told a grace later") {
   teller node;
-  identity_view who;
-  who.name = "b";
-  who.generation = 3;
+  const identity_view who = peer_b();
 
   node.own.report_once(event_kind::error, who, 1, "text", node.now);
   node.own.report_once(event_kind::error, who, 1, "text", node.now);
