@@ -63,7 +63,7 @@ class single_calls : public udp_system_calls {
     if (length >= 0 || errno != EMSGSIZE) return length;
     const fragments_allowed allowed(socket);
     if (allowed.is_changed()) return ::sendmsg(socket, &message, send_flags);
-    errno = EMSGSIZE;  // whatever the system said of its options
+    errno = EMSGSIZE;  // of the datagram, not of the options
     return length;
   }
 };
