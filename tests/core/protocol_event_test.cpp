@@ -105,6 +105,21 @@ TEST_CASE("protocol events: what was removed before a subscription began is not 
   CHECK(read_events(a, early) == "removed a k@2\n");
 }
 
+TEST_CASE("protocol events: a cursor that has not begun peeks at no entry, and stays as it is") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  REQUIRE(a.set("k", "1"));
+  change_cursor cursor;
+  peeked_entry ahead;
+  ahead.sequence = 7;  // of a former event
+
+  CHECK(a.peek_event(cursor, ahead));
+
+  CHECK(ahead.sequence == 0);
+  CHECK_FALSE(cursor.has_begun);
+  CHECK(read_events(a, cursor) == "update a k=1@1\n");
+}
+
 TEST_CASE("protocol events: a removal while the snapshot is being read is told") {
   small_cluster world;
   protocol& a = world.add("a");

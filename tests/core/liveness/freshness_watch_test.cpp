@@ -79,6 +79,10 @@ TEST_CASE("freshness watch: the dead return with an echo from after their death 
   CHECK_FALSE(node.is_fresh(message_kind::digest, 0));
   CHECK(node.is_fresh_of(generation, heartbeat + 1, message_kind::digest));
 
+  node.set_status(peer_status::live);  // it is back, so its late datagrams count again
+  CHECK(node.is_fresh(message_kind::digest, 0));
+
+  node.set_status(peer_status::dead);
   node.watch.begin(node.peer);  // another run of it
   CHECK(node.is_fresh(message_kind::digest, 0));
 }

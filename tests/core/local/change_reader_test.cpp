@@ -70,9 +70,9 @@ class small_node {
  private:
   std::string read(change_cursor& cursor, bool is_looking) {
     std::string all;
+    peeked_entry ahead;  // one for all: nothing of an earlier event may stay in it
     for (;;) {
       const bool is_checked = is_looking && cursor.has_begun;
-      peeked_entry ahead;
       const bool has_next = is_checked && reader().peek(cursor, ahead);
       if (is_checked) CHECK(reader().peek(cursor, ahead) == has_next);
       const std::optional<event_view> seen = reader().poll(cursor);
