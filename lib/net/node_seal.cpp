@@ -13,8 +13,6 @@ using std::chrono::seconds;
 
 constexpr std::chrono::hours report_pause{1};
 constexpr std::byte plain_magic{0x67};
-/// No tag was checked of a datagram that is told of, and its source can be forged.
-constexpr const char* unverified_note = " (unverified: anyone can send such a datagram)";
 
 seal_time time_of(const moment& now) { return seal_time(now.steady, now.wall); }
 
@@ -64,7 +62,7 @@ std::string text_of(seal_drop reason, const seal_head& head, const endpoint& sou
     return from + " sends plain datagrams; this node takes sealed ones only";
   }
   if (reason == seal_drop::format) {
-    return from + " seals in a format that this node does not know" + unverified_note;
+    return from + " seals in a format that this node does not know";
   }
   if (reason == seal_drop::key) {
     return from + " seals with key " + to_text(head.key) + ", which is not in this node's keyring";
@@ -72,7 +70,7 @@ std::string text_of(seal_drop reason, const seal_head& head, const endpoint& sou
   const seconds distance = std::chrono::floor<seconds>(now.wall) - seconds(std::int64_t{head.date});
   const bool is_past = distance >= seconds(0);
   return from + " dates its first datagram " + roughly(is_past ? distance : -distance) +
-         (is_past ? " in the past" : " in the future") + ": check both clocks" + unverified_note;
+         (is_past ? " in the past" : " in the future") + ": check both clocks";
 }
 
 }  // namespace
