@@ -1,7 +1,9 @@
 #!/bin/sh
-# What `meson install` left in build/prefix: all public headers, with the one that the build
-# generates, and nothing else, both libraries, a SONAME, and a static archive without references to
-# anything of ours that it lacks. A user's own storage and transport plug in from there alone.
+# Checks the installation that `meson install` left in build/prefix:
+# - all public headers, with the one that the build generates, and no other file;
+# - both libraries, and a SONAME;
+# - a static archive without references to symbols of ours that it lacks.
+# A user's own storage and transport plug in from there alone.
 set -eu
 cd "$(dirname "$0")/../.."
 prefix=build/prefix

@@ -106,8 +106,8 @@ if [ "$linkage" = shared ]; then
   fi
 fi
 
-# What the compiler says. The containers are left to the linker in a subproject, and in a library
-# that clang built.
+# The compiler refuses a program of other facts. In a subproject, and with a library that clang
+# built, the linker refuses other containers.
 built_by_clang=false
 if [ "$route" = cmake-external-project ] && [ "$compiler" != g++ ]; then built_by_clang=true; fi
 differ '#define _GLIBCXX_DEBUG 1'
@@ -123,8 +123,8 @@ differ "${other_asio[@]}"
 refused "built with Asio $version"
 grep -q "compiled_with_asio<$another>" "$dir/refused"
 
-# What the linker says where the header does not know. The subproject's library would be built
-# again after such a change.
+# The linker refuses where the header does not know. The subproject's library would be built again
+# after such a change.
 if [ "$route" != subproject ]; then
   header=$(find "$dir" -path '*/include/gossipmonger/library_build.hpp' -print -quit)
   sed -i -e "s/== $version/== $another/" -e 's/^#if .*/#if 0/' "$header"
@@ -134,7 +134,7 @@ if [ "$route" != subproject ]; then
   refused 'built_with<gossipmonger::glibcxx_debug<true>'
 fi
 
-# What find_package says where a header is missing or is another's.
+# find_package refuses a header that is missing or is another's.
 not_found() { # not_found WORDS CMAKE-OPTION...
   local words=$1
   shift

@@ -49,7 +49,7 @@ asio_of() { # the version in the header that a build generated
   sed -n 's/.*FileVersion == \([0-9]*\),.*/\1/p' \
     "$dir/$1/lib/configured/gossipmonger/library_build.hpp"
 }
-export CMAKE=/bin/false # whose packages would lead to the system's folders
+export CMAKE=/bin/false # CMake's packages would lead to the system's folders
 version=$(sed -n 's/^#define ASIO_VERSION \([0-9]*\).*/\1/p' /usr/include/asio/version.hpp)
 
 if setup without "$hidden" --wrap-mode=nodownload -Dtests=disabled; then

@@ -13,8 +13,9 @@ namespace gossipmonger {
 
 namespace {
 
-/// Rows that a digest of so many datagrams of 1200 bytes surely tells of: 43 in each, besides
-/// sender and receiver, and of the first 16 places are for what changed last.
+/// Rows that a digest of so many datagrams of 1200 bytes is sure to tell of. Each datagram has
+/// places for 43 rows besides sender and receiver; 16 places of the first are for the latest
+/// changes.
 constexpr std::size_t rows_a_digest(std::size_t datagrams) { return 43 * datagrams - 16; }
 
 /// Digests to a verified peer until all of 1,000 stood in one of them.

@@ -151,7 +151,7 @@ TEST_CASE(
           for (const packed_entry& entry : known.extra) told.insert(entry.name_hash);
         }
         if (known.lo > known.hi) continue;
-        // Whatever it claims to know, it says.
+        // A digest names each row and each unwanted peer of the range that it claims.
         const auto is_told = [&](const std::set<std::uint64_t>& all,
                                  const std::set<std::uint64_t>& said) {
           return std::all_of(all.lower_bound(known.lo), all.upper_bound(known.hi),

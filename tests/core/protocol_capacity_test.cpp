@@ -1,4 +1,4 @@
-// What becomes of a peer that has more than is allowed, and of what is said of it.
+// Tests of a peer that has more entries than a node allows, and of the deltas about it.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -31,7 +31,7 @@ struct narrow {
       entries.push_back(make_entry(keys.at(i), "v", i + 1));
     static_cast<void>(p.tell(after, upto, entries));
   }
-  /// In what the next digest to it says.
+  /// Whether the next digest to `p` names `p` as unwanted.
   [[nodiscard]] bool is_unwanted() {
     ++p.heartbeat;
     p.begin(message_kind::digest);
@@ -89,7 +89,7 @@ TEST_CASE("capacity: who is over it is taken again when a limit rises, from wher
 TEST_CASE("capacity: who is over it by deltas that waited for their turn is named once") {
   narrow given;
   change_cursor cursor;
-  static_cast<void>(count_errors(given.node(), cursor));  // what was before it is not told
+  static_cast<void>(count_errors(given.node(), cursor));  // the cursor skips all that came before
   for (std::uint64_t upto = 3; upto <= 9; ++upto) given.tell(1, upto);
   REQUIRE(given.node().stats().deltas_parked == 7);
 

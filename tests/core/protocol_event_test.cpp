@@ -1,4 +1,4 @@
-// What a subscription sees: the one change list of the node, read through a cursor.
+// Tests of what a subscription sees: the one change list of the node, read through a cursor.
 #include <doctest/doctest.h>
 
 #include <string>

@@ -81,7 +81,7 @@ class small_cluster {
   void run_for(std::chrono::nanoseconds length);
   /// Hands over until nobody has anything to say.
   void settle();
-  /// What `name` has to say, without handing it over.
+  /// The datagrams that `name` has to send, without handing them over.
   [[nodiscard]] letters collect(std::string_view name);
   void deliver(const letter& sent);
 

@@ -1,4 +1,4 @@
-// What an operator has a node forget.
+// Tests of `forget`: an operator has a node forget a peer.
 #include <ostream>  // before doctest, which prints std::error_code
 
 #include <doctest/doctest.h>

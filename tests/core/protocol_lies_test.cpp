@@ -1,5 +1,5 @@
-// What a member, or anybody, says that is not so: of who left, of heartbeats, of floors; and what
-// repeating it costs.
+// Tests of false claims, by a member or by anybody, about peers that left, heartbeats and floors;
+// and of the cost of repeating them.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

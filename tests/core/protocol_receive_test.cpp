@@ -363,7 +363,7 @@ TEST_CASE("protocol: an older or an equal generation changes nothing") {
 }
 
 TEST_CASE("protocol: an identity of the generation that I hold brings its heartbeat") {
-  // Who took a peer for dead asks for it by a heartbeat, and gets an identity.
+  // A node that took a peer for dead asks for it by a heartbeat, and gets an identity.
   node_and_puppet both;
 
   both.tell_identity([](identity_view& who) { who.heartbeat = 50; });
@@ -455,7 +455,7 @@ TEST_CASE(
     CHECK(read_events(a, cursor) == "error p\n");
     CHECK_FALSE(is_unwanted(world, "a", p.hash()));
 
-    // Whoever told it so may have been wrong, or have lied.
+    // The sender of that identity may have been wrong, or have lied.
     p.enter();
     CHECK(a.is_known("p"));
     CHECK(read_events(a, cursor) == "new_peer p\npeer_live p\npeer_complete p\n");
@@ -739,7 +739,7 @@ TEST_CASE("protocol: a peer's keys up to the capacity, and no more of this gener
   static_cast<void>(p.tell(3, 6, {make_entry("l", "4", 4), make_entry("m", "6", 6)}));
   static_cast<void>(p.tell(4, 7, {make_entry("k", "7", 7)}));
 
-  // What came before the first that is too many is a prefix, and stays (I2).
+  // The entries before the first one too many are a prefix, and stay (I2).
   CHECK(drops(a, drop_reason::capacity) == 2);
   CHECK(a.find_member("p", world.now())->max_version == 4);
   CHECK(value_of(a, "p", "k") == "3");

@@ -53,7 +53,7 @@ struct digest_of_a_round {
   bool is_well_formed = true;
 };
 
-/// What `name` tells `to` in its next round.
+/// The digest that `name` sends to `to` in its next round.
 digest_of_a_round read_digest(small_cluster& world, std::string_view name, const endpoint& to) {
   digest_of_a_round told;
   world.on_send = [&](const letter& sent) {
@@ -233,7 +233,7 @@ TEST_CASE("protocol round: fan-out peers a round, and everyone in one turn of th
       const std::vector<endpoint> to = partners_of(world, "a");
       CHECK(to.size() == fanout);
       met.insert(to.begin(), to.end());
-      // Who does not answer would be asked again.
+      // A peer that does not answer would be asked again.
       for (const auto& one : peers) static_cast<void>(one->verify());
     }
     CHECK(met.size() == 12);
@@ -410,7 +410,7 @@ class seed_asker {
     other_.enter();
   }
 
-  /// Whom the digests to the seed's address name, by their hashes; 0 where they name nobody.
+  /// Hashes of the receivers that the digests to the seed's address name; 0: one names nobody.
   std::set<std::uint64_t> named(int rounds) {
     std::set<std::uint64_t> seen;
     world.on_send = [&](const letter& sent) {
@@ -446,7 +446,7 @@ void leave(puppet& who) {
 }  // namespace
 
 TEST_CASE("protocol round: of those who had a seed's address, the one who is not gone is named") {
-  // Whichever hash is higher.
+  // The order of the two hashes does not matter.
   for (const auto& [gone_name, live_name] : {std::pair("one", "two"), std::pair("two", "one")}) {
     seed_asker asker;
     puppet gone(asker.world, "a", gone_name, 7);

@@ -20,7 +20,7 @@ bool is_suspect(small_cluster& world, std::string_view node, std::string_view pe
   return world[node].find_member(peer, world.now())->is_suspect;
 }
 
-/// What any of them says of `about`, if one does.
+/// The first suspicion of `about` in `all`, if there is one.
 std::optional<suspicion_entry> told_of(const letters& all, const puppet& about) {
   for (const letter& one : all) {
     for (const suspicion_entry& suspicion : one.content.suspicions) {

@@ -155,7 +155,7 @@ TEST_CASE("protocol: keys up to the capacity; at the brim a key may be replaced,
   CHECK(value_of(a, "a", "m") == "-");
   CHECK(a.set("k", "2") == 3);
 
-  // What was erased makes room, and not for two; the marker that took versions 5 and 6 is no key.
+  // The erased key makes room for one key, not for two. The marker of versions 5 and 6 is no key.
   REQUIRE(a.erase("k"));
   CHECK(a.set("m", "1") == 7);
   CHECK(error_of(a.set("k", "3")) == errc::capacity_reached);
@@ -401,7 +401,7 @@ TEST_CASE("protocol: replication counts the peers that hold a version of mine") 
   world.run_for(10s);
   CHECK(a.replicated(1).live_holding == 2);
 
-  // What they hold of the generation before is nothing of this one.
+  // The peers' copies of the former generation do not count for the new one.
   puppet p(world, "a", "p", 1);
   p.enter();
   digest_entry newer;

@@ -1,8 +1,9 @@
-// A node with state gets a sequence of messages: forged ones of things it knows, its own and an
-// honest peer's with damage under a checksum that fits, with valid cookies and without, in wire
-// versions that it reads and others; between them its rounds run, its keys and options change, its
-// events are read, and the honest peer falls silent and comes back. After each step the invariants
-// hold.
+// Fuzzes a node with state by a sequence of messages. After each step the invariants hold.
+// - Some messages are forged, of things that the node knows.
+// - Others are its own and an honest peer's, with damage under a checksum that fits.
+// - They come with valid cookies and without, in wire versions that it reads and others.
+// - Between them its rounds run, its keys and options change, and its events are read.
+// - The honest peer falls silent and comes back.
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -72,7 +73,7 @@ vocabulary make_vocabulary() {
   return words;
 }
 
-/// What all runs have in common: options, and who speaks which wire versions. A resource.
+/// Shared by all runs: options, and codecs by the wire versions that they speak. A resource.
 struct common {
   common() = default;
   common(const common&) = delete;
@@ -89,7 +90,7 @@ struct common {
   codec last{cluster, datagram_bytes, wire_range(3, 4)};   // has none
 };
 
-/// What a subscriber has been told of one peer.
+/// One peer as its events have shown it to a subscriber.
 struct told_peer {
   told_peer() = default;
 
@@ -97,7 +98,7 @@ struct told_peer {
   std::map<std::string, std::uint64_t> versions;  // of each key's last event, removals too
 };
 
-/// What I published.
+/// A value that this node published.
 struct own_value {
   own_value() = default;
   explicit own_value(std::string published) : value(std::move(published)) {}
@@ -106,7 +107,7 @@ struct own_value {
   std::optional<nanoseconds> expires;  // may be gone from then on
 };
 
-/// What a peer was at the last look.
+/// A peer as it was at the last look.
 struct seen_peer {
   seen_peer() = default;
 
@@ -223,7 +224,7 @@ class ordeal {
     }
   }
 
-  /// What somebody once sent, from anywhere, with damage.
+  /// Delivers a datagram that was sent before, from any source, with damage.
   void replay() {
     if (sent_.empty()) return;
     const std::vector<std::uint8_t>& bytes = sent_[from_.below(sent_.size())];
@@ -286,7 +287,7 @@ class ordeal {
       now_.wall += passed;
       if (honest_.next_deadline() <= now_.steady) honest_.handle_timeout(now_);
       if (me_.next_deadline() <= now_.steady) me_.handle_timeout(now_);
-      check_members(me_.members(now_));  // who is forgotten here may come back by what follows
+      check_members(me_.members(now_));  // the flush may bring back a peer that is forgotten here
       flush();
     }
   }
@@ -482,7 +483,7 @@ class ordeal {
     demand(answered_bytes_[to] <= 3 * received_bytes_[to], "the 3x rule");
   }
 
-  /// What went out since the options changed: a full bucket, what flowed in, the last datagram.
+  /// Bytes sent since the options changed: at most a full bucket, its inflow, the last datagram.
   void check_budget() {
     spent_bytes_ += wire_.bytes().size();
     const config& settings = me_.settings();
@@ -612,7 +613,7 @@ class ordeal {
       case event_kind::removed: {
         told_peer& told = told_[peer];
         std::uint64_t& last = told.versions[key];
-        // What a floor drops goes at the version it was shown at.
+        // A key that a floor drops goes at the version it was shown at.
         const bool is_dropped = event.kind == event_kind::removed && told.shown.contains(key);
         demand(event.version > last || (is_dropped && event.version == last),
                "I7: versions of a key rise");
@@ -652,8 +653,8 @@ class ordeal {
   std::map<endpoint, std::size_t> received_bytes_;
   std::map<endpoint, std::size_t> answered_bytes_;
   std::vector<endpoint> verified_;
-  bool is_honest_deaf_ = false;  // what I send is lost
-  bool is_honest_mute_ = false;  // what it sends is
+  bool is_honest_deaf_ = false;  // datagrams to it are lost
+  bool is_honest_mute_ = false;  // datagrams from it are lost
   std::size_t spent_bytes_ = 0;  // sent since then
   nanoseconds spent_since_{};
   std::vector<std::vector<std::uint8_t>> sent_;

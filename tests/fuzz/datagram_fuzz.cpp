@@ -1,5 +1,6 @@
-// Bytes as they come from a socket: header and body decode to a message or to the reason of a drop
-// (I8), in memory that the datagram's own size bounds; and what decodes encodes again to as much.
+// Fuzzes the codec with bytes as they come from a socket. Header and body decode to a message or to
+// the reason of a drop (I8), and the datagram's size bounds the memory. A message that decodes
+// encodes again to the same message.
 #include <cstddef>
 #include <cstdint>
 #include <span>

@@ -1,5 +1,5 @@
-// What the fuzz targets share: their entry point as libFuzzer calls it, and what they do where
-// something does not hold.
+// Shared by the fuzz targets: their entry point as libFuzzer calls it, and the end of the process
+// where a claim does not hold.
 #pragma once
 
 #include <cstddef>

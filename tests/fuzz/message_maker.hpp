@@ -1,5 +1,5 @@
-// Valid messages from a fuzzer's bytes. What they speak of comes from a vocabulary, so that they
-// may hit what a node holds, or from anywhere.
+// Makes valid messages from a fuzzer's bytes. Names, addresses and numbers come from a vocabulary,
+// so that they may hit what a node holds, or from anywhere.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace gossipmonger {
 
-/// What messages speak of. An empty list, and a base of 0: anything.
+/// The names and numbers that messages speak of. An empty list, and a base of 0: anything.
 struct vocabulary {
   vocabulary() = default;
 

@@ -1,5 +1,5 @@
-// What people type: options of a node, the program's command line, its commands, and addresses.
-// Each is understood, or refused in words that are safe to print.
+// Fuzzes the text that people type: options of a node, the program's command line, its commands,
+// and addresses. Each is understood, or refused in words that are safe to print.
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -128,7 +128,7 @@ void check_config(byte_source& from) {
     demand(is_printable(bad_option(checked.error()).text), "a refusal is safe to print");
     return;
   }
-  // What is allowed runs.
+  // A node runs with any options that are allowed.
   memory_storage entries;
   const moment start(std::chrono::hours(1), std::chrono::hours(500'000));
   protocol core(*checked, storage_ref(entries), endpoint::v4(10, 0, 0, 1, 7000), 1, start);

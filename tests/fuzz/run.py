@@ -54,7 +54,7 @@ def unpack(target, folder):
 
 
 def keep(program, target, found):
-    """What of `found` adds coverage, as few and as short inputs as libFuzzer makes them."""
+    """Keeps inputs of `found` that add coverage, as few and as short as libFuzzer makes them."""
     with tempfile.TemporaryDirectory() as few:
         subprocess.run([str(program), "-merge=1", "-use_counters=0", few, str(found)], check=True,
                        stderr=subprocess.DEVNULL)

@@ -5,8 +5,8 @@ clang-query-19: a temporary lambda with captures, a temporary aggregate, `?:`, a
     tests/gates/coroutine_shapes.py              check the repository
     tests/gates/coroutine_shapes.py --self-test  find all of bad_shapes.cpp, and nothing else there
 
-What is not spelled with `co_await` in the same full expression is not looked at: a lambda that is
-named first and moved in is the cure.
+Only shapes in the same full expression as `co_await` are looked at: to name a lambda first, and
+move it in, is the cure.
 """
 
 import concurrent.futures

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Each header compiles on its own, and twice in a row; each that includes Asio says so, before all
-else, where a definition that Asio needs is missing, or where it is not compiled as C++20. Neither
-they nor the sources use what Asio calls deprecated. A public header needs nothing of lib/.
+"""Each header compiles on its own, and twice in a row. Each that includes Asio reports a missing
+definition that Asio needs, or a standard below C++20, before all other errors. Neither headers nor
+sources use what Asio calls deprecated. A public header needs nothing of lib/.
 
     CXX=clang++-19 tests/gates/headers.py      (default: g++)
 """
@@ -24,7 +24,7 @@ FLAGS = ["-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Wpedantic", "-Wcon
 
 # Only here, where nothing is kept of what is compiled: it changes inline functions under one name.
 NO_DEPRECATED = "-DASIO_NO_DEPRECATED"
-FOLDERS = ("lib/net", "lib/testing", "tools/gossipmonger")  # whose sources see Asio
+FOLDERS = ("lib/net", "lib/testing", "tools/gossipmonger")  # folders with sources that see Asio
 SEES_ASIO = re.compile(
     rf"<asio/|gossipmonger/(?:testing/|(?:{'|'.join(layers.PUBLIC['net'])})\.hpp)")
 
@@ -49,7 +49,7 @@ def compile_alone(file, configured):
 
 
 def refuses_alone(header):
-    """What is wrong with what it says without each of the definitions, or as C++17."""
+    """The header, and its first wrong report of a missing definition or of C++17, else None."""
     warnings = [flag for flag in FLAGS if flag != "-fsyntax-only"]  # it is only preprocessed
     defines = library_build.asio_defines()
     cases = [(define, [*warnings, *(other for other in defines if other != define)])

@@ -18,14 +18,14 @@ import shutil
 import sys
 import tempfile
 
-# What a word means: it makes the same inputs give other outputs, or ties the code to a driver.
+# Banned words: each makes the same inputs give other outputs, or ties the code to a driver.
 CLOCKS = [r"\b\w*clock\w*::now\s*\(", r"\b(?:clock_gettime|gettimeofday)\b", r"\bstd::time\b"]
 CHANCE = [r"\bstd::shuffle\b", r"\w+_distribution\b", r"\bstd::rand\b", r"\bmt19937"]
 ENTROPY = [r"\brandom_device\b"]  # net seeds with it
 COROUTINES = [r"\bco_await\b", r"\bco_return\b", r"\bco_yield\b"]
 # A node's timers run on its transport's clock, or no test could move it by hand.
 REAL_TIMERS = [r"\b(?:steady|system|high_resolution)_timer\b"]
-# What nobody waits for outlives its owner.
+# A detached coroutine outlives its owner, since nobody waits for it.
 DETACHED = [r"\bdetached\b"]
 
 EFFECTS = {"random", "ctime", "thread", "mutex", "condition_variable", "future", "coroutine",
@@ -36,7 +36,7 @@ POSIX = (r"(?:sys|netinet|arpa|net|linux)/\w+\.h|"
 
 @dataclasses.dataclass
 class Wall:
-    """What the files of one layer may use; `in_lib` holds for lib/ only, not for the headers."""
+    """Limits on the files of one layer; `in_lib` holds for lib/ only, not for the headers."""
     layers: set
     third_party: str = r"tl/expected\.hpp"
     third_party_in_lib: str = r"(?!)"

@@ -32,7 +32,7 @@ BUDGET = {
     "net": (0, 0),
     "sim": (0, 0),
     "testing": (0, 0),
-    "tests": (120, 22),
+    "tests": (0, 0),
     "tools": (0, 0),
     "bench": (0, 0),
     "build": (0, 0),

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What must not compile, and says why: a file that is compiled otherwise than the library, and a
-call that g++ 12 would miscompile.
+"""Checks that misuse does not compile, and that the error says why. Misuse is a file that is
+compiled otherwise than the library, or a call that g++ 12 would miscompile.
 
     CXX=clang++-19 tests/gates/refusals.py      (default: g++)
 """
@@ -40,7 +40,7 @@ class Library:
 
 
 def compile_with(library, code, *flags):
-    """What the compiler says against `code`; empty where it takes it."""
+    """The compiler's errors about `code`; empty if it compiles."""
     done = subprocess.run(
         [*library_build.compiler(), "-std=c++20", "-fsyntax-only", *library_build.asio_defines(),
          f"-I{ROOT / 'include'}", f"-I{library.folder}", *flags, "-x", "c++", "-"],

@@ -1,5 +1,5 @@
 // The catalogue of bad datagrams: each by name, with the counters that rise for it. A row forges
-// what it names and delivers it to a node that has state and neighbours; the test then looks at
+// what it names and delivers it to a node that has state and neighbours. The test then looks at
 // the counters, the state, the answers and the memory. README.md beside it is the table in words.
 #pragma once
 
@@ -49,7 +49,7 @@ class arena {
   delta_view& add_delta(message& m, std::string_view name, std::uint64_t after,
                         std::uint64_t upto) const;
   [[nodiscard]] datagram encoded(const message& m) const;
-  /// What the neighbour last sent to the node, by kind.
+  /// The last datagram of that kind that the neighbour sent to the node.
   [[nodiscard]] datagram heard(message_kind kind) const;
 
   // Delivering, as from the enemy's address.
@@ -80,7 +80,7 @@ class arena {
   std::vector<datagram> heard_;  // by kind
 };
 
-/// What becomes of it.
+/// How the node treats a bad datagram.
 enum class outcome : std::uint8_t {
   dropped,    ///< counted by a reason; no reply
   ignored,    ///< nothing to count: known already, or of a later schema; no reply

@@ -16,7 +16,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// What a node sends in a round besides its rounds' digests and answers.
+/// The most legs that a node sends in a round besides the round's digests and answers.
 constexpr std::size_t short_legs_a_round = 24;
 
 std::uint64_t sum(const drop_counters& drops) {

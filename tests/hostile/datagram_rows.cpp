@@ -84,7 +84,7 @@ void send_glued(arena& to) {
   to.send_as_is(std::move(wire));
 }
 
-/// What the node itself would send.
+/// A digest as the node itself would send it.
 datagram own_digest(const arena& to) {
   message m;
   to.begin(m, message_kind::digest);

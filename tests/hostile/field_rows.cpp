@@ -123,7 +123,7 @@ void send_many_extra(arena& to) {
 }
 
 /// The first five of ten bytes of a value, with words of the delta and bytes of its columns
-/// changed: length of the key, length of the value + 1, eight of a checksum, the key, the part.
+/// changed. Columns: length of the key, length of the value + 1, eight of a checksum, key, part.
 void send_fragment_with(arena& to, std::initializer_list<change> words,
                         std::initializer_list<change> bytes = {}) {
   message m;

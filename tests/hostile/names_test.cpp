@@ -1,5 +1,5 @@
-// A million forged names, from a member that is known and verified, and from a million addresses
-// that never were: every table stays at its capacity, and the memory with them (I5).
+// Tests of a million forged names, from a known and verified member, and from a million invented
+// addresses. Every table stays at its capacity, and the memory with them (I5).
 #include <chrono>
 #include <cstdint>
 #include <string>

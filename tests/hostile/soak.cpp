@@ -82,7 +82,7 @@ class cluster {
     context_.run_for(length);
   }
 
-  /// What the application does in a second: each node writes or erases a few keys.
+  /// One second of the application: each node writes or erases a few keys.
   void write() {
     for (const auto& one : members_) {
       for (int i = 0; i < 3; ++i) {

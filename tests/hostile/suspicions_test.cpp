@@ -84,7 +84,7 @@ class liar {
  private:
   world& where_;
   std::size_t node_;
-  std::map<std::size_t, std::uint64_t> cookies_;  // by who gave them
+  std::map<std::size_t, std::uint64_t> cookies_;  // by the node that gave them
 };
 
 std::uint64_t declared_dead(const world& where) {
@@ -187,7 +187,7 @@ TEST_CASE(
   world where(43);
   bool is_out = false;
   where.is_cut = [&](std::size_t from, std::size_t to) {
-    return is_out && std::max(from, to) == 3;  // who suspects it is 0, 1 or 2
+    return is_out && std::max(from, to) == 3;  // only 0, 1 and 2 can suspect it
   };
   std::vector<std::uint64_t> recorded;
   const codec format(make_cluster_id("default"), 1200);

@@ -1,6 +1,6 @@
-// What an operating system does to a node: it refuses each send, hands out errors instead of
+// Tests of a node on a hostile operating system: it refuses each send, hands out errors instead of
 // datagrams, has no room. Errors are planted at the one seam for system calls, or provoked where
-// that takes no privilege; a real node goes on, over loopback and in real time.
+// that takes no privilege. A real node goes on, over loopback and in real time.
 #include <sys/socket.h>
 
 #include <array>

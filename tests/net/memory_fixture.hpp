@@ -1,5 +1,5 @@
-// What the suite's tests share: memory transports at fresh endpoints, and a run of a coroutine on
-// the manual clock to its end, with its exception carried out.
+// The fixture of tests over a memory network. It opens transports at fresh endpoints, runs a
+// coroutine on the manual clock to its end, and rethrows the coroutine's exception.
 #pragma once
 
 #include <chrono>

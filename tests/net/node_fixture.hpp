@@ -1,4 +1,4 @@
-// What the tests of nodes share: a cluster over a memory network, on the manual clock.
+// The fixture of tests of nodes: a cluster over a memory network, on the manual clock.
 #pragma once
 
 #include <cstddef>

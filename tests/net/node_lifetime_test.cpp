@@ -251,7 +251,7 @@ struct caller {
     const result<void> how = co_await of.run();
     ended = how ? std::error_code() : how.error();
     throws_after = co_await asio::this_coro::throw_if_cancelled();
-    // As who goes on after a cancellation does.
+    // A coroutine that goes on after a cancellation does this.
     co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
     asio::basic_waitable_timer<manual_clock> alarm(co_await asio::this_coro::executor, 1h);
     is_waiting = true;
@@ -338,7 +338,7 @@ TEST_CASE("node: a timeout of duration::max() is for ever, and one below 0 is ov
 
 namespace {
 
-/// What a coroutine that was cancelled, and goes on, gets from each wait: it must not hang.
+/// A coroutine that was cancelled and goes on. It notes how each wait ends: none may hang.
 struct late {
   late() = default;
 

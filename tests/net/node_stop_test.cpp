@@ -68,7 +68,7 @@ asio::awaitable<std::error_code> leave_of(memory_node& of) {
   co_return error_of(ended);
 }
 
-/// What there is, it has read.
+/// A subscription that has read all events there are.
 subscription read_out(memory_node& of) {
   subscription from = of.subscribe();
   while (from.try_next_view()) {
@@ -103,7 +103,7 @@ std::vector<asio::awaitable<std::error_code>> all_awaited(memory_node& of) {
 struct waiting_world : node_world {
   waiting_world() {
     config slow = settings(0);
-    slow.exchange_bytes_max = 4096;  // what it may write in an interval, at first
+    slow.exchange_bytes_max = 4096;  // the bytes to write in an interval, at first
     add(slow);
     add();
     driver.run_for(30s);

@@ -158,7 +158,7 @@ std::uint16_t free_port(asio::io_context& context) {
 }  // namespace
 
 TEST_CASE("node over UDP: a host with two addresses answers from the one that was asked") {
-  // Whichever of the two it advertises, and whichever the others know.
+  // It may advertise either of the two, and the others may know either.
   for (const std::uint8_t advertised : {std::uint8_t{1}, std::uint8_t{2}}) {
     udp_world world;
     const std::uint16_t port = free_port(world.context);

@@ -1,4 +1,4 @@
-// What takes the real time that a look-up of many hosts is given.
+// Tests of look-ups that take all the real time that a look-up of many hosts is given.
 #include <chrono>
 #include <cstdint>
 #include <exception>

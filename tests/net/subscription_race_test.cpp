@@ -1,4 +1,4 @@
-// What of a subscription may lose a race, and what may not.
+// Tests of a subscription in races: which waits may lose one without losing an event, which not.
 #include <chrono>
 #include <optional>
 #include <set>

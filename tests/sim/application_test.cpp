@@ -55,7 +55,7 @@ TEST_CASE("application: a stale disk is as it was some writes ago") {
   application more = written();
   CHECK(more.lose(restart_with(disk_state::stale, 100)));
   CHECK(more.disk().empty());
-  // What was before the last start is beyond reach.
+  // The values from before the last start are beyond reach.
   more.set("d", "1");
   CHECK(more.lose(restart_with(disk_state::stale, 100)));
   CHECK(more.disk().empty());

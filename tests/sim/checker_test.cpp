@@ -58,7 +58,7 @@ TEST_CASE("checker: bytes that their owner never wrote are found where they are 
   checker watching(where, true);
   add_cluster(where, 2);
   where.run_for(5s);
-  // What a peer forges under a checksum that holds: nothing but the ledger can tell.
+  // A peer forges values under a checksum that holds: only the ledger can tell.
   where.set_mutation(1, 0.7);
 
   for (int i = 0; i < 400 && !watching.fault(); ++i) {
@@ -110,7 +110,7 @@ TEST_CASE("checker: a node's own entries over its capacity are found, keys and b
   world where(1);
   checker watching(where, true);
   add_cluster(where, 2);
-  // What is allowed is less than what the node takes to be.
+  // The checker's settings allow less than the node's own.
   config& allowed = const_cast<config&>(where.settings(1));
 
   SUBCASE("keys") {
@@ -173,7 +173,7 @@ TEST_CASE("checker: what is sent beyond a byte budget, or in answer to one datag
   checker watching(where, true);
   add_cluster(where, 3);
   where.run_for(5s);
-  // What is allowed is less than what the node takes to be.
+  // The checker's settings allow less than the node's own.
   config& allowed = const_cast<config&>(where.settings(1));
 
   SUBCASE("a budget") { allowed.send_bytes_per_interval = 1200; }

@@ -1,5 +1,5 @@
-// What the tests over the simulated world share: a cluster built in one line, rounds of one
-// second, what a node holds, and a count of the events that it raised. Test code only.
+// Shared by the tests over the simulated world: a cluster built in one line, rounds of one second.
+// Helpers read the entries that a node holds, and count the events that it raised. Test code only.
 #pragma once
 
 #include <chrono>

@@ -272,7 +272,7 @@ TEST_CASE(
   target attacked;
   message lies;
   fill_lies(attacked.where, lies);
-  // What n1 would echo, as n0 last gave it.
+  // The cookie that n1 would echo: the last one that n0 gave it.
   std::uint64_t cookie = 0;
   attacked.where.on_send = [&](std::size_t from, const endpoint& to,
                                std::span<const std::byte> bytes) {

@@ -269,7 +269,7 @@ TEST_CASE("conformance: a node that leaves has left, and is never called dead") 
     CHECK(logs[node].text() == "peer_left n5");
     CHECK(status_at(where, node, "n5") == peer_status::left);
   }
-  // Whoever comes back under the name is a new run.
+  // A node that comes back under the name is a new run.
   logs[0].clear();
   where.restart(5);
   REQUIRE(where.run_until([&] { return where.has_agreed(); }, 20s));

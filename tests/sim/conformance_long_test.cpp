@@ -1,4 +1,4 @@
-// What takes too long for every run: a thousand nodes.
+// Conformance tests that take too long for every run: a thousand nodes.
 #include <chrono>
 #include <cstddef>
 #include <cstdint>

@@ -216,8 +216,8 @@ TEST_CASE("conformance: a seed gets a digest every sixteenth round in any case")
   REQUIRE(where.run_until([&] { return where.has_agreed(); }, 20s));
   digest_counter sent(where, 2);
 
-  // One for a live peer in each round, and in every sixteenth one for the seed, unless it is that
-  // peer: there is one such round, and fifteen others, in each sixteen.
+  // Each round sends one digest to a live peer. Every sixteenth round sends one to the seed too,
+  // unless the seed is that peer. So each sixteen rounds hold one seed round, and fifteen others.
   std::vector<std::size_t> all;
   std::vector<std::size_t> to_seed;
   for (int round = 0; round < 160; ++round) {
@@ -308,7 +308,7 @@ TEST_CASE("conformance: statuses are decided anew each round, and each change is
   REQUIRE(where[3].erase("key"));
   where.run_for(10s);
   log.read(where);
-  // What was not read in time is told once, as it is now.
+  // A change that was not read in time is told once, as it is now.
   CHECK(log.text() == "update n3 more=1; removed n3 key");
 }
 
@@ -395,7 +395,7 @@ TEST_CASE("conformance: an answer stays within exchange_bytes_max and exchange_d
       REQUIRE(where[0].set("key" + std::to_string(key), std::string(300, 'x')));
     }
 
-    // What goes out at one time is in answer to one datagram: there are but two nodes.
+    // With only two nodes, all datagrams sent at one time answer one datagram.
     std::map<std::chrono::nanoseconds, std::pair<std::size_t, std::size_t>> answers;
     where.on_send = [&](std::size_t from, const endpoint&, std::span<const std::byte> datagram) {
       if (from != 0 || (datagram[2] & std::byte{0x0f}) == std::byte{1}) return;

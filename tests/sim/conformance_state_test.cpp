@@ -38,7 +38,7 @@ TEST_CASE("conformance: a restart loses no write") {
   REQUIRE(where.run_until([&] { return where.has_agreed(); }, 20s));
   for (std::size_t node = 0; node < 4; ++node) {
     CHECK(value_at(where, node, "n2", "first") == "new");
-    CHECK(count_keys(where, node, "n2") == 1);  // what the new run did not write is gone
+    CHECK(count_keys(where, node, "n2") == 1);  // the former run's other keys are gone
   }
 }
 
@@ -319,9 +319,8 @@ TEST_CASE("conformance: a dead peer's keys reach a joiner, and go everywhere aft
   where.run_for(60s);
   CHECK(status_at(where, joiner, "n4") == peer_status::dead);
   const std::vector<std::size_t> others = {0, 1, 2, 3, joiner};
-  // The grace counts from when its last heartbeat was heard, at the joiner too, and not from the
-  // declaration: that keeps nobody alive, and a declaration that comes sooner forgets nobody
-  // sooner.
+  // The grace counts from when the last heartbeat was heard, at the joiner too, not from the
+  // declaration. So a late declaration keeps no peer longer, and an early one forgets none sooner.
   constexpr auto on_its_way = 3s;  // the last heartbeat, between those who hear it
   where.run_for(crashed + common.dead_peer_grace - on_its_way - where.time());
   for (const std::size_t node : others) CHECK(where[node].is_known("n4"));

@@ -1,5 +1,5 @@
-// What the tests of one-way faults share: who changes the status of whom, and how often; and one
-// run of a cluster of which some nodes hear nobody, or are heard by nobody. Test code only.
+// Shared by the tests of one-way faults: a count of status changes by observer and subject, and one
+// run. In that run, some nodes of a cluster hear nobody, or are heard by nobody. Test code only.
 #pragma once
 
 #include <chrono>
@@ -62,9 +62,11 @@ class status_watch : public world_observer {
 [[nodiscard]] std::vector<std::size_t> numbers(std::size_t from, std::size_t to);
 
 /// The last `faulty` of `nodes` hear nobody, or are heard by nobody, and later hear and are heard
-/// again. Checks that each other node declares them dead within the bound, that they stay dead for
-/// `watched_for`, and that all are live for all within the bound of a heal; with no status changed
-/// more often than that takes.
+/// again. Checks that
+/// - each other node declares them dead within the bound;
+/// - they stay dead for `watched_for`;
+/// - all are live for all within the bound of a heal;
+/// - no status changes more often than that takes.
 void check_one_way(std::size_t nodes, std::size_t faulty, bool is_deaf,
                    std::chrono::nanoseconds watched_for);
 

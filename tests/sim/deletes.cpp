@@ -33,8 +33,8 @@ std::size_t resident_bytes() {
   return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
-/// What one replica's subscription may show: a write once, and none after a later one of its key
-/// or after its removal. Writes are numbered, and the number is the value.
+/// Checks one replica's subscription. It may show a write once, and none after a later one of its
+/// key or after its removal. Writes are numbered, and the number is the value.
 class watcher {
  public:
   explicit watcher(std::size_t node) : node_(node) {}

@@ -1,5 +1,5 @@
-// A node that writes and erases for ever, and replicas that watch it through a bad network: shared
-// by the hour of every run and the week of the long ones. Test code only.
+// A node that writes and erases for ever, and replicas that watch it through a bad network. Both
+// the hour of every run and the week of the long ones use it. Test code only.
 #pragma once
 
 #include <chrono>
@@ -19,7 +19,7 @@ struct deletes_plan {
   std::size_t exchange_bytes_max = 131072;
 };
 
-/// What came of it. `violation` is empty where nothing did that must not.
+/// The outcome of a run. `violation` is empty if no rule was broken.
 struct deletes_report {
   deletes_report() = default;
 
@@ -40,9 +40,11 @@ struct deletes_report {
   std::string violation;
 };
 
-/// 100 keys written and 100 erased a second, half of them under names never used again, over a
-/// network that loses, duplicates and reorders; replicas cut off for a minute or two, one once for
-/// ten; another that joins at half-time. Memory is sampled `samples` times.
+/// Runs the plan, and samples memory `samples` times.
+/// - 100 keys are written and 100 erased a second, half of them under names never used again.
+/// - The network loses, duplicates and reorders.
+/// - Replicas are cut off for up to about two minutes, and one once for ten.
+/// - Another replica joins at half-time.
 [[nodiscard]] deletes_report run_deletes(const deletes_plan& plan);
 
 }  // namespace gossipmonger

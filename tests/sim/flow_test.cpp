@@ -1,5 +1,6 @@
-// Flow control, in clusters of simulated nodes: what is sent stays within its budget, bulk copies
-// do not delay news, what is on its way is not sent again, and a writer learns what can be carried.
+// Tests of flow control, in clusters of simulated nodes. Each node sends within its budget, and
+// bulk copies do not delay news. Entries on their way are not sent again, and a writer learns how
+// much can be carried.
 #include <algorithm>
 #include <bit>
 #include <chrono>
@@ -208,7 +209,7 @@ TEST_CASE(
 }
 
 TEST_CASE("flow: exchanges shrink at a bottleneck, waste little there, and grow again after it") {
-  // Whoever gets more than 40 datagrams in 10 ms loses the rest, as in a small socket buffer.
+  // The joiner loses all datagrams above 40 in 10 ms, as with a small socket buffer.
   constexpr std::size_t room = 40;
   world where(5);
   add_cluster(where, 2);
@@ -284,7 +285,7 @@ class writer_in {
     return {lag, 212.0 * static_cast<double>(written_ - before) / static_cast<double>(count)};
   }
 
-  std::size_t ignored = 0;  // whose lag is not looked at; 0: everybody's is
+  std::size_t ignored = 0;  // this node's lag does not count; 0: all count
 
  private:
   void write() {

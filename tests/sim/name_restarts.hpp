@@ -1,5 +1,5 @@
 // A node that restarts a few times in quick succession, without a disk, from dates that do not tell
-// its runs apart; and within which bound all hold what its last run wrote. Test code only.
+// its runs apart. The bound says how soon all hold the values of its last run. Test code only.
 #pragma once
 
 #include <cstddef>

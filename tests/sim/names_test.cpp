@@ -61,7 +61,7 @@ class two_of_one_name {
   std::vector<event_log> logs;
 };
 
-/// What a write failed with; no error where it succeeded.
+/// The error of a write; no error if it succeeded.
 template <class T>
 std::error_code error_of(const result<T>& written) {
   return written ? std::error_code() : written.error();
@@ -237,7 +237,7 @@ void demand_survivor(two_of_one_name& both, ending how, bool is_older_left) {
   const auto rounds = (where.time() - begin) / 1s;
   CHECK_MESSAGE(is_back, rounds << " rounds");
 
-  // What it writes from now on follows.
+  // Keys that it writes from now on reach all.
   REQUIRE(where[survivor].set("later", "1"));
   where.run_for(30s);
   for (std::size_t node = 0; node < where.size(); ++node) CHECK(has_all(node, "later", "1"));

@@ -1,4 +1,4 @@
-// What nodes say of themselves over a network: alone, refused, of another cluster or interval.
+// Tests of nodes' notices over a network: alone, refused, of another cluster or interval.
 #include <algorithm>
 #include <chrono>
 #include <cstddef>

@@ -24,7 +24,7 @@ struct traffic {
   std::uint64_t entries = 0;  // sent, of all nodes
 };
 
-/// What is sent in the next 200 rounds.
+/// The traffic of the next 200 rounds.
 traffic measure(world& where) {
   const auto count_entries = [&where] {
     std::uint64_t sent = 0;
@@ -64,7 +64,7 @@ std::uint64_t drops_of(const world& where, std::size_t node, drop_reason reason)
   return where[node].stats().drops[static_cast<std::size_t>(reason)];
 }
 
-/// What six nodes send that refuse nothing.
+/// Bytes a round that six nodes send if they refuse nothing.
 double idle_bytes() {
   world where(1);
   add_busy_cluster(where);

@@ -100,8 +100,8 @@ TEST_CASE("rollout: half a cluster of each release goes on as one") {
   CHECK(where[1].stats().drops[static_cast<std::size_t>(drop_reason::wire_version)] == 0);
 }
 
-// Found by gossip_sim: the joiner wrote in its lowest version, which the seed does not read, for
-// ever; and the others wrote to the seed in what its former release had said.
+// Two faults that gossip_sim found. The joiner wrote for ever in its lowest version, which the seed
+// does not read. The others wrote to the seed in a version of its former release.
 TEST_CASE("rollout: a node of both versions joins by a seed that reads the higher one alone") {
   world where(4);
   add_cluster(where, 1);

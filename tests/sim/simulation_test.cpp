@@ -332,7 +332,7 @@ TEST_CASE(
   CHECK(seen == std::vector<std::string>{"update []", "removed []"});
 }
 
-// What gossip_sim found, as it was cut down.
+// Faults that gossip_sim found, in scenarios that it cut down.
 
 TEST_CASE("simulation: whose entries are over the capacity of a peer stops sending them to it") {
   const simulation_report report = run_text(

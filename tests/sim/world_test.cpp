@@ -163,7 +163,7 @@ TEST_CASE("world: a cut works in its direction only") {
   where.on_delivery = [&](std::size_t to, std::span<const std::byte>) { ++deliveries[to]; };
 
   where.is_cut = [](std::size_t from, std::size_t to) { return from == 0 && to == 1; };
-  where.run_for(100ms);  // what is on its way arrives
+  where.run_for(100ms);  // datagrams on their way arrive
   deliveries = {};
   where.run_for(20s);
 
@@ -205,7 +205,7 @@ TEST_CASE("world: a link may have a smaller queue at its end than the others") {
   narrow.inbox_datagrams_max = 0;
   where.links[std::pair<std::size_t, std::size_t>(0, 3)] = narrow;
   where.run_for(5s);
-  CHECK(where.counters().overflowed == 0);  // whoever reads has no queue
+  CHECK(where.counters().overflowed == 0);  // a node that reads has no queue
   std::map<endpoint, std::size_t> sent;
   where.on_send = [&](std::size_t from, const endpoint& to, std::span<const std::byte>) {
     if (to == where.address(3)) ++sent[where.address(from)];
@@ -220,7 +220,7 @@ TEST_CASE("world: a link may have a smaller queue at its end than the others") {
   const std::size_t from_first = sent[where.address(0)];
   const std::size_t from_others = sent[where.address(1)] + sent[where.address(2)];
   where.is_cut = [](std::size_t, std::size_t) { return true; };
-  where.run_for(100ms);  // what is on its way arrives
+  where.run_for(100ms);  // datagrams on their way arrive
 
   REQUIRE(from_first >= 3);
   REQUIRE(from_others >= 3);

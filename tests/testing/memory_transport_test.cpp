@@ -88,7 +88,7 @@ asio::awaitable<void> note_arrivals(memory_transport& at, std::vector<arrival>& 
   }
 }
 
-/// What B sees of `count` numbers sent by A at once, over an hour.
+/// Arrivals at B, over an hour, of `count` numbers that A sends at once.
 std::vector<arrival> arrivals_of(memory_world& world, int count) {
   const auto a = world.open(1);
   const auto b = world.open(2);
@@ -382,7 +382,7 @@ TEST_CASE("memory transport: links follow an address that moves, and the others 
   world.run(send_numbers(*a, moved, 2));
   CHECK(world.network.counters().lost == 2);
 
-  // Whoever gets the old address begins with the common options.
+  // A transport that gets the old address begins with the common options.
   const auto c = world.open(2);
   world.run(send_numbers(*a, c->local_endpoint(), 2));
   CHECK(world.network.counters().lost == 2);

@@ -64,7 +64,7 @@ void reader::fold(const event& seen) {
 void reader::fold_entry(const event& seen) {
   key_state& key = peers_[seen.peer][seen.key];
   const bool is_removal = seen.kind == event_kind::removed;
-  // What a floor drops goes with the version it was shown with.
+  // A key that a floor drops goes with the version it was shown with.
   const bool may_equal = is_removal && key.is_live;
   if (may_equal ? seen.version < key.version : seen.version <= key.version) {
     fault_ = "version " + std::to_string(seen.version) + " of " + seen.peer + " " + seen.key +

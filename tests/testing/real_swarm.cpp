@@ -392,7 +392,7 @@ void real_swarm::happen_to_runs(std::size_t node) {
     count("crash");
     return stop(node);
   }
-  // What it wrote last is on its way to others when the next run begins.
+  // The run's last writes are on their way to others when the next run begins.
   if (is_up && chance(2)) happen_to_keys(node);
   restart(node, draw_restart());
 }
@@ -528,7 +528,7 @@ void real_swarm::set_again(std::size_t node) {
 
 void real_swarm::leave(std::size_t node) {
   members_[node].has_left = true;
-  members_[node].leases.clear();  // whoever has left writes no more
+  members_[node].leases.clear();  // a node that has left writes no more
   count("leave");
   cluster_.spawn(node, tell_leaving(&cluster_[node]));
 }
@@ -640,7 +640,7 @@ void real_swarm::heal() {
     demand_idle(refusing * entries);
     count("seed with little room");
   } else if (has_liar_) {
-    // What a liar said of others stays believed: nothing is promised but that nobody breaks.
+    // A liar's claims about others stay believed: the one promise is that no node breaks.
     cluster_.run_for(20 * round());
     count("seed with a liar");
   } else {
@@ -691,7 +691,7 @@ void real_swarm::end_faults() {
 }
 
 void real_swarm::share_wire_versions() {
-  // Whoever shares no version with somebody is replaced by a release that speaks all.
+  // If no version is common to all nodes, each gets a release that speaks all.
   wire_range all;
   wire_range common(1, 15);
   for (std::size_t node = 0; node < members_.size(); ++node) {
@@ -709,7 +709,7 @@ void real_swarm::share_wire_versions() {
   }
 }
 
-/// What an exchange may take of what is there: as `simulate` has it.
+/// Rounds in which exchanges carry all entries that there are, as `simulate` bounds them.
 std::size_t real_swarm::backlog_rounds() const {
   std::size_t bytes = 0;
   std::size_t budget = config().exchange_bytes_max;
@@ -859,7 +859,7 @@ void real_swarm::demand_bounds(std::size_t node) {
 void real_swarm::demand_fold(std::size_t node) {
   const reader& events = *members_[node].events;
   if (!events.order_fault().empty()) blame(events.order_fault());
-  // Who stands still, or is slow, may not have read all yet.
+  // The reader of a paused node, or a slow reader, may not have read all yet.
   if (!events.is_waiting() || cluster_.paused_until(node) > cluster_.time()) return;
   count("fold compared");
   const std::string fault = events.fold_fault(cluster_[node]);

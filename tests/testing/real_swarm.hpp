@@ -1,5 +1,5 @@
-// Random faults on a cluster of real nodes, their applications and their readers; then everything
-// heals, and the demands of `simulate` are made, as far as they can be seen from outside of a node.
+// Random faults on a cluster of real nodes, their applications and their readers. Then everything
+// heals, and the swarm makes the demands of `simulate` that can be seen from outside of a node.
 // A seed turns on a subset of the faults (swarm testing).
 #pragma once
 
@@ -23,7 +23,7 @@
 
 namespace gossipmonger {
 
-/// What happened, by name: each is counted where it took effect, not where it was asked for.
+/// Counts of occurrences by name: each counts where it took effect, not where it was asked for.
 using fault_counts = std::map<std::string, std::uint64_t, std::less<>>;
 
 /// A resource; one at a time in a thread, as the cluster in it.
@@ -64,7 +64,7 @@ class real_swarm {
   /// Of those after everything healed nothing is counted.
   void count_restart(std::string_view what);
 
-  // What is drawn.
+  // Random settings and faults.
   void choose_faults();
   void add(bool is_namesake = false);
   [[nodiscard]] config draw_settings();
@@ -87,7 +87,7 @@ class real_swarm {
   /// The node that advertises another address now, if the one that was drawn takes commands.
   [[nodiscard]] std::optional<std::size_t> try_advertise();
 
-  // What is done to a node.
+  // Actions on one node.
   void set(std::size_t node, const std::string& key, const std::string& value,
            std::chrono::milliseconds ttl = {});
   void erase(std::size_t node, const std::string& key);
@@ -97,7 +97,7 @@ class real_swarm {
   void stop(std::size_t node);
   void restart(std::size_t node, const decision& how);
   void leave(std::size_t node);
-  /// What this run did, which ends with it.
+  /// Counts what the node's run did, as the run ends.
   void add_up(std::size_t node);
   void add_up_network();
 

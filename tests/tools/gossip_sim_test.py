@@ -134,7 +134,7 @@ class GossipSim(harness.ProgramTest):
         self.assertEqual((status, output), (1, ""))
         self.assertEqual(errors, "seed 3: crash at 0 ms: the process ended\n"
                                  "  replay: gossip_sim --seed 3\n")
-        self.assertGreater(len(trace.read_text()), 9_000)  # what came before is there
+        self.assertGreater(len(trace.read_text()), 9_000)  # the trace before the end is there
 
     def test_what_shrink_prints_is_a_scenario_file(self):
         path = self.file("not_met.txt", NOT_MET)

@@ -16,15 +16,15 @@ INTERVAL = "50ms"
 
 
 class Node:
-    """A running node, started by the command `before` if given. What it prints is read at once,
-    unless `is_read` is false."""
+    """A running node, started by the command `before` if given. Its output is read at once, unless
+    `is_read` is false."""
 
     def __init__(self, name, *options, is_read=True, before=(), **how):
         command = [*before, PROGRAM, "run", "--json", "--name", name, *options]
         if "--interval" not in options:
             command += ["--interval", INTERVAL]
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        # Whoever runs the tests under nohup passes on that hang-ups are ignored.
+        # Tests under nohup ignore hang-ups, and a node would inherit that.
         how = {**pipes, "preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL), **how}
         self.process = subprocess.Popen(command, **how)
         self.events = []  # all so far, for `event`

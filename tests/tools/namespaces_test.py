@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""Nodes in network namespaces of their own: real sockets and real routes. Twelve on one bridge
-with an MTU of 1280, and loss, partitions and a cable that is pulled: after each heal all agree. And
-hosts with addresses as they are in the field: several, another than yesterday, one that is only
-good together with an interface, one that /etc/hosts puts on loopback; and a path with a small MTU
-whose ICMP is filtered.
+"""Tests of nodes in network namespaces of their own: real sockets and real routes. Twelve are on
+one bridge with an MTU of 1280, and loss, partitions and a cable that is pulled: after each heal all
+agree. Others are on hosts and paths as they are in the field:
+
+- a host with several addresses, or with another than yesterday;
+- an address that is only good together with an interface;
+- a name that /etc/hosts puts on loopback;
+- a path with a small MTU whose ICMP is filtered.
 
     tests/tools/namespaces_test.py PROGRAM
 
-Needs root, ip and nft; says what is missing and exits with status 77 where it cannot run. Whatever
-happens, it removes what it made; what a killed run left behind, the next one removes.
+Needs root, ip and nft; says what is missing and exits with status 77 where it cannot run. It always
+removes what it made; the next run removes what a killed run left behind.
 """
 
 import atexit
@@ -74,7 +77,7 @@ def interrupt(*_):
 
 
 def why_not():
-    """What this machine lacks; nothing where all is there."""
+    """The first thing that this machine lacks; None if all is there."""
     if os.geteuid() != 0:
         return "it needs root"
     for tool in ("ip", "nft"):
@@ -148,7 +151,7 @@ class Namespaces(unittest.TestCase):
             time.sleep(0.1)
 
     def statuses(self, index):
-        """What a node says of the others: name to status."""
+        """The statuses of the others, by name, as a node tells them."""
         return {one["name"]: one["status"] for one in self.nodes[index].ask("members")["members"]
                 if one["status"] != "self"}
 

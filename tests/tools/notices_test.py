@@ -1,4 +1,4 @@
-"""What a node says of itself: it is alone, of another cluster, refused, of another interval."""
+"""Tests of a node's notices: it is alone, of another cluster, refused, of another interval."""
 
 import subprocess
 

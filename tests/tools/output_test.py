@@ -1,4 +1,4 @@
-"""What is printed for people, and what happens when nobody reads."""
+"""Tests of the output for people, and of what happens when nobody reads it."""
 
 import os
 import pathlib
@@ -12,7 +12,7 @@ import harness
 
 class Output(harness.ProgramTest):
     def run_on_terminal(self, environment, *options):
-        """What a node prints on a terminal in a second."""
+        """The output of a node on a terminal in a second."""
         controller, terminal = pty.openpty()
         command = [harness.PROGRAM, "run", "--name", "a", "--set", "k=v", "--seconds", "1",
                    *options]
@@ -24,7 +24,7 @@ class Output(harness.ProgramTest):
                 while part := os.read(controller, 65536):
                     text += part
             except OSError:
-                pass  # what a terminal says when its last user has gone
+                pass  # a terminal says this when its last user has gone
             os.close(controller)
             self.assertEqual(process.wait(timeout=harness.PATIENCE), 0)
         return text.decode()

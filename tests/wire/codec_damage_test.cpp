@@ -1,4 +1,5 @@
-// What a network and a fuzzer do to datagrams: each damage is refused, none crashes the decoder.
+// Tests of damaged datagrams. The codec refuses each damage that the checksum shows. Damage under
+// a checksum that fits never crashes the decoder.
 
 #include <string>
 #include <vector>

@@ -465,7 +465,7 @@ TEST_CASE("codec: the upper bits of a fragment's offsets count") {
   m.deltas[0].after.offset = offset_max - 20;
   m.deltas[0].upto.offset = offset_max - 10;
   m.deltas[0].value_bytes = offset_max;
-  datagram wire(m);  // what was received points into it
+  datagram wire(m);  // `received` points into it
   message received;
   REQUIRE(wire.decode(received).has_value());
   CHECK(is_same(received, m));

@@ -12,9 +12,11 @@
 namespace gossipmonger {
 namespace {
 
-// Pointers: a struct's is (offset << 2, data words, pointers); a list's (offset << 2 | 1,
-// count << 3 | element size), element size 2 a byte, 7 composite with the count in words; a
-// composite list begins with a tag (elements << 2, data words, pointers of each).
+// Pointers in the bytes below:
+// - A struct's is (offset << 2, data words, pointers).
+// - A list's is (offset << 2 | 1, count << 3 | element size). Element size 2 is a byte; 7 is
+//   composite, with the count in words.
+// - A composite list begins with a tag (elements << 2, data words, pointers of each).
 
 datagram golden_digest() {
   return datagram({

@@ -1,5 +1,5 @@
-// Sizes are worked out from the layout in gossip.capnp: a word is 8 bytes, a frame counts header,
-// root pointer and root; that the codec agrees is checked by the codec's own tests.
+// Tests of the packer. Sizes are worked out from the layout in gossip.capnp: a word is 8 bytes, and
+// a frame counts header, root pointer and root. The codec's own tests check that the codec agrees.
 #include "core/exchange/packer.hpp"
 
 #include <doctest/doctest.h>

@@ -60,7 +60,7 @@ TEST_CASE(
   suspicion known = alive_at(10s, 7);
   REQUIRE(known.suspect(11s, 7, 12s));
 
-  CHECK_FALSE(known.adopt(7, 13s));  // what I knew, grown younger on its way
+  CHECK_FALSE(known.adopt(7, 13s));  // the heartbeat held, grown younger on its way
   CHECK(known.is_suspect());
   CHECK_FALSE(known.adopt(8, 10s + 900ms));  // newer, but from before the suspicion
   CHECK(known.is_suspect());

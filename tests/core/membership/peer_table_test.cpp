@@ -167,7 +167,7 @@ TEST_CASE("peer_table: of plain peers, entries that differ in the heartbeat alon
     CHECK_FALSE(seen.is_thorough());
   }
 
-  // Whoever it is, of an entry that is as the row is there is nothing to say.
+  // An entry that equals its row is in no list, whichever row it is.
   std::vector<packed_entry> equal;
   for (std::size_t i = 0; i < 16; ++i) equal.push_back(row_of(i).entry());
   equal.push_back(table.peers[self_slot].entry());

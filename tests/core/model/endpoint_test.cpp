@@ -8,7 +8,7 @@ using gossipmonger::endpoint;
 
 namespace {
 
-/// What `text` is once parsed and written again; "refused" where it is no endpoint.
+/// `text` parsed and written again; "refused" if it is no endpoint.
 std::string canonical(std::string_view text) {
   const std::optional<endpoint> parsed = endpoint::parse(text);
   if (!parsed) {

@@ -1,5 +1,5 @@
-// What memory_storage promises beyond the contract, which storage_suite_test.cpp checks: limits,
-// exhausted memory, memory per key, and orders over many entries and many holes.
+// Tests of what memory_storage promises beyond the contract: limits, exhausted memory, memory per
+// key, and orders over many entries and many holes. The contract: storage_suite_test.cpp.
 #include "gossipmonger/memory_storage.hpp"
 
 #include <ostream>  // before doctest, which prints std::error_code
@@ -51,9 +51,11 @@ TEST_CASE("memory_storage: random calls leave what the model holds, whatever the
 }
 
 TEST_CASE("memory_storage: many entries and long runs of holes are walked and searched") {
-  // 519,994 places, of which a word of the last summary covers 262,144: in that order 250,000 keys;
-  // 20,000 times the first of them, across the border of two such words; and once more each of the
-  // others but every 50,000th. The order grows at 524,288, so that no hole is squeezed out.
+  // 519,994 places, of which a word of the last summary covers 262,144. In this order:
+  // - 250,000 keys;
+  // - the first of them 20,000 times, across the border of two such words;
+  // - each of the others, but every 50,000th, once more.
+  // The order grows at 524,288, so that no hole is squeezed out.
   memory_storage storage;
   constexpr std::uint64_t count = 250'000;
   std::uint64_t number = 0;
@@ -196,7 +198,7 @@ TEST_CASE("memory_storage: the number of keys is limited, over all slots") {
   CHECK_FALSE(storage.find(2, "c").has_value());
   CHECK(storage.put(0, make_entry("a", "a longer value", 4)).has_value());
 
-  // What is retired takes memory until it is purged, or its key is put again.
+  // A retired entry takes memory until it is purged, or its key is put again.
   CHECK(storage.drop_upto(0, 3, 4) == 5);
   CHECK_FALSE(storage.put(2, make_entry("c", "5", 6)).has_value());
   CHECK(storage.put(0, make_entry("b", "5", 6)).has_value());
