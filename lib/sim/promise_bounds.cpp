@@ -22,6 +22,11 @@ using std::chrono::nanoseconds;
 
 /// A heartbeat's interval counts up to so many expected gaps.
 constexpr std::size_t gaps_counted = 16;
+/// A datagram with sums has room for so many rows beside them, at least.
+constexpr std::size_t rows_told_by_sums = 3;
+/// With sums a rival's heartbeat is awaited for no more rounds than this.
+constexpr std::size_t awaited_by_sums = 64;
+
 std::size_t levels_of(const scenario& of) {
   const std::size_t nodes = std::max<std::size_t>(2, of.nodes.size());
   return static_cast<std::size_t>(std::bit_width(nodes - 1));
@@ -39,6 +44,17 @@ nanoseconds longest_interval(const scenario& of) {
     longest = std::max<nanoseconds>(longest, one.settings.gossip_interval);
   }
   return longest;
+}
+
+/// The longest interval between two advances of a heartbeat that counts, in rounds: 16 gaps. A
+/// node that tells sums expects three rows a datagram.
+std::size_t counted_rounds(const scenario& of) {
+  std::size_t rows = rows_told;
+  for (const scenario_node& one : of.nodes) {
+    const bool has_sums = of.nodes.size() > one.settings.sums_peers_min;
+    if (one.settings.suspicion_rounds > 0 && has_sums) rows = rows_told_by_sums;
+  }
+  return gaps_counted * (1 + of.nodes.size() / rows);
 }
 
 std::size_t rounded_up(double rounds) { return static_cast<std::size_t>(std::ceil(rounds)); }
@@ -112,7 +128,9 @@ std::size_t backlog_rounds_max(std::span<const backlog_part> running) {
 }
 
 std::size_t longest_rounds_max(const scenario& of) {
-  const std::size_t rounds = gaps_counted * (1 + of.nodes.size() / rows_told) + 1;
+  const std::size_t by_rows = gaps_counted * (1 + of.nodes.size() / rows_told);
+  const std::size_t rounds =
+      std::max(by_rows, std::min(counted_rounds(of), awaited_by_sums)) + 1;
   return rounded_up(static_cast<double>(rounds) * (1 + jitter_of(of)));
 }
 
@@ -155,8 +173,8 @@ std::size_t detection_rounds_max(const scenario& of) {
 std::size_t silence_rounds_max(const scenario& of) {
   double phi = 0;
   for (const scenario_node& one : of.nodes) phi = std::max(phi, one.settings.dead_peer_phi);
-  const std::size_t mean = gaps_counted * (1 + of.nodes.size() / rows_told);
-  const double rounds = phi * std::numbers::ln10 * static_cast<double>(mean) * (1 + jitter_of(of));
+  const auto mean = static_cast<double>(counted_rounds(of));
+  const double rounds = phi * std::numbers::ln10 * mean * (1 + jitter_of(of));
   return rounded_up(rounds) + agreement_rounds_max(of);
 }
 

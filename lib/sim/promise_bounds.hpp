@@ -58,7 +58,8 @@ struct backlog_part {
 
 /// The longest interval between two advances of a heartbeat that counts: (16 r + 1) (1 + jitter).
 /// A run whose heartbeat stands still for longer is a relic, or its node is gone. The expected gap
-/// is r = 1 + n / 16 rounds. A datagram tells of 16 rows at least, with rows of refused peers.
+/// is r = 1 + n / 16 rounds. A datagram tells of 16 rows at least, with rows of refused peers. With
+/// sums it is r = 1 + n / 3, and 16 r counts as 64 at most.
 [[nodiscard]] std::size_t longest_rounds_max(const scenario& of);
 
 /// Besides agreement, until each name is its last run's again: the sum of `longest_rounds_max` and
@@ -82,8 +83,8 @@ struct backlog_part {
 [[nodiscard]] std::size_t detection_rounds_max(const scenario& of);
 
 /// Until phi alone declares a silent peer dead, after agreement: agreement + phi ln(10) m (1 +
-/// jitter). Phi is elapsed / (mean * ln 10). No mean is above m = 16 (1 + n / 16), the longest
-/// interval that counts.
+/// jitter). Phi is elapsed / (mean * ln 10). No mean is above m = 16 r, the longest
+/// interval that counts: r = 1 + n / 16, and with sums 1 + n / 3.
 [[nodiscard]] std::size_t silence_rounds_max(const scenario& of);
 
 /// How long the words of a deaf node stay fresh (core/freshness.hpp), by the slowest reader.

@@ -100,14 +100,27 @@ TEST_CASE(
 }
 
 TEST_CASE("promises: a heartbeat's longest interval is 16 gaps, of a round for 16 nodes each") {
-  // 17 * 1.1 is 18.7; 16 * (1 + 3) + 1 is 65, and 65 * 1.1 is 71.5.
+  // 17 * 1.1 is 18.7; 16 * (1 + 1) + 1 is 33, and 33 * 1.1 is 36.3.
   CHECK(longest_rounds_max(nodes_of(2)) == 19);
   CHECK(longest_rounds_max(nodes_of(15)) == 19);
-  CHECK(longest_rounds_max(nodes_of(60)) == 72);
+  CHECK(longest_rounds_max(nodes_of(17)) == 37);
 
   scenario even = nodes_of(2);
   for (scenario_node& one : even.nodes) one.settings.jitter = 0;
   CHECK(longest_rounds_max(even) == 17);
+}
+
+TEST_CASE("promises: with sums a heartbeat's longest interval is 64 rounds, unless rows take longer") {
+  // 65 * 1.1 is 71.5; 16 * (1 + 4) + 1 is 81, and 81 * 1.1 is 89.1.
+  CHECK(longest_rounds_max(nodes_of(18)) == 72);
+  CHECK(longest_rounds_max(nodes_of(64)) == 90);
+
+  scenario few = nodes_of(4);
+  few.nodes[2].settings.sums_peers_min = 3;
+  // 16 * (1 + 1) + 1 is 33.
+  CHECK(longest_rounds_max(few) == 37);
+  few.nodes[2].settings.suspicion_rounds = 0;  // it tells rows
+  CHECK(longest_rounds_max(few) == 19);
 }
 
 TEST_CASE("promises: a peer is complete once two turns of the ring let it speak for itself") {
@@ -156,9 +169,12 @@ TEST_CASE("promises: a crash is found sooner where every node asks several a rou
 }
 
 TEST_CASE("promises: silence alone counts once phi's longest mean is over") {
-  // 8 * 2.302585 * 16 * 1.1 is 324.2; with 60 nodes it is four times that, 1296.8.
+  // 8 * 2.302585 * 16 * 1.1 is 324.2; with 60 nodes it is 21 times that, and 4 times by rows alone.
   CHECK(silence_rounds_max(nodes_of(2)) == 325 + 30);
-  CHECK(silence_rounds_max(nodes_of(60)) == 1297 + 50);
+  scenario large = nodes_of(60);
+  CHECK(silence_rounds_max(large) == 6809 + 50);
+  for (scenario_node& one : large.nodes) one.settings.suspicion_rounds = 0;
+  CHECK(silence_rounds_max(large) == 1297 + 50);
 }
 
 TEST_CASE("promises: a name is its last run's at once, unless a node lost its generation twice") {
