@@ -1,5 +1,5 @@
 // How soon a crash is found, and how often a live peer is declared dead, in the simulated world:
-// the figures of lib/README.md. Same options, same figures, on every machine.
+// the figures of tools/DEPLOYMENT.md. Same options, same figures, on every machine.
 //
 //     liveness [--nodes N] [--loss PERCENT] [--rounds R] [--crashes C] [--at-once K] [--seed S]
 //              [--seconds T] [--budget BYTES] [--fanout F]

@@ -23,23 +23,24 @@ using std::chrono::milliseconds;
 constexpr const char* commands_help =
     R"(Commands on standard input, one a line (its end does not stop the node):
   set KEY VALUE           publish; VALUE is the rest of the line, and may be empty
-  set-ttl TIME KEY VALUE  the same for so long (5s, 10m, 24h, 7d): then it is erased
+  set-ttl TIME KEY VALUE  the same for TIME (5s, 10m, 24h, 7d): then it is erased
   erase KEY               take it back
   get PEER KEY            what PEER publishes under KEY, as far as this node knows
   members                 the nodes, and the status of each at this one
   forget PEER             let go of a dead PEER, on this node; a live one is back soon
   join HOST:PORT          gossip with whoever is there, once: a seed that is not kept
-  wait-live N TIME        wait until N peers are live, so long at most
-  wait PEER KEY TIME      wait until PEER publishes KEY, so long at most
-  writable TIME           wait until the cluster keeps up with what is set, so long at most
+  wait-live N TIME        wait until N peers are live, for TIME at most
+  wait PEER KEY TIME      wait until PEER publishes KEY, for TIME at most
+  writable TIME           wait until the cluster keeps up with what is set, for TIME at most
   option NAME VALUE       change an option while the node runs
-  options                 those that can be, with their values
+  options                 the options that can change, with their values
   state                   every key of every node
-  stats                   every counter that is not 0, by name; stats all: the others, too
+  stats [all]             the counters that are not 0, by name; all: every counter
   keys                    the keys of a sealed cluster, and how far each has come
   reload-keys             read the file of --keyring again, as SIGHUP does
   leave                   tell the cluster that this node goes; it then publishes no more
   quit                    leave, and end
+  help                    how each command is written
 
 An argument with blanks in it stands in quotation marks: get "my node" KEY. There, \" \\ \n \t and
 \xHH stand for a quotation mark, a backslash, a line end, a tabulator and any byte.
@@ -85,7 +86,7 @@ void declare(CLI::App& run, options& to, raw_options& raw) {
   run.add_option("--listen", to.listen, "UDP address; host *: all; port 0: the system chooses one")
       ->type_name("HOST:PORT")
       ->capture_default_str();
-  run.add_option("--advertise", to.advertise, "What peers send to, if it is not that")
+  run.add_option("--advertise", to.advertise, "The address that peers send to, if it is not --listen")
       ->type_name("HOST:PORT");
   run.add_option("--seed", to.settings.seeds, "Where to find the cluster; may be repeated")
       ->type_name("HOST:PORT|dnssrv+SERVICE")
@@ -283,7 +284,7 @@ tl::expected<options, early_exit> parse_options(int argc, const char* const* arg
                "gossipmonger");
   app.set_version_flag("--version", "gossipmonger " + std::string(version()));
   app.require_subcommand(1);
-  CLI::App& run = *app.add_subcommand("run", "Run one node until SIGINT or SIGTERM");
+  CLI::App& run = *app.add_subcommand("run", "Run one node until a signal, quit or --seconds");
   declare(run, parsed, raw);
   CLI::App& members = *app.add_subcommand("members", "Ask a node who is in its cluster");
   declare_members(members, parsed, raw);

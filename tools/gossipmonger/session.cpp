@@ -391,7 +391,7 @@ std::string session::interval_warning() const {
   if (far == 0) return {};
   return std::to_string(far) + " of " + std::to_string(live) +
          " live peers gossip at another interval, such as " + std::to_string(theirs.count()) +
-         " ms: it must be equal on all nodes, or live ones are declared dead";
+         " ms: set it on all within minutes; until then a live node may be declared dead";
 }
 
 std::string session::answer_at_once(const command& asked, std::string_view line) {
