@@ -146,7 +146,9 @@ tl::expected<std::string, keyring_error> generate_key() {
   guarded_bytes drawn(cipher_key_bytes);
   if (drawn.bytes().empty()) return tl::unexpected(make_error(0, "no memory for the key"));
   draw_random(drawn.bytes());
-  return key_text(drawn.bytes());
+  std::string text = key_text(drawn.bytes());
+  if (text.empty()) return tl::unexpected(make_error(0, "no memory for the key"));
+  return text;
 }
 
 void wipe(std::string& secret) {

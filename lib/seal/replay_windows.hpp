@@ -21,8 +21,11 @@ class replay_window {
 
   enum class standing : std::uint8_t { fresh, replayed, behind };
 
-  explicit replay_window(std::uint32_t first) : highest_(first) {}
+  explicit replay_window(std::uint32_t first) : first_(first), highest_(first) {}
 
+  /// The count of the first datagram that was opened. One before it may be from a time whose counts
+  /// are forgotten.
+  [[nodiscard]] std::uint32_t first() const { return first_; }
   [[nodiscard]] standing look(std::uint32_t count) const;
   ///   expects: look(count) is fresh, or `count` is the constructor's
   void mark(std::uint32_t count);
@@ -31,6 +34,7 @@ class replay_window {
   static constexpr std::uint32_t words = 16;
 
   std::array<std::uint64_t, words> seen_{};
+  std::uint32_t first_;
   std::uint32_t highest_;
 };
 

@@ -137,6 +137,11 @@ tl::expected<std::span<std::byte>, seal_drop> sealer::open(std::span<std::byte> 
     ++counted_.drops[static_cast<std::size_t>(reason)];
     return tl::unexpected<seal_drop>(reason);
   };
+  const seconds present = whole(now.steady);
+  const bool has_tolerance = tolerance_ > seconds(0);
+  // Before the look: a datagram of a sender that is forgotten is its first again.
+  windows_.forget_idle(present, has_tolerance ? 2 * tolerance_ : silence_without_dates,
+                       first_date_in_time(now));
   const std::optional<seal_drop> wrong = why_dropped(datagram, now);
   const bool may_be_plain = ring_.plain != plain_policy::refused;
   const bool is_sealed = !datagram.empty() && datagram[0] == magic;
@@ -154,9 +159,6 @@ tl::expected<std::span<std::byte>, seal_drop> sealer::open(std::span<std::byte> 
                                                       datagram.first(seal_head_bytes), body);
   if (!size) return drop(seal_drop::forged);
 
-  const seconds present = whole(now.steady);
-  windows_.forget_idle(present, tolerance_ > seconds(0) ? 2 * tolerance_ : silence_without_dates,
-                       first_date_in_time(now));
   windows_.mark(head.instance, head.count, head.date, present);
   last_key_ = head.key;
   ++counted_.opened;
@@ -172,10 +174,9 @@ std::optional<seal_drop> sealer::why_dropped(std::span<const std::byte> datagram
   if (!find_key(head.key)) return seal_drop::key;
   if (nonces_.is_own(head.instance)) return seal_drop::reflected;
   const replay_window* const counts = windows_.find(head.instance);
-  if (counts == nullptr) {
-    if (!is_dated(head.date, now)) return seal_drop::stale;
-    return std::nullopt;
-  }
+  const bool may_be_old = counts == nullptr || head.count < counts->first();
+  if (may_be_old && !is_dated(head.date, now)) return seal_drop::stale;
+  if (counts == nullptr) return std::nullopt;
   switch (counts->look(head.count)) {
     case replay_window::standing::fresh:
       return std::nullopt;

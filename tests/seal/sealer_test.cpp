@@ -289,6 +289,42 @@ TEST_CASE("sealer: a sender unheard for two tolerances is forgotten; its old dat
   CHECK(opened_by(other, old, at(sample_date + 48h, 48h)) == "<stale>");
 }
 
+TEST_CASE("sealer: old datagrams of a sender that was forgotten are stale once it is back") {
+  // It speaks again itself, or somebody gives out a datagram that was held back.
+  for (const bool is_alive : {true, false}) {
+    CAPTURE(is_alive);
+    sealer one(sample_ring());
+    sealer other(sample_ring());
+    std::vector<byte_list> before;
+    for (int i = 0; i < 5; ++i) {
+      before.push_back(sealed_by(one, "old"));
+      REQUIRE(opened_by(other, before.back()) == "old");
+    }
+    const byte_list held = sealed_by(one, "held");
+    const seal_time later = at(sample_date + 49h, 49h);
+
+    if (is_alive) {
+      REQUIRE(opened_by(other, sealed_by(one, "on", sample_date + 49h), later) == "on");
+    }
+
+    CHECK(opened_by(other, held, later) == "<stale>");
+    for (const byte_list& one_before : before) {
+      CHECK(opened_by(other, one_before, later) == "<stale>");
+    }
+  }
+}
+
+TEST_CASE("sealer: datagrams that overtook a sender's first one are opened") {
+  sealer one(sample_ring());
+  sealer other(sample_ring());
+  const byte_list first = sealed_by(one, "first");
+  const byte_list second = sealed_by(one, "second");
+
+  CHECK(opened_by(other, second) == "second");
+  CHECK(opened_by(other, first) == "first");
+  CHECK(opened_by(other, first) == "<replayed>");
+}
+
 TEST_CASE("sealer: an idle sender whose clock stepped ahead is kept until its dates are stale") {
   // Its last datagram is dated ahead by 0, by the whole tolerance, and by three of them.
   for (const auto ahead : {0h, 24h, 72h}) {
