@@ -17,8 +17,6 @@ namespace gossipmonger {
 enum class errc {
   /// The key is empty, over 255 bytes, not UTF-8, or holds a control character. Nothing written.
   key_invalid = 1,
-  /// The same for a name. Nothing changed.
-  name_invalid,
   /// The value exceeds value_bytes_max. Nothing written.
   value_too_large,
   /// The time to live is not above 0, or above 365 days. Nothing written.

@@ -48,6 +48,8 @@ struct node_parts {
   [[nodiscard]] std::string_view name() const { return settings.name; }
   [[nodiscard]] std::uint64_t generation() const { return peers.self().generation(); }
   [[nodiscard]] bool has_left() const { return peers.self().has_left(); }
+  /// Whether it is known where peers reach this node. Until then it gossips with nobody.
+  [[nodiscard]] bool has_address() const { return !peers.details(self_slot).address.is_wildcard(); }
   [[nodiscard]] std::optional<slot_index> find_slot(std::string_view peer) const;
   [[nodiscard]] bool is_reachable(slot_index slot) const;
   [[nodiscard]] replication replicated(std::uint64_t version, bool leave) const;

@@ -163,8 +163,11 @@ void outgoing::try_continue(const endpoint& source, bool is_stalled) {
   digest_leg& leg = node_.sending.add_continuation(source);
   begin_digest(leg, wanted.front().remote_hash);
   // The longest under way go first. Others are asked for once these are whole.
-  std::size_t places = continuation_places;
+  const std::size_t rows = node_.exchange.digests.rows_within(leg.digest_bytes_left);
+  std::size_t places = std::min(continuation_places, rows);
   for (const transfer& one : wanted) {
+    // Digests leave out an owner whose later run is refused.
+    if (node_.unwanted.find(node_.peers[one.slot].name_hash())) continue;
     const std::vector<spared_interval> spared = plan_spared(one, is_stalled);
     const std::size_t taken = 2 + spared.size();  // a row and perhaps a partial
     if (taken > places) break;
@@ -209,7 +212,9 @@ void outgoing::plan_sign(const message& received, std::size_t bytes, answer_leg&
 }
 
 void outgoing::add_answer(answer_leg&& leg, const endpoint& from) {
-  if (node_.settings.is_observer) return;  // a peer that gets no answer does not come to know it
+  // A peer that gets no answer does not come to know this node: an observer, or a node that does
+  // not know yet where peers reach it.
+  if (node_.settings.is_observer || !node_.has_address()) return;
   leg.planned = node_.clock.now();
   leg.from = from;
   node_.sending.add_answer(std::move(leg));

@@ -182,7 +182,7 @@ std::optional<endpoint> protocol::poll_transmit(moment now, message& out) {
 void protocol::handle_timeout(moment now) {
   node_.observe_time(now);
   node_.own_map.expire(now.steady, !node_.write_refusal());
-  if (now.steady < node_.partners.next_round()) return;
+  if (now.steady < node_.partners.next_round() || !node_.has_address()) return;
   rounds_.run(now);
 }
 

@@ -91,7 +91,8 @@ class protocol {
   [[nodiscard]] std::chrono::nanoseconds next_deadline() const;
   /// The same without what waits for the budget.
   [[nodiscard]] std::chrono::nanoseconds next_timeout() const {
-    return std::min(node_.partners.next_round(), node_.own_map.next_due());
+    const std::chrono::nanoseconds due = node_.own_map.next_due();
+    return node_.has_address() ? std::min(node_.partners.next_round(), due) : due;
   }
   /// Back-pressure: whether the cluster keeps up with this node's writes. False after more bytes
   /// than it carries in an interval, or while live peers fall behind. No write is refused for that.

@@ -29,6 +29,7 @@ void receiving::handle_message(const message& received, const endpoint& source, 
   outgoing_.show_received(source, received);
   node_.observe_time(now);
   node_.liveness.begin_message();
+  node_.membership.begin_message();
   sent_to_ = local;
   const peer_view self = node_.peers.self();
   const bool is_verified = node_.addresses.is_valid_echo(received.cookie_echo, source, now.steady);

@@ -129,8 +129,7 @@ std::size_t backlog_rounds_max(std::span<const backlog_part> running) {
 
 std::size_t longest_rounds_max(const scenario& of) {
   const std::size_t by_rows = gaps_counted * (1 + of.nodes.size() / rows_told);
-  const std::size_t rounds =
-      std::max(by_rows, std::min(counted_rounds(of), awaited_by_sums)) + 1;
+  const std::size_t rounds = std::max(by_rows, std::min(counted_rounds(of), awaited_by_sums)) + 1;
   return rounded_up(static_cast<double>(rounds) * (1 + jitter_of(of)));
 }
 

@@ -263,11 +263,10 @@ std::size_t memory_transport::take_due(std::span<inbound> in) {
     latest_sequence_ = std::max(latest_sequence_, item.sequence);
     const std::size_t kept = std::min(slot.size, slot.buffer.size());
     std::copy_n(item.bytes.begin(), kept, slot.buffer.begin());
-    if (network_.on_delivery) {
-      network_.on_delivery(outside_, slot);
-    }
     network_.spare_buffers_.push_back(std::move(item.bytes));
     queue_.pop_back();
+    // Last: it may inject another datagram, which moves the queue.
+    if (network_.on_delivery) network_.on_delivery(outside_, slot);
   }
   counters_.received += count;
   network_.counters_.delivered += count;

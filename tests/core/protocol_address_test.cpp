@@ -183,8 +183,9 @@ TEST_CASE("protocol address: an identity on loopback is for nodes on loopback al
     CHECK(drops(a, drop_reason::endpoint) == (is_local ? 0 : 1));
     const std::vector<std::string> told = texts(a, cursor, event_kind::error);
     if (!is_local) {
-      CHECK(told == std::vector<std::string>{"this peer is not taken in: endpoint (it advertises "
-                                             "127.0.1.1:7001)"});
+      CHECK(told == std::vector<std::string>{"this peer is not taken in: it advertises "
+                                             "127.0.1.1:7001, which is loopback, and this node is "
+                                             "on another host; set `advertise` there"});
     }
   }
 }

@@ -547,17 +547,21 @@ TEST_CASE("protocol: where the table is full, the newcomer that fell silent firs
   REQUIRE(a.find_member("p", world.now())->status == peer_status::dead);
   puppet teller(world, "a", "teller", 2);
   static_cast<void>(teller.verify());
-  const auto tell = [&](std::chrono::milliseconds silent) {
+  const auto tell = [&](std::chrono::milliseconds silent, std::uint64_t heartbeat) {
     identity_view who = teller.identity();
     who.silent = silent;
+    who.heartbeat = heartbeat;
     teller.begin(message_kind::reply).identities.push_back(who);
     static_cast<void>(teller.send());
     return a.is_known("teller");
   };
 
-  CHECK_FALSE(tell(200s));
-  world.run_for(1s);
-  CHECK(tell(60s));
+  CHECK_FALSE(tell(200s, 100));
+  // Nobody is asked for it again while p has not been gone for longer than it.
+  world.run_for(20s);
+  CHECK_FALSE(tell(220s, 100));
+  CHECK(drops(a, drop_reason::capacity) == 1);
+  CHECK(tell(60s, 101));  // it lives
 }
 
 TEST_CASE("protocol: a refusal for want of room holds for the incarnation, until there is room") {

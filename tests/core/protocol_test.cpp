@@ -444,6 +444,28 @@ TEST_CASE(
   CHECK(to_others == 0);
 }
 
+TEST_CASE("protocol: an observer finds a crash by the suspicion of others, whom it asks nothing") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  world.add("b");
+  world.exchange("a", "b");
+  config settings = make_config("o");
+  settings.is_observer = true;
+  settings.seed_every_rounds = 1;
+  settings.dead_peer_phi = 100;  // silence alone would take four minutes
+  protocol& o = world.add(settings);
+  o.set_seeds({world.find("a").address});
+  world.run_for(10s);
+  REQUIRE(o.find_member("b", world.now())->status == peer_status::live);
+
+  world.stop("b");
+  world.run_for(30s);
+
+  CHECK(a.find_member("b", world.now())->status == peer_status::dead);
+  CHECK(o.find_member("b", world.now())->status == peer_status::dead);
+  CHECK(o.find_member("a", world.now())->status == peer_status::live);
+}
+
 TEST_CASE("protocol: a node that is no observer is known to the seed that it asks") {
   small_cluster world;
   protocol& a = world.add("a");

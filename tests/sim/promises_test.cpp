@@ -110,7 +110,7 @@ TEST_CASE("promises: a heartbeat's longest interval is 16 gaps, of a round for 1
   CHECK(longest_rounds_max(even) == 17);
 }
 
-TEST_CASE("promises: with sums a heartbeat's longest interval is 64 rounds, unless rows take longer") {
+TEST_CASE("promises: with sums a heartbeat's longest interval is 64 rounds, or as by rows") {
   // 65 * 1.1 is 71.5; 16 * (1 + 4) + 1 is 81, and 81 * 1.1 is 89.1.
   CHECK(longest_rounds_max(nodes_of(18)) == 72);
   CHECK(longest_rounds_max(nodes_of(64)) == 90);

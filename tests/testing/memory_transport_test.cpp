@@ -388,6 +388,39 @@ TEST_CASE("memory transport: links follow an address that moves, and the others 
   CHECK(world.network.counters().lost == 2);
 }
 
+TEST_CASE("memory transport: a delivery may inject the next datagrams") {
+  memory_world world;
+  const auto a = world.open(1);
+  const auto b = world.open(2);
+  std::vector<int> at_b;
+  world.network.on_delivery = [&](const endpoint& to, const inbound& one) {
+    at_b.push_back(std::to_integer<int>(one.buffer.front()));
+    if (at_b.size() > 1) return;
+    for (int i = 100; i < 164; ++i) {  // the queue moves
+      const std::array<std::byte, 1> content{static_cast<std::byte>(i)};
+      world.network.inject(a->local_endpoint(), to, content);
+    }
+  };
+
+  world.run(send_numbers(*a, b->local_endpoint(), 3));
+  std::array<std::byte, 16> room{};
+  const auto read_all = [](memory_transport& from, std::span<std::byte> into,
+                           std::size_t count) -> asio::awaitable<void> {
+    for (std::size_t i = 0; i < count; ++i) {
+      std::array<inbound, 1> slot;
+      slot[0].buffer = into;
+      const result<std::size_t> taken = co_await from.receive(slot);
+      CHECK(taken.value_or(0) == 1);
+    }
+  };
+  world.run(read_all(*b, room, 67));
+
+  std::sort(at_b.begin(), at_b.end());
+  std::vector<int> expected{0, 1, 2};
+  for (int i = 100; i < 164; ++i) expected.push_back(i);
+  CHECK(at_b == expected);
+}
+
 TEST_CASE("memory transport: what its sender mutates keeps its length; the too short stays") {
   memory_world world;
   const auto a = world.open(1);

@@ -86,7 +86,8 @@ void declare(CLI::App& run, options& to, raw_options& raw) {
   run.add_option("--listen", to.listen, "UDP address; host *: all; port 0: the system chooses one")
       ->type_name("HOST:PORT")
       ->capture_default_str();
-  run.add_option("--advertise", to.advertise, "The address that peers send to, if it is not --listen")
+  run.add_option("--advertise", to.advertise,
+                 "The address that peers send to, if it is not --listen")
       ->type_name("HOST:PORT");
   run.add_option("--seed", to.settings.seeds, "Where to find the cluster; may be repeated")
       ->type_name("HOST:PORT|dnssrv+SERVICE")

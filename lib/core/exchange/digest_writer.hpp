@@ -30,6 +30,8 @@ class digest_writer {
 
   /// Rows of a digest that surely fit into one datagram.
   [[nodiscard]] std::size_t rows_a_datagram() const;
+  /// The same of so many bytes of datagrams.
+  [[nodiscard]] std::size_t rows_within(std::size_t bytes) const;
   /// Rows that a digest of so many datagrams and bytes tells at least, if there are more. Refused
   /// peers take places of them.
   [[nodiscard]] std::size_t rows_min(std::size_t datagrams, std::size_t bytes) const;
@@ -67,8 +69,6 @@ class digest_writer {
     std::size_t refused_places = 0;
   };
 
-  /// Rows of a digest, besides sender and receiver, that fit into so many bytes of datagrams.
-  [[nodiscard]] std::size_t rows_within(std::size_t bytes) const;
   /// Bytes that the range leaves to entries that stand beside it.
   [[nodiscard]] static std::size_t kept_free(const message& out, const row_places& wanted);
   void fill_range(digest_leg& leg, packer& pack, message& out, std::chrono::nanoseconds now,

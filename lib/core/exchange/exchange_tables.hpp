@@ -62,7 +62,7 @@ class exchange_tables {
   /// A digest tells it of the peer's entries beside its row: that another node brings them, or
   /// else that part.
   [[nodiscard]] std::optional<partial_entry> partial_told(slot_index slot) const;
-  /// Whether digests tell of rows alone.
+  /// Whether digests tell of more than rows: of parts held, or of owners that a node brings.
   [[nodiscard]] bool has_partials() const { return !partials.is_empty() || !transfers.is_empty(); }
 
   /// The highest version of its owner that there is evidence of.

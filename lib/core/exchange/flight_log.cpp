@@ -65,7 +65,8 @@ flight_answer flight_log::handle_held(std::uint64_t remote, std::uint64_t owner,
             noted.marks.begin() + static_cast<std::ptrdiff_t>(noted.count), noted.marks.begin());
   noted.count -= done;
   const flight_place& last = noted.marks[noted.count - 1].upto;
-  answer.after = last.after;
+  // Another node may have brought what lies before the part that is under way.
+  answer.after = std::max(held.after, last.after);
   answer.part = last.part;
   return answer;
 }

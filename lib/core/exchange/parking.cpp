@@ -28,8 +28,8 @@ bool parking::is_next(const parked_delta& parked, std::uint64_t max_version, pos
 }
 
 template <class Predicate>
-void parking::drop_if(Predicate is_dropped) {
-  std::erase_if(parked_, [&](const parked_delta& one) {
+void parking::drop_if(delta_list& from, Predicate is_dropped) {
+  size_ -= std::erase_if(from, [&](const parked_delta& one) {
     if (!is_dropped(one)) return false;
     bytes_ -= cost(one);
     return true;
@@ -44,11 +44,11 @@ bool parking::try_park(slot_index slot, const message& from, const delta_view& d
     length += entry.key.size() + entry.value.size();
   }
   const std::size_t room = sizeof(parked_delta) + length + delta.entry_count * sizeof(entry_view);
-  std::size_t of_slot = 0;
-  auto furthest = parked_.end();
-  for (auto one = parked_.begin(); one != parked_.end(); ++one) {
-    if (one->slot != slot) continue;
-    ++of_slot;
+  delta_list none;
+  const auto place = parked_.find(slot);
+  delta_list& held = place == parked_.end() ? none : place->second;
+  auto furthest = held.end();
+  for (auto one = held.begin(); one != held.end(); ++one) {
     if (one->delta.generation != delta.generation) continue;
     const bool is_of_one_value =
         one->delta.value_bytes == 0 || delta.value_bytes == 0 ||
@@ -56,17 +56,19 @@ bool parking::try_park(slot_index slot, const message& from, const delta_view& d
     if (is_of_one_value && one->delta.after <= delta.after && one->delta.upto >= delta.upto) {
       return false;
     }
-    const position beaten = furthest == parked_.end() ? delta.after : furthest->delta.after;
+    const position beaten = furthest == held.end() ? delta.after : furthest->delta.after;
     if (one->delta.after > beaten) furthest = one;
   }
-  if (of_slot >= slot_deltas_max || bytes_ + room > bytes_max_) {
+  if (held.size() >= slot_deltas_max || bytes_ + room > bytes_max_) {
     // A delta far ahead gives way to one that has to come before it.
-    if (furthest == parked_.end() || bytes_ - cost(*furthest) + room > bytes_max_) return false;
+    if (furthest == held.end() || bytes_ - cost(*furthest) + room > bytes_max_) return false;
     bytes_ -= cost(*furthest);
-    parked_.erase(furthest);
+    --size_;
+    held.erase(furthest);
   }
 
-  parked_delta& parked = parked_.emplace_back();
+  parked_delta& parked = parked_[slot].emplace_back();
+  ++size_;
   parked.slot = slot;
   parked.delta = delta;
   parked.delta.first_entry = 0;
@@ -89,25 +91,32 @@ bool parking::try_park(slot_index slot, const message& from, const delta_view& d
 
 std::optional<parked_delta> parking::take(slot_index slot, std::uint64_t max_version,
                                           position partial) {
-  drop_if([=](const parked_delta& one) {
-    return one.slot == slot && is_known(one, max_version, partial);
-  });
-  const auto place = std::find_if(parked_.begin(), parked_.end(), [=](const parked_delta& one) {
-    return one.slot == slot && is_next(one, max_version, partial);
-  });
+  const auto place = parked_.find(slot);
   if (place == parked_.end()) return std::nullopt;
-  bytes_ -= cost(*place);
-  parked_delta taken = std::move(*place);
-  parked_.erase(place);
+  delta_list& held = place->second;
+  drop_if(held, [=](const parked_delta& one) { return is_known(one, max_version, partial); });
+  const auto next = std::find_if(held.begin(), held.end(), [=](const parked_delta& one) {
+    return is_next(one, max_version, partial);
+  });
+  std::optional<parked_delta> taken;
+  if (next != held.end()) {
+    bytes_ -= cost(*next);
+    --size_;
+    taken = std::move(*next);
+    held.erase(next);
+  }
+  if (held.empty()) parked_.erase(place);
   return taken;
 }
 
 std::vector<spared_interval> parking::intervals(slot_index slot, std::uint64_t generation,
                                                 std::uint64_t max_version) const {
   std::vector<spared_interval> found;
-  for (const parked_delta& one : parked_) {
+  const auto place = parked_.find(slot);
+  if (place == parked_.end()) return found;
+  for (const parked_delta& one : place->second) {
     const delta_view& delta = one.delta;
-    const bool is_of_it = one.slot == slot && delta.generation == generation;
+    const bool is_of_it = delta.generation == generation;
     if (!is_of_it || delta.value_bytes != 0 || delta.upto.version <= max_version) continue;
     found.emplace_back(delta.name_hash, delta.after.version, delta.upto.version);
   }
@@ -124,11 +133,17 @@ std::vector<spared_interval> parking::intervals(slot_index slot, std::uint64_t g
 }
 
 void parking::forget(slot_index slot) {
-  drop_if([=](const parked_delta& one) { return one.slot == slot; });
+  const auto place = parked_.find(slot);
+  if (place == parked_.end()) return;
+  drop_if(place->second, [](const parked_delta&) { return true; });
+  parked_.erase(place);
 }
 
 void parking::expire(std::uint64_t round) {
-  drop_if([=](const parked_delta& one) { return one.round < round; });
+  for (auto& [slot, held] : parked_) {
+    drop_if(held, [=](const parked_delta& one) { return one.round < round; });
+  }
+  std::erase_if(parked_, [](const auto& one) { return one.second.empty(); });
 }
 
 }  // namespace gossipmonger

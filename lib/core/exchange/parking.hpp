@@ -4,7 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -53,11 +53,11 @@ class parking {
   void expire(std::uint64_t round);
 
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
-  [[nodiscard]] std::size_t size() const { return parked_.size(); }
-  [[nodiscard]] bool is_empty() const { return parked_.empty(); }
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] bool is_empty() const { return size_ == 0; }
   /// Whether half of the bytes are taken, or as many places as are half of a slot's.
   [[nodiscard]] bool is_half_full() const {
-    return bytes_ > bytes_max_ / 2 || parked_.size() >= slot_deltas_max / 2;
+    return bytes_ > bytes_max_ / 2 || size_ >= slot_deltas_max / 2;
   }
 
  private:
@@ -66,12 +66,15 @@ class parking {
                                      position partial);
   [[nodiscard]] static bool is_next(const parked_delta& parked, std::uint64_t max_version,
                                     position partial);
+  /// The deltas of one slot, in the order in which they came.
+  using delta_list = std::vector<parked_delta>;
   template <class Predicate>
-  void drop_if(Predicate is_dropped);
+  void drop_if(delta_list& from, Predicate is_dropped);
 
-  std::deque<parked_delta> parked_;
+  std::map<slot_index, delta_list> parked_;  // no list is empty
   std::size_t bytes_max_;
   std::size_t bytes_ = 0;
+  std::size_t size_ = 0;
 };
 
 }  // namespace gossipmonger

@@ -392,14 +392,15 @@ bool liveness::try_settle(probe& one) {
     prober_.count_outcome(one.tries == 0);
     return true;
   }
-  if (one.is_public) return false;
+  // A sign of life from before this probe was missed may have ended the suspicion that it raised.
+  if (one.is_public && held.is_suspect()) return false;
 
   if (!one.suspected) one.suspected = clock_.now();
-  if (one.tries == 0) {
+  if (one.tries == 0 && !one.is_public) {
     ++counters_.probes_unanswered;
     prober_.count_missed();
   }
-  if (one.tries < prober_.tries_needed()) {
+  if (one.tries < prober_.tries_needed() && !one.is_public) {
     want(one.slot, wanted_probe::cause::silent_peer);
     return false;
   }
@@ -561,6 +562,7 @@ bool liveness::is_confirmed(slot_index slot) {
   std::size_t asks = 1;
   if (has_byte_budget()) asks = std::clamp<std::size_t>(limits.rounds / 3, 1, asks_under_budget);
   if (is_starved_) asks = prober_.asks_needed();
+  if (settings_.is_observer) asks = 0;  // it may ask nobody but its seeds
   if (held.is_ripe(clock_.now(), limits, asks)) return true;
   // The last word is the suspect's own.
   if (held.is_nearly_ripe(clock_.now(), limits)) want(slot, wanted_probe::cause::last_word);

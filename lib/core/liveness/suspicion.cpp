@@ -81,7 +81,8 @@ bool suspicion::is_nearly_ripe(nanoseconds now, const suspicion_rules& rules) co
 
 bool suspicion::is_ripe(nanoseconds now, const suspicion_rules& rules, std::size_t asks) const {
   // An answer takes well under the time between two rounds, in which alone a peer is declared dead.
-  const bool was_asked = asked_ && now - *asked_ >= rules.interval / 2 && asks_ >= asks;
+  const bool has_asked = asked_ && now - *asked_ >= rules.interval / 2 && asks_ >= asks;
+  const bool was_asked = asks == 0 || has_asked;
   return suspected_ && was_asked && now - *suspected_ >= rules.whole() &&
          now - heard_ >= rules.last_third();
 }

@@ -82,7 +82,7 @@ class suspicion {
                                     const suspicion_rules& rules) const;
   /// The suspicion stood for all of its rounds, and for a third of them here. Since then this node
   /// asked the suspect `asks` times, and it had time to answer. So the word of other peers alone
-  /// kills nobody.
+  /// kills nobody, unless `asks` is 0.
   [[nodiscard]] bool is_ripe(std::chrono::nanoseconds now, const suspicion_rules& rules,
                              std::size_t asks = 1) const;
   [[nodiscard]] bool is_alive_after(std::chrono::nanoseconds at) const {

@@ -31,9 +31,24 @@ introduction drop(drop_reason reason, event_kind notice, std::string text) {
 /// An identity with an address that nobody can send to. A relay may have got it wrong, so the
 /// incarnation is not refused.
 introduction drop_unroutable(const identity_view& who) {
-  return drop(drop_reason::endpoint, event_kind::error,
-              "this peer is not taken in: " + std::string(to_string(drop_reason::endpoint)) +
-                  " (it advertises " + who.address.to_string() + ")");
+  const std::string address = who.address.to_string();
+  std::string why = ", where nobody can send to";
+  if (who.address.is_loopback()) why = ", which is loopback, and this node is on another host";
+  return drop(
+      drop_reason::endpoint, event_kind::error,
+      "this peer is not taken in: it advertises " + address + why + "; set `advertise` there");
+}
+
+/// The event of a peer that is refused, with the cure.
+std::string advice_on(drop_reason reason) {
+  if (reason == drop_reason::far_future) {
+    return "this peer is refused: its generation is more than a day ahead of this node's clock: "
+           "set the clock that is wrong";
+  }
+  if (reason == drop_reason::capacity) {
+    return "this peer is refused for want of room: raise peers_max";
+  }
+  return "this peer is refused: " + std::string(to_string(reason));
 }
 
 }  // namespace
@@ -71,6 +86,12 @@ introduction membership::introduce_known(slot_index slot, const identity_view& w
   return seen;
 }
 
+bool membership::try_search() {
+  if (searches_left_ == 0) return false;
+  --searches_left_;
+  return true;
+}
+
 introduction membership::introduce_unknown(const identity_view& who, std::uint64_t name_hash,
                                            const node_clock& clock) {
   if (unwanted_.refuses(name_hash, who.generation, who.heartbeat))
@@ -85,6 +106,7 @@ introduction membership::introduce_unknown(const identity_view& who, std::uint64
   seen.kind = what::admitted;
   seen.is_vouched = is_vouched(who, name_hash);
   if (peers_.has_room()) return seen;
+  if (!try_search()) return drop(drop_reason::capacity);
   // A peer that is gone makes room if it was gone before the newcomer itself fell silent.
   seen.evicted = find_least_missed();
   if (seen.evicted && peers_.silent_since(*seen.evicted) < now - who.silent) return seen;
@@ -101,19 +123,26 @@ bool membership::is_vouched(const identity_view& who, std::uint64_t name_hash) c
 
 introduction membership::refuse(const identity_view& who, std::uint64_t name_hash,
                                 drop_reason reason, nanoseconds now) {
+  if (!try_search()) return drop(reason);
   unwanted_peer refused;
   refused.name_hash = name_hash;
   refused.generation = who.generation;
   refused.heartbeat = heartbeat_max;  // this incarnation, whatever progress it makes
+  if (reason == drop_reason::capacity && !rings_.gone.empty()) {
+    // A peer that is gone makes room for this one once it shows that it lives.
+    refused.heartbeat = who.heartbeat;
+    refused.silent_since = now - who.silent;
+  }
   refused.expires = now + settings_.dead_peer_grace;
   if (reason == drop_reason::far_future) refused.kind = unwanted_kind::early;
   if (reason == drop_reason::capacity) refused.kind = unwanted_kind::no_room;
   unwanted_.add(refused);
-  return drop(reason, event_kind::error, "this peer is refused: " + std::string(to_string(reason)));
+  return drop(reason, event_kind::error, advice_on(reason));
 }
 
 introduction membership::refuse_silent(const identity_view& who, std::uint64_t name_hash,
                                        nanoseconds now) {
+  if (!try_search()) return drop(drop_reason::refused);
   // The peer that tells of it remembers silent peers for longer than this node does, and would send
   // it again each time.
   unwanted_peer refused;
@@ -239,18 +268,27 @@ refusal membership::refusal_of(const digest_entry& sender) const {
   if (found->kind == unwanted_kind::early && found->generation == sender.generation) {
     return refusal::far_future;
   }
-  const bool is_no_room = found->kind == unwanted_kind::no_room &&
-                          unwanted_.refuses(sender.name_hash, sender.generation, sender.heartbeat);
+  const bool is_no_room =
+      found->kind == unwanted_kind::no_room && sender.generation <= found->generation;
   return is_no_room ? refusal::no_room : refusal::none;
 }
 
 void membership::end_refusals(const node_clock& clock) {
   // The clock of this node may have been the wrong one, and been set. A peer that was refused for
-  // want of room is not requested again before there is some.
-  const bool has_room = peers_.size() < settings_.peers_max || !rings_.gone.empty();
+  // want of room is not requested again before there is some, by the rule of `introduce_unknown`.
+  const bool has_room = peers_.has_room();
+  const std::optional<slot_index> least = has_room ? std::nullopt : find_least_missed();
   unwanted_.end_refusals([&](const unwanted_peer& found) {
-    if (found.kind == unwanted_kind::silent) return false;
-    return found.kind == unwanted_kind::early ? !clock.is_far_future(found.generation) : has_room;
+    switch (found.kind) {
+      case unwanted_kind::early:
+        return !clock.is_far_future(found.generation);
+      case unwanted_kind::no_room:
+        return has_room || (least && peers_.silent_since(*least) < found.silent_since);
+      case unwanted_kind::gone:
+      case unwanted_kind::silent:
+        return false;
+    }
+    return false;
   });
 }
 

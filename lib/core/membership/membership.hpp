@@ -50,6 +50,10 @@ struct introduction {
 
 class membership {
  public:
+  /// So many looks through a whole table may one message cause; a full table needs them. Identities
+  /// beyond that are dropped, and told again later.
+  static constexpr std::size_t searches_max = 32;
+
   /// All of them outlive the membership; the settings may change.
   membership(const config& settings, peer_table& peers, unwanted_peers& unwanted,
              change_list& changes)
@@ -58,6 +62,7 @@ class membership {
   membership& operator=(const membership&) = delete;
 
   // Admission.
+  void begin_message() { searches_left_ = searches_max; }
   /// Decides on the identity that a verified peer told. A refused incarnation is remembered.
   [[nodiscard]] introduction introduce(const identity_view& who, std::uint64_t name_hash,
                                        const node_clock& clock);
@@ -100,9 +105,11 @@ class membership {
                                                const node_clock& clock);
   /// Whether its teller holds it live, and this node remembers no such run, and none after it.
   [[nodiscard]] bool is_vouched(const identity_view& who, std::uint64_t name_hash) const;
-  /// Refuses this incarnation for a grace, whatever progress it makes.
+  /// Refuses this incarnation for a grace: whatever progress it makes, or until it makes some.
   [[nodiscard]] introduction refuse(const identity_view& who, std::uint64_t name_hash,
                                     drop_reason reason, std::chrono::nanoseconds now);
+  /// Counts a look through a whole table. False where this message has caused enough of them.
+  [[nodiscard]] bool try_search();
   /// Refuses an incarnation that was silent for a whole grace.
   [[nodiscard]] introduction refuse_silent(const identity_view& who, std::uint64_t name_hash,
                                            std::chrono::nanoseconds now);
@@ -118,6 +125,7 @@ class membership {
   change_list& changes_;
   member_rings rings_;
   std::optional<std::uint64_t> returned_in_;  // the last round in which a dead peer came back
+  std::size_t searches_left_ = searches_max;
 };
 
 }  // namespace gossipmonger

@@ -26,6 +26,8 @@ struct unwanted_peer {
   std::uint64_t generation = 0;
   std::uint64_t heartbeat = 0;
   std::chrono::nanoseconds expires{};
+  /// Of `no_room`: a row that is silent for longer makes room.
+  std::chrono::nanoseconds silent_since = std::chrono::nanoseconds::max();
   unwanted_kind kind = unwanted_kind::gone;
 
   // A refusal ends with its reason. A forgotten incarnation of the same name, gone or silent, does

@@ -194,8 +194,9 @@ std::optional<endpoint> endpoint::parse(std::string_view text) {
     }
     if (take(text, "%")) {
       const std::optional<std::uint32_t> scope = take_decimal(text, 0xffffffff);
-      if (!scope || *scope == 0) {
-        return std::nullopt;  // 0 means none, which has a spelling of its own
+      // 0 means none, which has a spelling of its own. Only a link-local address has an interface.
+      if (!scope || *scope == 0 || !parsed.is_link_local()) {
+        return std::nullopt;
       }
       parsed.scope = *scope;
     }

@@ -13,14 +13,12 @@ class gossipmonger_category final : public std::error_category {
     switch (static_cast<errc>(code)) {
       case errc::key_invalid:
         return "key is not 1 to 255 bytes of UTF-8 without control characters";
-      case errc::name_invalid:
-        return "name is not 1 to 255 bytes of UTF-8 without control characters";
       case errc::value_too_large:
         return "the value exceeds value_bytes_max";
       case errc::ttl_invalid:
         return "the time to live is not above 0 and up to 365 days";
       case errc::capacity_reached:
-        return "a stated capacity is full";
+        return "a capacity is full: keys_per_peer_max, bytes_per_peer_max or the versions of a run";
       case errc::stopped:
         return "the node or the transport was stopped";
       case errc::has_left:

@@ -26,7 +26,8 @@ bool node_clock::observe(moment at, nanoseconds due, nanoseconds late_max) {
   now_ = std::max(now_, liveness_time(at));
   // A clock may step back to a wrong date. Generations that this node learnt by the right date, or
   // from nodes that have it, must not look like the future then.
-  wall_ = std::max(wall_, at.wall);
+  wall_ = at.wall;
+  highest_wall_ = std::max(highest_wall_, at.wall);
   return was_paused;
 }
 
@@ -37,8 +38,8 @@ std::uint64_t node_clock::date_generation() const {
 std::uint64_t node_clock::generation_limit() const {
   // The limit follows this node's own clock, never a peer's old generation, which may be wrong too.
   // A clock before 2020 is not set: it limits nothing.
-  if (wall_ < year_2020) return generation_max;
-  return static_cast<std::uint64_t>(in_milliseconds(wall_ + day));
+  if (highest_wall_ < year_2020) return generation_max;
+  return static_cast<std::uint64_t>(in_milliseconds(highest_wall_ + day));
 }
 
 }  // namespace gossipmonger

@@ -1,5 +1,5 @@
 // The times that a node goes by: its liveness time, which stands still while the process does, and
-// the latest date that it was told. A value; reads no clock (I6).
+// the dates that it was told. A value; reads no clock (I6).
 #pragma once
 
 #include <chrono>
@@ -11,7 +11,8 @@ namespace gossipmonger {
 
 class node_clock {
  public:
-  explicit node_clock(moment start) : now_(start.steady), wall_(start.wall) {}
+  explicit node_clock(moment start)
+      : now_(start.steady), wall_(start.wall), highest_wall_(start.wall) {}
 
   /// Takes the time of an input. A timer that comes more than `late_max` after `due` means that the
   /// process, or the machine, stood still: the liveness time leaves that pause out.
@@ -27,9 +28,10 @@ class node_clock {
   /// The sum of all pauses: the liveness time is so far behind the steady one.
   [[nodiscard]] std::chrono::nanoseconds paused() const { return paused_; }
 
-  /// The generation of a node that starts at this date: its Unix time in ms, or 1 before 1970.
+  /// The generation of a node that starts now: the latest date as Unix time in ms, or 1 before
+  /// 1970. A clock that was ahead for a while, and was set back, leaves no trace in it.
   [[nodiscard]] std::uint64_t date_generation() const;
-  /// The highest generation that is not of a far future: a day ahead of the date.
+  /// The highest generation that is not of a far future: a day ahead of the highest date.
   [[nodiscard]] std::uint64_t generation_limit() const;
   [[nodiscard]] bool is_far_future(std::uint64_t generation) const {
     return generation > generation_limit();
@@ -39,6 +41,7 @@ class node_clock {
   std::chrono::nanoseconds now_;
   std::chrono::nanoseconds paused_{};
   std::chrono::nanoseconds wall_;
+  std::chrono::nanoseconds highest_wall_;
 };
 
 }  // namespace gossipmonger

@@ -126,8 +126,6 @@ class bit_index {
 template <std::uint64_t record::* Number, place record::* Place>
 class order_log {
  public:
-  [[nodiscard]] std::uint64_t last_number() const { return last_number_; }
-
   /// Makes room so that one `append` for a new record, and any number of later ones for records
   /// that are in the log, need no memory. May throw.
   void prepare(record_slab& records) {

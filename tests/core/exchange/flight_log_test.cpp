@@ -160,6 +160,12 @@ TEST_CASE("flight_log: parts of a value that are on their way are gone on from, 
     CHECK(seen.has_arrived);
     CHECK(log.is_empty());
   }
+  SUBCASE("what lies before the value is there by another") {
+    const flight_answer seen = log.handle_held(remote, owner, generation, 104, 5, 10s);
+    CHECK(seen.after == 104);
+    CHECK(seen.part == position(105, 9000));
+    CHECK_FALSE(seen.was_lost);
+  }
   SUBCASE("the value is whole there by another") {
     CHECK(log.handle_held(remote, owner, generation, 105, 5, 10s).has_arrived);
     CHECK(log.is_empty());

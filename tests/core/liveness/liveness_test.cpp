@@ -206,6 +206,30 @@ TEST_CASE("liveness: an unanswered probe becomes a suspicion, and then a death")
   CHECK(node.alive.counters().declared_dead == 1);
 }
 
+TEST_CASE("liveness: a sign of life from before a probe ends no suspicion that the probe raised") {
+  watcher node;
+  node.settings.dead_peer_phi = 1000;  // silence alone kills nobody
+  const slot_index silent = node.add(2, peer_status::live);
+  node.add(3, peer_status::live);
+  // Others suspect it since before this node asked it, and then it dies.
+  node.tell(node.suspicion_of(silent, 16));
+  node.run();
+  node.alive.expect_answer(silent, peer_generation);
+  for (int i = 0; i < 3; ++i) node.run();
+  REQUIRE(node.peers[silent].is_suspect());
+
+  // Somebody had a word of it in between.
+  suspicion_entry late = node.suspicion_of(silent, suspicion_entry::no_suspicion);
+  late.alive_age = 16 * 4 - 8;
+  static_cast<void>(node.alive.handle_evidence(late));
+  REQUIRE_FALSE(node.peers[silent].is_suspect());
+  node.run();
+
+  CHECK(node.peers[silent].is_suspect());
+  for (int i = 0; i < 12; ++i) node.run();
+  CHECK(node.peers[silent].status() == peer_status::dead);
+}
+
 TEST_CASE("liveness: a word of the suspect itself refutes the suspicion") {
   watcher node;
   const slot_index peer = node.add(2, peer_status::live);

@@ -66,7 +66,7 @@ class member_owner {
 
   config settings;
   peer_table peers{2};
-  unwanted_peers unwanted{8};
+  unwanted_peers unwanted{64};
   change_list changes{16};
   random_source draws{1};
   std::chrono::nanoseconds steady = 100s;
@@ -210,10 +210,27 @@ TEST_CASE("membership: a full table takes a peer in for one that is gone for lon
   who.silent = 10s;
   CHECK(node.introduce(who).reason == drop_reason::capacity);
   node.known.end_refusals(node.clock);
+  CHECK(node.introduce(who).reason == drop_reason::refused);  // b has not been gone for longer yet
+  ++who.heartbeat;
   who.silent = 9s;
   CHECK(node.introduce(who).evicted == b);
   CHECK(node.enter(who) == b);
   CHECK(node.peers.details(b).name == "d");
+}
+
+TEST_CASE("membership: of each message 16 newcomers are compared with a full table") {
+  member_owner node;
+  node.enter("b");
+  node.enter("c");
+
+  for (std::size_t messages = 1; messages <= 2; ++messages) {
+    node.known.begin_message();
+    for (int i = 0; i < 100; ++i) {
+      const std::string name = "m" + std::to_string(messages) + " " + std::to_string(i);
+      CHECK(node.introduce(make_identity(name)).reason == drop_reason::capacity);
+    }
+    CHECK(node.unwanted.all().size() == 16 * messages);
+  }
 }
 
 TEST_CASE(

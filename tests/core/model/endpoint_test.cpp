@@ -74,12 +74,14 @@ TEST_CASE("endpoint: an IPv4 address in brackets is the same endpoint") {
   CHECK(canonical("[::ffff:102:304]:5") == "1.2.3.4:5");
 }
 
-TEST_CASE("endpoint: a scope on a mapped address is not lost in writing") {
-  endpoint address = endpoint::v4(1, 2, 3, 4, 5);
-  address.scope = 9;
-
-  CHECK(address.to_string() == "[::ffff:102:304%9]:5");
-  CHECK(parsed(address.to_string()) == address);
+TEST_CASE("endpoint: only a link-local address has an interface") {
+  CHECK(canonical("[fe80::1%9]:5") == "[fe80::1%9]:5");
+  CHECK(canonical("[febf::1%4294967295]:5") == "[febf::1%4294967295]:5");
+  for (const std::string_view text : {"[::ffff:1.2.3.4%9]:5", "[2001:db8::7%2]:5", "[::1%1]:5",
+                                      "[fec0::1%2]:5", "[fe80::1%0]:5", "[fe80::1%]:5"}) {
+    CAPTURE(text);
+    CHECK(canonical(text) == "refused");
+  }
 }
 
 TEST_CASE("endpoint: text that is no IPv4 endpoint is refused") {

@@ -90,11 +90,21 @@ TEST_CASE(
   node_clock clock = make_clock();
 
   CHECK_FALSE(clock.observe(moment(101s, date - 1h), 101s, 1s));
-  CHECK(clock.date_generation() == date_ms);
+  CHECK(clock.date_generation() == date_ms - 3'600'000);
+  CHECK(clock.generation_limit() == date_ms + 86'400'000);
 
   CHECK_FALSE(clock.observe(moment(102s, date + 2s), 102s, 1s));
   CHECK(clock.date_generation() == date_ms + 2000);
   CHECK(clock.generation_limit() == date_ms + 86'402'000);
+}
+
+TEST_CASE("node_clock: a clock that was days ahead for a while dates no run into the future") {
+  node_clock clock = make_clock();
+
+  CHECK_FALSE(clock.observe(moment(101s, date + 72h), 101s, 1s));
+  CHECK_FALSE(clock.observe(moment(102s, date + 2s), 102s, 1s));
+
+  CHECK(clock.date_generation() == date_ms + 2000);
 }
 
 TEST_CASE("node_clock: a clock before 2020 limits nothing, and one before 1970 still dates") {
