@@ -24,6 +24,9 @@ bool address_finder::try_find() {
 void address_finder::follow_route() {
   const std::vector<std::string>& named = settings().seeds;
   std::vector<endpoint> found = seeds_.addresses(named);
+  // A route of the other IP version has a source at which nobody listens.
+  const endpoint bound = node_.transport.local_endpoint();
+  std::erase_if(found, [&bound](const endpoint& one) { return !is_of_family(one, bound); });
   const bool has_seed = !found.empty();
   const bool is_searching = std::any_of(named.begin(), named.end(), [this](const auto& seed) {
     return seeds_.addresses(seed).empty();
@@ -33,7 +36,7 @@ void address_finder::follow_route() {
   const std::optional<endpoint> local = choose_local_address(found, node_.core->address());
   if (local) {
     endpoint address = *local;
-    address.port = node_.transport.local_endpoint().port;
+    address.port = bound.port;
     node_.core->set_address(address);
     node_.notify();
     return;

@@ -108,16 +108,23 @@ void node_driver::handle_change(bool has_other_seeds) {
   if (has_other_seeds) watch_seeds();
 }
 
+void node_driver::publish_stage() {
+  // A node that has left, or whose name is taken, publishes nothing: its ring works all the same.
+  const result<std::uint64_t> published = core->set(keyring_key, seal_.stage());
+  const bool is_refused = !published && !core->has_left();
+  if (is_refused && !seal_.is_stage_due()) {
+    core->report("the keys of this node's keyring are not published yet: " +
+                 published.error().message());
+  }
+  seal_.set_stage_due(is_refused);
+}
+
 tl::expected<void, keyring_error> node_driver::set_keyring(keyring ring) {
   tl::expected<void, keyring_error> changed = seal_.set_keyring(std::move(ring));
   if (!changed) return changed;
   core->set_frame_bytes(seal_bytes);
-  // A node that has left, or whose name is taken, publishes nothing: its ring works all the same.
-  const result<std::uint64_t> published = core->set(keyring_key, seal_.stage());
-  if (!published && !core->has_left()) {
-    core->report("the keys of this node's keyring are not published: " +
-                 published.error().message());
-  }
+  seal_.set_stage_due(false);  // of the ring before
+  publish_stage();
   if (std::optional<std::string> told = seal_.warning()) core->report(std::move(*told));
   wake_timer();
   notify();
@@ -209,13 +216,14 @@ asio::awaitable<void> node_driver::round_loop(std::shared_ptr<node_driver> of) {
     const std::chrono::nanoseconds now = of->now().steady;
     std::chrono::nanoseconds due =
         of->is_sending_ ? of->core->next_timeout() : of->core->next_deadline();
-    if (!has_address) due = now + of->settings().gossip_interval;
+    if (!has_address) due = std::min(due, now + of->settings().gossip_interval);
     if (due > now) {
       const wake_signal::waiter here(of->round_, *timer);
       co_await timer->wait_until(due);
       continue;
     }
     of->core->handle_timeout(of->now());
+    if (of->seal_.is_stage_due()) of->publish_stage();
     co_await send_all(of);
     of->notify();
     of->release_changes();

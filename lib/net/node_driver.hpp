@@ -60,7 +60,8 @@ class node_driver final : public node_state {
   /// differ.
   void handle_change(bool has_other_seeds);
 
-  /// Seals with `ring` from now on, and publishes which keys it has.
+  /// Seals with `ring` from now on, and publishes which keys it has. Where that is refused, each
+  /// round tries it again.
   [[nodiscard]] tl::expected<void, keyring_error> set_keyring(keyring ring);
   [[nodiscard]] node_seal& seal() { return seal_; }
   [[nodiscard]] std::vector<member> members() const;
@@ -90,6 +91,8 @@ class node_driver final : public node_state {
   /// Starts a loop that `run` waits for. `owner` goes with it.
   void spawn(asio::awaitable<void> loop, asio::cancellation_slot slot = {},
              std::shared_ptr<const void> owner = nullptr);
+  /// Publishes the keys of the ring, or has the next round do it.
+  void publish_stage();
   /// Sets the key that the peer seals with.
   void tell_seal(member& of, const hash_key& cluster) const;
   void handle_end(std::exception_ptr thrown);

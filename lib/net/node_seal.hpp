@@ -59,6 +59,9 @@ class node_seal {
                                                      const endpoint& source, const moment& now);
   /// "seal ID open ID": the ring, as other nodes are told of it.
   [[nodiscard]] std::string stage() const;
+  /// Whether the stage was not published so far, and is to be.
+  [[nodiscard]] bool is_stage_due() const { return is_stage_due_; }
+  void set_stage_due(bool is_due) { is_stage_due_ = is_due; }
   /// "plain datagrams are accepted: ..." where that is so.
   [[nodiscard]] std::optional<std::string> warning() const;
 
@@ -79,6 +82,7 @@ class node_seal {
   std::size_t peers_max_;
   std::function<std::uint64_t()> draw_ = draw_from_system;
   std::unique_ptr<sealer> sealer_;
+  bool is_stage_due_ = false;
   std::chrono::seconds tolerance_ = sealer::usual_tolerance;
   std::unordered_map<std::uint64_t, seal_key_id> sealed_with_;  // by the hash of the peer's name
   // One for each reason: a flood of datagrams of one kind hides no event of another kind.

@@ -156,7 +156,7 @@ result<std::vector<endpoint>> look_up(const question& asked) {
   std::vector<endpoint> found;
   std::error_code cause = asio::error::host_not_found;
   for (const service_target& target : *targets) {
-    if (!found.empty() && std::chrono::steady_clock::now() > enough) break;
+    if (std::chrono::steady_clock::now() > enough) break;
     // Their names are whole (RFC 2782): the dot keeps the system from trying them in its domains.
     const std::string port = ":" + std::to_string(target.port);
     const bool is_numeric = endpoint::parse(target.host + port).has_value();
@@ -209,7 +209,7 @@ void run_lookup(const std::shared_ptr<lookup>& of, const question& asked) {
   result<std::vector<endpoint>> found;
   try {
     found = look_up(asked);
-  } catch (const std::bad_alloc&) {
+  } catch (const std::exception&) {  // no memory, or no source of random numbers
     found = fail(std::make_error_code(std::errc::not_enough_memory));
   }
   --lookups_running;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -159,6 +160,38 @@ TEST_CASE("node: 32 datagrams that are under way at a reload arrive, sealed as t
   CHECK(world.opened_at_second(new_key) > 0);
   CHECK(world.opened_at_second(old_key) == opened + whole_batch);
   for (const std::uint64_t count : world.nodes[1]->seals().drops) CHECK(count == 0);
+}
+
+TEST_CASE("node: the keys of a ring that could not be published are, as soon as there is room") {
+  memory_world world;
+  const std::unique_ptr<memory_transport> transport = world.open(1);
+  config settings = memory_settings("a");
+  settings.keys_per_peer_max = 1;
+  auto made = basic_node<memory_storage, memory_transport>::create(settings, *transport);
+  REQUIRE(made);
+  auto& self = **made;
+  subscription events = self.subscribe();
+  CHECK_FALSE(events.try_next_view());
+  REQUIRE(self.set("k", "v"));
+  asio::co_spawn(world.context, self.run(), [](std::exception_ptr, result<void>) {});
+
+  REQUIRE(self.set_keyring(sample_ring({old_key})));
+  world.driver.run_for(5s);
+
+  CHECK_FALSE(self.get("a", "gossipmonger/keys"));
+  std::size_t told = 0;
+  while (const std::optional<event_view> seen = events.try_next_view()) {
+    if (seen->kind == event_kind::error &&
+        seen->text.find("not published yet") != seen->text.npos) {
+      ++told;
+    }
+  }
+  CHECK(told == 1);
+  REQUIRE(self.erase("k"));
+  world.driver.run_for(1s);
+  CHECK(self.get("a", "gossipmonger/keys").has_value());
+  self.stop();
+  world.driver.settle();
 }
 
 TEST_CASE("node: 32 datagrams that are under way as their receiver drops the key are sent anew") {

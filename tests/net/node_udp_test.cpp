@@ -217,6 +217,39 @@ TEST_CASE("node over UDP: the address that a route gives is told, and so is anot
   CHECK(refused.error().option == "advertise");
 }
 
+TEST_CASE("node over UDP: a route of the other IP version gives no address") {
+  udp_world world;
+  world.add(quick("a"));
+  const std::string seed = world.nodes[0]->advertised_endpoint().to_string();
+  world.add(quick("b", {"[::1]:7000", seed}), any_v4);
+
+  CHECK(world.run_until([&] { return are_live(world); }));
+  CHECK(world.nodes[1]->advertised_endpoint().is_v4());
+}
+
+TEST_CASE("node over UDP: until it knows its address, a node answers nobody; its TTLs end") {
+  udp_world world;
+  world.add(quick("b", {"gone.test:7000"}), any_v4);
+  node& b = *world.nodes[0];
+  const std::uint16_t port = world.transports[0]->local_endpoint().port;
+  world.add(quick("a", {endpoint::v4(127, 0, 0, 1, port).to_string()}));
+  node& a = *world.nodes[1];
+  subscription events = a.subscribe();
+  CHECK_FALSE(events.try_next_view());
+  REQUIRE(b.set("k", "v", 100ms));
+
+  world.context.run_for(500ms);
+
+  CHECK_FALSE(b.get("b", "k"));
+  CHECK(world.transports[0]->counters().received > 0);
+  CHECK(world.transports[0]->counters().sent == 0);
+  CHECK(a.stats().drops[static_cast<std::size_t>(drop_reason::endpoint)] == 0);
+  config settings = b.settings();
+  settings.advertise = endpoint::v4(127, 0, 0, 1, port);
+  REQUIRE(b.change(settings));
+  CHECK(world.run_until([&] { return are_live(world); }));
+}
+
 TEST_CASE("node over UDP: loopback does not decide while a seed may be another host") {
   udp_world world;
   world.add(quick("a"));

@@ -1,6 +1,8 @@
 """How a node ends, and what does not end it."""
 
 import os
+import pathlib
+import platform
 import signal
 import subprocess
 import tempfile
@@ -8,6 +10,9 @@ import time
 import unittest
 
 import harness
+
+# The number of the system call `read`.
+READ = 63 if platform.machine() == "aarch64" else 0
 
 
 class Ending(harness.ProgramTest):
@@ -29,6 +34,47 @@ class Ending(harness.ProgramTest):
         self.assertEqual(a.ask("set k v")["reply"], "set")
         a.process.terminate()
         self.assertEqual(a.wait()[0], 0)
+
+    def test_it_ends_where_another_process_took_its_input(self):
+        # A thief takes what the program was woken for, so that its reader hangs in `read`.
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "input")
+            os.mkfifo(path)
+            thief = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+            with open(path, "rb+", buffering=0) as pipe, subprocess.Popen(
+                    [harness.PROGRAM, "run", "--name", "a", "--listen", "127.0.0.1:0"],
+                    stdin=pipe, stdout=subprocess.DEVNULL) as process:
+                try:
+                    self.assertTrue(self.rob(process.pid, thief), "it was never robbed")
+
+                    process.terminate()
+
+                    self.assertEqual(process.wait(timeout=harness.PATIENCE), 0)
+                finally:
+                    process.kill()
+            os.close(thief)
+
+    @staticmethod
+    def rob(pid, thief):
+        """Takes the program's input until a thread of it hangs in `read`, for 20 s at most."""
+        end = time.monotonic() + 20
+        delay = 0.0
+        while time.monotonic() < end:
+            os.write(thief, b"x")
+            delay = (delay + 0.7e-6) % 150e-6
+            begin = time.perf_counter()
+            while time.perf_counter() - begin < delay:
+                pass
+            try:
+                os.read(thief, 64)
+            except BlockingIOError:
+                continue  # the program was faster
+            time.sleep(0.0002)
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                call = pathlib.Path(f"/proc/{pid}/task/{thread}/syscall").read_text()
+                if call.startswith(f"{READ} 0x0 "):
+                    return True
+        return False
 
     def test_seconds_end_it_gracefully(self):
         a = self.node("a")

@@ -11,6 +11,10 @@ std::string address_fault(std::string_view text) {
   const std::size_t bracket = text.find(']');
   const bool has_bracket = text.starts_with('[');
   if (has_bracket && bracket == std::string_view::npos) return "the closing ] is missing";
+  if (has_bracket && text.substr(0, bracket).find('%') != std::string_view::npos &&
+      !text.starts_with("[fe80:")) {
+    return "only a link-local address, fe80::..., has an interface";
+  }
   const std::size_t colon = text.find(':', has_bracket ? bracket : 0);
   if (!has_bracket && colon != std::string_view::npos &&
       text.find(':', colon + 1) != std::string_view::npos) {

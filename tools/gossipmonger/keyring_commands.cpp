@@ -69,7 +69,10 @@ int run_keyring(const std::string& file) {
   }
   if (ring->plain == plain_policy::accepted) std::puts("plain accepted");
   if (ring->plain == plain_policy::sent) std::puts("plain sent");
-  return std::fflush(stdout) == 0 ? 0 : 1;
+  if (std::fflush(stdout) == 0) return 0;
+  const std::string why = std::generic_category().message(errno);
+  std::fprintf(stderr, "gossipmonger: cannot write the output: %s\n", why.c_str());
+  return 1;
 }
 
 }  // namespace gossipmonger

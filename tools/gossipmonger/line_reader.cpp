@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
 #include <asio/post.hpp>
@@ -19,7 +20,12 @@ line_reader::line_reader(const asio::any_io_executor& executor, int descriptor,
     : ready_(executor, asio::steady_timer::time_point::max()),
       descriptor_(descriptor),
       line_bytes_max_(line_bytes_max) {
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this] {
+    run();
+    const std::lock_guard lock(mutex_);
+    has_thread_ended_ = true;
+    ended_.notify_all();
+  });
 }
 
 line_reader::~line_reader() {
@@ -35,6 +41,13 @@ void line_reader::stop() {
   wake_.wake();
   room_.notify_all();
   ready_.cancel();
+}
+
+bool line_reader::try_finish() {
+  constexpr std::chrono::milliseconds thread_grace{500};
+  stop();
+  std::unique_lock lock(mutex_);
+  return ended_.wait_for(lock, thread_grace, [this] { return has_thread_ended_; });
 }
 
 asio::awaitable<std::optional<input_line>> line_reader::next() {

@@ -46,6 +46,11 @@ class line_reader {
   /// Ends the thread, and with it a pending `next`.
   void stop();
 
+  /// The same, and waits for the thread's end, half a second at most.
+  ///   returns: false if it hangs in a system call, since another process took the input that it
+  ///            was woken for; then only _Exit ends the program
+  [[nodiscard]] bool try_finish();
+
  private:
   static constexpr std::size_t lines_max = 256;
 
@@ -67,9 +72,11 @@ class line_reader {
 
   std::mutex mutex_;
   std::condition_variable room_;
+  std::condition_variable ended_;
   std::deque<input_line> lines_;
   std::size_t bytes_ = 0;
   bool has_ended_ = false;
+  bool has_thread_ended_ = false;
   bool is_stopping_ = false;
 
   std::thread thread_;

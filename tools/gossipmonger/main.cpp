@@ -16,6 +16,7 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <asio/awaitable.hpp>
 #include <asio/co_spawn.hpp>
@@ -83,9 +84,17 @@ early_exit bad_address(const std::string& option, const std::string& text, std::
   return bad_option(error);
 }
 
-/// The first address of "HOST:PORT". A name may have several: then a line says which was taken.
-tl::expected<endpoint, early_exit> find_address(const std::string& option,
-                                                const std::string& text) {
+/// Whether a socket on the address speaks IPv4, or else IPv6; nothing: both.
+std::optional<bool> version_of(const std::string& listen) {
+  const std::optional<endpoint> bound = endpoint::parse(listen);
+  if (!bound || (bound->is_wildcard() && !bound->is_v4())) return std::nullopt;
+  return bound->is_v4();
+}
+
+/// The first address of "HOST:PORT", of that IP version. A name may have several: then a line says
+/// which was taken.
+tl::expected<endpoint, early_exit> find_address(const std::string& option, const std::string& text,
+                                                std::optional<bool> is_v4 = std::nullopt) {
   if (service_of(text)) {  // of many hosts: no address of this one
     return tl::unexpected<early_exit>(bad_address(option, text, "a service has many hosts"));
   }
@@ -98,8 +107,13 @@ tl::expected<endpoint, early_exit> find_address(const std::string& option,
   if (!found && found.error() == std::errc::invalid_argument) {
     return tl::unexpected<early_exit>(bad_address(option, text, ""));
   }
+  if (found && is_v4) {
+    std::erase_if(*found, [is_v4](const endpoint& one) { return one.is_v4() != *is_v4; });
+  }
   if (!found || found->empty()) {
-    const std::string why = found ? "it has no address" : found.error().message();
+    const std::string none =
+        is_v4 ? "it has no address of the IP version of --listen" : "it has no address";
+    const std::string why = found ? none : found.error().message();
     return tl::unexpected<early_exit>(
         early_exit(1, "cannot look up --" + option + " " + in_quotes(text) + ": " + why));
   }
@@ -134,7 +148,7 @@ tl::expected<std::unique_ptr<node>, early_exit> make_node(options& wanted, asio:
   const tl::expected<std::string, early_exit> listen = find_listen(wanted.listen);
   if (!listen) return tl::unexpected<early_exit>(listen.error());
   if (wanted.advertise) {
-    const auto address = find_address("advertise", *wanted.advertise);
+    const auto address = find_address("advertise", *wanted.advertise, version_of(*listen));
     if (!address) return tl::unexpected<early_exit>(address.error());
     wanted.settings.advertise = *address;
   }
@@ -163,11 +177,14 @@ int run(options wanted) {
 
   std::unique_ptr<format> speech = std::make_unique<json_format>();
   if (!wanted.is_json) speech = std::make_unique<text_format>(wants_colour());
-  // Nobody reads any more: an end like any other, unless the disk is full or the like.
+  // Nobody reads any more: an end like any other, unless the disk is full or the like. A terminal
+  // says EIO once its last user has gone.
+  const bool is_terminal = ::isatty(STDOUT_FILENO) == 1;
   session* running = nullptr;
   int status = 0;
   const auto on_broken_output = [&](std::error_code why) {
-    if (why != std::errc::broken_pipe && why != std::errc::io_error) {
+    const bool is_hung_up = is_terminal && why == std::errc::io_error;
+    if (why != std::errc::broken_pipe && !is_hung_up) {
       std::fprintf(stderr, "gossipmonger: cannot write the output: %s\n", why.message().c_str());
       status = 1;
     }
@@ -199,7 +216,7 @@ int run(options wanted) {
   log.reset();
   const bool is_written = output.try_finish(output_grace);
   const bool is_traced = !traces || traces->try_finish(output_grace);
-  if (!is_written || !is_traced) std::_Exit(status);
+  if (!is_written || !is_traced || !input.try_finish()) std::_Exit(status);
   return status;
 }
 

@@ -1,12 +1,14 @@
 #include "members_command.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <exception>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -134,8 +136,9 @@ int run_members(options wanted) {
   std::unique_ptr<format> speech = std::make_unique<json_format>();
   if (!wanted.is_json) speech = std::make_unique<text_format>(false);
   const std::string text = speech->members(asked.found());
-  const bool is_written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
-  return is_written && std::fflush(stdout) == 0 ? 0 : 1;
+  const bool is_taken = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (is_taken && std::fflush(stdout) == 0) return 0;
+  return complain("cannot write the output: " + std::generic_category().message(errno), 1);
 }
 
 }  // namespace gossipmonger
