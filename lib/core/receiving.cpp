@@ -206,7 +206,7 @@ void receiving::handle_digest(const message& received, const endpoint& source, s
 }
 
 void receiving::handle_reply(const message& received, const endpoint& source, bool is_fresh) {
-  for (const identity_view& who : received.identities) handle_identity(who, is_fresh);
+  for (const identity_view& who : received.identities) handle_identity(who, source, is_fresh);
   handle_sender(received, source, is_fresh);
   if (received.refused != refusal::none) {
     node_.notices.handle_refusal(received.refused, received.sender.name_hash, source,
@@ -401,7 +401,7 @@ void receiving::handle_suspicions(const message& received, const endpoint& sourc
   }
 }
 
-void receiving::handle_identity(const identity_view& who, bool is_fresh) {
+void receiving::handle_identity(const identity_view& who, const endpoint& teller, bool is_fresh) {
   using what = introduction::what;
   const std::uint64_t name_hash = siphash(node_.cluster_key, who.name);
   introduction seen = node_.membership.introduce(who, name_hash, node_.clock);
@@ -413,6 +413,9 @@ void receiving::handle_identity(const identity_view& who, bool is_fresh) {
   switch (seen.kind) {
     case what::dropped:
       node_.drop(seen.reason);
+      if (seen.reason == drop_reason::endpoint) {
+        node_.exchange.shared.note_unroutable(name_hash, teller);
+      }
       if (seen.text.empty()) return;
       return node_.notices.report_once(seen.notice, who, name_hash, std::move(seen.text),
                                        node_.clock.now());

@@ -56,7 +56,8 @@ class receiving {
   void begin_anew(const endpoint& source, std::uint64_t remote_hash);
   /// expects: the message came from a verified address
   void handle_sender(const message& received, const endpoint& source, bool is_fresh);
-  void handle_identity(const identity_view& who, bool is_fresh);
+  /// The node at `teller` told it.
+  void handle_identity(const identity_view& who, const endpoint& teller, bool is_fresh);
   void handle_heartbeats(std::span<const packed_entry> entries, const comparison& seen,
                          bool is_fresh);
   void handle_heartbeat(slot_index slot, const digest_entry& entry);

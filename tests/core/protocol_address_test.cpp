@@ -190,6 +190,44 @@ TEST_CASE("protocol address: an identity on loopback is for nodes on loopback al
   }
 }
 
+TEST_CASE(
+    "protocol address: who told of an address on loopback is not asked for it again at once") {
+  small_cluster world;
+  protocol& a = world.add("a");
+  puppet one(world, "a", "one", 1);
+  puppet two(world, "a", "two", 2);
+  one.enter();
+  two.enter();
+  identity_view lost = one.identity();
+  lost.name = "lost";
+  lost.address = endpoint::v4(127, 0, 0, 1, 7001);
+  digest_entry row;
+  row.name_hash = hash_of("lost");
+  row.generation = lost.generation;
+  row.heartbeat = lost.heartbeat;
+  const auto is_requested_of = [&](puppet& teller) {
+    teller.begin(message_kind::digest).known.extra.push_back(row);
+    for (const letter& sent : teller.send()) {
+      for (const digest_entry request : sent.content.requests) {
+        if (request.name_hash == row.name_hash) return true;
+      }
+    }
+    return false;
+  };
+  REQUIRE(is_requested_of(one));
+
+  one.begin(message_kind::reply).identities.push_back(lost);
+  static_cast<void>(one.send());
+
+  REQUIRE(drops(a, drop_reason::endpoint) == 1);
+  CHECK_FALSE(is_requested_of(one));
+  CHECK(is_requested_of(two));
+  world.run_for(14s);
+  CHECK_FALSE(is_requested_of(one));
+  world.run_for(4s);
+  CHECK(is_requested_of(one));
+}
+
 TEST_CASE("protocol address: a seed at my own link-local address is myself, by any interface") {
   small_cluster world;
   protocol& a = world.add("a");

@@ -1,5 +1,10 @@
 // A node's account of its copies at others, and where it finds them: never more than they told.
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -81,4 +86,69 @@ TEST_CASE("copies: a peer that is back at its own address is sent to there") {
   speak_from(own);
 
   CHECK(addresses_in_round(world) == std::vector<endpoint>{own});
+}
+
+TEST_CASE("copies: who goes on is asked for the owners that the request names, and for no other") {
+  for (const std::size_t budget : {std::size_t{0}, std::size_t{1'200}}) {
+    CAPTURE(budget);
+    small_cluster world;
+    config settings = make_config("a");
+    settings.send_bytes_per_interval = budget;
+    protocol& a = world.add(settings);
+    puppet source(world, "a", "source", 1);
+    source.enter();
+    puppet other(world, "a", "other", 2);
+    other.enter();
+    std::vector<std::unique_ptr<puppet>> owners;
+    for (std::uint8_t i = 0; i < 12; ++i) {
+      owners.push_back(std::make_unique<puppet>(world, "a", "owner" + std::to_string(i),
+                                                static_cast<std::uint8_t>(10 + i)));
+      source.begin(message_kind::reply).identities.push_back(owners.back()->identity());
+      static_cast<void>(source.send());
+      REQUIRE(a.is_known(owners.back()->name));
+    }
+
+    // Each has 99 more entries.
+    message& told = source.begin(message_kind::deltas);
+    told.more = true;
+    for (const auto& owner : owners) {
+      delta_view& delta = told.deltas.emplace_back();
+      delta.name_hash = owner->hash();
+      delta.generation = owner->generation;
+      delta.upto = position(1);
+      delta.top = 100;
+      delta.first_entry = told.entries.size();
+      delta.entry_count = 1;
+      told.entries.push_back(make_entry("k", "v", 1));
+    }
+    std::set<std::uint64_t> named;
+    for (const letter& sent : source.send()) {
+      for (const packed_entry& one : sent.content.known.extra) named.insert(one.name_hash);
+    }
+    // Another node has as much: what nobody was asked for is requested of it.
+    message& digest = other.begin(message_kind::digest);
+    for (const auto& owner : owners) {
+      digest_entry row;
+      row.name_hash = owner->hash();
+      row.generation = owner->generation;
+      row.heartbeat = owner->heartbeat;
+      row.max_version = 100;
+      digest.known.extra.push_back(row);
+    }
+    std::set<std::uint64_t> requested;
+    for (const letter& sent : other.send()) {
+      for (const packed_entry& one : sent.content.requests) requested.insert(one.name_hash);
+    }
+
+    std::size_t asked = 0;
+    for (const auto& owner : owners) {
+      CAPTURE(owner->name);
+      const bool is_named = named.contains(owner->hash());
+      asked += is_named ? 1 : 0;
+      CHECK(requested.contains(owner->hash()) == !is_named);
+    }
+    const bool is_room_for_all = budget == 0;
+    CHECK((asked == 12) == is_room_for_all);
+    CHECK(asked > 0);
+  }
 }

@@ -1,5 +1,7 @@
 #include "core/exchange/exchange_tables.hpp"
 
+#include <algorithm>
+
 #include "core/exchange/packer.hpp"
 #include "gossipmonger/hash.hpp"
 
@@ -8,6 +10,7 @@ namespace gossipmonger {
 namespace {
 
 constexpr std::size_t flights_max = 1024;
+constexpr std::uint64_t unroutable_rounds = 16;
 
 }  // namespace
 
@@ -47,6 +50,21 @@ std::optional<partial_entry> exchange_tables::partial_told(slot_index slot) cons
   brought.version = brought_version;
   brought.offset = 1;
   return brought;
+}
+
+void exchange_tables::note_unroutable(std::uint64_t name_hash, const endpoint& teller) {
+  unroutable_word& word = unroutable_[next_unroutable_];
+  next_unroutable_ = (next_unroutable_ + 1) % unroutable_.size();
+  word.name_hash = name_hash;
+  word.teller = teller;
+  word.round = round;
+}
+
+bool exchange_tables::is_unroutable(std::uint64_t name_hash, const endpoint& teller) const {
+  return std::ranges::any_of(unroutable_, [&](const unroutable_word& one) {
+    return one.name_hash == name_hash && one.teller == teller &&
+           round - one.round < unroutable_rounds;
+  });
 }
 
 std::size_t exchange_tables::message_bytes_max() const {

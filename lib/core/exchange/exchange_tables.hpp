@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -73,6 +74,12 @@ class exchange_tables {
     tops_[slot] = std::max(tops_[slot], evidence);
   }
 
+  /// The node at `teller` said that the peer of that name has an address to which nobody can send.
+  /// It would say so each time, with all of the peer's keys.
+  void note_unroutable(std::uint64_t name_hash, const endpoint& teller);
+  /// Whether it said so in the latest 16 rounds. Only the latest 16 such words are remembered.
+  [[nodiscard]] bool is_unroutable(std::uint64_t name_hash, const endpoint& teller) const;
+
   /// Bytes of a datagram that a message may take: the seal's room stays free (I4).
   [[nodiscard]] std::size_t message_bytes_max() const;
   /// The same for a datagram of `leg`.
@@ -96,7 +103,17 @@ class exchange_tables {
   std::uint64_t generation_limit = generation_max;  ///< a higher one is of a date too far ahead
 
  private:
+  struct unroutable_word {
+    unroutable_word() = default;
+
+    std::uint64_t name_hash = 0;
+    endpoint teller;
+    std::uint64_t round = 0;
+  };
+
   slot_column<std::uint64_t> tops_;
+  std::array<unroutable_word, 16> unroutable_;
+  std::size_t next_unroutable_ = 0;  // takes the place of the oldest
 };
 
 }  // namespace gossipmonger
