@@ -44,7 +44,8 @@ struct config {
   std::chrono::milliseconds resolve_interval{60'000};  ///< 1 s to 1 day between two look-ups
 
   /// Whether this node asks its seeds only, and answers nobody: it comes to know the cluster, and
-  /// no node comes to know it. Nobody gets what it publishes. It stays so until it is started anew.
+  /// no node comes to know it. Nobody gets what it publishes. It believes its seeds that a peer is
+  /// dead, since it may not ask that peer. It stays so until it is started anew.
   bool is_observer = false;
   std::optional<std::uint64_t> random_seed;  ///< none: the system's random device; set in tests
 

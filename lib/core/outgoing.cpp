@@ -170,8 +170,9 @@ void outgoing::try_continue(const endpoint& source, bool is_stalled) {
     if (node_.unwanted.find(node_.peers[one.slot].name_hash())) continue;
     const std::vector<spared_interval> spared = plan_spared(one, is_stalled);
     const std::size_t taken = 2 + spared.size();  // a row and perhaps a partial
-    if (taken > places) break;
-    places -= taken;
+    // Of the first one, at least, as many gaps are named as there is room for.
+    if (taken > places && !leg.about.empty()) break;
+    places -= std::min(places, taken);
     leg.about.push_back(one.slot);
     leg.spared.insert(leg.spared.end(), spared.begin(), spared.end());
     const std::uint64_t held = node_.peers[one.slot].max_version();

@@ -3,10 +3,10 @@
 // outputs. A resource; not thread-safe; drives nothing itself.
 //
 // Its driver's duties, in this order, whatever happens:
-//   1. Call `handle_timeout` when `next_deadline` has come. `leave`, `change` and a `set` with a
-//      time to live may bring that forward. Call `handle_message` for each datagram that decodes,
-//      `handle_unreadable` for each in a wire version of others, `handle_foreign` for each whole
-//      one of another cluster, `count_drop` for any other.
+//   1. Call `handle_timeout` when `next_deadline` has come. `leave`, `change`, `set_address` and
+//      a `set` with a time to live may bring that forward. Call `handle_message` for each datagram
+//      that decodes, `handle_unreadable` for each in a wire version of others, `handle_foreign` for
+//      each whole one of another cluster, `count_drop` for any other.
 //   2. After either, and after `leave`, call `poll_transmit` until it returns nothing, and send
 //      each message before the next call: it points into the node.
 //   3. Tell the release of subscriptions' places (`release_changes`) now and then.

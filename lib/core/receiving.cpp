@@ -414,7 +414,7 @@ void receiving::handle_identity(const identity_view& who, const endpoint& teller
     case what::dropped:
       node_.drop(seen.reason);
       if (seen.reason == drop_reason::endpoint) {
-        node_.exchange.shared.note_unroutable(name_hash, teller);
+        node_.exchange.shared.note_unroutable(name_hash, who.generation, teller);
       }
       if (seen.text.empty()) return;
       return node_.notices.report_once(seen.notice, who, name_hash, std::move(seen.text),

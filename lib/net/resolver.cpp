@@ -8,13 +8,13 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <exception>
 #include <iterator>
 #include <memory>
 #include <mutex>
-#include <new>
 #include <optional>
 #include <random>
 #include <set>
@@ -149,9 +149,14 @@ result<std::vector<endpoint>> look_up_host(const std::string& host, std::uint16_
 /// where none is.
 result<std::vector<endpoint>> look_up(const question& asked) {
   if (!asked.is_service) return look_up_host(asked.name, asked.port).map(&without_surplus);
-  const result<std::vector<service_target>> targets = look_up_service(asked.name);
+  result<std::vector<service_target>> targets = look_up_service(asked.name);
   if (!targets) return fail(targets.error());
-  // Hosts that do not answer take their time-outs one after the other.
+  // Hosts that do not answer take their time-outs one after the other. Each look-up begins with
+  // another host, so that they hide none for ever.
+  std::random_device device;
+  const auto first =
+      static_cast<std::ptrdiff_t>(device() % std::max<std::size_t>(1, targets->size()));
+  std::rotate(targets->begin(), targets->begin() + first, targets->end());
   const auto enough = std::chrono::steady_clock::now() + std::chrono::seconds{20};
   std::vector<endpoint> found;
   std::error_code cause = asio::error::host_not_found;

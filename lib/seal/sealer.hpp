@@ -63,7 +63,8 @@ class sealer {
   /// Seals and opens with other keys from now on. Counts, windows and nonces go on.
   ///   expects: `ring` has a key
   void set_keyring(keyring ring);
-  /// How far the date of a sender's first datagram may be from mine; 0: any date. A negative one
+  /// How far the date of a sender's first datagram, or of one with a lower count, may be from mine;
+  /// 0: any date. A negative one
   /// means 1 s, and one above 2^32 - 1 s means that.
   void set_clock_tolerance(seconds tolerance);
   /// Keeps the counts of so many senders, and of 4,096 at least.
@@ -78,8 +79,9 @@ class sealer {
   [[nodiscard]] std::span<const std::byte> seal(std::span<std::byte> room,
                                                 std::size_t content_bytes, const seal_time& now);
   /// The content of `datagram`, decrypted in its place: all of it where it is plain and may be.
-  ///   errors: why it is dropped. It proves nothing before its tag holds; until then no state
-  ///           changes but counters. The bytes behind the head may have been overwritten
+  ///   errors: why it is dropped. It proves nothing before its tag holds. Until then only counters
+  ///           change, and senders that are idle for too long are forgotten. The bytes behind the
+  ///           head may have been overwritten
   [[nodiscard]] tl::expected<std::span<std::byte>, seal_drop> open(std::span<std::byte> datagram,
                                                                    const seal_time& now);
   /// The key of the latest datagram that was opened; none where it was plain.

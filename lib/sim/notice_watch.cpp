@@ -1,5 +1,6 @@
 #include "sim/notice_watch.hpp"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -39,7 +40,12 @@ refusal refusal_by(const protocol& core, const digest_entry& sender) {
   if (found->kind == unwanted_kind::early) {
     return found->generation == sender.generation ? refusal::far_future : refusal::none;
   }
-  return found->generation >= sender.generation ? refusal::no_room : refusal::none;
+  // A row that is gone makes room for a peer that speaks itself.
+  const bool has_gone = std::ranges::any_of(core.peers().by_hash(), [](peer_view row) {
+    return row.slot() != self_slot && row.is_gone();
+  });
+  const bool is_full = found->generation >= sender.generation && !has_gone;
+  return is_full ? refusal::no_room : refusal::none;
 }
 
 }  // namespace

@@ -222,6 +222,9 @@ TEST_CASE(
   REQUIRE(drops(a, drop_reason::endpoint) == 1);
   CHECK_FALSE(is_requested_of(one));
   CHECK(is_requested_of(two));
+  ++row.generation;  // it was mended, and started again
+  CHECK(is_requested_of(one));
+  --row.generation;
   world.run_for(14s);
   CHECK_FALSE(is_requested_of(one));
   world.run_for(4s);

@@ -152,3 +152,52 @@ TEST_CASE("copies: who goes on is asked for the owners that the request names, a
     CHECK(asked > 0);
   }
 }
+
+TEST_CASE(
+    "copies: an owner with more gaps than a small request has room for is named all the same") {
+  small_cluster world;
+  config settings = make_config("a");
+  settings.send_bytes_per_interval = 1'200;
+  settings.fanout = 4;
+  world.add(settings);
+  puppet source(world, "a", "source", 1);
+  source.enter();
+  puppet owner(world, "a", "owner", 10);
+  source.begin(message_kind::reply).identities.push_back(owner.identity());
+  static_cast<void>(source.send());
+
+  message& told = source.begin(message_kind::deltas);
+  told.more = true;
+  for (std::uint64_t version = 1; version < 60; version += 2) {  // each second one is missing
+    delta_view& delta = told.deltas.emplace_back();
+    delta.name_hash = owner.hash();
+    delta.generation = owner.generation;
+    delta.after = position(version - 1);
+    delta.upto = position(version);
+    delta.top = 100;
+    delta.first_entry = told.entries.size();
+    delta.entry_count = 1;
+    told.entries.push_back(make_entry("k", "v", version));
+  }
+  static_cast<void>(source.send());  // it is asked for more, and what is missing may be on its way
+  message& late = source.begin(message_kind::deltas);
+  late.more = true;
+  delta_view& delta = late.deltas.emplace_back();
+  delta.name_hash = owner.hash();
+  delta.generation = owner.generation;
+  delta.after = position(60);
+  delta.upto = position(61);
+  delta.top = 100;
+  delta.entry_count = 1;
+  late.entries.push_back(make_entry("k", "v", 61));
+  std::size_t named = 0;
+  std::size_t gaps = 0;
+  for (const letter& sent : source.send()) {
+    for (const packed_entry& one : sent.content.known.extra) named += one.name_hash == owner.hash();
+    gaps += sent.content.spared.size();
+  }
+
+  CHECK(named == 1);
+  CHECK(gaps > 0);
+  CHECK(gaps < 24);
+}

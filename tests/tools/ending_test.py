@@ -45,14 +45,15 @@ class Ending(harness.ProgramTest):
                     [harness.PROGRAM, "run", "--name", "a", "--listen", "127.0.0.1:0"],
                     stdin=pipe, stdout=subprocess.DEVNULL) as process:
                 try:
-                    self.assertTrue(self.rob(process.pid, thief), "it was never robbed")
+                    if not self.rob(process.pid, thief):
+                        self.skipTest("the program was always faster, or slower, than the thief")
 
                     process.terminate()
 
                     self.assertEqual(process.wait(timeout=harness.PATIENCE), 0)
                 finally:
                     process.kill()
-            os.close(thief)
+                    os.close(thief)
 
     @staticmethod
     def rob(pid, thief):
@@ -71,7 +72,10 @@ class Ending(harness.ProgramTest):
                 continue  # the program was faster
             time.sleep(0.0002)
             for thread in os.listdir(f"/proc/{pid}/task"):
-                call = pathlib.Path(f"/proc/{pid}/task/{thread}/syscall").read_text()
+                try:
+                    call = pathlib.Path(f"/proc/{pid}/task/{thread}/syscall").read_text()
+                except OSError:
+                    return False  # the system does not show it
                 if call.startswith(f"{READ} 0x0 "):
                     return True
         return False

@@ -114,7 +114,8 @@ class Members(harness.ProgramTest):
         with open("/dev/full", "wb") as full:
             done = subprocess.run([harness.PROGRAM, "members", "--seed", a.endpoint], stdout=full,
                                   stderr=subprocess.PIPE, timeout=harness.PATIENCE, check=False)
-        self.assertEqual(done.returncode, 1)
+        self.assertEqual((done.returncode, done.stderr), (
+            1, b"gossipmonger: cannot write the output: No space left on device\n"))
 
 
 

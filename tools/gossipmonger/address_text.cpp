@@ -3,7 +3,11 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <system_error>
+
+#include "gossipmonger/endpoint.hpp"
 
 namespace gossipmonger {
 
@@ -11,8 +15,11 @@ std::string address_fault(std::string_view text) {
   const std::size_t bracket = text.find(']');
   const bool has_bracket = text.starts_with('[');
   if (has_bracket && bracket == std::string_view::npos) return "the closing ] is missing";
-  if (has_bracket && text.substr(0, bracket).find('%') != std::string_view::npos &&
-      !text.starts_with("[fe80:")) {
+  const std::size_t percent = text.substr(0, bracket).find('%');
+  const bool has_interface = has_bracket && percent != std::string_view::npos;
+  const std::optional<endpoint> alone =
+      has_interface ? endpoint::parse(std::string(text.substr(0, percent)) + "]:1") : std::nullopt;
+  if (alone && !alone->is_link_local()) {
     return "only a link-local address, fe80::..., has an interface";
   }
   const std::size_t colon = text.find(':', has_bracket ? bracket : 0);

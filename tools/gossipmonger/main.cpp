@@ -86,6 +86,7 @@ early_exit bad_address(const std::string& option, const std::string& text, std::
 
 /// Whether a socket on the address speaks IPv4, or else IPv6; nothing: both.
 std::optional<bool> version_of(const std::string& listen) {
+  if (listen.starts_with("localhost:")) return true;  // where the system has IPv4
   const std::optional<endpoint> bound = endpoint::parse(listen);
   if (!bound || (bound->is_wildcard() && !bound->is_v4())) return std::nullopt;
   return bound->is_v4();

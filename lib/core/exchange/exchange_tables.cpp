@@ -52,17 +52,20 @@ std::optional<partial_entry> exchange_tables::partial_told(slot_index slot) cons
   return brought;
 }
 
-void exchange_tables::note_unroutable(std::uint64_t name_hash, const endpoint& teller) {
+void exchange_tables::note_unroutable(std::uint64_t name_hash, std::uint64_t generation,
+                                      const endpoint& teller) {
   unroutable_word& word = unroutable_[next_unroutable_];
   next_unroutable_ = (next_unroutable_ + 1) % unroutable_.size();
   word.name_hash = name_hash;
+  word.generation = generation;
   word.teller = teller;
   word.round = round;
 }
 
-bool exchange_tables::is_unroutable(std::uint64_t name_hash, const endpoint& teller) const {
+bool exchange_tables::is_unroutable(std::uint64_t name_hash, std::uint64_t generation,
+                                    const endpoint& teller) const {
   return std::ranges::any_of(unroutable_, [&](const unroutable_word& one) {
-    return one.name_hash == name_hash && one.teller == teller &&
+    return one.name_hash == name_hash && generation <= one.generation && one.teller == teller &&
            round - one.round < unroutable_rounds;
   });
 }

@@ -74,11 +74,13 @@ class exchange_tables {
     tops_[slot] = std::max(tops_[slot], evidence);
   }
 
-  /// The node at `teller` said that the peer of that name has an address to which nobody can send.
-  /// It would say so each time, with all of the peer's keys.
-  void note_unroutable(std::uint64_t name_hash, const endpoint& teller);
-  /// Whether it said so in the latest 16 rounds. Only the latest 16 such words are remembered.
-  [[nodiscard]] bool is_unroutable(std::uint64_t name_hash, const endpoint& teller) const;
+  /// The node at `teller` said that this run of a peer has an address to which nobody can send. It
+  /// would say so each time, with all of the peer's keys.
+  void note_unroutable(std::uint64_t name_hash, std::uint64_t generation, const endpoint& teller);
+  /// Whether it said so in the latest 16 rounds, of this run or a later one. Only the latest 16
+  /// such words are remembered.
+  [[nodiscard]] bool is_unroutable(std::uint64_t name_hash, std::uint64_t generation,
+                                   const endpoint& teller) const;
 
   /// Bytes of a datagram that a message may take: the seal's room stays free (I4).
   [[nodiscard]] std::size_t message_bytes_max() const;
@@ -107,6 +109,7 @@ class exchange_tables {
     unroutable_word() = default;
 
     std::uint64_t name_hash = 0;
+    std::uint64_t generation = 0;
     endpoint teller;
     std::uint64_t round = 0;
   };

@@ -77,7 +77,8 @@ bool planner::refuses(const digest_entry& theirs, nanoseconds now, const answer_
 }
 
 void planner::request_unknown(const digest_entry& theirs, nanoseconds now, answer_leg& out) {
-  if (refuses(theirs, now, out) || shared_.is_unroutable(theirs.name_hash, out.to)) return;
+  if (refuses(theirs, now, out)) return;
+  if (shared_.is_unroutable(theirs.name_hash, theirs.generation, out.to)) return;
   digest_entry request;
   request.name_hash = theirs.name_hash;
   out.requests.push_back(request);

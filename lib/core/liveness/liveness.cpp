@@ -562,7 +562,8 @@ bool liveness::is_confirmed(slot_index slot) {
   std::size_t asks = 1;
   if (has_byte_budget()) asks = std::clamp<std::size_t>(limits.rounds / 3, 1, asks_under_budget);
   if (is_starved_) asks = prober_.asks_needed();
-  if (settings_.is_observer) asks = 0;  // it may ask nobody but its seeds
+  // An observer may ask nobody but its seeds.
+  if (settings_.is_observer && !addresses_.is_verified(peers_.details(slot).way())) asks = 0;
   if (held.is_ripe(clock_.now(), limits, asks)) return true;
   // The last word is the suspect's own.
   if (held.is_nearly_ripe(clock_.now(), limits)) want(slot, wanted_probe::cause::last_word);

@@ -118,7 +118,9 @@ bool membership::is_vouched(const identity_view& who, std::uint64_t name_hash) c
   // A run that is remembered here was dead, or was silent for a grace: its heartbeats have to show
   // that it lives.
   const std::optional<unwanted_peer> found = unwanted_.find(name_hash);
-  return !found || std::max(found->generation, found->gone_generation) < who.generation;
+  if (!found) return true;
+  const bool is_of_gone = found->kind != unwanted_kind::no_room;  // else what lies beneath is
+  return std::max(is_of_gone ? found->generation : 0, found->gone_generation) < who.generation;
 }
 
 introduction membership::refuse(const identity_view& who, std::uint64_t name_hash,
@@ -268,8 +270,9 @@ refusal membership::refusal_of(const digest_entry& sender) const {
   if (found->kind == unwanted_kind::early && found->generation == sender.generation) {
     return refusal::far_future;
   }
-  const bool is_no_room =
-      found->kind == unwanted_kind::no_room && sender.generation <= found->generation;
+  // While a row is gone, a peer that speaks itself is taken in for it.
+  const bool is_no_room = found->kind == unwanted_kind::no_room && rings_.gone.empty() &&
+                          sender.generation <= found->generation;
   return is_no_room ? refusal::no_room : refusal::none;
 }
 

@@ -24,9 +24,9 @@ bool node_clock::observe(moment at, nanoseconds due, nanoseconds late_max) {
   const bool was_paused = at.steady - awake_until > late_max;
   if (was_paused) paused_ += at.steady - awake_until;
   now_ = std::max(now_, liveness_time(at));
+  wall_ = at.wall;
   // A clock may step back to a wrong date. Generations that this node learnt by the right date, or
   // from nodes that have it, must not look like the future then.
-  wall_ = at.wall;
   highest_wall_ = std::max(highest_wall_, at.wall);
   return was_paused;
 }

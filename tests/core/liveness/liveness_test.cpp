@@ -230,6 +230,26 @@ TEST_CASE("liveness: a sign of life from before a probe ends no suspicion that t
   CHECK(node.peers[silent].status() == peer_status::dead);
 }
 
+TEST_CASE("liveness: a sign of life from after a probe ends the suspicion that the probe raised") {
+  watcher node;
+  node.settings.dead_peer_phi = 1000;  // silence alone kills nobody
+  const slot_index peer = node.add(2, peer_status::live);
+  node.add(3, peer_status::live);
+  node.alive.expect_answer(peer, peer_generation);
+  for (int i = 0; i < 3; ++i) node.run();
+  REQUIRE(node.peers[peer].is_suspect());
+  const std::uint64_t raised = node.alive.counters().suspicions_raised;
+
+  suspicion_entry late = node.suspicion_of(peer, suspicion_entry::no_suspicion);
+  late.alive_age = 4;
+  static_cast<void>(node.alive.handle_evidence(late));
+  for (int i = 0; i < 12; ++i) node.run();
+
+  CHECK_FALSE(node.peers[peer].is_suspect());
+  CHECK(node.peers[peer].status() == peer_status::live);
+  CHECK(node.alive.counters().suspicions_raised == raised);
+}
+
 TEST_CASE("liveness: a word of the suspect itself refutes the suspicion") {
   watcher node;
   const slot_index peer = node.add(2, peer_status::live);
@@ -255,6 +275,23 @@ TEST_CASE("liveness: a suspect dies only after this node has asked it") {
   node.is_sending = true;
   for (int i = 0; i < 3; ++i) node.run();
   CHECK(node.peers[peer].status() == peer_status::dead);
+}
+
+TEST_CASE("liveness: an observer asks nothing of a suspect that is no seed") {
+  for (const bool is_seed : {true, false}) {
+    CAPTURE(is_seed);
+    watcher node;
+    node.settings.is_observer = true;
+    node.settings.dead_peer_phi = 1000;  // silence alone kills nobody
+    const slot_index peer = node.add(2, peer_status::live);
+    if (!is_seed) node.peers.details(peer).address = address_of(77);  // never verified
+    node.is_sending = false;
+    node.tell(node.suspicion_of(peer, 16));
+
+    for (int i = 0; i < 20; ++i) node.run();
+
+    CHECK(node.peers[peer].status() == (is_seed ? peer_status::live : peer_status::dead));
+  }
 }
 
 TEST_CASE("liveness: a probe request is answered once there is a sign of life") {

@@ -213,7 +213,9 @@ TEST_CASE("membership: a full table takes a peer in for one that is gone for lon
   CHECK(node.introduce(who).reason == drop_reason::refused);  // b has not been gone for longer yet
   ++who.heartbeat;
   who.silent = 9s;
+  who.is_live = true;
   CHECK(node.introduce(who).evicted == b);
+  CHECK(node.introduce(who).is_vouched);  // it was refused for want of room, and never gone
   CHECK(node.enter(who) == b);
   CHECK(node.peers.details(b).name == "d");
 }
