@@ -32,7 +32,7 @@ introduction drop(drop_reason reason, event_kind notice, std::string text) {
 /// incarnation is not refused.
 introduction drop_unroutable(const identity_view& who) {
   const std::string address = who.address.to_string();
-  std::string why = ", where nobody can send to";
+  std::string why = ", to which nobody can send";
   if (who.address.is_loopback()) why = ", which is loopback, and this node is on another host";
   return drop(
       drop_reason::endpoint, event_kind::error,
