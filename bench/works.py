@@ -162,8 +162,8 @@ def scale_table(said):
 
 def exchange(bench, group):
     runs = [bench.google("reconcile_bench",
-                         "full_sync|ten_fresh/100000$|ten_fresh/100000/|idle/|bare_idle|/1000$|"
-                         "idle_exchange/.*/1000/", 0.3) for _ in bench.turns(5, 3)]
+                         "full_sync|ten_fresh/100000/|bare_idle|"
+                         "idle_exchange(_rows)?/1200/1000/", 0.3) for _ in bench.turns(5, 3)]
     ancestor = bench.ancestor_exchange()
 
     def of(name, field="s", factor=1.0):
@@ -186,6 +186,11 @@ def exchange(bench, group):
         Row(group, "idle exchange, 1,000 peers", "us",
             of("idle_exchange/1200/1000", factor=1e6), limit=of("bare_idle", factor=1e6),
             peers={"ancestor": column(ancestor, "idle_exchange_seconds", 1e6)}),
+        Row(group, "idle exchange, 1,000 peers, of one that tells rows", "us",
+            of("idle_exchange/1200/1000", factor=1e6),
+            limit=of("idle_exchange_rows/1200/1000", factor=1e6), bar=("ratio", "<=", 0.36)),
+        Row(group, "datagrams of an idle exchange", "",
+            of("idle_exchange/1200/1000", "datagrams"), bar=("ours", "<=", 4)),
     ]
 
 
