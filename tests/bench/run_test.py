@@ -48,6 +48,13 @@ class Table(unittest.TestCase):
     def test_a_slope_is_the_power(self):
         self.assertAlmostEqual(slope([(x, 7 * x**1.5) for x in (1, 10, 100)]), 1.5)
 
+    def test_the_table_of_scale_is_read_by_column(self):
+        said = ("nodes  bytes  datagrams  with a write  p50 p99 max missing  us\n"
+                "  300    694       3.03          1143    6   7   9       0  28.4\n")
+        self.assertEqual(bench_run.works.scale_table(said), [
+            {"nodes": 300, "bytes": 694, "datagrams": 3.03, "write_bytes": 1143, "p50": 6,
+             "p99": 7, "worst": 9}])
+
 
 class Check(unittest.TestCase):
     def check(self, baseline, rows, only=""):
