@@ -351,9 +351,11 @@ void introduce(node_pair& nodes, std::size_t count) {
   require(nodes.two().core.stats().peers_known == count + 1, "two does not know the peers");
 }
 
-/// Two nodes that know the same peers compare all that they know, and find no difference.
-void idle_exchange(benchmark::State& state) {
+/// Two nodes that know the same peers compare all that they know, and find no difference. The
+/// arguments are the size of a datagram and the number of peers.
+void compare_peers(benchmark::State& state, std::size_t sums_peers_min) {
   config settings = unbounded_exchange(static_cast<std::size_t>(state.range(0)));
+  settings.sums_peers_min = sums_peers_min;
   settings.digest_datagrams_max = 64;
   settings.dead_peer_grace = std::chrono::hours{24 * 30};
   // A short interval: many rounds are run before the peers that left are forgotten.
@@ -374,6 +376,8 @@ void idle_exchange(benchmark::State& state) {
   }
   state.counters["datagrams"] = static_cast<double>(datagrams);
 }
+
+void idle_exchange(benchmark::State& state) { compare_peers(state, config().sums_peers_min); }
 BENCHMARK(idle_exchange)
     ->Args({1200, 1000})
     ->Args({32000, 100})
@@ -381,6 +385,10 @@ BENCHMARK(idle_exchange)
     ->Args({32000, 1000})
     ->Args({32000, 3000})
     ->UseManualTime();
+
+/// The same, where the digests tell a row for each peer, and no sums.
+void idle_exchange_rows(benchmark::State& state) { compare_peers(state, 65'536); }
+BENCHMARK(idle_exchange_rows)->Args({1200, 1000})->UseManualTime();
 
 /// The memory of one known peer without keys in a node, its name and its detector included.
 void memory_per_peer(benchmark::State& state) {
