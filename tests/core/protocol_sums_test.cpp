@@ -7,6 +7,7 @@
 #include <memory>
 #include <numeric>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -391,6 +392,35 @@ TEST_CASE("sums: a root that is equal is answered by a bare reply") {
   CHECK(is_bare(answer));
 }
 
+TEST_CASE("sums: a peer that leaves changes the sums that were worked out before") {
+  for (const bool leaves_itself : {true, false}) {
+    CAPTURE(leaves_itself);
+    sums_node given;
+    begin_root(given.p, given.node);
+    static_cast<void>(given.p.send());  // each row's part is worked out here
+    const std::uint64_t parts_before = begin_root(given.p, given.node).known.root->parts;
+    puppet& teller = leaves_itself ? given.other : given.p;
+    message& told = begin(teller, message_kind::reply);
+    if (leaves_itself) {
+      told.sender.has_left = true;
+    } else {
+      digest_entry left = given.node.peers()[*given.node.peers().find(given.other.hash())].entry();
+      left.has_left = true;
+      told.heartbeats.push_back(left);
+    }
+    static_cast<void>(teller.send());
+    REQUIRE(given.node.find_member("other", given.world.now())->status == peer_status::left);
+
+    const root_sum& root = *begin_root(given.p, given.node).known.root;
+    CHECK(root.parts != parts_before);
+    const letters sent = given.p.send();
+
+    REQUIRE(sent.size() == 1);
+    CHECK(sent.front().content.of_root == root_answer::leg_2);
+    CHECK(is_bare(sent.front().content));
+  }
+}
+
 TEST_CASE("sums: another root is answered by sums") {
   sums_node given;
   ++begin_root(given.p, given.node).known.root->parts;
@@ -661,6 +691,42 @@ TEST_CASE("sums: a digest of buckets goes once, whoever is refused outside of th
   CHECK(known.buckets->has_hash(std::uint64_t{empty} << 57));
   CHECK(known.range.empty());
   CHECK(known.unwanted.empty());
+}
+
+TEST_CASE("sums: digests of buckets that have no place for all tell of each row in turn") {
+  config settings = make_sums_config("a");
+  settings.digest_datagrams_max = 2;  // places for 86 rows
+  settings.dead_peer_phi = 1000;      // nobody is suspected: that would take places
+  sums_node given(settings);
+  for (int i = 0; i < 200; ++i) {
+    identity_view who = given.other.identity();
+    const std::string name = "peer " + std::to_string(i);
+    who.name = name;
+    begin(given.other, message_kind::reply).identities.push_back(who);
+    static_cast<void>(given.other.send());
+  }
+  REQUIRE(given.node.peers().size() == 202);
+
+  std::set<std::uint64_t> told;
+  std::set<std::uint64_t> begins;
+  for (int round = 0; round < 60; ++round) {
+    static_cast<void>(given.round());
+    message& answer = begin(given.p, message_kind::reply);
+    answer.of_root = root_answer::leg_2;
+    answer.sum_bits = 3;
+    answer.sums.resize(8, 12345);  // all buckets differ
+    const letters sent = given.p.send();
+    const auto first = std::find_if(sent.begin(), sent.end(), tells_rows);
+    REQUIRE(first != sent.end());
+    REQUIRE(first->content.known.buckets.has_value());
+    begins.insert(first->content.known.lo);
+    for (const letter& one : sent) {
+      for (const packed_entry& row : one.content.known.range) told.insert(row.name_hash);
+    }
+  }
+
+  CHECK(begins.size() == 60);
+  CHECK(told.size() == 203);
 }
 
 TEST_CASE("sums: to a peer that wants rows all are told, at once") {
