@@ -4,7 +4,6 @@
 
 #include <doctest/doctest.h>
 
-#include "gossipmonger/config.hpp"
 #include "name_restarts.hpp"
 #include "name_rivals.hpp"
 
