@@ -10,27 +10,21 @@
 // cluster falls into two halves for so many rounds: without writes, and again with W a round. The
 // line then says after how many rounds it is one again.
 
-#include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <ctime>
-#include <deque>
-#include <numeric>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <vector>
 
+#include "gossipmonger/config.hpp"
+#include "sim/scale.hpp"
 #include "sim/world.hpp"
 
 namespace gossipmonger {
 namespace {
-
-using namespace std::chrono_literals;
 
 struct options {
   options() = default;
@@ -48,187 +42,26 @@ struct options {
 
 double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
-std::string name_of(std::size_t node) { return "n" + std::to_string(node); }
-
-/// A cluster whose nodes all know each other, at rest.
-bool start_cluster(world& where, std::size_t nodes, const options& chosen) {
-  std::vector<std::size_t> seeds(std::min(chosen.seeds, nodes));
-  std::iota(seeds.begin(), seeds.end(), std::size_t{0});
-  for (std::size_t node = 0; node < nodes; ++node) {
-    config settings;
-    settings.name = name_of(node);
-    settings.digest_datagrams_max = chosen.digest_datagrams;
-    settings.sums_peers_min = chosen.sums_peers_min;
-    settings.detector_window = 16;  // memory: there are nodes * nodes of them
-    where.add_stopped(settings);
-    where.set_seeds(node, seeds);
-  }
-  for (std::size_t node = 0; node < nodes; ++node) where.restart(node);
-  const auto knows_all = [&] {
-    for (std::size_t node = 0; node < nodes; ++node) {
-      if (where[node].stats().peers_known != nodes - 1) return false;
-    }
-    return true;
-  };
-  if (!where.run_until(knows_all, 600s, 1s)) return false;
-  for (std::size_t node = 0; node < nodes; ++node) {
-    config settings = where[node].settings();
-    settings.send_bytes_per_interval = chosen.budget;
-    if (!where[node].change(settings, where.now(node))) return false;
-  }
-  where.run_for(20s);
-  return true;
-}
-
-/// One write of one node, until it is everywhere.
-struct news {
-  news(std::size_t at, std::size_t in_round) : writer(at), round(in_round) {}
-
-  std::size_t writer;
-  std::size_t round;
-  std::uint64_t version = 0;
-};
-
-bool is_everywhere(const world& where, const news& one) {
-  const std::string name = name_of(one.writer);
-  for (std::size_t node = 0; node < where.size(); ++node) {
-    const std::optional<entry_view> held = where[node].get(name, "key");
-    if (!held || held->version < one.version) return false;
-  }
-  return true;
-}
-
-struct figures {
-  figures() = default;
-
-  double idle_bytes = 0;
-  double idle_datagrams = 0;
-  double write_bytes = 0;
-  double cpu_us = 0;  // of a node and round
-  std::vector<std::size_t> rounds;
-  std::size_t missing = 0;
-};
-
-figures measure(world& where, const options& chosen) {
-  figures seen;
-  const double node_rounds = static_cast<double>(where.size() * chosen.rounds);
-  const std::uint64_t bytes_before = where.counters().bytes;
-  const std::uint64_t datagrams_before = where.counters().datagrams;
-  const double cpu_before = cpu_seconds();
-  where.run_for(chosen.rounds * 1s);
-  seen.cpu_us = (cpu_seconds() - cpu_before) * 1e6 / node_rounds;
-  seen.idle_bytes = static_cast<double>(where.counters().bytes - bytes_before) / node_rounds;
-  seen.idle_datagrams =
-      static_cast<double>(where.counters().datagrams - datagrams_before) / node_rounds;
-
-  random_source draws(where.size());
-  std::deque<news> on_its_way;
-  const auto look = [&](std::size_t round) {
-    std::erase_if(on_its_way, [&](const news& one) {
-      if (!is_everywhere(where, one)) return false;
-      seen.rounds.push_back(round - one.round);
-      return true;
-    });
-  };
-  const std::uint64_t bytes_at_rest = where.counters().bytes;
-  std::uint64_t bytes_after = bytes_at_rest;
-  for (std::size_t round = 0; round < chosen.rounds + 40; ++round) {
-    if (round == chosen.rounds) bytes_after = where.counters().bytes;
-    const std::size_t first = static_cast<std::size_t>(draws.below(where.size()));
-    for (std::size_t i = 0; i < chosen.writes && round < chosen.rounds; ++i) {
-      news& one = on_its_way.emplace_back((first + i) % where.size(), round);
-      one.version = where[one.writer].set("key", std::to_string(round)).value_or(0);
-    }
-    where.run_for(1s);
-    look(round + 1);
-  }
-  seen.missing = on_its_way.size();
-  seen.write_bytes = static_cast<double>(bytes_after - bytes_at_rest) / node_rounds;
-  std::sort(seen.rounds.begin(), seen.rounds.end());
-  return seen;
-}
-
-/// How long a cluster takes to be one again.
-struct heal {
-  heal() = default;
-
-  std::size_t values = 0;  ///< rounds until all nodes hold the same
-  std::size_t live = 0;    ///< and until all are live for all
-  double bytes = 0;        ///< that a node sent in the `live` rounds, a round
-};
-
-bool is_same_everywhere(const world& where) {
-  // Tables stand in the order of hashes, which is the same on all nodes that know each other.
-  std::vector<std::uint64_t> written;
-  for (const peer_view row : where[0].peers().by_hash()) {
-    const std::string& name = where[0].peers().details(row.slot()).name;
-    written.push_back(where[std::stoul(name.substr(1))].version());
-  }
-  for (std::size_t node = 0; node < where.size(); ++node) {
-    std::size_t place = 0;
-    for (const peer_view row : where[node].peers().by_hash()) {
-      if (row.max_version() != written[place++]) return false;
-    }
-  }
-  return true;
-}
-
-bool is_all_live(const world& where) {
-  for (std::size_t node = 0; node < where.size(); ++node) {
-    if (where[node].stats().peers_live != where.size() - 1) return false;
-  }
-  return true;
-}
-
-heal measure_heal(world& where, const options& chosen, std::size_t writes) {
-  constexpr std::size_t rounds_max = 300;
-  random_source draws(where.size());
-  where.is_cut = [](std::size_t from, std::size_t to) { return from % 2 != to % 2; };
-  for (std::size_t round = 0; round < chosen.cut; ++round) {
-    for (std::size_t i = 0; i < writes; ++i) {
-      const auto writer = static_cast<std::size_t>(draws.below(where.size()));
-      static_cast<void>(where[writer].set("key", std::to_string(round)));
-    }
-    where.run_for(1s);
-  }
-  where.is_cut = nullptr;
-  heal seen;
-  const std::uint64_t before = where.counters().bytes;
-  bool is_same = false;
-  std::size_t round = 0;
-  for (; round < rounds_max; ++round) {
-    if (!is_same && is_same_everywhere(where)) {
-      is_same = true;
-      seen.values = round;
-    }
-    if (is_same && is_all_live(where)) break;
-    where.run_for(1s);
-  }
-  seen.live = round;
-  seen.bytes = static_cast<double>(where.counters().bytes - before) /
-               static_cast<double>(where.size() * std::max<std::size_t>(1, round));
-  where.run_for(60s);
-  return seen;
-}
-
-std::size_t quantile(const std::vector<std::size_t>& sorted, std::size_t percent) {
-  return sorted.empty() ? 0 : sorted[(sorted.size() * percent + 99) / 100 - 1];
-}
-
 int run(const options& chosen) {
   std::printf(
       "nodes  bytes/node/round idle  datagrams  with a write a round  rounds to all p50 p99 max "
       "missing  us/node/round\n");
   for (const std::size_t nodes : chosen.nodes) {
     world where(nodes);
-    if (!start_cluster(where, nodes, chosen)) {
+    scale_plan plan;
+    plan.nodes = nodes;
+    plan.seeds = chosen.seeds;
+    plan.digest_datagrams = chosen.digest_datagrams;
+    plan.sums_peers_min = chosen.sums_peers_min;
+    plan.budget = chosen.budget;
+    if (!try_start_cluster(where, plan)) {
       std::fprintf(stderr, "scale: %zu nodes did not all meet\n", nodes);
       return 1;
     }
     where.conditions.loss = chosen.loss;
     if (chosen.cut != 0) {
       for (const std::size_t writes : {std::size_t{0}, chosen.writes}) {
-        const heal seen = measure_heal(where, chosen, writes);
+        const heal_costs seen = measure_heal(where, chosen.cut, writes);
         std::printf(
             "%5zu cut for %zu rounds, %zu writes a round: values agree after %zu, all live "
             "after %zu, %.0f bytes/node/round\n",
@@ -237,10 +70,14 @@ int run(const options& chosen) {
       }
       continue;
     }
-    const figures seen = measure(where, chosen);
-    std::printf("%5zu %22.0f %10.2f %21.0f %17zu %3zu %3zu %7zu %14.1f\n", nodes, seen.idle_bytes,
-                seen.idle_datagrams, seen.write_bytes, quantile(seen.rounds, 50),
-                quantile(seen.rounds, 99), quantile(seen.rounds, 100), seen.missing, seen.cpu_us);
+    const double cpu_before = cpu_seconds();
+    const rest_costs rest = measure_rest(where, chosen.rounds);
+    const double cpu_us =
+        (cpu_seconds() - cpu_before) * 1e6 / static_cast<double>(where.size() * chosen.rounds);
+    const news_costs seen = measure_news(where, chosen.rounds, chosen.writes);
+    std::printf("%5zu %22.0f %10.2f %21.0f %17zu %3zu %3zu %7zu %14.1f\n", nodes, rest.bytes,
+                rest.datagrams, seen.bytes, quantile(seen.rounds, 50), quantile(seen.rounds, 99),
+                quantile(seen.rounds, 100), seen.missing, cpu_us);
     std::fflush(stdout);
   }
   return 0;

@@ -71,6 +71,18 @@ inline void add_cluster(world& where, std::size_t count, const config& common = 
   return true;
 }
 
+/// Whether the digests of every running node tell sums, by the default options.
+[[nodiscard]] inline bool all_tell_sums(const world& where) {
+  for (std::size_t node = 0; node < where.size(); ++node) {
+    if (!where.is_running(node)) continue;
+    const config& settings = where[node].settings();
+    if (settings.sums_peers_min != config().sums_peers_min) return false;
+    if (settings.suspicion_rounds == 0) return false;
+    if (where[node].peers().size() < settings.sums_peers_min) return false;
+  }
+  return true;
+}
+
 /// Whether every running node holds that value.
 [[nodiscard]] inline bool all_hold(const world& where, std::string_view peer, std::string_view key,
                                    std::string_view value) {

@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include "cluster.hpp"
+#include "hostile_target.hpp"
 #include "sim/world.hpp"
 
 namespace gossipmonger {
@@ -31,6 +32,10 @@ TEST_CASE("conformance: 1,000 nodes agree in datagrams within the limit, and non
     declared_dead += where[node].stats().declared_dead;
   CHECK(declared_dead == 0);
   CHECK(where.has_agreed());
+}
+
+TEST_CASE("conformance: what 100 to 1,000 members once sent changes nothing when it comes again") {
+  for (const std::size_t nodes : {100U, 300U, 1000U}) check_replays(nodes);
 }
 
 }  // namespace gossipmonger

@@ -1,12 +1,15 @@
 #include "deafness.hpp"
 
-#include <algorithm>
 #include <bit>
+#include <map>
+#include <span>
+#include <utility>
 
 #include <doctest/doctest.h>
 
 #include "cluster.hpp"
 #include "core/liveness/freshness.hpp"
+#include "gossipmonger/testing/random.hpp"
 #include "sim/promises.hpp"
 
 namespace gossipmonger {
@@ -28,6 +31,20 @@ std::size_t heal_rounds(std::size_t nodes) {
 std::size_t deaf_rounds(std::size_t nodes) {
   return crash_rounds(nodes) + static_cast<std::size_t>(fresh_rounds_max(nodes, 1s, 0));
 }
+
+bool tells_sums(std::size_t nodes) { return nodes > config().sums_peers_min; }
+
+/// How often a run looks whether it is done: to compare all pairs of many nodes takes a while.
+nanoseconds step_of(std::size_t nodes) { return nodes < 300 ? 100ms : 1s; }
+
+/// A datagram that comes again.
+struct copy {
+  copy() = default;
+
+  endpoint source;
+  std::size_t destination = 0;
+  std::vector<std::byte> datagram;
+};
 
 }  // namespace
 
@@ -55,11 +72,13 @@ void check_one_way(std::size_t nodes, std::size_t faulty, bool is_deaf, nanoseco
   world cluster(nodes + 100 * faulty + (is_deaf ? 7 : 0));
   status_watch watch(cluster);
   add_cluster(cluster, nodes);
-  REQUIRE(cluster.run_until([&] { return cluster.has_agreed(); }, 120s));
+  const nanoseconds step = step_of(nodes);
+  REQUIRE(cluster.run_until([&] { return cluster.has_agreed(); }, 120s, step));
+  CHECK(all_tell_sums(cluster) == tells_sums(nodes));
   const std::vector<std::size_t> good = numbers(0, nodes - faulty);
   const std::vector<std::size_t> bad = numbers(nodes - faulty, nodes);
   const std::vector<std::size_t> all = numbers(0, nodes);
-  REQUIRE(cluster.run_until([&] { return see(cluster, all, all, peer_status::live); }, 120s));
+  REQUIRE(cluster.run_until([&] { return see(cluster, all, all, peer_status::live); }, 120s, step));
   cluster.observer = &watch;
   cluster.run_for(1s);
 
@@ -68,7 +87,9 @@ void check_one_way(std::size_t nodes, std::size_t faulty, bool is_deaf, nanoseco
   };
 
   const auto bound = static_cast<std::int64_t>(deaf_rounds(nodes)) * 1s;
-  CHECK(cluster.run_until([&] { return see(cluster, good, bad, peer_status::dead); }, bound));
+  const auto cut_at = cluster.time();
+  CHECK(cluster.run_until([&] { return see(cluster, good, bad, peer_status::dead); }, bound, step));
+  const auto found_after = (cluster.time() - cut_at) / 1s;
   CHECK(see(cluster, good, good, peer_status::live));
   cluster.run_for(watched_for);
   CHECK(see(cluster, good, bad, peer_status::dead));
@@ -76,10 +97,81 @@ void check_one_way(std::size_t nodes, std::size_t faulty, bool is_deaf, nanoseco
 
   cluster.is_cut = nullptr;
   const auto healed = static_cast<std::int64_t>(heal_rounds(nodes)) * 1s;
-  CHECK(cluster.run_until([&] { return see(cluster, all, all, peer_status::live); }, healed));
+  const auto healed_at = cluster.time();
+  CHECK(cluster.run_until([&] { return see(cluster, all, all, peer_status::live); }, healed, step));
+  if (nodes >= 300) {
+    MESSAGE(nodes << " nodes, " << faulty << (is_deaf ? " deaf" : " mute") << ": dead after "
+                  << found_after << " of " << bound / 1s << " rounds, live after "
+                  << (cluster.time() - healed_at) / 1s << " of " << healed / 1s);
+  }
   cluster.run_for(100s);
   CHECK(see(cluster, all, all, peer_status::live));
   CHECK(watch.most() <= 2);
+}
+
+void check_cut_links(std::size_t nodes, std::size_t senders, nanoseconds watched_for) {
+  CAPTURE(nodes);
+  CAPTURE(senders);
+  world cluster(nodes);
+  status_watch watch(cluster);
+  add_cluster(cluster, nodes);
+  const std::vector<std::size_t> all = numbers(0, nodes);
+  REQUIRE(cluster.run_until([&] { return see(cluster, all, all, peer_status::live); }, 120s,
+                            step_of(nodes)));
+  CHECK(all_tell_sums(cluster) == tells_sums(nodes));
+  cluster.observer = &watch;
+
+  cluster.is_cut = [&](std::size_t from, std::size_t to) {
+    return from >= 1 && from <= senders && to == nodes - 1;
+  };
+  cluster.run_for(watched_for);
+
+  CHECK(watch.most() == 0);
+  CHECK(see(cluster, all, all, peer_status::live));
+}
+
+void check_late_copies(std::size_t nodes, std::uint64_t seed) {
+  CAPTURE(nodes);
+  CAPTURE(seed);
+  world cluster(seed);
+  status_watch watch(cluster);
+  add_cluster(cluster, nodes);
+  REQUIRE(cluster.run_until([&] { return cluster.has_agreed(); }, 120s, step_of(nodes)));
+  CHECK(all_tell_sums(cluster) == tells_sums(nodes));
+  std::map<endpoint, std::size_t> at;
+  for (std::size_t node = 0; node + 1 < nodes; ++node) at.emplace(cluster.address(node), node);
+  random_source draws(seed);
+  std::multimap<nanoseconds, copy> late;
+  cluster.on_send = [&](std::size_t from, const endpoint& to, std::span<const std::byte> datagram) {
+    if (draws.below(3) != 0) return;
+    const auto after = static_cast<std::int64_t>(draws.below(120'000'000'000));
+    const auto receiver = at.find(to);
+    if (receiver == at.end()) return;
+    copy& kept = late.emplace(cluster.time() + nanoseconds{after}, copy())->second;
+    kept.source = cluster.address(from);
+    kept.destination = receiver->second;
+    kept.datagram.assign(datagram.begin(), datagram.end());
+  };
+  cluster.run_for(30s);
+  cluster.observer = &watch;
+
+  cluster.crash(nodes - 1);
+  std::size_t again = 0;
+  for (int step = 0; step < 1500; ++step) {
+    cluster.run_for(100ms);
+    while (!late.empty() && late.begin()->first <= cluster.time()) {
+      const copy next = std::move(late.begin()->second);
+      late.erase(late.begin());
+      cluster.inject(next.destination, next.source, next.datagram);
+      ++again;
+    }
+  }
+
+  if (nodes >= 300) MESSAGE(nodes << " nodes: " << again << " late copies");
+  CHECK(again > 0);
+  CHECK(watch.revivals() == 0);
+  CHECK(watch.deaths() == nodes - 1);
+  CHECK(all_see(cluster, name_of(nodes - 1), peer_status::dead));
 }
 
 }  // namespace gossipmonger

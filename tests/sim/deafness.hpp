@@ -1,12 +1,11 @@
-// Shared by the tests of one-way faults: a count of status changes by observer and subject, and one
-// run. In that run, some nodes of a cluster hear nobody, or are heard by nobody. Test code only.
+// Shared by the tests of one-way faults and of late copies: a count of status changes by observer
+// and subject, and three runs of a cluster of any size. Test code only.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <map>
-#include <utility>
 #include <vector>
 
 #include "sim/world.hpp"
@@ -23,34 +22,40 @@ class status_watch : public world_observer {
   void handle_arrival(node_index, const endpoint&, const message&, std::size_t) override {}
   void handle_send(node_index, const endpoint&, const message&, std::size_t) override {}
   void handle_step(node_index node, bool) override {
+    if (node >= seen_.size()) seen_.resize(node + 1);
+    std::vector<sighting>& seen = seen_[node];
     for (const peer_view row : watched_[node].peers().by_hash()) {
       if (row.slot() == self_slot || row.status() == peer_status::introduced) continue;
-      const auto [place, is_new] =
-          last_.try_emplace(std::pair(node, row.name_hash()), row.status());
-      if (is_new || place->second == row.status()) continue;
+      if (row.slot() >= seen.size()) seen.resize(row.slot() + 1);
+      sighting& last = seen[row.slot()];
+      // A row that is used again for another peer begins with the status of that peer.
+      if (last.name_hash != row.name_hash()) last = sighting(row.name_hash(), row.status());
+      if (last.status == row.status()) continue;
       if (row.status() == peer_status::live) ++revivals_;
       if (row.status() == peer_status::dead) ++deaths_;
-      place->second = row.status();
-      ++changes_[place->first];
+      last.status = row.status();
+      most_ = std::max(most_, ++last.changes);
     }
   }
 
-  [[nodiscard]] std::size_t most() const {
-    std::size_t most = 0;
-    for (const auto& [pair, count] : changes_) most = std::max(most, count);
-    return most;
-  }
+  [[nodiscard]] std::size_t most() const { return most_; }
   [[nodiscard]] std::size_t deaths() const { return deaths_; }
   [[nodiscard]] std::size_t revivals() const { return revivals_; }
-  void clear() {
-    changes_.clear();
-    deaths_ = revivals_ = 0;
-  }
 
  private:
+  struct sighting {
+    sighting() = default;
+    sighting(std::uint64_t hash, peer_status at_first) : name_hash(hash), status(at_first) {}
+
+    std::uint64_t name_hash = 0;
+    std::size_t changes = 0;
+    peer_status status = peer_status::introduced;
+  };
+
   const world& watched_;
-  std::map<std::pair<node_index, std::uint64_t>, peer_status> last_;
-  std::map<std::pair<node_index, std::uint64_t>, std::size_t> changes_;
+  // By observer and slot: a step of a large cluster looks at each row, and has no time for a map.
+  std::vector<std::vector<sighting>> seen_;
+  std::size_t most_ = 0;
   std::size_t deaths_ = 0;
   std::size_t revivals_ = 0;
 };
@@ -69,5 +74,13 @@ class status_watch : public world_observer {
 /// - no status changes more often than that takes.
 void check_one_way(std::size_t nodes, std::size_t faulty, bool is_deaf,
                    std::chrono::nanoseconds watched_for);
+
+/// For `watched_for`, nothing that the `senders` nodes after the first send arrives at the last of
+/// `nodes`. Checks that no status changes, and that all stay live for all.
+void check_cut_links(std::size_t nodes, std::size_t senders, std::chrono::nanoseconds watched_for);
+
+/// Of every third datagram a second copy comes, up to two minutes after the first. The last of
+/// `nodes` crashes. Checks that each other node declares it dead once, and no other node.
+void check_late_copies(std::size_t nodes, std::uint64_t seed);
 
 }  // namespace gossipmonger

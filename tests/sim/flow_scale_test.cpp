@@ -13,6 +13,7 @@
 
 #include "cluster.hpp"
 #include "core/model/message.hpp"
+#include "sim/scale.hpp"
 #include "sim/world.hpp"
 #include "wire/codec.hpp"
 
@@ -120,6 +121,26 @@ TEST_CASE(
                           << bytes << " bytes a node a round");
   CHECK(rounds.back() <= 10);  // log2 1,000
   CHECK(bytes <= budget);
+}
+
+TEST_CASE(
+    "scale: 1,000 nodes send 700 bytes a round at rest, and a write is everywhere in 8 rounds") {
+  scale_plan plan;
+  plan.nodes = 1000;
+  world where(plan.nodes);
+  REQUIRE(try_start_cluster(where, plan));
+  CHECK(all_tell_sums(where));
+
+  const rest_costs rest = measure_rest(where, 100);
+  const news_costs news = measure_news(where, 100, 1);
+
+  const std::size_t p99 = quantile(news.rounds, 99);
+  MESSAGE(rest.bytes << " bytes a node and round at rest, " << news.bytes << " with a write; p99 "
+                     << p99 << ", worst " << quantile(news.rounds, 100) << " rounds");
+  CHECK(rest.bytes <= 700);
+  CHECK(news.missing == 0);
+  CHECK(news.rounds.size() == 100);
+  CHECK(p99 <= 8);
 }
 
 }  // namespace gossipmonger

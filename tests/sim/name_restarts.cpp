@@ -51,7 +51,8 @@ restart_outcome restart_quickly(std::uint64_t seed, std::size_t nodes, dates of)
   logs.emplace_back(where, last);
   const auto begin = where.time();
   const std::size_t limit = 4 * restart_rounds_max(nodes);
-  static_cast<void>(where.run_until([&] { return where.has_agreed(); }, limit * 1s));
+  static_cast<void>(where.run_until([&] { return where.has_agreed(); }, limit * 1s, 1s));
+  outcome.has_sums = all_tell_sums(where);
 
   outcome.rounds = static_cast<std::size_t>((where.time() - begin + 999ms) / 1s);
   outcome.generations += ", then " + std::to_string(where[last].generation());

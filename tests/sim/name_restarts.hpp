@@ -18,6 +18,7 @@ struct restart_outcome {
 
   std::size_t rounds = 0;     ///< until all hold the last run's values
   std::size_t conflicts = 0;  ///< that were told of; there was none
+  bool has_sums = false;      ///< the digests of all tell sums at the end
   std::string generations;    ///< of the runs, as they started and what the last one took
 };
 

@@ -1,12 +1,10 @@
 // One name, one node: what becomes of a name that two nodes bear, or whose runs no date tells
 // apart.
 #include <algorithm>
-#include <bit>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <system_error>
 #include <vector>
 
@@ -14,7 +12,7 @@
 
 #include "cluster.hpp"
 #include "name_restarts.hpp"
-#include "sim/promises.hpp"
+#include "name_rivals.hpp"
 #include "sim/world.hpp"
 
 namespace gossipmonger {
@@ -23,59 +21,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Nodes n0 to n3 or more, and a second n1 that started later and so has the higher generation.
-class two_of_one_name {
- public:
-  explicit two_of_one_name(std::uint64_t seed, const config& common = config(),
-                           std::size_t nodes = 4)
-      : where(seed) {
-    add_cluster(where, nodes, common);
-    REQUIRE(where[1].set("of", "first"));
-    REQUIRE(where.run_until([&] { return where.has_agreed(); }, 20s));
-    config settings = common;
-    settings.name = "n1";
-    second = where.add(settings, 0);
-    REQUIRE(where[second].set("of", "second"));
-    for (std::size_t node = 0; node < where.size(); ++node) logs.emplace_back(where, node);
-  }
-
-  void read() {
-    for (std::size_t node = 0; node < where.size(); ++node) {
-      if (where.is_running(node)) logs[node].read(where);
-    }
-  }
-  /// Of the two, the one with the lower generation.
-  [[nodiscard]] std::size_t older() const {
-    return where[1].generation() < where[second].generation() ? 1 : second;
-  }
-  [[nodiscard]] std::size_t newer() const { return older() == 1 ? second : 1; }
-  [[nodiscard]] peer_status status_of(std::size_t node) const {
-    return where[node].find_member("n1", where.now(node))->status;
-  }
-  void run_into_conflict() {
-    REQUIRE(where.run_until([&] { return status_of(older()) == peer_status::conflict; }, 100s));
-  }
-
-  world where;
-  std::size_t second = 0;
-  std::vector<event_log> logs;
-};
-
 /// The error of a write; no error if it succeeded.
 template <class T>
 std::error_code error_of(const result<T>& written) {
   return written ? std::error_code() : written.error();
-}
-
-enum class ending : std::uint8_t { crash, leave, pause };
-
-/// Rounds until the survivor is live everywhere: the crash is found, the longest interval that
-/// counts passes, and its new generation spreads.
-std::size_t survival_rounds_max(std::size_t nodes) {
-  scenario of;
-  of.nodes.resize(nodes);
-  const std::size_t spreading = 4 * static_cast<std::size_t>(std::bit_width(nodes - 1)) + 10;
-  return detection_rounds_max(of) + longest_rounds_max(of) + spreading;
 }
 
 }  // namespace
@@ -199,63 +148,11 @@ TEST_CASE("names: a node that restarted is no conflict for others, nor is its la
 
 // ------------------------------------------------------------------------------- one that is left
 
-namespace {
-
-/// One of the two ends, by `how`: the other one must be live everywhere in time.
-void demand_survivor(two_of_one_name& both, ending how, bool is_older_left) {
-  world& where = both.where;
-  both.run_into_conflict();
-  where.run_for(5s);
-  const std::size_t survivor = is_older_left ? both.older() : both.newer();
-  const std::size_t rival = is_older_left ? both.newer() : both.older();
-  const auto begin = where.time();
-  if (how == ending::pause) where.pause(rival, 1h);
-  if (how == ending::leave) {
-    where[rival].leave(where.now(rival));
-    where.reschedule(rival);
-    where.run_for(3s);
-  }
-  if (how != ending::pause) where.crash(rival);
-
-  const auto has_all = [&](std::size_t node, std::string_view key, std::string_view value) {
-    return node == survivor || node == rival || value_at(where, node, "n1", key) == value;
-  };
-  const std::string_view mine = survivor == 1 ? "first" : "second";
-  const auto is_live_at = [&](std::size_t node) {
-    if (node == survivor || node == rival) return true;
-    const std::optional<member> seen = where[node].find_member("n1", where.now(node));
-    return seen && seen->status == peer_status::live &&
-           seen->generation == where[survivor].generation() && has_all(node, "of", mine);
-  };
-  const auto is_live = [&] {
-    for (std::size_t node = 0; node < where.size(); ++node) {
-      if (!is_live_at(node)) return false;
-    }
-    return both.status_of(survivor) == peer_status::self;
-  };
-  const bool is_back = where.run_until(is_live, survival_rounds_max(where.size()) * 1s);
-  const auto rounds = (where.time() - begin) / 1s;
-  CHECK_MESSAGE(is_back, rounds << " rounds");
-
-  // Keys that it writes from now on reach all.
-  REQUIRE(where[survivor].set("later", "1"));
-  where.run_for(30s);
-  for (std::size_t node = 0; node < where.size(); ++node) CHECK(has_all(node, "later", "1"));
-  both.logs[survivor].read(where);
-  CHECK(both.logs[survivor].count(event_kind::conflict_ended) == (is_older_left ? 1 : 0));
-}
-
-}  // namespace
-
 TEST_CASE("names: the survivor is live everywhere, however its rival ended") {
   for (const ending how : {ending::crash, ending::leave, ending::pause}) {
     for (const bool is_older_left : {true, false}) {
       for (std::uint64_t seed = 1; seed <= 10; ++seed) {
-        CAPTURE(static_cast<int>(how));
-        CAPTURE(is_older_left);
-        CAPTURE(seed);
-        two_of_one_name both(seed);
-        demand_survivor(both, how, is_older_left);
+        demand_survivor(4, seed, how, is_older_left);
       }
     }
   }
@@ -263,9 +160,7 @@ TEST_CASE("names: the survivor is live everywhere, however its rival ended") {
 
 TEST_CASE("names: nor does it take longer than that among 30 nodes") {
   for (const ending how : {ending::crash, ending::leave}) {
-    CAPTURE(static_cast<int>(how));
-    two_of_one_name both(1, config(), 30);
-    demand_survivor(both, how, true);
+    demand_survivor(30, 1, how, true);
   }
 }
 
