@@ -109,6 +109,33 @@ void check_one_way(std::size_t nodes, std::size_t faulty, bool is_deaf, nanoseco
   CHECK(watch.most() <= 2);
 }
 
+void check_half_deaf(std::size_t nodes) {
+  CAPTURE(nodes);
+  world cluster(nodes);
+  add_cluster(cluster, nodes);
+  const std::vector<std::size_t> all = numbers(0, nodes);
+  const std::vector<std::size_t> good = numbers(0, nodes / 2);
+  const nanoseconds step = step_of(nodes);
+  REQUIRE(cluster.run_until([&] { return see(cluster, all, all, peer_status::live); }, 120s, step));
+  CHECK(all_tell_sums(cluster) == tells_sums(nodes));
+
+  cluster.is_cut = [&](std::size_t, std::size_t to) { return to >= nodes / 2; };
+  cluster.run_for(static_cast<std::int64_t>(deaf_rounds(nodes)) * 1s);
+
+  std::size_t late = 0;
+  for (const std::size_t observer : good) {
+    for (std::size_t subject = nodes / 2; subject < nodes; ++subject) {
+      if (!see(cluster, {observer}, {subject}, peer_status::dead)) ++late;
+    }
+  }
+  MESSAGE(nodes << " nodes: " << late << " of " << nodes * nodes / 4 << " pairs are found late");
+  CHECK(late <= nodes * nodes / 4 / 1000);
+  CHECK(see(cluster, good, good, peer_status::live));
+  cluster.is_cut = nullptr;
+  const auto healed = static_cast<std::int64_t>(heal_rounds(nodes)) * 1s;
+  CHECK(cluster.run_until([&] { return see(cluster, all, all, peer_status::live); }, healed, step));
+}
+
 void check_cut_links(std::size_t nodes, std::size_t senders, nanoseconds watched_for) {
   CAPTURE(nodes);
   CAPTURE(senders);

@@ -27,8 +27,9 @@ TEST_CASE("deafness: of 300 and of 1,000 nodes one is deaf, or mute") {
   }
 }
 
-TEST_CASE("deafness: half of 300 and of 1,000 nodes are deaf") {
-  for (const std::size_t nodes : {300U, 1000U}) check_one_way(nodes, nodes / 2, true, 60s);
+TEST_CASE(
+    "deafness: of 300 and 1,000 nodes half are deaf: few are found late, and all heal in time") {
+  for (const std::size_t nodes : {300U, 1000U}) check_half_deaf(nodes);
 }
 
 TEST_CASE("deafness: a cut of one link, one way, kills nobody among 100 to 1,000 nodes") {
