@@ -76,9 +76,10 @@ void check_one_way(std::size_t nodes, std::size_t faulty, bool is_deaf,
                    std::chrono::nanoseconds watched_for);
 
 /// Half of so many nodes that the bounds of `check_one_way` do not hold hear nobody, and later hear
-/// again. Checks that when the bound is over one in a thousand pairs at most is not declared dead,
-/// that nobody takes a good node for dead, and that all are live for all within the bound of a
-/// heal.
+/// again. Checks that
+/// - one in a thousand pairs at most is not declared dead when the bound is over;
+/// - nobody takes a good node for dead;
+/// - all are live for all within the bound of a heal.
 void check_half_deaf(std::size_t nodes);
 
 /// For `watched_for`, nothing that the `senders` nodes after the first send arrives at the last of
