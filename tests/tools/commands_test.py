@@ -93,21 +93,20 @@ class Commands(harness.ProgramTest):
         a, b = self.pair()
         a.ask("set-ttl 1h k v")
         b.event("update", peer="a", key="k")
-        time.sleep(0.3)
+        time.sleep(0.5)  # an age counts from when the event was read, maybe after it was printed
 
         here, there = a.ask("get a k"), b.ask("get a k")
 
-        # An age counts from when the program read the event, which may be after it printed it.
-        self.assertGreaterEqual(here["age_ms"], 150)
+        self.assertGreaterEqual(here["age_ms"], 300)
         self.assertTrue(3_500_000 < here["ttl_ms"] <= 3_599_700, here)
-        self.assertGreaterEqual(there["age_ms"], 150)
+        self.assertGreaterEqual(there["age_ms"], 300)
         self.assertIsNone(there["ttl_ms"])  # its owner alone counts
         a.ask("set k v")
         self.assertIsNone(a.ask("get a k")["ttl_ms"])
         self.assertGreaterEqual(a.ask("get a k")["age_ms"], here["age_ms"])  # the same bytes
         a.ask("set k w")
         a.event("update", peer="a", key="k", value="w")
-        self.assertLess(a.until("get a k", lambda r: r["age_ms"] < here["age_ms"])["age_ms"], 150)
+        self.assertLess(a.until("get a k", lambda r: r["age_ms"] < here["age_ms"])["age_ms"], 300)
 
     def test_keys_of_a_peer_that_is_not_live_are_marked(self):
         a, b = self.pair("--set", "k=v")
