@@ -58,6 +58,16 @@ class Addresses(harness.ProgramTest):
             b = self.node(f"b{number}", "--listen", listen, "--seed", f"{seed}:{port}")
             b.event("peer_live", peer="a")
 
+    def test_an_address_of_the_other_ip_version_is_not_advertised(self):
+        for listen, advertise in (("127.0.0.1:0", "[::1]:1"), ("localhost:0", "[::1]:1"),
+                                  ("[::1]:0", "127.0.0.1:1")):
+            with self.subTest(listen=listen):
+                status, output, errors = self.run_program(
+                    "run", "--name", "a", "--listen", listen, "--advertise", advertise,
+                    "--seconds", "1")
+                self.assertEqual((status, output, errors.count("\n")), (1, "", 1), errors)
+                self.assertIn("no address of the IP version of --listen", errors)
+
     def test_a_star_is_no_seed_and_no_address_to_advertise(self):
         for option in (("--seed", "*:7000"), ("--advertise", "*:7000"), ("--listen", "*"),
                        ("--listen", "*:x")):

@@ -85,7 +85,7 @@ early_exit bad_address(const std::string& option, const std::string& text, std::
 }
 
 /// Whether a socket on the address speaks IPv4, or else IPv6; nothing: both.
-std::optional<bool> version_of(const std::string& listen) {
+std::optional<bool> ip_version_of(const std::string& listen) {
   if (listen.starts_with("localhost:")) return true;  // where the system has IPv4
   const std::optional<endpoint> bound = endpoint::parse(listen);
   if (!bound || (bound->is_wildcard() && !bound->is_v4())) return std::nullopt;
@@ -149,7 +149,7 @@ tl::expected<std::unique_ptr<node>, early_exit> make_node(options& wanted, asio:
   const tl::expected<std::string, early_exit> listen = find_listen(wanted.listen);
   if (!listen) return tl::unexpected<early_exit>(listen.error());
   if (wanted.advertise) {
-    const auto address = find_address("advertise", *wanted.advertise, version_of(*listen));
+    const auto address = find_address("advertise", *wanted.advertise, ip_version_of(*listen));
     if (!address) return tl::unexpected<early_exit>(address.error());
     wanted.settings.advertise = *address;
   }
