@@ -23,7 +23,8 @@ struct scale_plan {
 
 /// Adds the nodes n0, n1 and so on, and runs until all know each other and are at rest. Their
 /// detectors have short windows, since there are nodes * nodes of them.
-///   errors:  false if the nodes do not all meet within 600 s, or an option is not allowed
+///
+///   errors:  false if an option is not allowed, or the nodes do not all meet within 600 s
 ///   expects: the world is empty
 [[nodiscard]] bool try_start_cluster(world& where, const scale_plan& plan);
 

@@ -1,9 +1,9 @@
 // Fuzzes a node with state by a sequence of messages. After each step the invariants hold.
-// - Some messages are forged, of things that the node knows.
-// - Others are its own and an honest peer's, with damage under a checksum that fits.
-// - They come with valid cookies and without, in wire versions that it reads and others.
-// - Between them its rounds run, its keys and options change, and its events are read.
-// - The honest peer falls silent and comes back.
+//
+// Some messages are forged, of things that the node knows. Others are its own and an honest peer's,
+// with damage under a checksum that fits. They come with valid cookies and without, in wire
+// versions that it reads and others. Between them its rounds run, and its keys and options change.
+// Its events are read. The honest peer falls silent and comes back.
 #include <algorithm>
 #include <array>
 #include <chrono>

@@ -18,12 +18,10 @@
 namespace gossipmonger {
 
 /// Look-ups of the host hang.test hang while it lives; its end waits until none does any more.
-/// Without one, hang.test is asked for again later. Of other names these alone exist:
-/// - found.test is 127.0.0.1, and both.test that and ::1;
-/// - crowd.test is a few hundred addresses;
-/// - moved.test is 127.0.0.2 until `move_host`, then 127.0.0.1;
-/// - late.test is 127.0.0.2 until `move_late_host`, then 127.0.0.1;
-/// - appears.test is 127.0.0.1 from `appear_host` on.
+/// Without one, hang.test is asked for again later. No other names exist than these. found.test is
+/// 127.0.0.1, and both.test that and ::1. crowd.test is a few hundred addresses. moved.test is
+/// 127.0.0.2 until `move_host`, then 127.0.0.1. late.test is the same until `move_late_host`.
+/// appears.test is 127.0.0.1 from `appear_host` on.
 struct hanging_resolver {
   hanging_resolver();
   hanging_resolver(const hanging_resolver&) = delete;

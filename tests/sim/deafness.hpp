@@ -67,19 +67,16 @@ class status_watch : public world_observer {
 [[nodiscard]] std::vector<std::size_t> numbers(std::size_t from, std::size_t to);
 
 /// The last `faulty` of `nodes` hear nobody, or are heard by nobody, and later hear and are heard
-/// again. Checks that
-/// - each other node declares them dead within the bound;
-/// - they stay dead for `watched_for`;
-/// - all are live for all within the bound of a heal;
-/// - no status changes more often than that takes.
+/// again. Checks that each other node declares them dead within the bound, and that they stay dead
+/// for `watched_for`. Then all have to be live for all within the bound of a heal. No status may
+/// change more often than that takes.
 void check_one_way(std::size_t nodes, std::size_t faulty, bool is_deaf,
                    std::chrono::nanoseconds watched_for);
 
 /// Half of so many nodes that the bounds of `check_one_way` do not hold hear nobody, and later hear
-/// again. Checks that
-/// - one in a thousand pairs at most is not declared dead when the bound is over;
-/// - nobody takes a good node for dead;
-/// - all are live for all within the bound of a heal.
+/// again. When the bound is over, one pair in a thousand at most may not be declared dead. Checks
+/// also that nobody takes a good node for dead, and that all are live for all within the bound of a
+/// heal.
 void check_half_deaf(std::size_t nodes);
 
 /// For `watched_for`, nothing that the `senders` nodes after the first send arrives at the last of

@@ -40,11 +40,9 @@ struct deletes_report {
   std::string violation;
 };
 
-/// Runs the plan, and samples memory `samples` times.
-/// - 100 keys are written and 100 erased a second, half of them under names never used again.
-/// - The network loses, duplicates and reorders.
-/// - Replicas are cut off for up to about two minutes, and one once for ten.
-/// - Another replica joins at half-time.
+/// Runs the plan, and samples memory `samples` times. 100 keys are written and 100 erased a second,
+/// half of them under names never used again. The network loses, duplicates and reorders. Replicas
+/// are cut off for up to about two minutes, and one once for ten. Another joins at half-time.
 [[nodiscard]] deletes_report run_deletes(const deletes_plan& plan);
 
 }  // namespace gossipmonger

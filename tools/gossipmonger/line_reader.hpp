@@ -46,9 +46,10 @@ class line_reader {
   /// Ends the thread, and with it a pending `next`.
   void stop();
 
-  /// The same, and waits for the thread's end, half a second at most.
-  ///   returns: false if it hangs in a system call, since another process took the input that it
-  ///            was woken for; then only _Exit ends the program
+  /// The same, and waits for the thread's end, half a second at most. Another process may take the
+  /// input that the thread was woken for: then it hangs in a system call.
+  ///
+  ///   returns: false if it hangs; only _Exit ends the program then
   [[nodiscard]] bool try_finish();
 
  private:
